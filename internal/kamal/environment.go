@@ -1,0 +1,28 @@
+package kamal
+
+import "strings"
+
+// Credentials of 1Password that a child of ours has no use for: what it needs it
+// gets through the broker.
+var credentials = map[string]bool{
+	"OP_SERVICE_ACCOUNT_TOKEN": true,
+	"OP_CONNECT_HOST":          true,
+	"OP_CONNECT_TOKEN":         true,
+	"OP_CONNECT_TOKEN_FILE":    true,
+}
+
+// WithoutCredentials is env (NAME=value entries) less what is ours: the tokens of
+// 1Password, sessions of its CLI, the inputs of the action and our own options.
+// The order is kept and env is not changed.
+func WithoutCredentials(env []string) []string {
+	kept := make([]string, 0, len(env))
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if credentials[name] || strings.HasPrefix(name, "OP_SESSION") ||
+			strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "KAMAL_OP_") {
+			continue
+		}
+		kept = append(kept, entry)
+	}
+	return kept
+}

@@ -1,0 +1,223 @@
+package kamal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// ProbeTimeout is how long `kamal version` may take where FindOptions gives no
+// other: Kamal loads in half a second, on a busy machine in several.
+const ProbeTimeout = 30 * time.Second
+
+// A Binary is the Kamal that a run uses.
+type Binary struct {
+	Path    string   // absolute
+	Version string   // as `kamal version` prints it, such as 2.12.0
+	Notices []string // what a person should know about the choice; a line each
+}
+
+// String is path and version in one line.
+func (b Binary) String() string { return fmt.Sprintf("kamal %s (%s)", b.Version, b.Path) }
+
+// FindOptions says where to look for Kamal.
+type FindOptions struct {
+	Dir      string        // the project's directory; relative paths are relative to it
+	Explicit string        // --kamal: a path, or a name on PATH; nothing else is tried
+	Env      []string      // the environment: its PATH is searched; credentials of ours in it are not passed on
+	Timeout  time.Duration // for one `version` call; 0 is ProbeTimeout
+}
+
+// Find is the Kamal to use: the explicit one; else bin/kamal of the project if
+// its `version` succeeds, since a Rails binstub whose gems are not installed must
+// not end the run; else kamal on PATH. Where there is none the error is a
+// *problem.Problem with a hint.
+func Find(ctx context.Context, o FindOptions) (Binary, error) {
+	if o.Timeout <= 0 {
+		o.Timeout = ProbeTimeout
+	}
+	o.Env = WithoutCredentials(o.Env)
+	if o.Explicit != "" {
+		return findExplicit(ctx, o)
+	}
+	var notices []string
+	binstub := filepath.Join(o.Dir, "bin", "kamal")
+	if info, err := os.Stat(binstub); err == nil && info.Mode().IsRegular() {
+		path, err := filepath.Abs(binstub)
+		if err != nil {
+			return Binary{}, fmt.Errorf("the path of bin/kamal: %w", err)
+		}
+		version, err := probe(ctx, path, o)
+		if err == nil {
+			return withLock(Binary{Path: path, Version: version}, o.Dir), nil
+		}
+		if ctx.Err() != nil {
+			return Binary{}, ctx.Err()
+		}
+		notices = append(notices, fmt.Sprintf("bin/kamal is passed over: %v", err))
+	}
+	path := lookPath("kamal", o)
+	if path == "" {
+		p := problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
+			"install it with `gem install kamal`, or name it with --kamal PATH")
+		if len(notices) > 0 {
+			p.Message = "kamal is not found: bin/kamal of the project does not run, and there is no kamal on PATH"
+			p.Hint = "run `bundle install` so that bin/kamal works, install kamal with `gem install kamal`, or name it with --kamal PATH"
+			p.Details = notices
+		}
+		return Binary{}, p
+	}
+	version, err := probe(ctx, path, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Binary{}, ctx.Err()
+		}
+		p := problem.Newf("kamal at %s does not run: %v", path, err)
+		p.Hint = "try `kamal version` in the project's directory; another Kamal can be named with --kamal PATH"
+		p.Details = notices
+		p.Cause = err
+		return Binary{}, p
+	}
+	return withLock(Binary{Path: path, Version: version, Notices: notices}, o.Dir), nil
+}
+
+func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
+	path := o.Explicit
+	if !strings.ContainsRune(path, '/') {
+		path = lookPath(path, o)
+		if path == "" {
+			return Binary{}, problem.Usagef("give a path, or leave --kamal away to use bin/kamal or kamal on PATH",
+				"--kamal %s is not found on PATH", o.Explicit)
+		}
+	} else if !filepath.IsAbs(path) {
+		path = filepath.Join(o.Dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Binary{}, fmt.Errorf("the path of --kamal: %w", err)
+	}
+	version, err := probe(ctx, path, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Binary{}, ctx.Err()
+		}
+		p := problem.Usagef("--kamal takes the path of a Kamal whose `version` command works",
+			"--kamal %s does not run: %v", o.Explicit, err)
+		p.Cause = err
+		return Binary{}, p
+	}
+	return withLock(Binary{Path: path, Version: version}, o.Dir), nil
+}
+
+// versionLine is what Kamal prints, alone on its line: bundler and Ruby may print
+// warnings around it.
+var versionLine = regexp.MustCompile(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
+
+// probe is the version that the Kamal at path prints.
+func probe(ctx context.Context, path string, o FindOptions) (string, error) {
+	limited, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	cmd := exec.CommandContext(limited, path, "version")
+	cmd.Dir = o.Dir
+	cmd.Env = o.Env
+	if cmd.Env == nil {
+		cmd.Env = []string{}
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// A binstub may be a shell script with children: the group is ended, and a pipe
+	// that one of them still holds does not keep us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error {
+		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+			return os.ErrProcessDone
+		}
+		return nil
+	}
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	switch {
+	case limited.Err() != nil && ctx.Err() == nil:
+		return "", fmt.Errorf("its version command took longer than %s", o.Timeout)
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		if line := lastLine(stderr.String()); line != "" {
+			return "", fmt.Errorf("%s (%w)", line, err)
+		}
+		return "", err
+	}
+	found := versionLine.FindAllStringSubmatch(stdout.String(), -1)
+	if len(found) == 0 {
+		return "", errors.New("its version command prints no version")
+	}
+	return found[len(found)-1][1], nil
+}
+
+// lastLine is the last line of text that says something, shortened.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	// Ruby's own last lines are the backtrace: the message is the line with the
+	// error's class in parentheses, where there is one.
+	best := strings.TrimSpace(lines[len(lines)-1])
+	for _, line := range lines {
+		if strings.Contains(line, "Error)") || strings.Contains(line, "NotFound)") {
+			best = strings.TrimSpace(line)
+			break
+		}
+	}
+	if len(best) > 300 {
+		best = best[:300] + "…"
+	}
+	return best
+}
+
+// lookPath is the first executable of that name on the PATH of o.Env, absolute,
+// or "".
+func lookPath(name string, o FindOptions) string {
+	var path string
+	for _, entry := range o.Env {
+		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
+			path = value // the last one counts, as in exec
+		}
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if dir == "" {
+			dir = "."
+		}
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(o.Dir, dir)
+		}
+		candidate := filepath.Join(dir, name)
+		info, err := os.Stat(candidate)
+		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+			continue
+		}
+		if abs, err := filepath.Abs(candidate); err == nil {
+			return abs
+		}
+	}
+	return ""
+}
+
+var lockedKamal = regexp.MustCompile(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
+
+// withLock adds a notice where Gemfile.lock names another version than b's.
+func withLock(b Binary, dir string) Binary {
+	text, err := os.ReadFile(filepath.Join(dir, "Gemfile.lock"))
+	if err != nil {
+		return b
+	}
+	if m := lockedKamal.FindSubmatch(text); m != nil && string(m[1]) != b.Version {
+		b.Notices = append(b.Notices, fmt.Sprintf("Gemfile.lock names kamal %s, this run uses %s", m[1], b.Version))
+	}
+	return b
+}

@@ -1,0 +1,1 @@
+$stdout.sync = true if File.basename($0) == "kamal"

@@ -1,0 +1,105 @@
+package kamal
+
+import "github.com/kamal-op/kamal-op/internal/problem"
+
+// A Kind is what a definition in a secrets file does, or one part of it.
+type Kind int
+
+// The kinds. A definition of several parts is Composed; a part never is.
+const (
+	Literal     Kind = iota // text, also none at all
+	PassThrough             // $NAME
+	Fetch                   // $(kamal secrets fetch …)
+	Extract                 // $(kamal secrets extract …)
+	Read                    // $(op read op://…)
+	Command                 // any other $(…)
+	Composed                // several of the above
+)
+
+var kindNames = [...]string{"literal", "pass-through", "fetch", "extract", "op read", "command", "composed"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// A Part is one piece of a value: text, a variable, or a command.
+type Part struct {
+	Kind Kind
+	Text string // of a literal, unescaped; of a command, what stands between the parentheses
+	Name string // of a pass-through, the variable; of an extract, the name asked for
+
+	// Of a fetch.
+	Adapter, Account, From string
+	Names                  []string // as written; none means every field
+
+	// Of a fetch and an op read with the adapter 1password: what is asked for.
+	Wanted []Wanted
+
+	// Known is false where words of the command depend on variables that are not
+	// known here: then the fields above are as far as known.
+	Known bool
+
+	// Inline is true where Kamal runs the command in its own process.
+	Inline bool
+	Place  problem.Place
+}
+
+// A Wanted is one field of an item that a secrets file asks 1Password for.
+type Wanted struct {
+	Vault, Item string
+	Field       string // label, or section.label; "" is every field of the item
+	Reference   string // as op read was given it; "" for a fetch
+	Place       problem.Place
+}
+
+// A Definition is one NAME=value of a secrets file.
+type Definition struct {
+	Name  string
+	Kind  Kind
+	Parts []Part
+	Quote byte // ' or " or 0
+	Place problem.Place
+}
+
+// A SecretsFile is one file, parsed as dotenv parses it and never executed.
+type SecretsFile struct {
+	Path        string // as Kamal names it, relative to the project
+	Definitions []Definition
+	Ignored     []problem.Place // lines that are neither a definition nor a comment: dotenv passes over them silently
+}
+
+// Secrets are the secrets files of one destination that exist, in the order in
+// which Kamal reads them: a later one's definitions win.
+type Secrets struct {
+	Names []string // the files Kamal looks for, existing or not
+	Files []*SecretsFile
+}
+
+// Lookup is the definition that holds for name: the last of the last file.
+func (s *Secrets) Lookup(name string) (Definition, bool) {
+	for i := len(s.Files) - 1; i >= 0; i-- {
+		for j := len(s.Files[i].Definitions) - 1; j >= 0; j-- {
+			if d := s.Files[i].Definitions[j]; d.Name == name {
+				return d, true
+			}
+		}
+	}
+	return Definition{}, false
+}
+
+// Wanted is all that the files ask 1Password for, in their order.
+func (s *Secrets) Wanted() []Wanted {
+	var all []Wanted
+	for _, file := range s.Files {
+		for _, d := range file.Definitions {
+			for _, p := range d.Parts {
+				all = append(all, p.Wanted...)
+			}
+		}
+	}
+	return all
+}
+
+// ReadSecrets reads the secrets files of a destination at path (the secrets_path
+// of deploy.yml). Files that do not exist are passed over, as Kamal does.
+func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
+	return &Secrets{}, nil
+}
