@@ -1,0 +1,103 @@
+// Package ci is where we run: GitHub, Gitea or Forgejo, GitLab, Buildkite,
+// CircleCI, some other machine with a plain log, or a terminal. It knows how
+// each is told to mask a value, to fold a part of the log, to mark a line of a
+// file, to keep an output and to show a summary; and it is the one place where
+// a problem becomes text.
+//
+// Nothing that a child prints can be taken for a command of the system: Child
+// gives the writer that sees to it. The system's own lines and the child's
+// share one lock and one notion of where a line begins, so that a command of
+// ours always begins one.
+//
+// It may import mask and problem.
+package ci
+
+import (
+	"io"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// A System is where we run. Its methods may be called from several goroutines.
+// What it is given as text must hold no value of a secret: it is not masked.
+type System interface {
+	// Name is the system's own name: "GitHub", "a terminal".
+	Name() string
+
+	// Mask has the system mask values in its log, where it can. It must be
+	// called before anything that could print them is started. A value, or a
+	// line of one, of fewer than 4 bytes is not masked, and its name is told.
+	Mask(secrets ...mask.Secret) error
+	// Child is the writer for a child's output, already masked, on its way to
+	// w: nothing that passes it is a command of the system. Where w is the
+	// system's own stream, our lines keep clear of the child's.
+	Child(w io.Writer) Stream
+
+	// Group begins a part of the log that can be folded. It ends the one
+	// before: there is one level.
+	Group(title string)
+	// EndGroup ends the group, if one is open.
+	EndGroup()
+	// KeepOpen has the current group shown unfolded, where a system can do so
+	// after the fact.
+	KeepOpen()
+
+	// Info is a plain line of ours, or several.
+	Info(text string)
+	// Notice, Warning and Error tell a problem, each as an annotation at the
+	// file and line of its place, where the system has such.
+	Notice(p *problem.Problem)
+	Warning(p *problem.Problem)
+	Error(p *problem.Problem)
+	// Status is what is going on at this moment, for a terminal's last line;
+	// "" takes the line away. Elsewhere it is not shown.
+	Status(text string)
+
+	// Output gives later steps a value by name. GitHub drops an output that
+	// contains any masked string: an address or a version must not be masked.
+	// errors.ErrUnsupported where a system has no such thing.
+	Output(name, value string) error
+	// State keeps a value for the post step of this action.
+	// errors.ErrUnsupported where a system has no such thing.
+	State(name, value string) error
+	// Summary adds to the page that the system shows beside the log, in
+	// Markdown, cut to the system's limit. errors.ErrUnsupported where a system
+	// has no such page.
+	Summary(markdown string) error
+}
+
+// A Stream is a writer that may hold back the beginning of what could become a
+// command. Flush lets it go, for a prompt that waits; Close ends the stream and
+// leaves the writer beneath open.
+type Stream interface {
+	io.Writer
+	Flush() error
+	Close() error
+}
+
+// Options are what a System is given besides the environment and its log.
+type Options struct {
+	// Commands is the stream for mask commands, usually standard error: the
+	// GitHub runner reads waiting lines of standard error before those of
+	// standard output, so that a mask there is never late. nil is the log.
+	Commands io.Writer
+	// Terminal says that the log is a terminal; Width is its width in columns
+	// at this moment (nil or 0: 80). Plain asks for lines only: no colours, no
+	// status line.
+	Terminal bool
+	Width    func() int
+	Plain    bool
+	// Run runs a helper program of the system (buildkite-agent) with this
+	// standard input. Without it what needs one is errors.ErrUnsupported.
+	Run func(stdin io.Reader, name string, args ...string) error
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Detect tells from the environment where we run. out is the log: it gets our
+// own lines.
+func Detect(env map[string]string, out io.Writer, o Options) System {
+	return newPlain(out)
+}
