@@ -1,0 +1,39 @@
+// The app that the end-to-end tests deploy: it says that it is up, which version
+// it is, and the digest of each variable of its environment, so that a test can
+// compare what arrived without a value leaving the container.
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+func main() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/up", func(w http.ResponseWriter, _ *http.Request) {
+		if os.Getenv("APP_IS_ILL") != "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("/digests", func(w http.ResponseWriter, _ *http.Request) {
+		digests := make(map[string]string)
+		for _, entry := range os.Environ() {
+			name, value, _ := strings.Cut(entry, "=")
+			sum := sha256.Sum256([]byte(value))
+			digests[name] = hex.EncodeToString(sum[:])
+		}
+		if err := json.NewEncoder(w).Encode(digests); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	server := &http.Server{Addr: ":80", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	if err := server.ListenAndServe(); err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+}
