@@ -1,0 +1,319 @@
+package onepassword
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// chosen is what a reference points to in an item: a field or a file.
+type chosen struct {
+	field *Field
+	file  *File
+}
+
+// choose finds the one field or file that the reference means. Without a section
+// the item's own fields come first, then those of any section. Names are compared
+// without regard to case, ids exactly; two matches are a problem that lists both.
+func (i *Item) choose(ref Reference) (chosen, error) {
+	var own, sectioned []chosen
+	inSection := func(string) bool { return true }
+	if ref.Section != "" {
+		ids := map[string]bool{}
+		for _, s := range i.Sections {
+			if s.ID == ref.Section || strings.EqualFold(s.Label, ref.Section) {
+				ids[s.ID] = true
+			}
+		}
+		if len(ids) == 0 {
+			return chosen{}, i.noSection(ref.Section)
+		}
+		inSection = func(id string) bool { return ids[id] }
+	}
+	add := func(section string, c chosen) {
+		if ownSection(section) {
+			own = append(own, c)
+		} else {
+			sectioned = append(sectioned, c)
+		}
+	}
+	for n := range i.Fields {
+		if f := &i.Fields[n]; inSection(f.Section) && f.is(ref.Field) && !i.isFile(f) {
+			add(f.Section, chosen{field: f})
+		}
+	}
+	for n := range i.Files {
+		if f := &i.Files[n]; inSection(f.Section) && (f.ID == ref.Field || strings.EqualFold(f.Name, ref.Field)) {
+			add(f.Section, chosen{file: f})
+		}
+	}
+	found := own
+	if len(found) == 0 {
+		found = sectioned
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return chosen{}, i.noField(ref, inSection)
+	}
+	p := problem.Newf("%d fields match", len(found))
+	for _, c := range found {
+		p.Details = append(p.Details, i.describe(c))
+	}
+	p.Hint = "name the section too, or the field by its id"
+	return chosen{}, p
+}
+
+// is says whether a reference's field means f.
+func (f *Field) is(name string) bool {
+	if f.ID == name || strings.EqualFold(f.Label, name) {
+		return true
+	}
+	switch f.Purpose {
+	case "NOTES":
+		// An empty note does not stand in the way of a field that is called notes.
+		return strings.EqualFold(name, "notesPlain") || strings.EqualFold(name, "notes") && f.Value.Len() > 0
+	}
+	return f.Type == "SSHKEY" && (strings.EqualFold(name, "private_key") || strings.EqualFold(name, "private key"))
+}
+
+// isFile says whether the field only stands for one of the item's files.
+func (i *Item) isFile(f *Field) bool {
+	if f.Type != "FILE" {
+		return false
+	}
+	for _, file := range i.Files {
+		if strings.EqualFold(file.Name, f.Label) || file.ID == f.ID {
+			return true
+		}
+	}
+	return false
+}
+
+func (i *Item) describe(c chosen) string {
+	id, label, section := "", "", ""
+	if c.field != nil {
+		id, label, section = c.field.ID, c.field.Label, c.field.Section
+	} else {
+		id, label, section = c.file.ID, c.file.Name, c.file.Section
+	}
+	text := quote(label)
+	if c.file != nil {
+		text = "file " + text
+	}
+	if !ownSection(section) {
+		s := i.section(section)
+		if s.Label != "" {
+			text += " in section " + quote(s.Label)
+		} else {
+			text += " in section " + s.ID
+		}
+	}
+	return text + ", id " + id
+}
+
+func (i *Item) noSection(name string) *problem.Problem {
+	var labels []string
+	for _, s := range i.Sections {
+		if s.Label != "" {
+			labels = append(labels, s.Label)
+		}
+	}
+	p := absent("the item has no section "+quote(name), "")
+	if len(labels) > 0 {
+		p.Details = []string{"it has: " + list(labels)}
+	} else {
+		p.Details = []string{"it has no sections"}
+	}
+	p.Hint = suggest(name, labels, "correct the section's name")
+	return p
+}
+
+func (i *Item) noField(ref Reference, inSection func(string) bool) *problem.Problem {
+	var here, elsewhere []string
+	for n := range i.Fields {
+		f := &i.Fields[n]
+		if f.Label == "" || f.Purpose == "NOTES" && f.Value.Len() == 0 {
+			continue
+		}
+		if inSection(f.Section) {
+			here = append(here, f.Label)
+		} else if strings.EqualFold(f.Label, ref.Field) {
+			elsewhere = append(elsewhere, i.describe(chosen{field: f}))
+		}
+	}
+	for _, f := range i.Files {
+		if inSection(f.Section) {
+			here = append(here, f.Name)
+		}
+	}
+	where := "the item"
+	if ref.Section != "" {
+		where = "the section"
+	}
+	p := absent(where+" has no field "+quote(ref.Field), "")
+	if len(here) > 0 {
+		p.Details = []string{"it has: " + list(here)}
+	} else {
+		p.Details = []string{"it has no fields"}
+	}
+	if len(elsewhere) > 0 {
+		p.Details = append(p.Details, "the item has "+strings.Join(elsewhere, "; "))
+	}
+	p.Hint = suggest(ref.Field, here, "correct the field's name, or add the field in 1Password")
+	return p
+}
+
+// value is what the reference asks of the chosen field or file.
+func (r *Resolver) value(ctx context.Context, item *Item, c chosen, ref Reference) (string, error) {
+	if c.file != nil {
+		return r.fileValue(ctx, item, c.file, ref)
+	}
+	f := c.field
+	if ref.SSHFormat != "" {
+		if f.Type != "SSHKEY" {
+			return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and the field %s is none", quote(f.Label))
+		}
+		return openSSH(f.Value.Reveal())
+	}
+	switch ref.Attribute {
+	case "", "value":
+		return f.Value.Reveal(), nil
+	case "otp", "totp":
+		return f.oneTimePassword(r.now())
+	case "type":
+		return f.Type, nil
+	case "title":
+		return f.Label, nil
+	case "id":
+		return f.ID, nil
+	case "purpose":
+		return f.Purpose, nil
+	}
+	return "", problem.Newf("the attribute %s is one of files, and %s is a field", ref.Attribute, quote(f.Label))
+}
+
+func (r *Resolver) fileValue(ctx context.Context, item *Item, f *File, ref Reference) (string, error) {
+	switch {
+	case ref.SSHFormat != "":
+		return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and %s is a file", quote(f.Name))
+	case ref.Attribute == "name" || ref.Attribute == "title":
+		return f.Name, nil
+	case ref.Attribute == "id":
+		return f.ID, nil
+	case ref.Attribute == "size":
+		return strconv.FormatInt(f.Size, 10), nil
+	case ref.Attribute == "type":
+		return "FILE", nil
+	case ref.Attribute == "" || ref.Attribute == "content" || ref.Attribute == "value":
+		content, err := r.readFile(ctx, item, f)
+		return string(content), err
+	}
+	return "", problem.Newf("the attribute %s is one of fields, and %s is a file", ref.Attribute, quote(f.Name))
+}
+
+func (r *Resolver) readFile(ctx context.Context, item *Item, f *File) ([]byte, error) {
+	key := [3]string{item.Vault.ID, item.ID, f.ID}
+	r.mu.RLock()
+	o := r.files[key]
+	r.mu.RUnlock()
+	if o != nil {
+		return o.content, o.err
+	}
+	err := r.hold(ctx, func(batch context.Context) error {
+		r.mu.RLock()
+		o = r.files[key]
+		r.mu.RUnlock()
+		if o != nil {
+			return nil
+		}
+		o = &fileOutcome{}
+		o.content, o.err = r.backend.ReadFile(batch, item, *f)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.files[key] = o
+		r.mu.Unlock()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o.content, o.err
+}
+
+// declared are the fields of the item as secrets under their labels.
+//
+// The fields that 1Password's templates bring along (username, notes, valid from)
+// count only where somebody filled them in, and notes never: they are prose.
+func (i *Item) declared(d Declaration) ([]mask.Secret, error) {
+	inSection := func(string) bool { return true }
+	if d.Ref.Section != "" {
+		ids := map[string]bool{}
+		for _, s := range i.Sections {
+			if s.ID == d.Ref.Section || strings.EqualFold(s.Label, d.Ref.Section) {
+				ids[s.ID] = true
+			}
+		}
+		if len(ids) == 0 {
+			return nil, named(d.title(), d.Ref, i.noSection(d.Ref.Section))
+		}
+		inSection = func(id string) bool { return ids[id] }
+	}
+	var (
+		secrets  []mask.Secret
+		problems problem.List
+		seen     = map[string]*Field{}
+	)
+	text := quoteReference(d.Ref.String())
+	for n := range i.Fields {
+		f := &i.Fields[n]
+		if !inSection(f.Section) || f.Purpose == "NOTES" || f.Type == "FILE" {
+			continue
+		}
+		empty := f.Value.Len() == 0
+		if empty && (!IsID(f.ID) || f.Label == "") {
+			continue
+		}
+		switch earlier := seen[f.Label]; {
+		case !IsEnvironmentName(f.Label):
+			problems = append(problems, &problem.Problem{
+				Message: fmt.Sprintf("%s: the field %s is not the name of an environment variable", text, quote(f.Label)),
+				Hint:    "rename the field, move the secrets under a section and write ?section=NAME, or declare the fields one by one", Status: problem.Found,
+			})
+			continue
+		case earlier != nil:
+			problems = append(problems, &problem.Problem{
+				Message: fmt.Sprintf("%s: the item has the field %s twice", text, quote(f.Label)),
+				Details: []string{i.describe(chosen{field: earlier}), i.describe(chosen{field: f})},
+				Hint:    "rename one, or choose a section with ?section=NAME", Status: problem.Found,
+			})
+			continue
+		}
+		seen[f.Label] = f
+		switch {
+		case empty && !d.AllowEmpty:
+			problems = append(problems, &problem.Problem{
+				Message: fmt.Sprintf("%s is empty: the field of that name in %s has no value", f.Label, text),
+				Hint:    "fill the field in 1Password, or allow it with --allow-empty " + f.Label, Status: problem.Found,
+			})
+		case strings.ContainsRune(f.Value.Reveal(), 0):
+			problems = append(problems, hasNUL(f.Label, d.Ref))
+		default:
+			secrets = append(secrets, mask.NewSecret(f.Label, f.Value.Reveal()))
+		}
+	}
+	if len(secrets) == 0 && len(problems) == 0 && !d.Optional {
+		problems = append(problems, &problem.Problem{
+			Message: fmt.Sprintf("%s: the item has no field with a value", text),
+			Hint:    "add a field to the item for each secret, labelled with the secret's name", Status: problem.Found,
+		})
+	}
+	return secrets, problems.Err()
+}

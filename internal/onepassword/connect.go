@@ -1,0 +1,535 @@
+package onepassword
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// ConnectOptions are what a Connect client is made of.
+type ConnectOptions struct {
+	Host  string      // the server's address with its scheme; a path prefix and a trailing slash may follow
+	Token mask.Secret // the access token
+	CA    []byte      // PEM certificates to trust beside the system's, or nil
+
+	Concurrency int           // requests at a time; 0 is 8
+	Timeout     time.Duration // of one try of one request, body included; 0 is 10 s
+	UserAgent   string
+
+	// Proxy chooses a proxy for a request; nil is http.ProxyFromEnvironment,
+	// which never takes one for loopback.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+// What one answer may hold. An item is small; lists of thousands of items and
+// attachments are not.
+const (
+	maxItem = 8 << 20
+	maxList = 32 << 20
+	maxFile = 64 << 20
+)
+
+// Connect is the backend that speaks to a Connect server.
+type Connect struct {
+	base      *url.URL
+	token     mask.Secret
+	client    *http.Client
+	timeout   time.Duration
+	userAgent string
+	slots     chan struct{}
+	served    atomic.Bool // some request was answered as it should be
+}
+
+// NewConnect makes the client. Nothing is sent. The error is a *problem.Problem
+// of wrong usage.
+func NewConnect(o ConnectOptions) (*Connect, error) {
+	base, err := parseConnectHost(o.Host)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckConnectToken(o.Token.Reveal()); err != nil {
+		return nil, err
+	}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CA != nil {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(o.CA) {
+			return nil, problem.Usagef("the file holds PEM blocks that begin with -----BEGIN CERTIFICATE-----",
+				"the Connect server's CA file has no certificate in it")
+		}
+		tlsConfig.RootCAs = pool
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 8
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "kamal-op"
+	}
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
+	}
+	transport := &http.Transport{
+		Proxy:                  o.Proxy,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:        tlsConfig,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxIdleConnsPerHost:    o.Concurrency,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// Some proxies in front of Connect answer compressed whatever they were
+		// asked; without it the size limit is one of bytes on the wire too.
+		DisableCompression: true,
+	}
+	return &Connect{
+		base:  base,
+		token: o.Token,
+		client: &http.Client{
+			Transport: transport,
+			// A redirect would carry the token elsewhere, and Connect has none.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout:   o.Timeout,
+		userAgent: o.UserAgent,
+		slots:     make(chan struct{}, o.Concurrency),
+	}, nil
+}
+
+// Name names the server.
+func (c *Connect) Name() string { return "1Password Connect at " + c.base.Redacted() }
+
+// Close closes idle connections.
+func (c *Connect) Close() error {
+	c.client.CloseIdleConnections()
+	return nil
+}
+
+type connectVault struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type connectSection struct {
+	ID    string `json:"id"`
+	Label string `json:"label"`
+}
+
+type connectFile struct {
+	ID          string          `json:"id"`
+	Name        string          `json:"name"`
+	Size        int64           `json:"size"`
+	ContentPath string          `json:"content_path"`
+	Section     *connectSection `json:"section"`
+}
+
+type connectItem struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Vault struct {
+		ID string `json:"id"`
+	} `json:"vault"`
+	Category  string           `json:"category"`
+	Tags      []string         `json:"tags"`
+	Version   int              `json:"version"`
+	State     string           `json:"state"`
+	CreatedAt string           `json:"createdAt"`
+	UpdatedAt string           `json:"updatedAt"`
+	Sections  []connectSection `json:"sections"`
+	Fields    []struct {
+		ID      string          `json:"id"`
+		Type    string          `json:"type"`
+		Purpose string          `json:"purpose"`
+		Label   string          `json:"label"`
+		Value   string          `json:"value"`
+		TOTP    string          `json:"totp"`
+		Section *connectSection `json:"section"`
+	} `json:"fields"`
+	Files []connectFile `json:"files"`
+}
+
+// Vaults lists the vaults of the token.
+func (c *Connect) Vaults(ctx context.Context) ([]Vault, error) {
+	var found []connectVault
+	if err := c.getJSON(ctx, "the list of vaults", maxList, &found, "v1", "vaults"); err != nil {
+		return nil, err
+	}
+	vaults := make([]Vault, 0, len(found))
+	for _, v := range found {
+		if v.ID == "" {
+			return nil, broken("the list of vaults", "has a vault without an id", nil)
+		}
+		vaults = append(vaults, Vault(v))
+	}
+	return vaults, nil
+}
+
+// Items lists the items of a vault. No filter is used: Connect's compare case,
+// and a misspelt name could not be answered with what is there.
+func (c *Connect) Items(ctx context.Context, vaultID string) ([]Overview, error) {
+	var found []connectItem
+	if err := c.getJSON(ctx, "the list of items", maxList, &found, "v1", "vaults", vaultID, "items"); err != nil {
+		return nil, err
+	}
+	items := make([]Overview, 0, len(found))
+	for _, i := range found {
+		if i.ID == "" {
+			return nil, broken("the list of items", "has an item without an id", nil)
+		}
+		items = append(items, Overview{
+			ID: i.ID, Title: i.Title, Category: i.Category, Version: i.Version, Tags: i.Tags, Archived: i.State != "",
+		})
+	}
+	return items, nil
+}
+
+// Get gets the items, several at a time.
+func (c *Connect) Get(ctx context.Context, vaultID string, itemIDs []string) []Got {
+	got := make([]Got, len(itemIDs))
+	var wg sync.WaitGroup
+	for n, id := range itemIDs {
+		wg.Go(func() { got[n].Item, got[n].Err = c.get(ctx, vaultID, id) })
+	}
+	wg.Wait()
+	return got
+}
+
+func (c *Connect) get(ctx context.Context, vaultID, itemID string) (*Item, error) {
+	var i connectItem
+	if err := c.getJSON(ctx, "the item", maxItem, &i, "v1", "vaults", vaultID, "items", itemID); err != nil {
+		return nil, err
+	}
+	// A proxy that mixes up answers must not become a wrong value.
+	if i.ID != itemID || (i.Vault.ID != "" && i.Vault.ID != vaultID) {
+		return nil, broken("the item", "is another than the one asked for", nil)
+	}
+	return i.item(vaultID), nil
+}
+
+// item is the item in the words of this package.
+func (i *connectItem) item(vaultID string) *Item {
+	item := &Item{
+		ID: i.ID, Title: i.Title, Vault: Vault{ID: vaultID}, Category: i.Category, Version: i.Version,
+		Tags: i.Tags, Archived: i.State != "", CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
+	}
+	for _, s := range i.Sections {
+		item.Sections = append(item.Sections, Section(s))
+	}
+	for _, f := range i.Fields {
+		item.Fields = append(item.Fields, Field{
+			ID: f.ID, Label: f.Label, Type: fieldType(f.Type), Purpose: f.Purpose, Section: item.know(f.Section),
+			Value: mask.NewSecret(f.Label, f.Value), Code: mask.NewSecret(f.Label, f.TOTP),
+		})
+	}
+	for _, f := range i.Files {
+		item.Files = append(item.Files, File{
+			ID: f.ID, Name: f.Name, Size: f.Size, Section: item.know(f.Section), Path: f.ContentPath,
+		})
+	}
+	return item
+}
+
+// know is the id of a section, which the item may name only beside the field.
+func (i *Item) know(s *connectSection) string {
+	if s == nil {
+		return ""
+	}
+	for _, known := range i.Sections {
+		if known.ID == s.ID {
+			return s.ID
+		}
+	}
+	if s.Label != "" {
+		i.Sections = append(i.Sections, Section(*s))
+	}
+	return s.ID
+}
+
+// fieldType evens out the two spellings that Connect's versions have.
+func fieldType(t string) string {
+	if t == "SSH_KEY" {
+		return "SSHKEY"
+	}
+	return t
+}
+
+// ReadFile gets a file's content, which needs Connect 1.3.
+func (c *Connect) ReadFile(ctx context.Context, item *Item, file File) ([]byte, error) {
+	var content []byte
+	err := c.do(ctx, "the file", maxFile, func(body []byte) *attempt {
+		if file.Size > 0 && int64(len(body)) != file.Size {
+			return &attempt{tries: 3, err: broken("the file", fmt.Sprintf("has %d bytes where the item says %d", len(body), file.Size), nil)}
+		}
+		content = body
+		return nil
+	}, "v1", "vaults", item.Vault.ID, "items", item.ID, "files", file.ID, "content")
+	return content, err
+}
+
+// Environment refuses: Connect has no Environments.
+func (c *Connect) Environment(context.Context, string) ([]Variable, error) {
+	return nil, &Failure{
+		Reason: Unsupported, Message: "1Password Connect does not serve Environments",
+		Hint: "use a service account that may read the Environment, or put the variables into an item",
+	}
+}
+
+func (c *Connect) getJSON(ctx context.Context, what string, limit int64, into any, path ...string) error {
+	return c.do(ctx, what, limit, func(body []byte) *attempt {
+		err := json.Unmarshal(body, into)
+		if err == nil {
+			return nil
+		}
+		a := &attempt{err: broken(what, "is not the JSON it should be", err)}
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) && syntax.Offset >= int64(len(body)) {
+			a.err, a.tries = broken(what, "is cut off", err), 4
+		} else {
+			a.fatal = true
+		}
+		return a
+	}, path...)
+}
+
+// do sends one GET until it is answered as it should be. read gets the whole body
+// of a good answer.
+func (c *Connect) do(ctx context.Context, what string, limit int64, read func([]byte) *attempt, path ...string) error {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for i := range path {
+		path[i] = url.PathEscape(path[i])
+	}
+	target := c.base.JoinPath(path...).String()
+	return retry(ctx, func(ctx context.Context) *attempt {
+		return c.try(ctx, what, limit, target, read)
+	})
+}
+
+func (c *Connect) try(ctx context.Context, what string, limit int64, target string, read func([]byte) *attempt) *attempt {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return &attempt{fatal: true, err: &Failure{Reason: Broken, Message: "no request can be made of the address", Cause: err}}
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	req.Header.Set("Accept", "application/json, application/octet-stream")
+	req.Header.Set("User-Agent", c.userAgent)
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return c.refused(what, resp)
+	}
+	if resp.ContentLength > limit {
+		return &attempt{fatal: true, err: tooLarge(what, limit)}
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return c.unreachable(err)
+	}
+	if int64(len(body)) > limit {
+		return &attempt{fatal: true, err: tooLarge(what, limit)}
+	}
+	if a := read(body); a != nil {
+		return a
+	}
+	c.served.Store(true)
+	return nil
+}
+
+// refused tells an answer other than 200.
+func (c *Connect) refused(what string, resp *http.Response) *attempt {
+	said := ""
+	if body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<10)); err == nil {
+		var message struct {
+			Message string `json:"message"`
+		}
+		if json.Unmarshal(body, &message) == nil && message.Message != "" {
+			said = ": " + c.clean(message.Message)
+		}
+	}
+	f := &Failure{Message: fmt.Sprintf("%s answered %d for %s%s", c.Name(), resp.StatusCode, what, said)}
+	a := &attempt{err: f}
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized:
+		f.Reason = Denied
+		f.Hint = "the access token is not one of this Connect server, was revoked, or the server's credentials file has expired"
+		// Connect before 1.7.2 refuses the first request that it gets at all.
+		if c.served.Load() {
+			a.fatal = true
+		}
+		a.tries = 2
+	case code == http.StatusForbidden:
+		f.Reason = Denied
+		f.Hint = "give the access token this vault: op connect token create --vault"
+		// Connect before 1.8.1 says this now and then of a vault the token has.
+		a.tries = 4
+	case code == http.StatusNotFound:
+		f.Reason, a.fatal = NotFound, true
+	case code == http.StatusTooManyRequests:
+		f.Reason = RateLimited
+		f.Hint = "something between here and Connect limits requests; try again later"
+		a.after = retryAfter(resp.Header)
+	case code == http.StatusRequestTimeout || code >= 500 && code != http.StatusNotImplemented:
+		f.Reason = Unreachable
+		f.Hint = "look at the logs of the connect-api and connect-sync containers"
+		a.after = retryAfter(resp.Header)
+	case code >= 300 && code < 400:
+		f.Reason, a.fatal = Broken, true
+		f.Hint = "give the address that it redirects to as the Connect host"
+	default:
+		f.Reason, a.fatal = Broken, true
+		f.Hint = "is this the address of a Connect server?"
+	}
+	return a
+}
+
+// clean makes a server's words fit for a message: one line, not long, and never
+// the token, whatever the server echoes.
+func (c *Connect) clean(s string) string {
+	s = strings.ReplaceAll(s, c.token.Reveal(), "***")
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	const longest = 200
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return s
+}
+
+// unreachable tells an error of the transport.
+func (c *Connect) unreachable(err error) *attempt {
+	f := &Failure{Reason: Unreachable, Cause: err}
+	a := &attempt{err: f}
+	var dns *net.DNSError
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	what := "could not be reached"
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
+		what = "did not answer in time"
+		f.Hint = "is the server up, and is the address right?"
+	case errors.As(err, &dns):
+		what = "could not be reached: its name does not resolve"
+		f.Hint = "a service container is reached by its name only from a job that runs in a container"
+		a.fatal = dns.IsNotFound
+	case errors.Is(err, syscall.ECONNREFUSED):
+		what = "could not be reached: the connection was refused"
+		f.Hint = "is the server up, and is the port right?"
+		if h := c.base.Hostname(); h == "localhost" || h == "127.0.0.1" || h == "::1" {
+			f.Hint = "in a container, localhost is the container itself; is the server up, and is the port right?"
+		}
+		a.tries = 4
+	case errors.As(err, &unknown):
+		what = "could not be trusted: its certificate is signed by an unknown authority"
+		f.Hint = "give the authority's certificate as the Connect CA file"
+		a.fatal = true
+	case errors.As(err, &host), errors.As(err, &invalid):
+		what = "could not be trusted: its certificate is not valid for this host and time"
+		f.Hint = "give the host by the name that is in its certificate"
+		a.fatal = true
+	case errors.As(err, &record):
+		what = "does not speak TLS there"
+		f.Hint = "write http:// in the Connect host, or give the port that speaks TLS"
+		a.fatal = true
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
+		what = "broke off the connection"
+		f.Hint = "look at the logs of the connect-api container"
+	}
+	f.Message = c.Name() + " " + what
+	return a
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// retryAfter is what the header asks to wait: seconds or a date.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, 1<<20)) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
+}
+
+func broken(what, how string, cause error) *Failure {
+	return &Failure{
+		Reason: Broken, Message: what + " that came back " + how, Cause: cause,
+		Hint: "is this the address of a Connect server, with nothing between that changes its answers?",
+	}
+}
+
+func tooLarge(what string, limit int64) *Failure {
+	return broken(what, fmt.Sprintf("is larger than %d MiB", limit>>20), nil)
+}
+
+// parseConnectHost reads the server's address.
+func parseConnectHost(host string) (*url.URL, error) {
+	bad := func(hint, what string) (*url.URL, error) {
+		return nil, problem.Usagef(hint, "the Connect host %s", what)
+	}
+	const shape = "write it as http://host:8080 or https://host"
+	if strings.TrimSpace(host) == "" {
+		return bad(shape, "is empty")
+	}
+	if strings.HasPrefix(host, tokenPrefix) || looksLikeJWT(host) {
+		return bad("the token belongs in OP_CONNECT_TOKEN", "is a token")
+	}
+	u, err := url.Parse(strings.TrimSpace(host))
+	switch {
+	case err != nil:
+		return bad(shape, "is not an address")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return bad(shape, "has no http:// or https://")
+	case u.Hostname() == "":
+		return bad(shape, "has no name in it")
+	case u.User != nil:
+		return bad("take user and password out of it", "holds a user")
+	case u.RawQuery != "" || u.Fragment != "":
+		return bad(shape, "has more than an address in it")
+	}
+	// People paste the API's base as the documentation's examples show it.
+	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/v1")
+	u.RawPath = ""
+	return u, nil
+}
+
+// CheckConnectHost checks the shape of a Connect server's address. The error is a
+// *problem.Problem of wrong usage.
+func CheckConnectHost(host string) error {
+	_, err := parseConnectHost(host)
+	return err
+}

@@ -1,0 +1,80 @@
+package onepassword
+
+import (
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A Declaration is a secret that the caller wants.
+type Declaration struct {
+	// Name is the name the secret gets. With a reference to a whole item it is
+	// empty: every field of the item is declared under its own label.
+	Name string
+	Ref  Reference
+
+	// Origin says where the declaration stands, for messages: "--secret",
+	// "input secrets, line 3".
+	Origin string
+
+	Public     bool // not to be masked; only passed through here
+	AllowEmpty bool // an empty value is wanted; otherwise it is a problem
+	Optional   bool // no problem if vault, item or field are not there: it is left out
+}
+
+// ParseDeclaration reads NAME=op://vault/item/field or op://vault/item. The error
+// is a *problem.Problem of wrong usage.
+func ParseDeclaration(text, origin string) (Declaration, error) {
+	d := Declaration{Origin: origin}
+	text = strings.TrimSpace(text)
+	reference := text
+	if !strings.HasPrefix(text, scheme) {
+		name, after, ok := strings.Cut(text, "=")
+		if !ok {
+			return d, problem.Usagef("write NAME=op://vault/item/field, or op://vault/item for every field of an item",
+				"%s: a secret has no name or no reference", origin)
+		}
+		d.Name, reference = strings.TrimSpace(name), strings.TrimSpace(after)
+		if !IsEnvironmentName(d.Name) {
+			return d, problem.Usagef("letters, digits and _, and no digit first", "%s: %s is not the name of an environment variable", origin, quote(d.Name))
+		}
+	}
+	ref, err := ParseReference(reference)
+	if err != nil {
+		if p := problem.Of(err)[0]; d.Name != "" {
+			p.Message = d.Name + ": " + p.Message
+			return d, p
+		}
+		return d, err
+	}
+	d.Ref = ref
+	switch {
+	case d.Name == "" && !ref.WholeItem():
+		return d, problem.Usagef("write NAME="+reference, "%s: %s names a field but no name for it", origin, quoteReference(reference))
+	case d.Name != "" && ref.WholeItem():
+		return d, problem.Usagef("name the field, or write "+reference+" without a name for every field of the item",
+			"%s: %s names an item, not a field", d.Name, quoteReference(reference))
+	}
+	return d, nil
+}
+
+// IsEnvironmentName says whether s can be the name of an environment variable in
+// a shell: letters, digits and _, no digit first.
+func IsEnvironmentName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// title is what the declaration is called in a message.
+func (d Declaration) title() string {
+	if d.Name == "" {
+		return quoteReference(d.Ref.String())
+	}
+	return d.Name
+}

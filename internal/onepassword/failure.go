@@ -1,0 +1,57 @@
+package onepassword
+
+import (
+	"errors"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A Reason is the kind of a failure, the same on every backend.
+type Reason int
+
+const (
+	NotFound    Reason = iota + 1 // no vault, item or file of that id, or not for these credentials
+	Denied                        // the credentials were refused, or do not reach this far
+	RateLimited                   // 1Password asked for fewer requests
+	Unreachable                   // no connection, or no whole answer
+	Broken                        // an answer that is not what it should be
+	Unsupported                   // the backend cannot do this at all
+	RanOut                        // the deadline passed while it was tried again
+)
+
+// A Failure is why a backend did not answer. Message and Hint are written to be
+// shown; no value stands in them.
+type Failure struct {
+	Reason  Reason
+	Message string
+	Hint    string
+	Cause   error // for errors.Is; not shown
+}
+
+func (f *Failure) Error() string { return f.Message }
+
+// Unwrap is the cause.
+func (f *Failure) Unwrap() error { return f.Cause }
+
+// reasonOf is the reason of an error of a backend, 0 where it has none.
+func reasonOf(err error) Reason {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f.Reason
+	}
+	return 0
+}
+
+// problemOf tells a backend's failure as a problem; what names the thing that was
+// wanted: "DATABASE_PASSWORD (op://MyApp/Production/DATABASE_PASSWORD)".
+func problemOf(what string, err error) *problem.Problem {
+	p := &problem.Problem{Message: what + ": " + err.Error(), Status: problem.Refused, Cause: err}
+	var f *Failure
+	if errors.As(err, &f) {
+		p.Hint = f.Hint
+		if f.Reason == NotFound {
+			p.Status = problem.Found
+		}
+	}
+	return p
+}

@@ -1,0 +1,82 @@
+package onepassword
+
+import (
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// A Vault is one that the credentials can see.
+type Vault struct {
+	ID, Name string
+}
+
+// An Overview is what a list of items tells of one of them.
+type Overview struct {
+	ID, Title string
+	Category  string // as the op CLI writes it: LOGIN, SECURE_NOTE, SSH_KEY
+	Version   int    // 0 where the backend does not tell
+	Tags      []string
+	Archived  bool
+}
+
+// An Item is a whole item. What the backends call differently has the names of
+// Connect and of the op CLI here.
+type Item struct {
+	ID, Title string
+	Vault     Vault
+	Category  string
+	Version   int
+	Tags      []string
+	Archived  bool
+	CreatedAt string // RFC 3339, "" where the backend does not tell
+	UpdatedAt string
+	Sections  []Section
+	Fields    []Field
+	Files     []File
+}
+
+// A Section is a heading under which fields stand.
+type Section struct {
+	ID, Label string
+}
+
+// A Field is one value of an item.
+type Field struct {
+	ID, Label string
+	Type      string // STRING, CONCEALED, OTP, SSHKEY, URL, EMAIL, …
+	Purpose   string // USERNAME, PASSWORD, NOTES, or ""
+	Section   string // the section's id, "" for the item's own fields
+	Value     mask.Secret
+	Code      mask.Secret // the one-time password that the server computed, if it did
+}
+
+// A File is an attachment, or the document of a document item.
+type File struct {
+	ID, Name string
+	Size     int64
+	Section  string // the section's id
+	Path     string // where Connect has its content, "" where it does not tell
+}
+
+// A Variable is one of a 1Password Environment.
+type Variable struct {
+	Value  mask.Secret // its name is the variable's
+	Masked bool        // hidden in 1Password; false for one shown in the clear
+}
+
+// section is the section with the id, and a Section with only the id where the
+// item does not list it.
+func (i *Item) section(id string) Section {
+	for _, s := range i.Sections {
+		if s.ID == id {
+			return s
+		}
+	}
+	return Section{ID: id}
+}
+
+// SectionLabel is the label of the section with the id; "" where it has none.
+func (i *Item) SectionLabel(id string) string { return i.section(id).Label }
+
+// ownSection says whether the section is the one of fields that a person put
+// under no heading. 1Password's clients keep those under a section of this id.
+func ownSection(id string) bool { return id == "" || id == "add more" }

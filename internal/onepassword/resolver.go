@@ -1,0 +1,312 @@
+package onepassword
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// Options of a Resolver.
+type Options struct {
+	Deadline time.Duration    // of a batch, retries included; 0 is DefaultDeadline
+	Now      func() time.Time // for one-time passwords; nil is time.Now
+}
+
+// A Resolver gives references their values. It may be used from several
+// goroutines. What it has fetched it keeps for its life: lists, items, files and
+// failures; so a run sees one state of the vault, and asks for nothing twice.
+type Resolver struct {
+	backend  Backend
+	deadline time.Duration
+	now      func() time.Time
+
+	// fetching is held by the one goroutine that talks to the backend.
+	fetching chan struct{}
+
+	mu     sync.RWMutex
+	vaults *listed[Vault]
+	items  map[string]*listed[Overview] // by vault id
+	byKey  map[itemKey]*outcome         // as it was asked for
+	byID   map[[2]string]*outcome       // vault id, item id
+	files  map[[3]string]*fileOutcome
+	envs   map[string]*listed[Variable]
+}
+
+// itemKey is an item as a reference names it, in lower case unless it is an id.
+type itemKey struct{ vault, item string }
+
+type listed[T any] struct {
+	all []T
+	err error
+}
+
+type outcome struct {
+	item *Item
+	err  error // a *problem.Problem without the name of a secret, or a backend's error
+}
+
+type fileOutcome struct {
+	content []byte
+	err     error
+}
+
+// NewResolver makes a resolver over a backend. Nothing is asked yet.
+func NewResolver(b Backend, o Options) *Resolver {
+	if o.Deadline <= 0 {
+		o.Deadline = DefaultDeadline
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Resolver{
+		backend: b, deadline: o.Deadline, now: o.Now,
+		fetching: make(chan struct{}, 1),
+		items:    map[string]*listed[Overview]{},
+		byKey:    map[itemKey]*outcome{},
+		byID:     map[[2]string]*outcome{},
+		files:    map[[3]string]*fileOutcome{},
+		envs:     map[string]*listed[Variable]{},
+	}
+}
+
+// Backend is the backend that the resolver reads from.
+func (r *Resolver) Backend() Backend { return r.backend }
+
+// Prefetch fetches every item that the references name, in one batch with as few
+// requests as the backend allows. What fails is kept, and told by whoever asks for
+// it afterwards. The error is the context's.
+func (r *Resolver) Prefetch(ctx context.Context, refs ...Reference) error {
+	keys := make([]itemKey, len(refs))
+	for i, ref := range refs {
+		keys[i] = keyOf(ref.Vault, ref.Item)
+	}
+	return r.fetch(ctx, keys)
+}
+
+// Resolve gives every declaration its value, in the order of declaration. A whole
+// item gives one secret a field, in the item's order. An error is a problem.List
+// of all that failed, in the order of declaration, or the context's.
+func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.Secret, error) {
+	refs := make([]Reference, len(declared))
+	for i, d := range declared {
+		refs[i] = d.Ref
+	}
+	if err := r.Prefetch(ctx, refs...); err != nil {
+		return nil, err
+	}
+	var (
+		secrets  []mask.Secret
+		problems problem.List
+		origin   = map[string]Declaration{}
+	)
+	for _, d := range declared {
+		found, err := r.resolveOne(ctx, d)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		problems = append(problems, problem.Of(err)...)
+		for _, s := range found {
+			if earlier, twice := origin[s.Name()]; twice {
+				problems = append(problems, &problem.Problem{
+					Message: fmt.Sprintf("%s is declared twice: by %s and by %s", s.Name(), earlier.from(), d.from()),
+					Hint:    "take one of the two away", Status: problem.Usage,
+				})
+				continue
+			}
+			origin[s.Name()] = d
+			secrets = append(secrets, s)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return secrets, nil
+}
+
+// from is the declaration with where it stands.
+func (d Declaration) from() string {
+	text := quoteReference(d.Ref.String())
+	if d.Origin != "" {
+		text += " (" + d.Origin + ")"
+	}
+	return text
+}
+
+func (r *Resolver) resolveOne(ctx context.Context, d Declaration) ([]mask.Secret, error) {
+	if d.Name == "" {
+		return r.resolveItem(ctx, d)
+	}
+	s, err := r.read(ctx, d.Ref, d.Name)
+	switch {
+	case err != nil && d.Optional && isAbsent(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case s.Len() == 0 && !d.AllowEmpty:
+		return nil, &problem.Problem{
+			Message: fmt.Sprintf("%s is empty: %s has no value", d.Name, quoteReference(d.Ref.String())),
+			Hint:    "fill the field in 1Password, or allow it with --allow-empty " + d.Name, Status: problem.Found,
+		}
+	case strings.ContainsRune(s.Reveal(), 0):
+		return nil, hasNUL(d.Name, d.Ref)
+	}
+	return []mask.Secret{mask.NewSecret(d.Name, s.Reveal())}, nil
+}
+
+func hasNUL(name string, ref Reference) *problem.Problem {
+	return &problem.Problem{
+		Message: fmt.Sprintf("%s has a NUL byte in it, which no environment variable can hold: %s", name, quoteReference(ref.String())),
+		Hint:    "store it as base64", Status: problem.Found,
+	}
+}
+
+// resolveItem declares the fields of a whole item under their labels.
+func (r *Resolver) resolveItem(ctx context.Context, d Declaration) ([]mask.Secret, error) {
+	item, err := r.itemOf(ctx, d.Ref, d.title())
+	if err != nil {
+		if d.Optional && isAbsent(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return item.declared(d)
+}
+
+// Item gives a whole item by names or ids, each fetched once. The error is a
+// *problem.Problem.
+func (r *Resolver) Item(ctx context.Context, vault, item string) (*Item, error) {
+	ref := Reference{Vault: vault, Item: item}
+	if err := r.Prefetch(ctx, ref); err != nil {
+		return nil, err
+	}
+	return r.itemOf(ctx, ref, ref.String())
+}
+
+// Read gives the value of one reference to a field. Empty values pass. The error
+// is a *problem.Problem.
+func (r *Resolver) Read(ctx context.Context, ref Reference) (mask.Secret, error) {
+	if ref.WholeItem() {
+		return mask.Secret{}, problem.Usagef("name the field: "+ref.String()+"/field", "%s names an item, not a field", quoteReference(ref.String()))
+	}
+	if err := r.Prefetch(ctx, ref); err != nil {
+		return mask.Secret{}, err
+	}
+	return r.read(ctx, ref, quoteReference(ref.String()))
+}
+
+func (r *Resolver) read(ctx context.Context, ref Reference, name string) (mask.Secret, error) {
+	item, err := r.itemOf(ctx, ref, name)
+	if err != nil {
+		return mask.Secret{}, err
+	}
+	chosen, err := item.choose(ref)
+	if err != nil {
+		return mask.Secret{}, named(name, ref, err)
+	}
+	value, err := r.value(ctx, item, chosen, ref)
+	if err != nil {
+		return mask.Secret{}, named(name, ref, err)
+	}
+	return mask.NewSecret(ref.String(), value), nil
+}
+
+// named puts the name of the secret before a problem of its reference, and turns
+// a backend's error into one.
+func named(name string, ref Reference, err error) error {
+	text := quoteReference(ref.String())
+	what := name
+	if name != text {
+		what += " (" + text + ")"
+	}
+	var p *problem.Problem
+	if !errors.As(err, &p) {
+		return problemOf(what, err)
+	}
+	told := *p
+	told.Message = what + ": " + p.Message
+	return &told
+}
+
+// absent marks problems that say that something is not there.
+var errAbsent = errors.New("not there")
+
+func isAbsent(err error) bool { return errors.Is(err, errAbsent) }
+
+// itemOf is the fetched item of a reference.
+func (r *Resolver) itemOf(ctx context.Context, ref Reference, name string) (*Item, error) {
+	r.mu.RLock()
+	o := r.byKey[keyOf(ref.Vault, ref.Item)]
+	r.mu.RUnlock()
+	if o == nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("reading %s: it was not fetched", ref)
+	}
+	if o.err != nil {
+		return nil, named(name, ref, o.err)
+	}
+	return o.item, nil
+}
+
+// Vaults lists the vaults of the credentials. The error is a *problem.Problem.
+func (r *Resolver) Vaults(ctx context.Context) ([]Vault, error) {
+	var vaults []Vault
+	err := r.hold(ctx, func(ctx context.Context) (err error) {
+		vaults, err = r.listVaults(ctx)
+		return err
+	})
+	return vaults, asProblem("listing the vaults", err)
+}
+
+// Items lists the items of a vault, by its name or id. The error is a
+// *problem.Problem.
+func (r *Resolver) Items(ctx context.Context, vault string) ([]Overview, error) {
+	var items []Overview
+	err := r.hold(ctx, func(ctx context.Context) error {
+		v, err := r.findVault(ctx, vault)
+		if err != nil {
+			return err
+		}
+		items, err = r.listItems(ctx, v.ID)
+		return err
+	})
+	return items, asProblem("listing the items of "+quote(vault), err)
+}
+
+// Environment gives the variables of a 1Password Environment. The error is a
+// *problem.Problem.
+func (r *Resolver) Environment(ctx context.Context, id string) ([]Variable, error) {
+	var variables []Variable
+	err := r.hold(ctx, func(ctx context.Context) error {
+		l := r.envs[id]
+		if l == nil {
+			l = &listed[Variable]{}
+			l.all, l.err = r.backend.Environment(ctx, id)
+			if ctx.Err() != nil {
+				return l.err
+			}
+			r.envs[id] = l
+		}
+		variables = l.all
+		return l.err
+	})
+	return variables, asProblem("Environment "+quote(id), err)
+}
+
+func asProblem(what string, err error) error {
+	var p *problem.Problem
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &p):
+		return p
+	}
+	return problemOf(what, err)
+}
