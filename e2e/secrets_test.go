@@ -126,13 +126,13 @@ func TestLeaksAreFound(t *testing.T) {
 	const value = "correct horse battery staple"
 	secrets := map[string]string{"NAME": value, "KEY": "-----BEGIN X-----\nfirst line of it\nsecond line of it\n-----END X-----\n"}
 	for text, want := range map[string]int{
-		"nothing here, not even -----BEGIN X-----":                                                   0,
-		"it is " + value + ".":                                                                       1,
-		"a second line of it, alone":                                                                 1,
-		base64.StdEncoding.EncodeToString([]byte(value)):                                             1,
-		base64.StdEncoding.EncodeToString([]byte("u:" + value)):                                      1,
-		base64.StdEncoding.EncodeToString([]byte("uu:" + value + "!")):                               1,
-		base64.StdEncoding.EncodeToString([]byte("first line of it")):                                1,
+		"nothing here, not even -----BEGIN X-----":                                                    0,
+		"it is " + value + ".":                                                                        1,
+		"a second line of it, alone":                                                                  1,
+		base64.StdEncoding.EncodeToString([]byte(value)):                                              1,
+		base64.StdEncoding.EncodeToString([]byte("u:" + value)):                                       1,
+		base64.StdEncoding.EncodeToString([]byte("uu:" + value + "!")):                                1,
+		base64.StdEncoding.EncodeToString([]byte("first line of it")):                                 1,
 		strings.Join(regexp.MustCompile(`.{1,16}`).FindAllString(inBase64(value, 0), -1), "\n") + "x": 1,
 	} {
 		if found := leaks(text, secrets); (len(found) > 0) != (want > 0) {

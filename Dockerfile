@@ -1,0 +1,19 @@
+# The image of the action: Kamal's own official image plus one static binary.
+#
+# Both base images are arguments, so that it can be built from others. The build
+# stage needs no more of its own than /usr/local/go: each step is one command
+# without a shell. Where the context has a vendor/ folder nothing is downloaded.
+ARG GO_IMAGE=golang:1.26-alpine
+ARG KAMAL_IMAGE=ghcr.io/basecamp/kamal:v2.12.0
+
+FROM ${GO_IMAGE} AS build
+ARG VERSION=
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/src \
+    GOFLAGS="-buildvcs=false -trimpath '-ldflags=-s -w -X github.com/kamal-op/kamal-op/internal/cli.release=${VERSION}'"
+WORKDIR /src
+COPY . .
+RUN ["/usr/local/go/bin/go", "build", "-o", "/kamal-op", "."]
+
+FROM ${KAMAL_IMAGE}
+COPY --from=build /kamal-op /usr/local/bin/kamal-op
+ENTRYPOINT ["kamal-op", "action"]

@@ -1,0 +1,69 @@
+# Every target installs what it needs on a bare Debian machine (as root) and
+# leaves what it makes in .cache/.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+IMAGE ?= kamal-op/kamal-op:dev
+TOOLS := .cache/tools
+
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## Say what there is
+	@sed -n -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+.PHONY: build
+build: ## Build the binary, ./kamal-op
+	@build/needs.sh go
+	go build -trimpath -o kamal-op .
+
+.PHONY: test
+test: unit e2e ## Run all tests: unit tests with the race detector, then e2e/
+
+.PHONY: unit
+unit: ## Run the unit tests
+	@build/needs.sh go gcc git
+	CGO_ENABLED=1 go test -race -shuffle=on -count=1 $$(go list ./... | grep -v '/e2e')
+
+.PHONY: e2e
+e2e: build ## Run the end-to-end tests: real Kamal, sshd, registry, Docker (RUN=regexp picks some)
+	@build/needs.sh docker git
+	@mkdir -p .cache
+	build/e2e.sh ./kamal-op -v $(if $(RUN),-run '$(RUN)') </dev/null 2>&1 | tee .cache/e2e.log
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflows, action and scripts
+	@build/needs.sh go git shellcheck
+	@test -z "$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/actionlint
+	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry)
+
+$(TOOLS)/golangci-lint: build/tools/go.mod
+	@build/needs.sh go
+	go build -C build/tools -o ../../$(TOOLS)/ tool
+
+$(TOOLS)/actionlint: build/tools/actionlint/go.mod
+	@build/needs.sh go
+	go build -C build/tools/actionlint -o ../../../$(TOOLS)/ tool
+
+.PHONY: bench
+bench: build ## Run the benchmarks
+	@build/needs.sh go
+	go test -run '^$$' -bench . ./...
+
+.PHONY: image
+image: ## Build the action's image (IMAGE=name:tag), also without a registry or network
+	@build/needs.sh go docker
+	build/image.sh $(IMAGE)
+
+.PHONY: rehearse
+rehearse: build ## Rehearse the main job on this machine: real Kamal, no account, no server
+	@build/needs.sh docker
+	build/rehearse.sh
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf kamal-op dist vendor .cache

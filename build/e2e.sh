@@ -1,0 +1,54 @@
+#!/bin/sh
+# Runs the end-to-end tests: makes the images that they stand on, then calls go
+# test with the given arguments.
+#
+#   build/e2e.sh BINARY [GO TEST ARGUMENTS]
+set -eu
+
+binary=${1:?usage: build/e2e.sh BINARY [GO TEST ARGUMENTS]}
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+cd "$root"
+
+# Kamal's official image where it is here or can be had, else the one from
+# Debian's packages. The servers of the tests are Debian's in both cases.
+kamal=${KAMAL_IMAGE:-ghcr.io/basecamp/kamal:v2.12.0}
+debian=debian:testing-slim
+if ! docker image inspect "$kamal" >/dev/null 2>&1 && ! timeout 300 docker pull --quiet "$kamal" >/dev/null 2>&1; then
+  kamal="kamal-op/kamal-base:test"
+  debian=$kamal
+  "$here/kamal-image.sh" "$kamal"
+fi
+
+build() {
+  if docker buildx version >/dev/null 2>&1; then
+    docker buildx build --load --quiet "$@" >/dev/null
+  else
+    DOCKER_BUILDKIT=0 docker build --quiet "$@" >/dev/null 2>.cache/build.log || {
+      cat .cache/build.log >&2
+      return 1
+    }
+  fi
+}
+
+mkdir -p .cache
+host="kamal-op/e2e-host:test"
+echo "e2e: the image of the servers" >&2
+build --tag "$host" --build-arg "BASE_IMAGE=$debian" e2e/host
+
+proxy=basecamp/kamal-proxy:v0.9.2
+if ! docker image inspect "$proxy" >/dev/null 2>&1 && ! timeout 300 docker pull --quiet "$proxy" >/dev/null 2>&1; then
+  "$here/kamal-proxy-image.sh" "$proxy"
+fi
+
+action="kamal-op/action:test"
+echo "e2e: the image of the action" >&2
+KAMAL_IMAGE=$kamal "$here/image.sh" "$action"
+
+KAMAL_OP_E2E=1 \
+  KAMAL_OP_E2E_BINARY=$(realpath "$binary") \
+  KAMAL_OP_E2E_KAMAL=$kamal \
+  KAMAL_OP_E2E_HOST=$host \
+  KAMAL_OP_E2E_ACTION=$action \
+  exec go test -count=1 -timeout=40m "$@" ./e2e
