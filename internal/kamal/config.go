@@ -1,6 +1,16 @@
 package kamal
 
-import "github.com/kamal-op/kamal-op/internal/problem"
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
 
 // DefaultConfigFile and DefaultSecretsPath are Kamal's.
 const (
@@ -44,8 +54,8 @@ type Host struct {
 // SSH is the ssh section.
 type SSH struct {
 	User, Port, Proxy, ProxyCommand, ForwardAgent, KeysOnly, ConfigFile Value
-	Keys                                                               []Value
-	KeyData                                                            bool // the section has key_data
+	Keys                                                                []Value
+	KeyData                                                             bool // the section has key_data
 }
 
 // Builder is what the builder section says of where images are built.
@@ -82,7 +92,277 @@ type Config struct {
 }
 
 // ReadConfig reads deploy.yml and the destination's file beside it. What is
-// missing or is no YAML is a problem with a hint.
+// missing or is no YAML is a problem with a hint, all of them told at once.
 func ReadConfig(o ProjectOptions) (*Config, error) {
-	return &Config{}, nil
+	name := o.ConfigFile
+	if name == "" {
+		name = DefaultConfigFile
+	}
+	names := []string{name}
+	if o.Destination != "" {
+		names = append(names, destinationFile(name, o.Destination))
+	}
+	c := &Config{}
+	var merged *node
+	var problems problem.List
+	for i, name := range names {
+		text, err := os.ReadFile(inDir(o.Dir, name))
+		if err != nil {
+			problems = append(problems, missingConfig(o, name, i > 0, err))
+			continue
+		}
+		root, unknown, err := parseYAML(name, text)
+		if err != nil {
+			problems = append(problems, problem.Of(err)...)
+			continue
+		}
+		c.Files = append(c.Files, name)
+		c.Unknown = append(c.Unknown, unknown...)
+		merged = merge(merged, root)
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	c.take(merged)
+	return c, nil
+}
+
+// destinationFile is the name of the destination's file beside deploy.yml, as
+// Ruby's Pathname#sub_ext makes it.
+func destinationFile(name, destination string) string {
+	return strings.TrimSuffix(name, filepath.Ext(name)) + "." + destination + ".yml"
+}
+
+// inDir is the path of a file that Kamal is given relative to its directory.
+func inDir(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+func missingConfig(o ProjectOptions, name string, destination bool, err error) *problem.Problem {
+	if !errors.Is(err, fs.ErrNotExist) {
+		p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err))
+		p.Cause = err
+		return p
+	}
+	var p *problem.Problem
+	switch {
+	case destination:
+		p = problem.Newf("%s is not there: there is no destination %s", name, o.Destination)
+		base := o.ConfigFile
+		if base == "" {
+			base = DefaultConfigFile
+		}
+		if found := Destinations(o.Dir, base); len(found) > 0 {
+			p.Hint = "the destinations of this project are " + strings.Join(found, ", ")
+		} else {
+			p.Hint = "this project has no destinations: leave --destination away, or add the file"
+		}
+	case o.ConfigFile != "":
+		p = problem.Newf("%s is not there", name)
+		p.Hint = "--config-file is relative to the project's directory (--working-directory)"
+	default:
+		p = problem.Newf("%s is not there: this is not the directory of a project that deploys with Kamal", name)
+		p.Hint = "check the repository out first, or name the project's directory with --working-directory, another file with --config-file; `kamal init` makes a new one"
+	}
+	p.Cause = err
+	return p
+}
+
+// Destinations are the destinations that have a file beside the config file, in
+// order.
+func Destinations(dir, configFile string) []string {
+	if configFile == "" {
+		configFile = DefaultConfigFile
+	}
+	stem := strings.TrimSuffix(configFile, filepath.Ext(configFile)) + "."
+	entries, err := os.ReadDir(filepath.Dir(inDir(dir, configFile)))
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, entry := range entries {
+		name, ok := strings.CutPrefix(entry.Name(), filepath.Base(stem))
+		if !ok {
+			continue
+		}
+		if name, ok = strings.CutSuffix(name, ".yml"); ok && name != "" && !strings.Contains(name, ".") {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// take fills c from the merged tree.
+func (c *Config) take(root *node) {
+	c.Service = root.get("service").value()
+	c.Image = root.get("image").value()
+	c.SecretsPath = root.get("secrets_path").value()
+	c.HooksPath = root.get("hooks_path").value()
+
+	ssh := root.get("ssh")
+	c.SSH = SSH{
+		User: ssh.get("user").value(), Port: ssh.get("port").value(),
+		Proxy: ssh.get("proxy").value(), ProxyCommand: ssh.get("proxy_command").value(),
+		ForwardAgent: ssh.get("forward_agent").value(), KeysOnly: ssh.get("keys_only").value(),
+		ConfigFile: ssh.get("config").value(), KeyData: ssh.get("key_data") != nil,
+	}
+	for _, key := range ssh.get("keys").list() {
+		c.SSH.Keys = append(c.SSH.Keys, key.value())
+	}
+	builder := root.get("builder")
+	c.Builder = Builder{
+		SSH: builder.get("ssh").value(), Remote: builder.get("remote").value(),
+		Driver: builder.get("driver").value(), Local: builder.get("local").value(),
+	}
+	registry := root.get("registry")
+	c.Registry = Registry{Server: registry.get("server").value(), Username: registry.get("username").value()}
+	for key, at := range map[string]**problem.Place{"file": &c.Output.File, "otel": &c.Output.OTel} {
+		if e := root.get("output").entry(key); e != nil {
+			*at = &e.key.place
+		}
+	}
+	c.takeHosts(root)
+	c.takeUses(root)
+}
+
+func (c *Config) takeHosts(root *node) {
+	seen := map[string]bool{}
+	add := func(n *node, role, accessory string) {
+		host := n
+		if n != nil && n.kind == mapping && len(n.entries) > 0 {
+			host = n.entries[0].key // a host with its tags
+		}
+		v := host.value()
+		if v.Known && v.Text != "" && !seen[v.Text] {
+			seen[v.Text] = true
+			c.Hosts = append(c.Hosts, Host{Name: v.Text, Role: role, Accessory: accessory, Place: v.Place})
+		}
+	}
+	servers := root.get("servers")
+	for _, host := range servers.list() {
+		add(host, "web", "")
+	}
+	for _, role := range servers.pairs() {
+		hosts := role.value.list()
+		if role.value.kind == mapping {
+			hosts = role.value.get("hosts").list()
+		}
+		for _, host := range hosts {
+			add(host, role.key.text, "")
+		}
+	}
+	for _, accessory := range root.get("accessories").pairs() {
+		if host := accessory.value.get("host"); host != nil {
+			add(host, "", accessory.key.text)
+		}
+		for _, host := range accessory.value.get("hosts").list() {
+			add(host, "", accessory.key.text)
+		}
+	}
+}
+
+// takeUses collects every place that names a secret.
+func (c *Config) takeUses(root *node) {
+	use := func(n *node, key string, alias bool) {
+		v := n.value()
+		if !v.Known || v.Text == "" {
+			return
+		}
+		u := Use{Name: v.Text, As: v.Text, Key: key, Place: v.Place}
+		if alias {
+			if as, name, ok := strings.Cut(v.Text, ":"); ok {
+				u.As, u.Name = as, name
+			}
+		}
+		c.Uses = append(c.Uses, u)
+	}
+	env := func(n *node, key string) {
+		for _, name := range n.get("secret").list() {
+			use(name, key+".secret", true)
+		}
+	}
+	registry := func(n *node, key string) {
+		for _, part := range []string{"username", "password"} {
+			if names := n.get(part).list(); len(names) > 0 {
+				use(names[0], key+"."+part, false) // Kamal takes the first
+			}
+		}
+	}
+	proxy := func(n *node, key string) {
+		ssl := n.get("ssl")
+		use(ssl.get("certificate_pem"), key+".ssl.certificate_pem", false)
+		use(ssl.get("private_key_pem"), key+".ssl.private_key_pem", false)
+	}
+
+	env(root.get("env"), "env")
+	for _, tag := range root.get("env").get("tags").pairs() {
+		env(tag.value, "env.tags."+tag.key.text)
+	}
+	registry(root.get("registry"), "registry")
+	proxy(root.get("proxy"), "proxy")
+	for _, name := range root.get("builder").get("secrets").list() {
+		use(name, "builder.secrets", false)
+	}
+	for _, name := range root.get("ssh").get("key_data").list() {
+		if v := name.value(); v.Known && isName(v.Text) { // else a key, written out
+			use(name, "ssh.key_data", false)
+		}
+	}
+	for _, role := range root.get("servers").pairs() {
+		key := "servers." + role.key.text
+		env(role.value.get("env"), key+".env")
+		proxy(role.value.get("proxy"), key+".proxy")
+	}
+	for _, accessory := range root.get("accessories").pairs() {
+		key := "accessories." + accessory.key.text
+		env(accessory.value.get("env"), key+".env")
+		registry(accessory.value.get("registry"), key+".registry")
+		proxy(accessory.value.get("proxy"), key+".proxy")
+	}
+	slices.SortStableFunc(c.Uses, func(a, b Use) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(c.Files, a.Place.File), slices.Index(c.Files, b.Place.File)),
+			cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
+	})
+}
+
+// Used are the names of the secrets that deploy.yml names, each once, in order.
+func (c *Config) Used() []string {
+	var names []string
+	for _, u := range c.Uses {
+		if !slices.Contains(names, u.Name) {
+			names = append(names, u.Name)
+		}
+	}
+	return names
+}
+
+// isName says whether text can be the name of a secret, as dotenv's keys are.
+func isName(text string) bool {
+	for _, r := range text {
+		if r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// CopyProblem tells that output.file or output.otel copies what hooks print past
+// the masker, or is nil.
+func (o Output) CopyProblem() *problem.Problem {
+	for _, c := range []struct {
+		key string
+		at  *problem.Place
+	}{{"file", o.File}, {"otel", o.OTel}} {
+		if c.at == nil {
+			continue
+		}
+		p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", c.key)
+		p.Hint = "take output." + c.key + " out of deploy.yml, or allow it with --allow-output-copies"
+		return p.At(c.at.File, c.at.Line, c.at.Column)
+	}
+	return nil
 }

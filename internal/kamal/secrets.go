@@ -1,6 +1,12 @@
 package kamal
 
-import "github.com/kamal-op/kamal-op/internal/problem"
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
 
 // A Kind is what a definition in a secrets file does, or one part of it.
 type Kind int
@@ -29,6 +35,13 @@ type Part struct {
 	// Of a fetch.
 	Adapter, Account, From string
 	Names                  []string // as written; none means every field
+
+	// Of an extract, the variable that holds what was fetched; "" where that is
+	// not one variable alone.
+	Source string
+
+	// Variables are the names of the variables in a command, in order.
+	Variables []string
 
 	// Of a fetch and an op read with the adapter 1password: what is asked for.
 	Wanted []Wanted
@@ -64,6 +77,7 @@ type SecretsFile struct {
 	Path        string // as Kamal names it, relative to the project
 	Definitions []Definition
 	Ignored     []problem.Place // lines that are neither a definition nor a comment: dotenv passes over them silently
+	Unset       []problem.Place // `export NAME` of a name that is not defined: dotenv stops there
 }
 
 // Secrets are the secrets files of one destination that exist, in the order in
@@ -101,5 +115,27 @@ func (s *Secrets) Wanted() []Wanted {
 // ReadSecrets reads the secrets files of a destination at path (the secrets_path
 // of deploy.yml). Files that do not exist are passed over, as Kamal does.
 func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
-	return &Secrets{}, nil
+	specific := path
+	if o.Destination != "" {
+		specific += "." + o.Destination
+	}
+	s := &Secrets{Names: []string{path + "-common", specific}}
+	var problems problem.List
+	for _, name := range s.Names {
+		text, err := os.ReadFile(inDir(o.Dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err))
+			p.Cause = err
+			problems = append(problems, p)
+			continue
+		}
+		s.Files = append(s.Files, ParseSecrets(name, string(text), o.Env))
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
