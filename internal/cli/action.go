@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/mattn/go-shellwords"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// actionCommand is `kamal-op action`: one step of a GitHub workflow. The inputs
+// are the options of the command that the input command names, under the same
+// names; they come before the environment.
+type actionCommand struct{}
+
+// actionCommands are what the input command may say.
+var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "rehearse", "version"}
+
+// Run does what the input command says.
+func (actionCommand) Run(a *app) error {
+	inputs := lookup{env: a.env, inputs: true}
+	command, _, _ := inputs.value("command")
+	if command = strings.TrimSpace(command); command == "" {
+		command = "deploy"
+	}
+	if !slices.Contains(actionCommands, command) {
+		return problem.Usagef("the commands are "+strings.Join(actionCommands, ", "), "input command: there is no command %q", command)
+	}
+	text, _, _ := inputs.value("args")
+	words, err := splitWords(text)
+	if err != nil {
+		return err
+	}
+	argv := []string{command}
+	switch command {
+	case "rollback":
+		// Rollback's version is an argument, and the input version is the
+		// natural place for it.
+		version, _, _ := inputs.value("version")
+		if version == "" {
+			return problem.Usagef("set it to a version that is still on the servers: kamal app containers lists them",
+				"input version: rollback needs the version to go back to")
+		}
+		delete(a.env, inputName("version"))
+		argv = append(argv, strings.TrimSpace(version))
+	case "version":
+		return versionCommand{}.Run(a)
+	}
+	if len(words) > 0 {
+		argv = append(append(argv, "--"), words...)
+	}
+	return exitStatus(a.main(argv, true))
+}
+
+// splitWords splits the input args as a POSIX shell splits words. Nothing in it
+// is expanded or run.
+func splitWords(text string) ([]string, error) {
+	parser := shellwords.NewParser()
+	parser.ParseEnv, parser.ParseBacktick = false, false
+	words, err := parser.Parse(strings.ReplaceAll(text, "\n", " "))
+	if err != nil {
+		return nil, problem.Usagef("quote as in a shell: each quote needs its other half", "input args cannot be split into words")
+	}
+	if parser.Position >= 0 {
+		// The parser stops at ; | & < > where a shell would: these have no
+		// meaning here, and dropping what follows would be worse than refusing.
+		return nil, problem.Usagef("quote the character, or leave it away: no shell is involved",
+			"input args has an unquoted ; | & < or > in it")
+	}
+	return words, nil
+}

@@ -1,0 +1,204 @@
+// Package cli is the command line: one file a command. Flags, the action's inputs
+// and the environment meet here and become options; nothing below reads any of
+// them. It may import every other room.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A Process is what main hands in: all that a command may know of the process
+// that it runs in.
+type Process struct {
+	Args       []string // without the program's own name
+	Env        []string // NAME=value
+	Dir        string   // the working directory, absolute
+	Executable string   // this program's path, absolute; "" where it is not known
+	Stdin      *os.File
+	Stdout     io.Writer
+	Stderr     io.Writer
+}
+
+// grammar is the whole command line, as kong reads it.
+type grammar struct {
+	Deploy   deployCommand   `cmd:"" help:"Deploy the project: kamal deploy, with its secrets and SSH key from 1Password."`
+	Setup    setupCommand    `cmd:"" help:"Set up the servers and deploy for the first time: kamal setup."`
+	Redeploy redeployCommand `cmd:"" help:"Deploy without setting up servers, proxy and pruning: kamal redeploy."`
+	Rollback rollbackCommand `cmd:"" help:"Go back to a version that is still on the servers: kamal rollback."`
+	Kamal    kamalCommand    `cmd:"" help:"Run any other Kamal command: kamal-op kamal -- app logs -f."`
+	Run      runCommand      `cmd:"" help:"Run any command with the secrets in its environment, the key in an agent, its output masked."`
+	Action   actionCommand   `cmd:"" help:"Run as a GitHub Action: read the inputs, do what the input command says."`
+	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
+	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`
+
+	RehearsalApp rehearsalAppCommand `cmd:"" hidden:"" help:"Serve the sample app of a rehearsal."`
+}
+
+// An app is one run of the program.
+type app struct {
+	Process
+	env    map[string]string
+	lookup lookup
+	rest   []string // what stands behind --, and whether there was one
+	dashes bool
+	system ci.System
+}
+
+// exitStatus is an error that ends the program with a status of its own and
+// nothing to say: what there was to say has been said.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// Main runs the program and gives its exit status: see package problem for what
+// each of them means.
+func Main(p Process) int {
+	a := &app{Process: p, env: environment(p.Env)}
+	return a.main(p.Args, false)
+}
+
+// main parses and runs one command line. As an action, the inputs take part.
+func (a *app) main(args []string, inputs bool) int {
+	a.lookup = lookup{env: a.env, inputs: inputs}
+	a.system = a.detect(a.Stderr)
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, a.rest, a.dashes = args[:i], args[i+1:], true
+	}
+	if len(args) == 0 && !a.dashes {
+		args = []string{"--help"}
+	}
+
+	var g grammar
+	exited := -1 // the status kong wants to exit with: --help
+	parser, err := kong.New(&g,
+		kong.Name("kamal-op"),
+		kong.Description("Deploys with Kamal, with the secrets and the SSH key out of 1Password: masked in every log, written to no disk."),
+		kong.UsageOnError(),
+		kong.Writers(a.Stdout, a.Stderr),
+		kong.Exit(func(status int) { exited = status; panic(exitStatus(status)) }),
+		kong.Resolvers(a.lookup),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.Help(help),
+	)
+	if err != nil {
+		panic(err) // the grammar above is wrong: no user can mend that
+	}
+	kctx, err := parse(parser, args, &exited)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		return a.fail(usage(err), g.name(args))
+	}
+	err = kctx.Run(a)
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
+	return a.fail(err, kctx.Command())
+}
+
+// parse calls kong, whose --help ends in our Exit above and comes out here.
+func parse(parser *kong.Kong, args []string, exited *int) (kctx *kong.Context, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ours := r.(exitStatus); !ours || *exited < 0 {
+				panic(r)
+			}
+		}
+	}()
+	return parser.Parse(args)
+}
+
+// usage makes kong's error a problem of usage.
+func usage(err error) error {
+	return problem.Usagef("kamal-op COMMAND --help lists what there is", "%s", strings.TrimSuffix(err.Error(), "."))
+}
+
+// fail tells every problem of err, to the log and to the CI system, and gives the
+// exit status. `kamal-op run` answers with the child's status or 125, so that a
+// script can tell the two apart (as env(1) and docker run do).
+func (a *app) fail(err error, command string) int {
+	if err == nil {
+		return problem.Done
+	}
+	for _, p := range problem.Of(err) {
+		a.system.Error(p)
+	}
+	if strings.HasPrefix(command, "run") {
+		return problem.RunOwn
+	}
+	return problem.Status(err)
+}
+
+// name is the command of a line that did not parse.
+func (grammar) name(args []string) string {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
+	}
+	return ""
+}
+
+// notices tells what is not wrong but should be known.
+func (a *app) notices(texts ...string) {
+	for _, t := range texts {
+		if t != "" {
+			a.system.Notice(problem.New(t, ""))
+		}
+	}
+}
+
+// environment is the environment as a map. The last of two entries counts, as it
+// does for the processes that we start.
+func environment(list []string) map[string]string {
+	env := make(map[string]string, len(list))
+	for _, entry := range list {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// detect is the CI system or terminal that we run on, with our own lines on out.
+func (a *app) detect(out io.Writer) ci.System {
+	return ci.Detect(a.env, out, ci.Options{
+		Commands: a.Stderr,
+		Terminal: isTerminal(out),
+		Width: func() int {
+			if f, ok := out.(*os.File); ok {
+				width, _, _ := term.GetSize(int(f.Fd())) // 0 where it is not known
+				return width
+			}
+			return 0
+		},
+	})
+}
+
+// isTerminal tells whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && f != nil && term.IsTerminal(int(f.Fd()))
+}
+
+// oneStream puts our own lines on standard output in CI, where Kamal's go as
+// well: GitHub's runner lets lines of standard error overtake those of standard
+// output, and the log would not read in the order in which things happened.
+func (a *app) oneStream() {
+	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" {
+		a.system = a.detect(a.Stdout)
+	}
+}

@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// The names under which 1Password's own tools take credentials.
+const (
+	serviceTokenEnv  = "OP_SERVICE_ACCOUNT_TOKEN"
+	connectHostEnv   = "OP_CONNECT_HOST"
+	connectTokenEnv  = "OP_CONNECT_TOKEN"
+	connectTokenFile = "OP_CONNECT_TOKEN_FILE"
+)
+
+// token is a token from an input or the environment, and where it was found. The
+// environment is 1Password's own names: a token has no name of ours.
+func (a *app) token(input, variable string) (value, origin string) {
+	if v := strings.TrimSpace(a.env[inputName(input)]); a.lookup.inputs && v != "" {
+		return v, "input " + input
+	}
+	return strings.TrimSpace(a.env[variable]), variable
+}
+
+// vault is the way into 1Password that the flags, inputs and environment name. It
+// is checked for its shape, and nothing is sent yet. Connect comes before a
+// service account, as in the op CLI. Without any credentials ok is false.
+func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
+	service, serviceFrom := a.token("service-account-token", serviceTokenEnv)
+	host := f.ConnectHost
+	if host == "" {
+		host = strings.TrimSpace(a.env[connectHostEnv])
+	}
+	token, tokenFrom := a.token("connect-token", connectTokenEnv)
+	file, fileFrom := f.ConnectTokenFile, "--connect-token-file"
+	if file == "" {
+		file, fileFrom = a.env[connectTokenFile], connectTokenFile
+	}
+
+	switch {
+	case token != "" && file != "":
+		return v, false, problem.Usagef("keep one of the two",
+			"a Connect token is given twice: by %s and by %s", tokenFrom, fileFrom)
+	case host == "" && (token != "" || file != "") && service == "":
+		return v, false, problem.Usagef("set OP_CONNECT_HOST (or --connect-host) to the server's address, such as http://connect:8080",
+			"there is a Connect token but no Connect host")
+	case host != "" && token == "" && file == "" && service == "":
+		return v, false, problem.Usagef("set OP_CONNECT_TOKEN, or --connect-token-file to a file that holds it",
+			"there is a Connect host but no Connect token")
+	case host != "" && (token != "" || file != ""):
+		if service != "" {
+			a.notices("both a Connect server and a service account token are given: Connect is used, and " + serviceFrom + " is not")
+		}
+		v, err = a.connect(host, token, file, service)
+		return v, err == nil, err
+	case service != "":
+		v, err = serviceAccount(service)
+		return v, err == nil, err
+	}
+	return v, false, nil
+}
+
+// connect is the way in through a Connect server.
+func (a *app) connect(host, token, file, unused string) (deploy.Vault, error) {
+	if file != "" {
+		var err error
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(a.Dir, file)
+		}
+		if token, err = onepassword.ReadTokenFile(file); err != nil {
+			return deploy.Vault{}, a.explainFile(err)
+		}
+	}
+	client, err := onepassword.NewConnect(onepassword.ConnectOptions{
+		Host: host, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + ReleaseVersion(),
+	})
+	if err != nil {
+		return deploy.Vault{}, err
+	}
+	return deploy.Vault{
+		Open:        func() (onepassword.Backend, error) { return client, nil },
+		Credentials: append(onepassword.TokenParts(token), onepassword.TokenParts(unused)...),
+	}, nil
+}
+
+// serviceAccount is the way in with a service account's token.
+func serviceAccount(token string) (deploy.Vault, error) {
+	backend, err := onepassword.NewServiceAccount(onepassword.ServiceAccountOptions{
+		Token: mask.NewSecret("the service account token", token), Version: ReleaseVersion(),
+	})
+	if err != nil {
+		return deploy.Vault{}, err
+	}
+	return deploy.Vault{
+		Open:        func() (onepassword.Backend, error) { return backend, nil },
+		Prepare:     onepassword.Prewarm,
+		Credentials: onepassword.TokenParts(token),
+	}, nil
+}
+
+// explainFile adds, in a container action, why a file that is on the runner may
+// not be there: only some of its directories are mounted.
+func (a *app) explainFile(err error) error {
+	if !a.inContainerAction() {
+		return err
+	}
+	for _, p := range problem.Of(err) {
+		if os.IsNotExist(p.Cause) {
+			q := *p
+			q.Hint = "the action runs in a container that sees the workspace and $RUNNER_TEMP alone: write the file to one of them, or use the input connect-token"
+			return &q
+		}
+	}
+	return err
+}
+
+// explainConnect adds, in a container action, why a Connect server on localhost
+// does not answer.
+func (a *app) explainConnect(err error, host string) error {
+	if err == nil || !a.inContainerAction() || !strings.Contains(host, "//localhost") && !strings.Contains(host, "//127.") && !strings.Contains(host, "//[::1]") {
+		return err
+	}
+	var list problem.List
+	for _, p := range problem.Of(err) {
+		q := *p
+		if q.Status == problem.Refused {
+			q.Hint = fmt.Sprintf("the action runs in a container, where %s is the container itself: use the address that the runner has on its network, or the name of the service container", host)
+		}
+		list = append(list, &q)
+	}
+	return list.Err()
+}
+
+// inContainerAction tells whether this is GitHub's container of an action: the
+// runner mounts the workspace at /github/workspace there.
+func (a *app) inContainerAction() bool {
+	return a.env["GITHUB_ACTIONS"] == "true" && strings.HasPrefix(a.env["GITHUB_WORKSPACE"], "/github/")
+}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+type (
+	// deployCommand is `kamal-op deploy [flags] [-- extra kamal arguments]`.
+	deployCommand struct {
+		vaultFlags
+		projectFlags
+	}
+	// setupCommand is `kamal-op setup`.
+	setupCommand struct{ deployCommand }
+	// redeployCommand is `kamal-op redeploy`.
+	redeployCommand struct{ deployCommand }
+	// rollbackCommand is `kamal-op rollback VERSION`.
+	rollbackCommand struct {
+		deployCommand
+		To string `arg:"" name:"version" help:"Version to go back to."`
+	}
+	// kamalCommand is `kamal-op kamal -- ARGS`.
+	kamalCommand struct {
+		deployCommand
+		Args []string `arg:"" optional:"" passthrough:"" name:"args" help:"Kamal's command and its arguments."`
+	}
+)
+
+// Run is `kamal deploy`.
+func (c deployCommand) Run(a *app) error { return c.main(a, "deploy") }
+
+// Run is `kamal setup`.
+func (c setupCommand) Run(a *app) error { return c.main(a, "setup") }
+
+// Run is `kamal redeploy`.
+func (c redeployCommand) Run(a *app) error { return c.main(a, "redeploy") }
+
+// Run is `kamal rollback`.
+func (c rollbackCommand) Run(a *app) error {
+	if strings.HasPrefix(c.To, "-") {
+		return problem.Usagef("give the version as kamal-op rollback VERSION", "%q is not a version", c.To)
+	}
+	if c.Version != "" {
+		return problem.Usagef("the version to go back to is the argument: kamal-op rollback VERSION",
+			"--version and rollback's own version are given both")
+	}
+	c.Version = c.To
+	return c.main(a, "rollback")
+}
+
+// main is one of the commands that change what runs on the servers.
+func (c deployCommand) main(a *app, command string) error {
+	a.oneStream()
+	o := kamal.ArgOptions{
+		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.projectFlags.Version,
+		Hosts: commas(c.Hosts), Roles: commas(c.Roles), Extra: a.rest,
+	}
+	return c.job(a, deploy.Job{
+		Args:   kamal.Args(command, o),
+		Builds: command != "rollback" && !skipsPush(a.rest),
+	}, true)
+}
+
+// Run is any other Kamal command, with a terminal where we have one.
+func (c kamalCommand) Run(a *app) error {
+	args := append(c.Args, a.rest...)
+	if len(args) == 0 {
+		return problem.Usagef("such as kamal-op kamal -- app logs -f", "no Kamal command is given")
+	}
+	flags := kamal.Args("", kamal.ArgOptions{
+		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.projectFlags.Version,
+		Hosts: commas(c.Hosts), Roles: commas(c.Roles),
+	})[1:]
+	// Kamal takes its options behind the command's words, and not behind a --.
+	end := len(args)
+	if i := slices.Index(args, "--"); i >= 0 {
+		end = i
+	}
+	j := deploy.Job{Args: slices.Insert(args, end, flags...)}
+	j.Apart = a.system.Name() != "GitHub"
+	return c.job(a, j, false)
+}
+
+// job runs a Kamal command with what the flags say. Credentials are needed where
+// something is declared, and always where servers are changed: a deploy without
+// any is a mistake in the workflow.
+func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
+	wanted, vault, err := a.wanted(c.vaultFlags, needed)
+	if err != nil {
+		return err
+	}
+	dir, err := a.directory(c.WorkingDirectory)
+	if err != nil {
+		return err
+	}
+	ctx, signals, stop := supervise.Notify(context.Background())
+	defer stop()
+	j.Process = a.process(signals)
+	j.Vault, j.Wanted = vault, wanted
+	j.Project = kamal.ProjectOptions{Dir: dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
+	j.Terminal = a.terminal()
+	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
+	if vault.Prepare != nil {
+		vault.Prepare()
+	}
+	status, err := j.Run(ctx)
+	return a.ended(status, a.explainConnect(err, c.ConnectHost))
+}
+
+// wanted is what the flags ask of 1Password, and the way in. All that is wrong
+// with the declarations is told together.
+func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault, err error) {
+	declared, declaredErr := f.declarations()
+	keys, keysErr := f.keys()
+	public, publicErr := nameSet("public", f.Public)
+	vault, ok, vaultErr := a.vault(f)
+	problems := problem.Of(vaultErr)
+	for _, err := range []error{declaredErr, keysErr, publicErr} {
+		problems = append(problems, problem.Of(err)...)
+	}
+	if len(problems) > 0 {
+		return w, v, problems
+	}
+	if !ok && (needed || len(declared)+len(keys) > 0) {
+		return w, v, problem.Usagef(
+			"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN",
+			"no credentials for 1Password are given")
+	}
+	return deploy.Wanted{Secrets: declared, Keys: keys, Public: public}, vault, nil
+}
+
+// directory is the project's directory, absolute.
+func (a *app) directory(dir string) (string, error) {
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(a.Dir, dir)
+	}
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() {
+		return "", problem.Usagef("give a directory that is there, relative to where the command is run",
+			"--working-directory %s is not a directory", dir)
+	}
+	return dir, nil
+}
+
+// process is what a run may know of ours.
+func (a *app) process(signals <-chan os.Signal) deploy.Process {
+	return deploy.Process{
+		Env: a.Env, Executable: a.Executable, Stdin: a.Stdin, Stdout: a.Stdout, Stderr: a.Stderr,
+		Signals: signals, System: a.system,
+	}
+}
+
+// terminal is our terminal, if standard input is one.
+func (a *app) terminal() *deploy.Terminal {
+	if !isTerminal(a.Stdin) {
+		return nil
+	}
+	return &deploy.Terminal{File: a.Stdin, Stdout: isTerminal(a.Stdout), Stderr: isTerminal(a.Stderr)}
+}
+
+// ended tells what was wrong and gives the status as an error of main's.
+func (a *app) ended(status int, err error) error {
+	for _, p := range problem.Of(err) {
+		a.system.Error(p)
+	}
+	if err != nil && status == problem.Done {
+		status = problem.Found
+	}
+	return exitStatus(status)
+}
+
+// commas is a list as Kamal takes it.
+func commas(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+}
+
+// skipsPush tells whether Kamal's own arguments say that no image is built.
+func skipsPush(args []string) bool {
+	for _, arg := range args {
+		if arg == "-P" || arg == "--skip-push" || arg == "--skip_push" {
+			return true
+		}
+	}
+	return false
+}

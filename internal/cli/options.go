@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// vaultFlags say where the secrets are and which of them are wanted. Tokens have
+// no flag: a command line can be read by every user of the machine.
+type vaultFlags struct {
+	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)."`
+	ConnectTokenFile string `name:"connect-token-file" placeholder:"FILE" help:"File that holds the Connect token, readable by its owner alone (also OP_CONNECT_TOKEN_FILE)."`
+
+	SSHKey     lines `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
+	Secret     lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable."`
+	Public     lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable."`
+	AllowEmpty lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable."`
+}
+
+// projectFlags are the options of Kamal that every command of the main job has,
+// under Kamal's own names, and where the project and its Kamal are.
+type projectFlags struct {
+	Destination      string `name:"destination" short:"d" help:"Kamal's destination (config/deploy.DESTINATION.yml)."`
+	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
+	Version          string `name:"version" placeholder:"VERSION" help:"Version of the app to run the command for (Kamal's option; ours is the command version)."`
+	Hosts            string `name:"hosts" placeholder:"HOSTS" help:"Run on these hosts only, separated by commas."`
+	Roles            string `name:"roles" placeholder:"ROLES" help:"Run on these roles only, separated by commas."`
+	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
+	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+}
+
+// declarations are the declared secrets in the order in which they were given.
+// Every line that is not one is a problem, all of them together.
+func (f vaultFlags) declarations() ([]onepassword.Declaration, error) {
+	public, err := nameSet("public", f.Public)
+	if err != nil {
+		return nil, err
+	}
+	empty, err := nameSet("allow-empty", f.AllowEmpty)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		declared []onepassword.Declaration
+		problems problem.List
+		first    = map[string]string{} // name: origin of its first declaration
+	)
+	for _, l := range f.Secret {
+		d, err := onepassword.ParseDeclaration(l.text, l.origin)
+		if err != nil {
+			problems = append(problems, problem.Of(err)...)
+			continue
+		}
+		if before, twice := first[d.Name]; twice && d.Name != "" {
+			problems = append(problems, problem.Usagef(
+				"remove one of the two", "%s: %s is declared twice, first by %s", l.origin, d.Name, before))
+			continue
+		}
+		first[d.Name] = l.origin
+		d.Public, d.AllowEmpty = public[d.Name], empty[d.Name]
+		declared = append(declared, d)
+	}
+	return declared, problems.Err()
+}
+
+// keys are the references of the SSH keys.
+func (f vaultFlags) keys() ([]onepassword.Reference, error) {
+	var (
+		refs     []onepassword.Reference
+		problems problem.List
+	)
+	for _, l := range f.SSHKey {
+		ref, err := onepassword.ParseReference(l.text)
+		if err != nil {
+			for _, p := range problem.Of(err) {
+				q := *p
+				q.Message = l.origin + ": " + p.Message
+				q.Status = problem.Usage
+				if strings.Contains(l.text, "PRIVATE KEY") {
+					q.Message = l.origin + ": is a key, not a secret reference"
+					q.Hint = "keep the key in 1Password and give its reference, op://Vault/Item"
+				}
+				problems = append(problems, &q)
+			}
+			continue
+		}
+		refs = append(refs, ref)
+	}
+	return refs, problems.Err()
+}
+
+// nameSet is the set of the names given by an option.
+func nameSet(option string, l lines) (map[string]bool, error) {
+	set := map[string]bool{}
+	for _, name := range l.names() {
+		if !onepassword.IsEnvironmentName(name) {
+			return nil, problem.Usagef("give the name that the secret is declared under, without its value",
+				"--%s: %q cannot be the name of a secret", option, name)
+		}
+		set[name] = true
+	}
+	return set, nil
+}

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// runCommand is `kamal-op run [flags] -- COMMAND ARGS…`. Standard output belongs
+// to the command: nothing of ours is written to it.
+type runCommand struct {
+	vaultFlags
+	WorkingDirectory string   `name:"working-directory" placeholder:"DIR" help:"Directory to run the command in (default the current one)."`
+	Command          []string `arg:"" optional:"" passthrough:"" name:"command" help:"The command and its arguments, best behind --."`
+}
+
+// Run runs the command and ends with its exit status.
+func (c runCommand) Run(a *app) error {
+	argv := append(c.Command, a.rest...)
+	if len(argv) == 0 {
+		return problem.Usagef("such as kamal-op run --secret TOKEN=op://Vault/Item/field -- ./script", "no command is given")
+	}
+	wanted, vault, err := a.wanted(c.vaultFlags, false)
+	if err != nil {
+		return err
+	}
+	dir, err := a.directory(c.WorkingDirectory)
+	if err != nil {
+		return err
+	}
+	ctx, signals, stop := supervise.Notify(context.Background())
+	defer stop()
+	if vault.Prepare != nil {
+		vault.Prepare()
+	}
+	status, err := deploy.Command{
+		Process: a.process(signals), Vault: vault, Wanted: wanted,
+		Argv: argv, Dir: dir, Terminal: a.terminal(),
+	}.Run(ctx)
+	return a.ended(status, a.explainConnect(err, c.ConnectHost))
+}

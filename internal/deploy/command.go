@@ -1,0 +1,50 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// A Command is any command with the secrets in its environment and the agent in
+// SSH_AUTH_SOCK: `kamal-op run`.
+type Command struct {
+	Process
+	Vault  Vault
+	Wanted Wanted
+
+	Argv     []string
+	Dir      string
+	Terminal *Terminal // ours, where the command is to have one; nil for none
+}
+
+// Run runs the command and gives its exit status unchanged. An error is a problem
+// of ours: the command was then not started.
+func (c Command) Run(ctx context.Context) (status int, err error) {
+	s, err := begin(ctx, c.Process, c.Vault, c.Wanted)
+	if err != nil {
+		return problem.RunOwn, err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	env, err := s.childEnv()
+	if err != nil {
+		return problem.RunOwn, err
+	}
+	exit, err := s.supervise(ctx, supervise.Command{
+		Path: c.Argv[0], Args: c.Argv[1:], Env: env.entries, Dir: c.Dir,
+		Stdin: c.Stdin,
+	}, c.Terminal, true)
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return problem.RunNotFound, problem.Newf("%s: command not found", c.Argv[0])
+	case errors.Is(err, os.ErrPermission):
+		return problem.RunNotExec, problem.Newf("%s cannot be executed", c.Argv[0])
+	case err != nil:
+		return problem.RunOwn, err
+	}
+	return exit.Status(), nil
+}

@@ -1,0 +1,194 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// A Job is one Kamal command with all it needs.
+type Job struct {
+	Process
+	Vault  Vault
+	Wanted Wanted
+
+	Project   kamal.ProjectOptions
+	Kamal     string    // --kamal: which Kamal; "" looks for it
+	Args      []string  // Kamal's arguments
+	Builds    bool      // the command builds an image, which takes a Docker engine
+	Container bool      // we run as a container action: the workspace is somebody else's
+	Apart     bool      // Kamal's standard error goes to ours, not into one stream with its output
+	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
+}
+
+// Run does the job and gives Kamal's exit status, 130 or 143 where a signal ended
+// it. An error is a problem of ours; Kamal was then not started, or something of
+// the run could not be taken away.
+func (j Job) Run(ctx context.Context) (status int, err error) {
+	// What can be wrong on this machine is looked at while 1Password answers.
+	local := make(chan localAnswer, 1)
+	go func() { local <- j.lookAround(ctx) }()
+
+	s, err := begin(ctx, j.Process, j.Vault, j.Wanted)
+	around := <-local
+	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
+		return problem.Status(err), errors.Join(err, s.end())
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	if ctx.Err() != nil {
+		return stopped(ctx, problem.Terminated), nil
+	}
+
+	for _, notice := range around.binary.Notices {
+		j.System.Notice(problem.New(notice, ""))
+	}
+	j.System.Info(around.binary.String())
+
+	env, err := s.kamalEnv(j)
+	if err != nil {
+		return problem.Found, err
+	}
+	exit, err := s.supervise(ctx, supervise.Command{
+		Path: around.binary.Path, Args: j.Args, Env: env, Dir: j.Project.Dir, Stdin: j.Stdin,
+	}, j.Terminal, j.Apart)
+	if err != nil {
+		return problem.Found, err
+	}
+	return stopped(ctx, exit.Status()), nil
+}
+
+// A localAnswer is what lookAround found.
+type localAnswer struct {
+	binary kamal.Binary
+	err    error
+}
+
+// lookAround finds what is needed on this machine: the project, Kamal, Docker.
+// All that is missing is told together.
+func (j Job) lookAround(ctx context.Context) localAnswer {
+	project, projectErr := kamal.OpenProject(j.Project)
+	binary, kamalErr := kamal.Find(ctx, kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env})
+	var dockerErr error
+	if j.Builds && !buildsElsewhere(project) {
+		dockerErr = pingDocker(ctx, environment(j.Env))
+	}
+	return localAnswer{binary, errors.Join(projectErr, kamalErr, dockerErr)}
+}
+
+// kamalEnv is the environment that Kamal gets.
+func (s *session) kamalEnv(j Job) ([]string, error) {
+	env, err := s.childEnv()
+	if err != nil {
+		return nil, err
+	}
+	docker, err := s.dir.sub("docker")
+	if err != nil {
+		return nil, err
+	}
+	vars, err := dockerConfig(docker, environment(j.Env))
+	if err != nil {
+		return nil, err
+	}
+	env.setEntries(vars)
+	if j.Container {
+		// The workspace belongs to the runner's user and we are root: git would
+		// call that dubious, and Kamal would then build without a clean clone.
+		env.addGitConfig("safe.directory", "*")
+	}
+	preload, err := kamal.WritePreload(s.dir.path)
+	if err != nil {
+		return nil, err
+	}
+	env.set("RUBYOPT", kamal.RubyOptions(preload, env.get("RUBYOPT")))
+	return env.entries, nil
+}
+
+// childEnv is the environment that every child gets: the caller's less what is
+// ours, the declared secrets, the agent.
+func (s *session) childEnv() (*childEnv, error) {
+	env := newChildEnv(s.Env)
+	var problems problem.List
+	for _, secret := range s.secrets {
+		value := secret.Reveal()
+		for i := range len(value) {
+			if value[i] == 0 {
+				problems = append(problems, problem.New(
+					secret.Name()+" has a NUL byte, which no environment variable can hold",
+					"keep it base64-encoded in 1Password and have the app decode it"))
+				break
+			}
+		}
+		env.set(secret.Name(), value)
+	}
+	if s.agent != nil {
+		env.set("SSH_AUTH_SOCK", s.agent.Socket())
+	}
+	return env, problems.Err()
+}
+
+// A Terminal is ours: standard input, and which of our two streams are on it.
+type Terminal struct {
+	File           *os.File
+	Stdout, Stderr bool
+}
+
+// supervise runs a child with its output masked, live, to our streams. Where we
+// have a terminal the child gets one as well; a stream that is not on ours stays
+// a pipe, since it is somebody's file or the input of another program.
+func (s *session) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool) (supervise.Exit, error) {
+	out := s.stream(s.Stdout)
+	streams := []*maskedStream{out}
+	c.Stdout, c.Stderr = out, out
+	if apart {
+		err := s.stream(s.Stderr)
+		streams = append(streams, err)
+		c.Stderr = err
+	}
+	if t != nil {
+		c.Terminal, c.StdoutApart, c.StderrApart = t.File, !t.Stdout, !t.Stderr && apart
+		if c.StdoutApart {
+			screen := s.stream(t.File)
+			streams = append(streams, screen)
+			c.Screen = screen
+		}
+	}
+	c.Signals = s.Signals
+	exit, err := c.Run(ctx)
+	errs := []error{err}
+	for _, stream := range streams {
+		errs = append(errs, stream.Close())
+	}
+	return exit, errors.Join(errs...)
+}
+
+// stopped is the status of a run whose context may have ended: cancelled by a
+// signal, out of time, or as it is.
+func stopped(ctx context.Context, status int) int {
+	cause := context.Cause(ctx)
+	var signalled supervise.Signalled
+	switch {
+	case cause == nil:
+		return status
+	case errors.As(cause, &signalled):
+		return signalled.Status()
+	case errors.Is(cause, context.DeadlineExceeded):
+		return problem.TimedOut
+	}
+	return status
+}
+
+// problemsFirst puts what is wrong on this machine before what is wrong in the
+// vault, unless the run was cancelled: then neither is worth telling.
+func problemsFirst(errs ...error) []error {
+	var kept []error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			kept = append(kept, err)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/kamal-op/kamal-op/internal/rehearsal"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kamal-op": main, "op": main})
+}
+
+// TestScripts runs every script in testdata/script through the real main, beside
+// a vault that speaks Connect. Values are new for every script; what a script
+// compares with is their digests: DIGEST_<NAME>.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		Setup:               vaultFor(t),
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":    exits,
+			"unleaked": unleaked,
+			"field":    setField,
+		},
+	})
+}
+
+// vaultFor gives every script a vault of its own with the walkthrough's items,
+// and Connect's credentials for it.
+func vaultFor(t *testing.T) func(env *testscript.Env) error {
+	return func(env *testscript.Env) error {
+		key, public := newKey(t)
+		values := map[string]string{
+			"KAMAL_REGISTRY_PASSWORD": newValue(), "RAILS_MASTER_KEY": newValue(),
+			"DATABASE_PASSWORD": newValue() + "$HOME`id`\"'\\ \n" + newValue() + "\n",
+			"CHATKIT_PK":        newValue(), "MAILGUN_INGRESS_SIGNING_KEY": newValue(),
+		}
+		production := rehearsal.ItemSpec{Title: "Production"}
+		for name, value := range values {
+			production.Fields = append(production.Fields, rehearsal.FieldSpec{Label: name, Value: value, Type: "CONCEALED"})
+			digest := sha256.Sum256([]byte(value))
+			env.Setenv("DIGEST_"+name, hex.EncodeToString(digest[:]))
+		}
+		production.Fields = append(production.Fields,
+			rehearsal.FieldSpec{Label: "EMPTY", Type: "CONCEALED"},
+			rehearsal.FieldSpec{Label: "APP_HOST", Value: "app.example.com", Type: "STRING"})
+		vault, err := rehearsal.StartVault(context.Background(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{
+			{Name: "MyApp", Items: []rehearsal.ItemSpec{
+				production,
+				{Title: "Server", Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: key, Type: "CONCEALED"}}},
+				{Title: "Mistake", Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: public, Type: "CONCEALED"}}},
+				{Title: "Twice"},
+				{Title: "Twice"},
+			}},
+		}})
+		if err != nil {
+			return err
+		}
+		env.Defer(func() { _ = vault.Close() })
+		env.Values["vault"] = vault
+		env.Values["secrets"] = append(lines(key), append(mapValues(values), vault.Token())...)
+		env.Setenv("OP_CONNECT_HOST", vault.URL())
+		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
+		env.Setenv("PUBLIC_KEY", public)
+		for _, name := range []string{"CI", "GITHUB_ACTIONS"} {
+			env.Setenv(name, "")
+		}
+		return os.MkdirAll(filepath.Join(env.WorkDir, "tmp"), 0o700)
+	}
+}
+
+// exits checks the status of the command that ran before, which exec alone does
+// not tell: exits 3 kamal-op deploy.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND ARGS…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	status := "0"
+	if err != nil {
+		status = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if status != args[0] {
+		ts.Fatalf("%s ended with %s, not with %s\n[stdout]\n%s[stderr]\n%s", args[1], status, args[0],
+			ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// unleaked checks that nothing of a secret stands in the last command's output:
+// no value, no line of one, no base64 of one in any of its three shifts.
+func unleaked(ts *testscript.TestScript, neg bool, _ []string) {
+	if neg {
+		ts.Fatalf("a leak is never wanted")
+	}
+	output := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	for i, secret := range ts.Value("secrets").([]string) {
+		for _, line := range lines(secret) {
+			if strings.Contains(output, line) {
+				ts.Fatalf("a line of secret %d is in the output", i)
+			}
+		}
+		for shift := range 3 {
+			encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
+			if core := encoded[min(len(encoded), 4):max(4, len(encoded)-4)]; len(core) >= 8 && strings.Contains(output, core) {
+				ts.Fatalf("base64 of secret %d is in the output", i)
+			}
+		}
+	}
+}
+
+// setField changes the vault: field ITEM LABEL VALUE.
+func setField(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: field ITEM LABEL VALUE")
+	}
+	ts.Check(ts.Value("vault").(*rehearsal.Vault).SetField("MyApp", args[0], args[1], args[2]))
+}
+
+func newKey(t *testing.T) (private, public string) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(block)), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+}
+
+func newValue() string { return rand.Text() }
+
+func mapValues(m map[string]string) []string {
+	var values []string
+	for _, v := range m {
+		values = append(values, v)
+	}
+	return values
+}
+
+// lines are the lines of a secret that are long enough to be one: a PEM's frame
+// and shell metacharacters are none.
+func lines(s string) []string {
+	var out []string
+	for _, line := range strings.Split(s, "\n") {
+		if len(line) >= 16 && !strings.HasPrefix(line, "-----") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
