@@ -2,6 +2,12 @@ package onepassword
 
 import (
 	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	sdk "github.com/1password/onepassword-sdk-go"
 
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -9,13 +15,40 @@ import (
 // ServiceAccountOptions are what a service account client is made of.
 type ServiceAccountOptions struct {
 	Token   mask.Secret
-	Version string // ours, for 1Password's own statistics
+	Version string // ours, for 1Password's own statistics; "" is unknown
+
+	// CacheDirs are directories in which the SDK's core may lie compiled, as
+	// WarmCache leaves it. Those that are not private to their owner are passed
+	// over, as are those that do not have it for this machine.
+	CacheDirs []string
+
+	Timeout time.Duration // of one try of one call; 0 is 20 s
 }
 
-// ServiceAccount is the backend that uses 1Password's SDK.
+// ServiceAccount is the backend that uses 1Password's SDK. It logs in with the
+// first call that needs it.
 type ServiceAccount struct {
 	token   mask.Secret
 	version string
+	dirs    []string
+	timeout time.Duration
+
+	// login makes a client of the SDK; tests put the SDK's interfaces there.
+	login func(ctx context.Context) (*sdkClient, error)
+
+	mu     sync.Mutex
+	client *sdkClient
+}
+
+// sdkClient is what is used of the SDK's client.
+type sdkClient struct {
+	vaults       sdk.VaultsAPI
+	items        sdk.ItemsAPI
+	environments sdk.EnvironmentsAPI
+
+	// whole keeps the SDK's client reachable: when it is collected a finalizer
+	// releases the session, and its parts answer "invalid client id".
+	whole any
 }
 
 // NewServiceAccount checks the token's shape and makes the backend. Nothing is
@@ -24,41 +57,311 @@ func NewServiceAccount(o ServiceAccountOptions) (*ServiceAccount, error) {
 	if err := CheckToken(o.Token.Reveal()); err != nil {
 		return nil, err
 	}
-	return &ServiceAccount{token: o.Token, version: o.Version}, nil
+	return newServiceAccount(o), nil
 }
 
-// Prewarm starts the compile of the SDK's core in the background.
-func Prewarm() {}
-
-func (*ServiceAccount) todo() *Failure {
-	return &Failure{Reason: Unsupported, Message: "service accounts come next"}
+func newServiceAccount(o ServiceAccountOptions) *ServiceAccount {
+	if o.Version == "" {
+		o.Version = sdk.DefaultIntegrationVersion
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 20 * time.Second
+	}
+	s := &ServiceAccount{token: o.Token, version: o.Version, dirs: o.CacheDirs, timeout: o.Timeout}
+	s.login = s.realLogin
+	return s
 }
+
+// Prewarm begins to load the SDK's core in the background, from CacheDirs where
+// one of them has it.
+func (s *ServiceAccount) Prewarm() { core.start(s.dirs) }
 
 // Name is 1Password.
 func (s *ServiceAccount) Name() string { return "1Password" }
 
 // Close lets go of the client.
-func (s *ServiceAccount) Close() error { return nil }
+func (s *ServiceAccount) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = nil
+	return nil
+}
+
+func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
+	if err := core.wait(ctx, s.dirs); err != nil {
+		return nil, err
+	}
+	c, err := sdk.NewClient(ctx, sdk.WithServiceAccountToken(s.token.Reveal()), sdk.WithIntegrationInfo("kamal-op", s.version))
+	if err != nil {
+		return nil, err
+	}
+	return &sdkClient{vaults: c.Vaults(), items: c.Items(), environments: c.Environments(), whole: c}, nil
+}
+
+// call logs in where that is still to be done, and calls f until it succeeds,
+// fails for good, or the context ends.
+func (s *ServiceAccount) call(ctx context.Context, what string, f func(ctx context.Context, c *sdkClient) error) error {
+	return retry(ctx, func(ctx context.Context) *attempt {
+		client, err := s.session(ctx)
+		if err == nil {
+			try, cancel := context.WithTimeout(ctx, s.timeout)
+			err = f(try, client)
+			if try.Err() != nil && err != nil && ctx.Err() == nil {
+				// The SDK flattens the error of the context to a text.
+				err = context.DeadlineExceeded
+			}
+			cancel()
+		}
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return &attempt{fatal: true, err: &Failure{Reason: RanOut, Message: "1Password did not answer in time for " + what, Hint: outage, Cause: ctx.Err()}}
+		}
+		return s.failed(what, err)
+	})
+}
+
+// session is the one client, made by the first who needs it.
+func (s *ServiceAccount) session(ctx context.Context) (*sdkClient, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		ctx, cancel := context.WithTimeout(ctx, 2*s.timeout)
+		defer cancel()
+		client, err := s.login(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.client = client
+	}
+	return s.client, nil
+}
+
+// forget drops a client that the core does not know any more.
+func (s *ServiceAccount) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = nil
+}
+
+const outage = "is https://status.1password.com clear, and may this machine reach 1password.com (HTTPS_PROXY, SSL_CERT_FILE)?"
+
+// failed tells an error of the SDK, which but for one has no type: its texts were
+// seen with every status injected.
+func (s *ServiceAccount) failed(what string, err error) *attempt {
+	f := &Failure{Reason: Broken, Cause: err}
+	a := &attempt{err: f}
+	var own *Failure
+	if errors.As(err, &own) {
+		return &attempt{err: own, fatal: own.Reason != Unreachable && own.Reason != Broken, tries: 2}
+	}
+	said := s.clean(err)
+	has := func(texts ...string) bool {
+		for _, t := range texts {
+			if strings.Contains(said, t) {
+				return true
+			}
+		}
+		return false
+	}
+	var limited *sdk.RateLimitExceededError
+	tell := func(reason Reason, hint, message string) {
+		f.Reason, f.Hint, f.Message = reason, hint, message+" for "+what+": "+said
+	}
+	switch {
+	case errors.As(err, &limited), has("rate limit", "Too many requests"):
+		tell(RateLimited, "a service account has an hourly and a daily limit; `op service-account ratelimit` shows what is left; Connect has none", "1Password's rate limit is used up")
+		a.tries = 4
+	case errors.Is(err, context.DeadlineExceeded), has("context deadline exceeded"):
+		f.Reason, f.Hint, f.Message = Unreachable, outage, "1Password did not answer in time for "+what
+	case has("bad service account token", "deserialization failed", "base64 decoding failed", "invalid service account token", "invalid format", "token was not specified"):
+		tell(Denied, "make a new token for the service account", "1Password refused the service account token")
+		a.fatal = true
+	case has("not authenticated", "bad credentials", "failed to authenticate"):
+		tell(Denied, "the service account's token is revoked, expired or of another account: make a new one", "1Password refused the service account token")
+		a.fatal = true
+	case has("right permissions", "not have the right permission"):
+		tell(Denied, "give the service account read access to the vault", "1Password refused access")
+		a.fatal = true
+	case has("is not in an active state"):
+		tell(NotFound, "restore it in 1Password, or name another", "the item is archived or deleted")
+		a.fatal = true
+	case has("not found", "no item matched", "no vault matched", "couldn't be found", "cannot be found"):
+		tell(NotFound, "", "1Password has none")
+		a.fatal = true
+	case has("is not allowed"):
+		tell(Denied, "the token's sign-in address must be one of 1password.com, .ca or .eu", "the SDK does not allow the host")
+		a.fatal = true
+	case has("no such host"):
+		tell(Unreachable, outage, "1Password could not be reached")
+		a.fatal = true
+	case has("x509:", "tls: failed to verify"):
+		tell(Unreachable, "a proxy that opens TLS needs its certificate in the file that SSL_CERT_FILE names", "1Password could not be trusted")
+		a.fatal = true
+	case has("internal server error", "unexpected status code in response: 5", "request timeout", "dial tcp", "connection re", "EOF", "i/o timeout", "broken pipe", "recovered by wazero", "Bad Gateway", "Service Unavailable", "proxyconnect"):
+		tell(Unreachable, outage, "1Password could not be reached")
+		if has("connection refused", "proxyconnect") {
+			a.tries = 4
+		}
+	case has("wasm error", "invalid client id"):
+		tell(Broken, outage, "the SDK could not read 1Password's answer")
+		s.forget()
+		a.tries = 3
+	default:
+		tell(Broken, "", "the SDK reported an error")
+		a.fatal = true
+	}
+	return a
+}
+
+// clean is the first line of an SDK error, without its prefixes: behind a failed
+// request stands a whole WebAssembly stack trace.
+func (s *ServiceAccount) clean(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	for _, prefix := range []string{"error initializing client: ", "error resolving secret reference: ", "authentication error: ", "invalid user input: ", "encountered the following errors: "} {
+		line = strings.TrimPrefix(line, prefix)
+	}
+	for _, part := range TokenParts(s.token.Reveal()) {
+		line = strings.ReplaceAll(line, part.Reveal(), "***")
+	}
+	line = strings.Join(strings.Fields(strings.ToValidUTF8(line, "?")), " ")
+	const longest = 300
+	if len(line) > longest {
+		line = strings.ToValidUTF8(line[:longest], "") + "…"
+	}
+	return line
+}
 
 // Vaults lists the vaults of the service account.
-func (s *ServiceAccount) Vaults(context.Context) ([]Vault, error) { return nil, s.todo() }
+func (s *ServiceAccount) Vaults(ctx context.Context) ([]Vault, error) {
+	var vaults []Vault
+	err := s.call(ctx, "the list of vaults", func(ctx context.Context, c *sdkClient) error {
+		found, err := c.vaults.List(ctx)
+		if err != nil {
+			return err
+		}
+		vaults = make([]Vault, len(found))
+		for i, v := range found {
+			vaults[i] = Vault{ID: v.ID, Name: v.Title}
+		}
+		return nil
+	})
+	return vaults, err
+}
 
 // Items lists the items of a vault.
-func (s *ServiceAccount) Items(context.Context, string) ([]Overview, error) { return nil, s.todo() }
+func (s *ServiceAccount) Items(ctx context.Context, vaultID string) ([]Overview, error) {
+	var items []Overview
+	err := s.call(ctx, "the list of items", func(ctx context.Context, c *sdkClient) error {
+		found, err := c.items.List(ctx, vaultID)
+		if err != nil {
+			return err
+		}
+		items = make([]Overview, len(found))
+		for n, i := range found {
+			items[n] = Overview{
+				ID: i.ID, Title: i.Title, Category: sdkCategory(i.Category), Tags: i.Tags,
+				Archived: i.State == sdk.ItemStateArchived,
+			}
+		}
+		return nil
+	})
+	return items, err
+}
+
+// The SDK's core documents no limit for a batch; one of this size was asked for
+// and answered by 1Password's own clients.
+const batchSize = 50
 
 // Get gets items of a vault in one batch.
-func (s *ServiceAccount) Get(_ context.Context, _ string, ids []string) []Got {
-	got := make([]Got, len(ids))
-	for i := range got {
-		got[i].Err = s.todo()
+func (s *ServiceAccount) Get(ctx context.Context, vaultID string, itemIDs []string) []Got {
+	got := make([]Got, 0, len(itemIDs))
+	for len(itemIDs) > 0 {
+		n := min(batchSize, len(itemIDs))
+		got = append(got, s.batch(ctx, vaultID, itemIDs[:n])...)
+		itemIDs = itemIDs[n:]
 	}
 	return got
 }
 
+func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []string) []Got {
+	got := make([]Got, len(itemIDs))
+	err := s.call(ctx, "the items", func(ctx context.Context, c *sdkClient) error {
+		answers, err := c.items.GetAll(ctx, vaultID, itemIDs)
+		if err != nil {
+			return err
+		}
+		if len(answers.IndividualResponses) != len(itemIDs) {
+			return &Failure{Reason: Broken, Message: "1Password answered for another number of items than was asked for", Hint: outage}
+		}
+		for n, answer := range answers.IndividualResponses {
+			got[n] = Got{}
+			got[n].Item, got[n].Err = s.individual(vaultID, itemIDs[n], answer)
+			// An answer that may be better next time is asked for again, whole.
+			if r := reasonOf(got[n].Err); r == RateLimited || r == Unreachable {
+				return errors.Unwrap(got[n].Err)
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		return got
+	case len(itemIDs) > 1 && (reasonOf(err) == NotFound || reasonOf(err) == Broken):
+		// One item that is in the trash can spoil a batch: find out which.
+		for n, id := range itemIDs {
+			got[n] = s.batch(ctx, vaultID, []string{id})[0]
+		}
+		return got
+	}
+	return failAll(got, err)
+}
+
+func (s *ServiceAccount) individual(vaultID, itemID string, answer sdk.Response[sdk.Item, sdk.ItemsGetAllError]) (*Item, error) {
+	switch {
+	case answer.Error != nil && answer.Error.Type == sdk.ItemsGetAllErrorTypeVariantItemNotFound:
+		return nil, &Failure{Reason: NotFound, Message: "1Password has no item of the id " + itemID}
+	case answer.Error != nil:
+		text := string(answer.Error.Type)
+		if answer.Error.Type == sdk.ItemsGetAllErrorTypeVariantInternal {
+			text = string(answer.Error.Internal())
+		}
+		return nil, s.failed("the item", errors.New(text)).err
+	case answer.Content == nil:
+		return nil, &Failure{Reason: Broken, Message: "1Password answered with neither an item nor an error", Hint: outage}
+	case answer.Content.ID != itemID || answer.Content.VaultID != vaultID:
+		return nil, &Failure{Reason: Broken, Message: "1Password answered with another item than was asked for", Hint: outage}
+	}
+	return sdkItem(answer.Content), nil
+}
+
 // ReadFile reads a file of an item.
-func (s *ServiceAccount) ReadFile(context.Context, *Item, File) ([]byte, error) { return nil, s.todo() }
+func (s *ServiceAccount) ReadFile(ctx context.Context, item *Item, file File) ([]byte, error) {
+	var content []byte
+	err := s.call(ctx, "the file", func(ctx context.Context, c *sdkClient) (err error) {
+		content, err = c.items.Files().Read(ctx, item.Vault.ID, item.ID, sdk.FileAttributes{Name: file.Name, ID: file.ID, Size: uint32(file.Size)})
+		if err == nil && int64(len(content)) != file.Size {
+			return &Failure{Reason: Broken, Message: "the file that came back is not of the size that the item says", Hint: outage}
+		}
+		return err
+	})
+	return content, err
+}
 
 // Environment lists the variables of an Environment.
-func (s *ServiceAccount) Environment(context.Context, string) ([]Variable, error) {
-	return nil, s.todo()
+func (s *ServiceAccount) Environment(ctx context.Context, id string) ([]Variable, error) {
+	var variables []Variable
+	err := s.call(ctx, "the Environment", func(ctx context.Context, c *sdkClient) error {
+		found, err := c.environments.GetVariables(ctx, id)
+		if err != nil {
+			return err
+		}
+		variables = make([]Variable, len(found.Variables))
+		for i, v := range found.Variables {
+			variables[i] = Variable{Value: mask.NewSecret(v.Name, v.Value), Masked: v.Masked}
+		}
+		return nil
+	})
+	return variables, err
 }

@@ -1,0 +1,56 @@
+package onepassword
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	sdk "github.com/1password/onepassword-sdk-go"
+)
+
+// The SDK's core is a WebAssembly module that every process compiles for itself:
+// two to three seconds of CPU time. The SDK keeps it in a variable of its package
+// and sets that without a lock, so that it must be loaded once, by one goroutine,
+// before anything else calls the SDK; this is the one place that does, and the
+// reason for the one variable of this package.
+var core = &coreLoader{done: make(chan struct{})}
+
+// coreLoader loads the core in the background and lets others wait for it.
+type coreLoader struct {
+	once sync.Once
+	done chan struct{}
+	err  error
+	from string // the directory whose cache served, "" where it was compiled
+}
+
+// Prewarm begins to load the SDK's core in the background, so that it overlaps
+// with what does not need it. It is compiled; the method of a ServiceAccount looks
+// for a compiled one first.
+func Prewarm() { core.start(nil) }
+
+// start begins to load the core, once in a process: from the first of the
+// directories that has it compiled for this machine, or else by compiling it.
+func (c *coreLoader) start(dirs []string) {
+	c.once.Do(func() {
+		go func() {
+			defer close(c.done)
+			c.from = loadWarm(dirs)
+			// The first call compiles the core where it is not loaded yet; of one
+			// that is loaded it proves that it works.
+			if err := sdk.Secrets.ValidateSecretReference(context.Background(), "op://vault/item/field"); err != nil {
+				c.err = fmt.Errorf("loading the SDK's core: %w", err)
+			}
+		}()
+	})
+}
+
+// wait starts the core where nobody did, and waits until it is loaded.
+func (c *coreLoader) wait(ctx context.Context, dirs []string) error {
+	c.start(dirs)
+	select {
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
