@@ -3,13 +3,21 @@ package rehearsal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
+
+// cleanTime is how long removing what a rehearsal made may take. It is not cut
+// short by whoever cancelled the rehearsal.
+const cleanTime = 2 * time.Minute
 
 // Options say what to rehearse and with what.
 type Options struct {
-	// Project is the directory of the project to rehearse; the embedded sample
-	// where it is empty.
+	// Project is the directory of the project to rehearse, absolute; the
+	// embedded sample where it is empty.
 	Project string
 	// Destination and ConfigFile are Kamal's -d and -c, for a project that has
 	// them; ConfigFile is "config/deploy.yml" where it is empty.
@@ -20,52 +28,91 @@ type Options struct {
 	// Values are sample values by the name that the project gives a secret. A
 	// name that has none gets one made up.
 	Values map[string]string
-	// AnswersOp says that Deploy puts an op command on Kamal's PATH that reads
-	// from the vault of the request, so that a .kamal/secrets that calls
-	// `kamal secrets fetch` or `op read` runs as it is. Without it such a file
-	// is rehearsed with NAME=$NAME lines in its place.
-	AnswersOp bool
+	// Reads are the secrets that the project's own .kamal/secrets reads from
+	// 1Password itself, through an op command that Deploy puts on Kamal's PATH:
+	// name to op:// reference. The vault is laid out so that these are there.
+	// Where it is nil and the file runs commands, the rehearsal puts NAME=$NAME
+	// lines in its place and says so.
+	Reads map[string]string
 	// Deploy is the main job.
 	Deploy func(ctx context.Context, request DeployRequest) (status int, err error)
 	// Out is told what happens, a line each.
 	Out io.Writer
 	// Env is the environment of whoever rehearses, NAME=value: for PATH, and for
-	// what docker and Kamal need of it.
+	// what docker, git and Kamal need of it.
 	Env []string
 	// Executable is kamal-op's own path: a static binary, which the sample
 	// app's image is made of.
 	Executable string
-	// TempDir is where the private directory of the rehearsal is made; the
-	// system's where it is empty. The Docker engine has to see it under the same
-	// path.
+	// TempDir is where the private directory of the rehearsal is made, absolute;
+	// TMPDIR of Env, else /tmp, where it is empty. The Docker engine has to see
+	// it under the same path.
 	TempDir string
-	// Docker and Kamal are paths of the programs; looked up in the PATH of Env
-	// where they are empty. A bin/kamal of the project is tried before PATH.
+	// Docker and Kamal are paths of the programs; where they are empty docker,
+	// and bin/kamal of the project or kamal, are looked up in PATH of Env.
 	Docker, Kamal string
 }
 
 // A DeployRequest is the main job as the rehearsal wants it done: what a user
 // would give as options and environment.
 type DeployRequest struct {
+	Command     string   // "deploy", or "setup" where the project has accessories
 	Dir         string   // the working directory: the project
 	ConfigFile  string   // --config-file; "" is Kamal's own
 	Destination string   // --destination; "" for none
-	Version     string   // --version; "" leaves it to Kamal and git
-	Command     string   // "setup" or "deploy"
-	Args        []string // more arguments for Kamal
-	Env         []string // NAME=value, in place of the caller's environment
-	Kamal       string   // --kamal; "" leaves the choice to the main job
+	Env         []string // NAME=value: the environment of the run, in place of the caller's
+	Kamal       string   // --kamal
 
 	ConnectHost  string   // OP_CONNECT_HOST
 	ConnectToken string   // OP_CONNECT_TOKEN
-	SSHKeys      []string // --ssh-key, references
-	Secrets      []string // --secret, NAME=op://…
-
-	Out, Err io.Writer // where Kamal's output goes
+	SSHKeys      []string // --ssh-key: references
+	Secrets      []string // --secret: NAME=op://…
 }
 
 // Run rehearses: it starts the parts, deploys with them, checks what runs, and
-// removes what it made. The error is a problem to tell, or ctx's.
-func Run(_ context.Context, _ Options) error {
-	return errors.New("not yet")
+// removes what it made, also where something failed or ctx ended. The error is
+// a *problem.Problem or a problem.List; Status of it is Kamal's own where Kamal
+// failed.
+func Run(ctx context.Context, opts Options) (err error) {
+	tell := newTeller(opts.Out)
+	stage, err := setStage(ctx, opts, tell)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+		defer cancel()
+		if left := stage.strike(clean); left != nil {
+			err = errors.Join(err, left)
+			return
+		}
+		tell.step("all that the rehearsal made is removed")
+	}()
+
+	var play *play
+	if opts.Project == "" {
+		play, err = stage.sample(ctx)
+	} else {
+		play, err = stage.project(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	request := play.request
+	tell.step("kamal %s, as it would be for a server", request.Command)
+	status, err := opts.Deploy(ctx, request)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return err
+	case status != 0:
+		return &problem.Problem{
+			Message: fmt.Sprintf("kamal %s ended with status %d", request.Command, status),
+			Hint:    "what it says is above; nothing outside this machine was touched",
+			Status:  status,
+		}
+	}
+	tell.step("kamal is done")
+	return stage.check(ctx, play)
 }

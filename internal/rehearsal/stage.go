@@ -1,0 +1,330 @@
+package rehearsal
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// dirPrefix begins the name of every rehearsal's private directory. What is left
+// of a dead rehearsal is removed under such a name only.
+const dirPrefix = "kamal-op-rehearsal-"
+
+const (
+	loopback     = "127.0.0.1"
+	hostUser     = "kamal"  // who logs in to the SSH host
+	registryUser = "sample" // who logs in to the registry, where the project does not say
+)
+
+// A stage is where one rehearsal plays: the parts on loopback, the engine, and
+// a private directory for all files.
+type stage struct {
+	opts   Options
+	tell   *teller
+	env    []string // of Kamal and of commands on the SSH host
+	engine *engine
+	kamal  string
+
+	made       made
+	registered bool // the engine carries our labels
+
+	key      string // the SSH key, in OPENSSH PEM
+	vault    *Vault
+	host     *SSHHost
+	registry *Registry
+}
+
+// setStage checks what a rehearsal needs and makes its private directory.
+// Nothing but that directory is there when it returns; after an error nothing.
+func setStage(ctx context.Context, opts Options, tell *teller) (*stage, error) {
+	if opts.Deploy == nil {
+		return nil, errors.New("a rehearsal needs the main job")
+	}
+	if runtime.GOOS != "linux" {
+		return nil, problem.New("a rehearsal needs Linux: the engine, the SSH host and the registry share its loopback",
+			"run it on a Linux machine, or in a Linux virtual machine")
+	}
+	s := &stage{opts: opts, tell: tell, env: slices.Clone(opts.Env)}
+	var problems problem.List
+	docker, err := s.program(opts.Docker, "docker")
+	if err != nil {
+		problems = append(problems, problem.New("docker is not found on PATH",
+			"install Docker: https://docs.docker.com/engine/install/"))
+	}
+	if s.kamal, err = s.findKamal(); err != nil {
+		problems = append(problems, problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
+			"install it with `gem install kamal`, or name it with --kamal PATH; `make rehearse` needs no Kamal on this machine"))
+	}
+	if _, err := s.program("", "git"); err != nil {
+		problems = append(problems, problem.New("git is not found on PATH", "install git: Kamal names versions after commits"))
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	s.engine = &engine{docker: docker, env: s.env}
+	if err := s.findEngine(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.makeDir(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// findEngine is a problem where there is no engine on this machine to rehearse
+// on, or where it is in use by another kamal-proxy. What a rehearsal that was
+// killed left behind is removed here.
+func (s *stage) findEngine(ctx context.Context) error {
+	address, err := s.engine.address(ctx)
+	if err != nil {
+		return err
+	}
+	// Commands on the SSH host have another HOME, and with it another context.
+	s.env = setEnv(s.env, "DOCKER_HOST", address)
+	s.engine.env = s.env
+	if err := s.engine.answers(ctx); err != nil {
+		return err
+	}
+	if err := s.engine.builds(ctx); err != nil {
+		return err
+	}
+	labels, ok, err := s.engine.labels(ctx, "container", proxyContainer)
+	if err != nil {
+		return err
+	}
+	if ok && labels[Label] == "" {
+		return problem.New("there is a kamal-proxy container on this machine that is no rehearsal's",
+			"rehearse on a machine that serves nothing with Kamal. If this one is not needed: docker rm -f "+proxyContainer)
+	}
+	labels, ok, err = s.engine.labels(ctx, "volume", proxyVolume)
+	if err != nil || !ok {
+		return err
+	}
+	if labels[Label] == "" {
+		return problem.New("there is a volume "+proxyVolume+" on this machine that is no rehearsal's",
+			"a kamal-proxy keeps its routes in it. If none needs it any more: docker volume rm "+proxyVolume)
+	}
+	left := madeOf(labels)
+	if alive(ctx, left.address) {
+		return busy()
+	}
+	s.tell.step("a rehearsal that was killed left things behind: removing them")
+	return errors.Join(s.engine.remove(ctx, left), removeDir(left))
+}
+
+// alive says whether a rehearsal's SSH host answers at address.
+func alive(ctx context.Context, address string) bool {
+	dialer := net.Dialer{Timeout: 2 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return false
+	}
+	banner := make([]byte, len(serverVersion))
+	n, _ := conn.Read(banner)
+	return string(banner[:n]) == serverVersion
+}
+
+// makeDir makes the private directory and the id that names it.
+func (s *stage) makeDir() error {
+	id := make([]byte, 4)
+	_, _ = rand.Read(id) // never fails
+	s.made.id = hex.EncodeToString(id)
+	parent := s.opts.TempDir
+	if parent == "" {
+		parent = getEnv(s.env, "TMPDIR")
+	}
+	if parent == "" {
+		parent = "/tmp"
+	}
+	dir := filepath.Join(parent, dirPrefix+s.made.id)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("making the rehearsal's directory: %w", err)
+	}
+	s.made.dir = dir
+	for _, sub := range []string{"home", "tmp", "blobs", "project", "hooks", "config"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			return errors.Join(fmt.Errorf("making the rehearsal's directory: %w", err), os.RemoveAll(dir))
+		}
+	}
+	// Kamal clones what it builds into TMPDIR.
+	s.env = setEnv(s.env, "TMPDIR", s.path("tmp"))
+	return nil
+}
+
+func (s *stage) path(elements ...string) string {
+	return filepath.Join(append([]string{s.made.dir}, elements...)...)
+}
+
+// A cast is who plays: what the vault holds and who may use the registry.
+type cast struct {
+	vaults func(key string) []VaultSpec
+
+	registryUser, word string
+}
+
+// start starts the three parts.
+func (s *stage) start(ctx context.Context, c cast) error {
+	// When ctx ends Kamal still has to give its lock back: the parts end with
+	// the stage and not with ctx.
+	ctx = context.WithoutCancel(ctx)
+	public, err := s.makeKey()
+	if err != nil {
+		return err
+	}
+	if s.vault, err = StartVault(ctx, VaultOptions{Vaults: c.vaults(s.key)}); err != nil {
+		return fmt.Errorf("starting the vault: %w", err)
+	}
+	s.host, err = StartSSHHost(ctx, SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: s.path("home"), Env: s.hostEnv()})
+	if err != nil {
+		return fmt.Errorf("starting the SSH host: %w", err)
+	}
+	s.registry, err = StartRegistry(ctx, RegistryOptions{User: c.registryUser, Password: c.word, Dir: s.path("blobs")})
+	if err != nil {
+		return fmt.Errorf("starting the registry: %w", err)
+	}
+	s.made.address = s.host.Address()
+	s.tell.step("a vault, an SSH host and a registry are up on %s", loopback)
+	return nil
+}
+
+// makeKey makes the SSH key of the rehearsal, as 1Password would have it in a
+// field: OPENSSH PEM.
+func (s *stage) makeKey() (ssh.PublicKey, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making an SSH key: %w", err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "kamal-op rehearsal")
+	if err != nil {
+		return nil, fmt.Errorf("making an SSH key: %w", err)
+	}
+	s.key = string(pem.EncodeToMemory(block))
+	return ssh.NewPublicKey(public)
+}
+
+// hostEnv is what commands on the SSH host find in their environment: what a
+// login shell has, and where the engine is. Nothing of the caller's that Kamal
+// does not bring itself.
+func (s *stage) hostEnv() []string {
+	env := []string{"LANG=C.UTF-8"}
+	for _, name := range []string{"PATH", "DOCKER_HOST", "DOCKER_API_VERSION", "TMPDIR"} {
+		if value := getEnv(s.env, name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// register says on the engine whose is what comes next.
+func (s *stage) register(ctx context.Context) error {
+	s.registered = true // also where it fails half-way
+	return s.engine.register(ctx, s.made)
+}
+
+// strike ends the parts and removes all that the rehearsal made.
+func (s *stage) strike(ctx context.Context) error {
+	var left []error
+	// First the SSH host, so that nothing is made any more while it is removed.
+	if s.host != nil {
+		left = append(left, s.host.Close())
+	}
+	if s.registry != nil {
+		left = append(left, s.registry.Close())
+	}
+	if s.vault != nil {
+		left = append(left, s.vault.Close())
+	}
+	if s.registered {
+		left = append(left, s.engine.remove(ctx, s.made))
+	}
+	left = append(left, removeDir(s.made))
+	err := errors.Join(left...)
+	if err == nil {
+		return nil
+	}
+	return &problem.Problem{
+		Message: "not all that the rehearsal made could be removed",
+		Details: strings.Split(err.Error(), "\n"),
+		Hint:    "the next rehearsal tries again; by hand: docker ps -a, docker images and docker volume ls with --filter label=" + Label,
+		Status:  problem.Partial,
+		Cause:   err,
+	}
+}
+
+// removeDir removes the private directory of a rehearsal, and nothing that does
+// not have the name of one.
+func removeDir(m made) error {
+	if m.id == "" || filepath.Base(m.dir) != dirPrefix+m.id || !filepath.IsAbs(m.dir) {
+		return nil
+	}
+	return os.RemoveAll(m.dir)
+}
+
+// program is the path of a program: the one given, else the one in PATH of the
+// rehearsal's environment.
+func (s *stage) program(given, name string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	for dir := range strings.SplitSeq(getEnv(s.env, "PATH"), ":") {
+		if path := filepath.Join(dir, name); filepath.IsAbs(path) && executable(path) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
+}
+
+func (s *stage) findKamal() (string, error) {
+	if s.opts.Kamal == "" && s.opts.Project != "" {
+		if binstub := filepath.Join(s.opts.Project, "bin", "kamal"); executable(binstub) {
+			return binstub, nil
+		}
+	}
+	return s.program(s.opts.Kamal, "kamal")
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// getEnv is the value that a program would find: the last one of the name.
+func getEnv(env []string, name string) string {
+	for _, entry := range slices.Backward(env) {
+		if n, value, ok := strings.Cut(entry, "="); ok && n == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// setEnv is env with one variable changed.
+func setEnv(env []string, name, value string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		n, _, _ := strings.Cut(entry, "=")
+		return n == name
+	})
+	return append(env, name+"="+value)
+}
+
+func (s *stage) project(context.Context) (*play, error) { return nil, errors.New("not yet") }
