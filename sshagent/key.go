@@ -1,10 +1,8 @@
 package sshagent
 
 import (
-	"crypto"
-	"errors"
-	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -12,8 +10,8 @@ import (
 // A Key is a private key that was parsed and tested. It prints as its
 // fingerprint.
 type Key struct {
-	signer  ssh.Signer // of the plain public key, also where there is a certificate
-	cert    ssh.Signer // of the certificate; nil without one
+	signer  ssh.AlgorithmSigner // of the plain public key, also where there is a certificate
+	cert    ssh.Signer          // of the certificate; nil without one
 	comment string
 	repairs []string
 }
@@ -64,64 +62,35 @@ func (k *Key) Check(publicOrFingerprint string) error {
 	default:
 		other, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
 		if err != nil {
-			return &KeyError{Kind: NotPublic, Message: "is neither a public key nor a fingerprint"}
+			return keyError(NotPublic)
 		}
 		if string(other.Marshal()) == string(pub.Marshal()) {
 			return nil
 		}
 	}
-	return &KeyError{Kind: Mismatch, Message: "does not belong to the private key"}
+	return keyError(Mismatch)
 }
 
 // Certify adds the certificate (the text of a -cert.pub file) that belongs to
-// the key; the agent then offers it before the key itself.
+// the key; the agent then offers it before the key itself. Call it before Start.
 func (k *Key) Certify(certificate []byte) error {
 	pub, _, _, _, err := ssh.ParseAuthorizedKey(certificate)
 	if err != nil {
-		return &KeyError{Kind: NotCertificate, Message: "is not an SSH certificate"}
+		return keyError(NotCertificate)
 	}
 	cert, ok := pub.(*ssh.Certificate)
-	if !ok {
-		return &KeyError{Kind: NotCertificate, Message: "is not an SSH certificate"}
+	switch {
+	case !ok:
+		return keyError(NotCertificate)
+	case cert.CertType != ssh.UserCert:
+		return keyError(HostCertificate)
+	case cert.ValidBefore != ssh.CertTimeInfinity && uint64(time.Now().Unix()) >= cert.ValidBefore:
+		return keyError(Expired)
 	}
 	signer, err := ssh.NewCertSigner(cert, k.signer)
 	if err != nil {
-		return &KeyError{Kind: Mismatch, Message: "does not belong to the private key"}
+		return keyError(Mismatch)
 	}
 	k.cert = signer
 	return nil
-}
-
-// ParseKey reads a private key in any of the formats OPENSSH, PKCS#1, PKCS#8 and
-// SEC1; passphrase is used only where the key is encrypted, and may be nil. What
-// is wrong only by white space is repaired, see [Key.Repairs].
-//
-// It clears both slices before it returns. An error is a *KeyError and never
-// holds a byte of the input.
-func ParseKey(text, passphrase []byte) (*Key, error) {
-	defer clear(text)
-	defer clear(passphrase)
-	var raw any
-	var err error
-	if len(passphrase) > 0 {
-		raw, err = ssh.ParseRawPrivateKeyWithPassphrase(text, passphrase)
-	} else {
-		raw, err = ssh.ParseRawPrivateKey(text)
-	}
-	var missing *ssh.PassphraseMissingError
-	if errors.As(err, &missing) {
-		return nil, &KeyError{Kind: Encrypted, Message: "is protected by a passphrase", Hint: "give the passphrase too"}
-	}
-	if err != nil {
-		return nil, &KeyError{Kind: NotKey, Message: "is not a private key"}
-	}
-	private, ok := raw.(crypto.Signer)
-	if !ok {
-		return nil, &KeyError{Kind: NotKey, Message: fmt.Sprintf("is a %T, which cannot sign", raw)}
-	}
-	signer, err := ssh.NewSignerFromKey(private)
-	if err != nil {
-		return nil, &KeyError{Kind: NotKey, Message: "is a key of a kind that SSH does not know"}
-	}
-	return &Key{signer: signer}, nil
 }
