@@ -85,7 +85,7 @@ func (c kamalCommand) Run(a *app) error {
 	if i := slices.Index(args, "--"); i >= 0 {
 		end = i
 	}
-	j := deploy.Job{Args: slices.Insert(args, end, flags...)}
+	j := deploy.Job{Args: slices.Insert(args, end, flags...), Lenient: true}
 	j.Apart = a.system.Name() != "GitHub"
 	return c.job(a, j, false)
 }

@@ -64,7 +64,7 @@ func (a *app) rehearsed(_ context.Context, r rehearsal.DeployRequest) (int, erro
 	for _, name := range []string{serviceTokenEnv, connectTokenFile} {
 		delete(sub.env, name)
 	}
-	sub.Dir, sub.Stdout, sub.Stderr = r.Dir, r.Out, r.Err
+	sub.Dir = r.Dir
 	args := []string{r.Command}
 	add := func(flag string, values ...string) {
 		for _, v := range values {
@@ -75,13 +75,9 @@ func (a *app) rehearsed(_ context.Context, r rehearsal.DeployRequest) (int, erro
 	}
 	add("--config-file", r.ConfigFile)
 	add("--destination", r.Destination)
-	add("--version", r.Version)
 	add("--kamal", r.Kamal)
 	add("--ssh-key", r.SSHKeys...)
 	add("--secret", r.Secrets...)
-	if len(r.Args) > 0 {
-		args = append(append(args, "--"), r.Args...)
-	}
 	return sub.main(args, false), nil
 }
 

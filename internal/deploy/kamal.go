@@ -20,6 +20,7 @@ type Job struct {
 	Kamal     string    // --kamal: which Kamal; "" looks for it
 	Args      []string  // Kamal's arguments
 	Builds    bool      // the command builds an image, which takes a Docker engine
+	Lenient   bool      // the command may do without a project: what is wrong with its files Kamal will say
 	Container bool      // we run as a container action: the workspace is somebody else's
 	Apart     bool      // Kamal's standard error goes to ours, not into one stream with its output
 	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
@@ -71,6 +72,9 @@ type localAnswer struct {
 // All that is missing is told together.
 func (j Job) lookAround(ctx context.Context) localAnswer {
 	project, projectErr := kamal.OpenProject(j.Project)
+	if j.Lenient {
+		projectErr = nil
+	}
 	binary, kamalErr := kamal.Find(ctx, kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env})
 	var dockerErr error
 	if j.Builds && !buildsElsewhere(project) {
