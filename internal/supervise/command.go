@@ -40,13 +40,14 @@ type Command struct {
 	// Terminal, if set, is our terminal, usually standard input: the child gets
 	// a pty of the same size as its controlling terminal and foreground group,
 	// as standard input, output and error. Ours is in raw mode meanwhile and
-	// is restored however Run ends. What comes out of the pty goes to Stdout.
+	// is restored however Run ends. What comes out of the pty goes to Stdout,
+	// or to Stderr where only that is not apart.
 	Terminal *os.File
 	// StdoutApart and StderrApart keep that stream a pipe beside the pty,
 	// because ours is redirected and a program may behave differently then.
 	StdoutApart, StderrApart bool
-	// Screen, if set, gets what comes out of the pty in place of Stdout; it is
-	// needed where both streams are apart.
+	// Screen, if set, gets what comes out of the pty in their place. Where both
+	// streams are apart it is all that shows the echo of what is typed.
 	Screen io.Writer
 
 	// Stop, if set, asks the child to end in its own way when the run is to

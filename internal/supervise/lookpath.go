@@ -88,6 +88,9 @@ func LookPath(name string, env []string, dir string) (string, error) {
 	return "", &StartError{Path: name, Err: found}
 }
 
+// mayExecute is access(2)'s X_OK.
+const mayExecute = 1
+
 // executable says why the file at a path cannot be executed, if so.
 func executable(path string) error {
 	info, err := os.Stat(path)
@@ -98,7 +101,7 @@ func executable(path string) error {
 		return fmt.Errorf("%w: %w", ErrNotExecutable, errors.Unwrap(err))
 	case info.IsDir():
 		return fmt.Errorf("%w: it is a directory", ErrNotExecutable)
-	case info.Mode()&0o111 == 0:
+	case syscall.Access(path, mayExecute) != nil:
 		return fmt.Errorf("%w: permission denied", ErrNotExecutable)
 	}
 	return nil

@@ -3,9 +3,18 @@ package supervise
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
+	"time"
 )
+
+// leftoverGrace is what processes that outlive the child have between SIGTERM
+// and SIGKILL. It is short: nobody waits for their work any more.
+const leftoverGrace = 250 * time.Millisecond
 
 // Run starts the child and returns when it has ended, everything that it left
 // in its session is gone and its output has been passed on.
@@ -13,8 +22,12 @@ import (
 // The Exit is the child's own, also after a stop: that the context ended is no
 // error of Run (Exit.Stage says what it took, context.Cause why). The error is
 // a *StartError where the child could not be started; the context's cause where
-// it had ended before; an *OutputError where a writer refused output. With an
+// that had ended before; an *OutputError where a writer refused output. With an
 // *OutputError the Exit counts.
+//
+// A writer that refuses output ends the child as a closed pipe does, by
+// SIGPIPE, unless there is a Stop function: then the run is stopped in that
+// order, and what it still prints is discarded.
 func (c *Command) Run(ctx context.Context) (Exit, error) {
 	if ctx.Err() != nil {
 		return Exit{}, context.Cause(ctx)
@@ -23,27 +36,179 @@ func (c *Command) Run(ctx context.Context) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
-	cmd := exec.CommandContext(ctx, path, c.Args...)
-	cmd.Env = append([]string{}, c.Env...)
-	cmd.Dir = c.Dir
-	if c.Stdin != nil {
-		cmd.Stdin = c.Stdin
-	}
-	cmd.Stdout, cmd.Stderr = c.Stdout, c.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.WaitDelay = DefaultWaitDelay
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	err = cmd.Run()
-	var status *exec.ExitError
-	if cmd.ProcessState == nil {
+	if err := c.checkDir(); err != nil {
 		return Exit{}, err
 	}
-	if err != nil && !errors.As(err, &status) {
+	s, err := c.open()
+	if err != nil {
 		return Exit{}, err
 	}
-	ws := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if ws.Signaled() {
-		return Exit{Code: -1, Signal: ws.Signal()}, nil
+	defer s.close()
+
+	child, err := c.start(path, s)
+	if err != nil {
+		return Exit{}, err
 	}
-	return Exit{Code: ws.ExitStatus()}, nil
+	if c.Started != nil {
+		c.Started(child.process)
+	}
+	s.copy(c.Stop == nil)
+
+	stage := c.watch(ctx, child, s)
+	child.clear(stage)
+	exit, err := child.wait()
+	exit.Stage = stage
+	return exit, errors.Join(err, s.finish(orDefault(c.WaitDelay, DefaultWaitDelay)))
+}
+
+// checkDir tells a missing working directory from a missing program, which the
+// system reports alike.
+func (c *Command) checkDir() error {
+	if c.Dir == "" {
+		return nil
+	}
+	info, err := os.Stat(c.Dir)
+	if err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("working directory: %w", &fs.PathError{Op: "chdir", Path: c.Dir, Err: syscall.ENOTDIR})
+	}
+	return nil
+}
+
+// A child is a started process until it has been waited for.
+type child struct {
+	cmd     *exec.Cmd
+	process *Process
+	reaper  *Reaper
+	exited  chan struct{} // closed when it has ended; it is then a zombie that holds its pid
+	waited  chan struct{} // closed when it has been waited for
+}
+
+// start starts the program with the streams.
+//
+// On Linux the child gets a signal when the thread that started it dies. That
+// is meant for our own end by SIGKILL, but a thread of the Go runtime may also
+// end for reasons of its own (golang/go#27505), so one thread starts the child
+// and stays until it has been waited for.
+func (c *Command) start(path string, s *streams) (*child, error) {
+	cmd := &exec.Cmd{
+		Path: path, Args: append([]string{c.Path}, c.Args...),
+		Env: append([]string{}, c.Env...), // not nil: that would be ours
+		Dir: c.Dir, SysProcAttr: attributes(),
+	}
+	s.give(cmd)
+	k := &child{cmd: cmd, reaper: c.Reaper, exited: make(chan struct{}), waited: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := c.Reaper.start(cmd.Start, func() int { return cmd.Process.Pid }); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		awaitExit(cmd.Process.Pid)
+		close(k.exited)
+		<-k.waited
+	}()
+	if err := <-started; err != nil {
+		return nil, startError(c.Path, err)
+	}
+	s.given()
+	k.process = &Process{pid: cmd.Process.Pid}
+	return k, nil
+}
+
+// startError tells what the system's errors mean for a program that LookPath
+// has found.
+func startError(path string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		err = fmt.Errorf("%w: permission denied", ErrNotExecutable)
+	case errors.Is(err, syscall.ENOENT):
+		err = fmt.Errorf("%w: the program in its #! line, or its loader, is missing", ErrNotExecutable)
+	case errors.Is(err, syscall.ENOEXEC):
+		err = fmt.Errorf("%w: it is no program for this machine and has no #! line", ErrNotExecutable)
+	case errors.Is(err, syscall.E2BIG):
+		err = errors.New("its arguments and environment are larger than the system allows")
+	default:
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+	}
+	return &StartError{Path: path, Err: err}
+}
+
+// watch returns when the child has ended, and stops it when that is asked for.
+func (c *Command) watch(ctx context.Context, k *child, s *streams) Stage {
+	end := stopping{command: c, child: k}
+	defer end.release()
+	done, signals := ctx.Done(), c.Signals
+	for {
+		select {
+		case <-k.exited:
+			return end.stage
+		case <-done:
+			done = nil
+			end.begin(ctx, context.Cause(ctx))
+		case <-s.broken:
+			end.begin(ctx, nil)
+		case sig, open := <-signals:
+			n, _ := sig.(syscall.Signal)
+			switch {
+			case !open:
+				signals = nil
+			case !ends(n):
+				k.process.signalGroup(n)
+			case end.stage == Unstopped:
+				end.begin(ctx, Signalled{n})
+			default:
+				end.next()
+			}
+		case err := <-end.asked:
+			end.asked = nil
+			if err != nil && end.stage == Asked {
+				end.next()
+			}
+		case <-end.timer:
+			end.next()
+		}
+	}
+}
+
+// clear ends what the child left in its session: first politely, unless that
+// has been tried, then not.
+func (k *child) clear(stage Stage) {
+	if stage < Terminated && k.process.signalLeftovers(syscall.SIGTERM) > 0 {
+		k.process.awaitLeftovers(leftoverGrace)
+	}
+	k.process.kill()
+}
+
+// wait takes the child's exit status. It was a zombie until now, so that its
+// pid, which is the name of its group and session too, could be nobody else's.
+func (k *child) wait() (Exit, error) {
+	defer close(k.waited)
+	err := k.cmd.Wait()
+	k.process.gone()
+	k.reaper.forget(k.process.pid)
+	if k.cmd.ProcessState == nil {
+		return Exit{Code: -1}, fmt.Errorf("taking the exit status of %s: %w", k.cmd.Args[0], err)
+	}
+	status := k.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return Exit{Code: -1, Signal: status.Signal()}, nil
+	}
+	return Exit{Code: status.ExitStatus()}, nil
+}
+
+// orDefault is a duration, or another where it is 0.
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
 }

@@ -1,0 +1,209 @@
+package supervise_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// counting counts, and remembers the largest piece.
+type counting struct{ bytes, largest int }
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.bytes += len(p)
+	c.largest = max(c.largest, len(p))
+	return len(p), nil
+}
+
+func TestRun_PassesAGigabyteWithoutANewlineInFlatMemory(t *testing.T) {
+	const total = 1 << 30
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var out counting
+	c := self(t, "flood", "1073741824")
+	c.Stdout = &out
+	if exit := run(t, c); exit.Code != 0 {
+		t.Fatalf("%+v", exit)
+	}
+	runtime.ReadMemStats(&after)
+	if out.bytes != total {
+		t.Errorf("%d bytes of %d", out.bytes, total)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("allocated %d bytes in all", used)
+	}
+	if out.largest > 64<<10 {
+		t.Errorf("a piece of %d bytes", out.largest)
+	}
+}
+
+func TestRun_PassesOnEveryByteAsItComes(t *testing.T) {
+	text := "Log into image registry…\x00\xff no newline"
+	out := newPage()
+	c := self(t, "slowly", strings.ReplaceAll(text, "\x00", "0"))
+	c.Stdout = out
+	run(t, c)
+	if got, want := out.String(), strings.ReplaceAll(text, "\x00", "0"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// Each byte came by itself, 2 ms apart, bar the odd two that a busy machine
+	// delivered together.
+	if len(out.at) < len(text)/2 {
+		t.Errorf("%d bytes came in %d pieces", len(text), len(out.at))
+	}
+}
+
+func TestRun_PassesOnALineWhileTheChildStalls(t *testing.T) {
+	out := newPage()
+	c := shell("printf 'Enter the password: '; sleep 0.5; echo; date +%s%N >&2")
+	c.Stdout = out
+	begun := time.Now()
+	run(t, c)
+	if took := out.at[0].Sub(begun); took > 400*time.Millisecond {
+		t.Errorf("the prompt came after %v", took)
+	}
+	if !strings.HasPrefix(out.String(), "Enter the password: ") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestRun_PassesOnAnyBytes(t *testing.T) {
+	want := make([]byte, 0, 1<<16)
+	for i := range 1 << 16 {
+		want = append(want, byte(i*7), byte(i>>8))
+	}
+	path := file(t, "bytes", string(want), 0o600)
+	var out bytes.Buffer
+	c := shell("cat " + path)
+	c.Stdout = &out
+	run(t, c)
+	if !bytes.Equal(out.Bytes(), want) {
+		t.Errorf("%d bytes came of %d, or others", out.Len(), len(want))
+	}
+}
+
+// refusing takes some bytes and then fails.
+type refusing struct {
+	take int
+	err  error
+}
+
+func (r *refusing) Write(p []byte) (int, error) {
+	if r.take -= len(p); r.take < 0 {
+		return 0, r.err
+	}
+	return len(p), nil
+}
+
+func TestRun_EndsAChildWhoseOutputNobodyTakes(t *testing.T) {
+	for _, refusal := range []error{syscall.EPIPE, syscall.ENOSPC} {
+		c := &supervise.Command{Path: "yes", Env: []string{"PATH=" + os.Getenv("PATH")}, Stdout: &refusing{take: 1 << 20, err: refusal}}
+		exit, err := c.Run(t.Context())
+		var output *supervise.OutputError
+		if !errors.As(err, &output) || output.Stream != "standard output" || !errors.Is(err, refusal) {
+			t.Errorf("got %v", err)
+		}
+		if want := (supervise.Exit{Code: -1, Signal: syscall.SIGPIPE}); exit != want {
+			t.Errorf("got %+v, want %+v", exit, want)
+		}
+	}
+}
+
+func TestRun_StopsInOrderAChildWhoseOutputNobodyTakes(t *testing.T) {
+	asked := false
+	c := self(t, "obeys")
+	c.Stdout = &refusing{err: syscall.EPIPE}
+	c.Stop = stopWith(syscall.SIGUSR1, &asked)
+	exit, err := c.Run(t.Context())
+	if !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("got %v", err)
+	}
+	// It wrote once more after that, which was discarded and did it no harm.
+	if want := (supervise.Exit{Code: 40 + int(syscall.SIGUSR1), Stage: supervise.Asked}); exit != want || !asked {
+		t.Errorf("got %+v, want %+v", exit, want)
+	}
+}
+
+func TestRun_GoesOnWithOneStreamWhereTheOtherIsRefused(t *testing.T) {
+	var out bytes.Buffer
+	c := shell("trap '' PIPE; echo lost >&2; sleep 0.1; echo lost >&2; echo kept")
+	c.Stdout, c.Stderr = &out, &refusing{err: io.ErrClosedPipe}
+	exit, err := c.Run(t.Context())
+	var output *supervise.OutputError
+	if !errors.As(err, &output) || output.Stream != "standard error" {
+		t.Errorf("got %v", err)
+	}
+	if out.String() != "kept\n" || exit.Code != 0 {
+		t.Errorf("got %q, %+v", out.String(), exit)
+	}
+}
+
+func TestRun_TakesAShortWriteForARefusal(t *testing.T) {
+	c := shell("echo a line")
+	c.Stdout = writeFunc(func(p []byte) (int, error) { return len(p) - 1, nil })
+	if _, err := c.Run(t.Context()); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRun_DoesNotHangOnAWriterThatStalls(t *testing.T) {
+	free := make(chan struct{})
+	ended := make(chan struct{})
+	c := shell("echo a line")
+	c.Stdout = writeFunc(func(p []byte) (int, error) { <-free; close(ended); return len(p), nil })
+	c.WaitDelay = 50 * time.Millisecond
+	if exit := run(t, c); exit.Code != 0 {
+		t.Errorf("%+v", exit)
+	}
+	close(free)
+	<-ended
+}
+
+func TestRun_WaitsForASlowWriter(t *testing.T) {
+	var got int
+	c := shell("head -c 60000 /dev/zero")
+	c.Stdout = writeFunc(func(p []byte) (int, error) {
+		// Slower than WaitDelay in all, but it gets on.
+		for range len(p)/1000 + 1 {
+			time.Sleep(time.Millisecond)
+		}
+		got += len(p)
+		return len(p), nil
+	})
+	c.WaitDelay = 100 * time.Millisecond
+	run(t, c)
+	if got != 60000 {
+		t.Errorf("%d bytes came", got)
+	}
+}
+
+// writeFunc is a writer of one function.
+type writeFunc func([]byte) (int, error)
+
+func (f writeFunc) Write(p []byte) (int, error) { return f(p) }
+
+func BenchmarkRun_Output(b *testing.B) {
+	const total = 256 << 20
+	b.SetBytes(total)
+	for b.Loop() {
+		var out counting
+		c := self(b, "flood", "268435456")
+		c.Stdout = &out
+		run(b, c)
+	}
+}
+
+func BenchmarkRun_True(b *testing.B) {
+	for b.Loop() {
+		run(b, &supervise.Command{Path: "/bin/true"})
+	}
+}

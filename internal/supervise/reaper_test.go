@@ -1,0 +1,119 @@
+package supervise_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
+
+// reapMany runs many children that leave orphans, beside others that os/exec
+// started, under a Reaper, and counts what went wrong.
+func reapMany([]string) int {
+	if os.Getpid() != 1 {
+		if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
+			fmt.Println("prctl:", errno)
+			return 1
+		}
+	}
+	reaper := supervise.StartReaper()
+	var lost, lostByOthers atomic.Int32
+	var running sync.WaitGroup
+	next := make(chan int)
+	for range 4 {
+		running.Go(func() {
+			for i := range next {
+				c := shell(fmt.Sprintf("(sleep 0.003 &); (setsid sleep 0.001 &); (setsid sleep 0.002 &); exit %d", i%256))
+				c.Reaper = reaper
+				exit, err := c.Run(context.Background())
+				if err != nil || exit.Code != i%256 {
+					fmt.Println(i, exit, err)
+					lost.Add(1)
+				}
+				if i%4 == 0 {
+					err := exec.Command("sh", "-c", "exit 7").Run()
+					if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 7 {
+						fmt.Println("os/exec:", err)
+						lostByOthers.Add(1)
+					}
+				}
+			}
+		})
+	}
+	for i := range 400 {
+		next <- i
+	}
+	close(next)
+	running.Wait()
+	// What is left now does not end by itself, nor at the first signal.
+	c := shell("setsid sh -c 'trap \"\" TERM; while :; do sleep 60; done' >/dev/null 2>&1 & setsid sleep 60 & sleep 0.1")
+	c.Reaper, c.Stdout = reaper, os.Stdout
+	if _, err := c.Run(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	adopted := len(reaper.Adopted())
+	begun := time.Now()
+	reaper.Close(100 * time.Millisecond)
+	fmt.Printf("closed in %v\n", time.Since(begun).Round(10*time.Millisecond))
+	children, _ := exec.Command("ps", "-o", "pid=,stat=,args=", "--ppid", fmt.Sprint(os.Getpid())).Output()
+	left := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(children)), "\n") {
+		if !strings.Contains(line, "ps -o") && line != "" {
+			fmt.Println("left:", line)
+			left++
+		}
+	}
+	fmt.Printf("pid 1 %v, lost %d and %d, adopted at the end %v, left %d\n", os.Getpid() == 1, lost.Load(), lostByOthers.Load(), adopted >= 2, left)
+	return 0
+}
+
+// beFirst is reapMany as PID 1, with a /proc of its pid namespace.
+func beFirst(args []string) int {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		fmt.Println("private mounts:", err)
+		return 1
+	}
+	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		fmt.Println("mounting /proc:", err)
+		return 1
+	}
+	return reapMany(args)
+}
+
+func TestReaper_LosesNoStatusAndLeavesNoZombie(t *testing.T) {
+	for _, test := range []struct {
+		name, child, want string
+		flags             uintptr
+	}{
+		{"as a subreaper", "reaper", "pid 1 false, lost 0 and 0, adopted at the end true, left 0\n", 0},
+		{"as PID 1", "first", "pid 1 true, lost 0 and 0, adopted at the end true, left 0\n", syscall.CLONE_NEWPID | syscall.CLONE_NEWNS},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := rawSelf(t, test.child)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: test.flags}
+			if test.flags != 0 && os.Getuid() != 0 {
+				cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+				cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+				cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+			}
+			out, err := cmd.CombinedOutput()
+			if test.flags != 0 && (err != nil && len(out) == 0 || strings.Contains(string(out), "operation not permitted")) {
+				t.Skipf("no pid namespace can be made here: %v %s", err, out)
+			}
+			if err != nil || !strings.HasSuffix(string(out), test.want) {
+				t.Errorf("%v: got\n%swant\n%s", err, out, test.want)
+			}
+			t.Logf("%s", out)
+		})
+	}
+}

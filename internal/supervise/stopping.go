@@ -1,0 +1,75 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+)
+
+// stopping is an orderly stop under way: which stage it is at, and what moves
+// it to the next.
+type stopping struct {
+	command *Command
+	child   *child
+	stage   Stage
+	first   syscall.Signal   // what the group got at first, 0 where Stop was called
+	timer   <-chan time.Time // the stage's time is over
+	asked   chan error       // what Stop returned
+	cancel  context.CancelFunc
+}
+
+// begin asks the child to end, for a cause that may carry a signal. It does
+// nothing if that has been done.
+func (s *stopping) begin(ctx context.Context, cause error) {
+	if s.stage != Unstopped {
+		return
+	}
+	s.stage = Asked
+	grace := orDefault(s.command.Grace, DefaultGrace)
+	s.timer = time.After(grace)
+	if s.command.Stop == nil {
+		s.first = syscall.SIGTERM
+		var got Signalled
+		if errors.As(cause, &got) {
+			s.first = got.Signal
+		}
+		s.child.process.signalGroup(s.first)
+		return
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	s.cancel = cancel
+	asked := make(chan error, 1)
+	s.asked = asked
+	go func() { asked <- s.command.Stop(within, s.child.process) }()
+}
+
+// next goes to the next stage.
+func (s *stopping) next() {
+	switch {
+	case s.stage == Asked && s.first != syscall.SIGTERM:
+		s.stage = Terminated
+		s.child.process.signalGroup(syscall.SIGTERM)
+		s.timer = time.After(orDefault(s.command.TermGrace, DefaultTermGrace))
+	default:
+		s.stage = Killed
+		s.child.process.kill()
+		s.timer = nil // it cannot refuse; what is left of its session is seen to after its end
+	}
+}
+
+// release ends the context of Stop and waits for it to return, but not for
+// ever: it was told that the time is over.
+func (s *stopping) release() {
+	if s.cancel == nil {
+		return
+	}
+	s.cancel()
+	if s.asked == nil {
+		return
+	}
+	select {
+	case <-s.asked:
+	case <-time.After(orDefault(s.command.WaitDelay, DefaultWaitDelay)):
+	}
+}

@@ -1,0 +1,315 @@
+package supervise_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+	"golang.org/x/sys/unix"
+)
+
+// foreground tells whether our group is that of the terminal on standard input.
+func foreground() bool {
+	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	return err == nil && group == syscall.Getpgrp()
+}
+
+// blocking tells whether reads of standard input block, as every program expects.
+func blocking() bool {
+	flags, err := unix.FcntlInt(0, unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_NONBLOCK == 0
+}
+
+// A desk is a person at a terminal: what they see, and where they type.
+type desk struct {
+	*page
+	keys     *os.File
+	terminal *os.File
+	modes    unix.Termios // at first
+}
+
+// sit opens a terminal of 80 by 24.
+func sit(t *testing.T) *desk {
+	t.Helper()
+	keys, terminal, err := pty.Open()
+	if err != nil {
+		t.Skipf("no pty here: %v", err)
+	}
+	d := &desk{page: newPage(), keys: keys, terminal: terminal}
+	if err := pty.Setsize(keys, &pty.Winsize{Cols: 80, Rows: 24}); err != nil {
+		t.Fatal(err)
+	}
+	d.modes = d.now(t)
+	seen := make(chan struct{})
+	go func() { defer close(seen); _, _ = io.Copy(d.page, keys) }()
+	t.Cleanup(func() {
+		_ = terminal.Close()
+		<-seen
+		_ = keys.Close()
+	})
+	return d
+}
+
+// now is how the terminal is set at this moment.
+func (d *desk) now(t *testing.T) unix.Termios {
+	t.Helper()
+	modes, err := unix.IoctlGetTermios(int(d.terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *modes
+}
+
+func (d *desk) types(t *testing.T, text string) {
+	t.Helper()
+	if _, err := d.keys.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restored checks that the terminal is as it was.
+func (d *desk) restored(t *testing.T) {
+	t.Helper()
+	if d.now(t) != d.modes {
+		t.Errorf("the terminal was left as %+v, it was %+v", d.now(t), d.modes)
+	}
+}
+
+// atDesk is a part of the test binary that runs on a desk's terminal.
+func atDesk(t *testing.T, d *desk, child string, args ...string) *supervise.Command {
+	t.Helper()
+	c := self(t, child, args...)
+	c.Terminal = d.terminal
+	c.Stdout = writeFunc(d.terminal.Write)
+	return c
+}
+
+func TestTerminal_IsTheChildsOwn(t *testing.T) {
+	d := sit(t)
+	c := atDesk(t, d, "terminal")
+	_, ended := begin2(t, c)
+	d.await(t, "tty true true true size 80x24 foreground true blocking true\r\nready\r\n")
+	if d.now(t) == d.modes {
+		t.Error("our terminal is not raw")
+	}
+	d.types(t, "a line\r")
+	d.await(t, "a line\r\nread: a line\r\n") // echoed once, by the child's terminal
+	d.types(t, "exit\r")
+	if got, want := ended(), (supervise.Exit{Code: 5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	d.restored(t)
+}
+
+func TestTerminal_PassesCtrlCAndCtrlDOn(t *testing.T) {
+	d := sit(t)
+	_, ended := begin2(t, atDesk(t, d, "terminal"))
+	d.await(t, "ready")
+	d.types(t, "\x04")
+	if got, want := ended(), (supervise.Exit{Code: 6}); got != want {
+		t.Errorf("after Ctrl-D %+v, want %+v", got, want)
+	}
+	d = sit(t)
+	_, ended = begin2(t, atDesk(t, d, "obeys"))
+	d.await(t, "ready")
+	d.types(t, "\x03")
+	if got, want := ended(), (supervise.Exit{Code: 40 + int(syscall.SIGINT)}); got != want {
+		t.Errorf("after Ctrl-C %+v, want %+v", got, want)
+	}
+	d.restored(t)
+}
+
+func TestTerminal_CannotBeStoppedForEver(t *testing.T) {
+	d := sit(t)
+	_, ended := begin2(t, atDesk(t, d, "terminal"))
+	d.await(t, "ready")
+	// Nobody could wake a child that Ctrl-Z stopped: it goes on.
+	d.types(t, "\x1aexit\r")
+	if got, want := ended(), (supervise.Exit{Code: 5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestTerminal_FollowsItsSize(t *testing.T) {
+	d := sit(t)
+	_, ended := begin2(t, atDesk(t, d, "terminal"))
+	d.await(t, "ready")
+	if err := pty.Setsize(d.keys, &pty.Winsize{Cols: 132, Rows: 43}); err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGWINCH) // as it is not our controlling terminal here
+	d.await(t, "resized 132x43")
+	d.types(t, "exit\r")
+	ended()
+}
+
+func TestTerminal_IsRestoredHoweverTheRunEnds(t *testing.T) {
+	t.Run("killed", func(t *testing.T) {
+		d := sit(t)
+		c := atDesk(t, d, "stubborn")
+		c.Grace, c.TermGrace = 20*time.Millisecond, 20*time.Millisecond
+		cancel, ended := begin2(t, c)
+		d.await(t, "ready")
+		cancel(supervise.Signalled{Signal: syscall.SIGINT})
+		if got := ended(); got.Stage != supervise.Killed {
+			t.Errorf("got %+v", got)
+		}
+		d.restored(t)
+	})
+	t.Run("not started", func(t *testing.T) {
+		d := sit(t)
+		c := atDesk(t, d, "terminal")
+		c.Path = file(t, "bare", "", 0o755)
+		if _, err := c.Run(t.Context()); !errors.Is(err, supervise.ErrNotExecutable) {
+			t.Errorf("got %v", err)
+		}
+		d.restored(t)
+	})
+	t.Run("refused", func(t *testing.T) {
+		d := sit(t)
+		c := atDesk(t, d, "terminal")
+		c.Stdout = &refusing{err: syscall.EPIPE}
+		exit, err := c.Run(t.Context())
+		// It is hung up, and may see the end of its input just before.
+		if !errors.Is(err, syscall.EPIPE) || exit.Signal != syscall.SIGHUP && exit.Code != 6 {
+			t.Errorf("got %+v, %v", exit, err)
+		}
+		d.restored(t)
+	})
+}
+
+func TestTerminal_LeavesTheNextKeyToWhoeverComesNext(t *testing.T) {
+	d := sit(t)
+	_, ended := begin2(t, atDesk(t, d, "terminal"))
+	d.await(t, "ready")
+	d.types(t, "exit\r")
+	ended()
+	d.types(t, "k\r")
+	got := make([]byte, 8)
+	n, err := d.terminal.Read(got)
+	if err != nil || string(got[:n]) != "k\n" {
+		t.Errorf("got %q, %v", got[:n], err)
+	}
+}
+
+func TestTerminal_KeepsARedirectedStreamApart(t *testing.T) {
+	for _, test := range []struct {
+		out, err bool
+		tty      string
+	}{
+		{true, false, "tty true false true"},
+		{false, true, "tty true true false"},
+		{true, true, "tty true false false"},
+	} {
+		d := sit(t)
+		c := atDesk(t, d, "terminal")
+		screen := c.Stdout
+		out, errs := newPage(), newPage()
+		c.Stdout, c.Stderr, c.Screen = out, errs, screen
+		c.StdoutApart, c.StderrApart = test.out, test.err
+		_, ended := begin2(t, c)
+		where := func(apart bool, w *page) *page {
+			if apart {
+				return w
+			}
+			return d.page
+		}
+		where(test.err, errs).await(t, test.tty)
+		where(test.out, out).await(t, "ready")
+		d.types(t, "exit\r")
+		where(test.out, out).await(t, "read: exit")
+		d.await(t, "exit\r\n") // its echo
+		ended()
+		if !test.out && out.String() != "" || !test.err && errs.String() != "" {
+			t.Errorf("%+v: got %q and %q", test, out, errs)
+		}
+	}
+}
+
+func TestTerminal_EndsWithTheInputOfAClosedOne(t *testing.T) {
+	keys, terminal, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer terminal.Close()
+	out := newPage()
+	c := self(t, "terminal")
+	c.Terminal, c.Stdout = terminal, out
+	_, ended := begin2(t, c)
+	out.await(t, "ready")
+	_ = keys.Close()
+	if got, want := ended(), (supervise.Exit{Code: 6}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestTerminal_MustBeOne(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	c := shell("exit 0")
+	c.Terminal = null
+	if _, err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "/dev/null is no terminal") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A supervisor that is stopped, from outside, leaves the terminal to whoever
+// has it then, and takes it back when it goes on.
+func TestTerminal_IsHandedBackWhileWeAreStopped(t *testing.T) {
+	d := sit(t)
+	cmd := rawSelf(t, "supervisor", "terminal", "terminal")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.terminal, d.terminal, d.terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.await(t, "ready")
+	if d.now(t) == d.modes {
+		t.Fatal("our terminal is not raw")
+	}
+	_ = cmd.Process.Signal(syscall.SIGTSTP)
+	awaitState(t, cmd.Process.Pid, 'T')
+	d.restored(t)
+	_ = cmd.Process.Signal(syscall.SIGCONT)
+	for end := time.Now().Add(5 * time.Second); d.now(t) == d.modes; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("our terminal is not raw again")
+		}
+	}
+	d.types(t, "exit\r")
+	d.await(t, "exit status 5, unstopped, <nil>")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	d.restored(t)
+}
+
+// awaitState waits for a process's state as /proc has it.
+func awaitState(t *testing.T, pid int, state byte) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err == nil && line[bytes.LastIndexByte(line, ')')+2] == state {
+			return
+		}
+	}
+	t.Fatalf("process %d does not come to state %c", pid, state)
+}
+
+// begin2 is begin for a command that has its output somewhere already.
+func begin2(t *testing.T, c *supervise.Command) (context.CancelCauseFunc, func() supervise.Exit) {
+	t.Helper()
+	return begin(t, c, "")
+}
