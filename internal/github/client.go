@@ -84,6 +84,8 @@ type Client struct {
 	sleep       func(context.Context, time.Duration) error
 
 	changing sync.Mutex // held for the length of an operation that changes something
+	// made is what we commented and what a list that lags may not show; under changing.
+	made map[thread][]Comment
 
 	identity sync.Mutex
 	self     login // who the token speaks as; empty until asked
@@ -137,11 +139,15 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		api: api, owner: owner, repo: repo, base: base,
 		deadline: o.Deadline, now: o.Now, sleep: o.Sleep, self: login{o.Login, true},
+		made: map[thread][]Comment{},
 	}, nil
 }
 
 // Repository is owner/name.
 func (c *Client) Repository() string { return c.owner + "/" + c.repo }
+
+// Close closes the connections that are kept for a next request.
+func (c *Client) Close() { c.api.Client().CloseIdleConnections() }
 
 // start bounds one operation by the client's deadline; the transport and our own
 // waits look at it on the client's clock.

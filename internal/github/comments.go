@@ -1,11 +1,13 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -64,7 +66,7 @@ func (c *Client) Comment(ctx context.Context, number int, m Marker, write func(b
 				return Comment{}, c.tell(err, doing, writePulls)
 			}
 		}
-		if err := c.dropOthers(ctx, mine[1:]); err != nil {
+		if err := c.dropOthers(ctx, number, m, mine[1:]); err != nil {
 			return mine[0], c.tell(err, doing, writePulls)
 		}
 		one := mine[0]
@@ -74,13 +76,16 @@ func (c *Client) Comment(ctx context.Context, number int, m Marker, write func(b
 		}
 		edited, _, err := c.api.Issues.EditComment(ctx, c.owner, c.repo, one.ID, &github.IssueComment{Body: github.String(m.fit(body))})
 		if IsMissing(err) && try == 0 {
+			c.forget(number, m, one.ID)
 			mine = nil
 			continue
 		}
 		if err != nil {
 			return one, c.tell(err, doing, writePulls)
 		}
-		return Comment{ID: one.ID, Body: m.rest(edited.GetBody()), URL: edited.GetHTMLURL()}, nil
+		now := Comment{ID: one.ID, Body: m.rest(edited.GetBody()), URL: edited.GetHTMLURL()}
+		c.remember(number, m, now)
+		return now, nil
 	}
 	return Comment{}, nil
 }
@@ -88,36 +93,26 @@ func (c *Client) Comment(ctx context.Context, number int, m Marker, write func(b
 // create creates the comment and gives back every one that is ours by then: a run
 // beside this one may have created its own between our look and our change.
 func (c *Client) create(ctx context.Context, number int, m Marker, me login, body string) ([]Comment, error) {
-	var mine []Comment
 	err := c.once(ctx, func() error {
 		made, _, err := c.api.Issues.CreateComment(ctx, c.owner, c.repo, number, &github.IssueComment{Body: github.String(m.fit(body))})
 		if err == nil {
-			mine = []Comment{{ID: made.GetID(), Body: m.rest(made.GetBody()), URL: made.GetHTMLURL()}}
+			c.remember(number, m, Comment{ID: made.GetID(), Body: m.rest(made.GetBody()), URL: made.GetHTMLURL()})
 		}
 		return err
 	}, func() (bool, error) {
 		found, err := c.mine(ctx, number, m, me)
-		mine = found
 		return len(found) > 0, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.mine(ctx, number, m, me)
-	if err != nil {
-		return nil, err
-	}
-	if len(all) == 0 {
-		// Not listed yet, or written as somebody else than we took ourselves for:
-		// what we made is the one.
-		return mine, nil
-	}
-	return all, nil
+	return c.mine(ctx, number, m, me)
 }
 
 // dropOthers deletes the comments that came to be beside the oldest.
-func (c *Client) dropOthers(ctx context.Context, others []Comment) error {
+func (c *Client) dropOthers(ctx context.Context, number int, m Marker, others []Comment) error {
 	for _, o := range others {
+		c.forget(number, m, o.ID)
 		if _, err := c.api.Issues.DeleteComment(ctx, c.owner, c.repo, o.ID); err != nil && !IsMissing(err) {
 			return err
 		}
@@ -125,20 +120,46 @@ func (c *Client) dropOthers(ctx context.Context, others []Comment) error {
 	return nil
 }
 
-// mine is every comment of ours on a pull request, the oldest first.
+// A thread is a pull request's comments under one marker.
+type thread struct {
+	number int
+	marker Marker
+}
+
+// remember keeps a comment of ours as it is now.
+func (c *Client) remember(number int, m Marker, one Comment) {
+	at := thread{number, m}
+	c.forget(number, m, one.ID)
+	c.made[at] = append(c.made[at], one)
+}
+
+func (c *Client) forget(number int, m Marker, id int64) {
+	at := thread{number, m}
+	c.made[at] = slices.DeleteFunc(c.made[at], func(o Comment) bool { return o.ID == id })
+}
+
+// mine is every comment of ours on a pull request, the oldest first: those that
+// are listed, and those that we made and that are not listed yet.
 func (c *Client) mine(ctx context.Context, number int, m Marker, me login) ([]Comment, error) {
+	found, err := c.listed(ctx, number, m, me)
+	for _, one := range c.made[thread{number, m}] {
+		if !slices.ContainsFunc(found, func(o Comment) bool { return o.ID == one.ID }) {
+			found = append(found, one)
+		}
+	}
+	slices.SortFunc(found, func(a, b Comment) int { return cmp.Compare(a.ID, b.ID) })
+	return found, err
+}
+
+func (c *Client) listed(ctx context.Context, number int, m Marker, me login) ([]Comment, error) {
 	var found []Comment
 	err := each(func(o github.ListOptions) ([]*github.IssueComment, *github.Response, error) {
 		return c.api.Issues.ListComments(ctx, c.owner, c.repo, number, &github.IssueListCommentsOptions{ListOptions: o})
 	}, func(ic *github.IssueComment) bool {
 		if first, _, _ := strings.Cut(ic.GetBody(), "\n"); strings.TrimRight(first, "\r") == m.line() && me.wrote(ic.GetUser()) {
 			one := Comment{ID: ic.GetID(), Body: m.rest(ic.GetBody()), URL: ic.GetHTMLURL()}
-			at := 0
-			for at < len(found) && found[at].ID < one.ID {
-				at++
-			}
-			if at == len(found) || found[at].ID != one.ID { // a page may repeat what moved
-				found = append(found[:at], append([]Comment{one}, found[at:]...)...)
+			if !slices.ContainsFunc(found, func(o Comment) bool { return o.ID == one.ID }) { // a page may repeat what moved
+				found = append(found, one)
 			}
 		}
 		return true

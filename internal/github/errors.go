@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -71,6 +72,8 @@ func (c *Client) tell(err error, doing string, needs need) error {
 	}
 	p := &problem.Problem{Message: doing + ": " + clean(err.Error()), Status: problem.Found, Cause: err}
 	var limit *limitError
+	var unclear *unclearError
+	var sending *url.Error
 	var response *github.ErrorResponse
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -84,6 +87,14 @@ func (c *Client) tell(err error, doing string, needs need) error {
 		p.Message = fmt.Sprintf("%s: no answer from %s in %s", doing, c.base.Host, c.deadline)
 		p.Hint = "is the API reachable from here?"
 		p.Status = problem.TimedOut
+	case errors.As(err, &unclear):
+		p.Message = fmt.Sprintf("%s: %s gave no clear answer", doing, c.base.Host)
+		p.Details = []string{clean(unclear.cause.Error())}
+		p.Hint = "it may have been done or not; run it again later"
+	case errors.As(err, &sending):
+		p.Message = fmt.Sprintf("%s: %s gave no answer", doing, c.base.Host)
+		p.Details = []string{clean(sending.Err.Error())}
+		p.Hint = "is the API reachable from here?"
 	case errors.As(err, &response) && response.Response != nil:
 		c.tellResponse(p, response, doing, needs)
 	}

@@ -127,6 +127,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// CloseIdleConnections is what http.Client asks of its transport.
+func (t *transport) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 // once sends the request one time and reads the answer to its end. sent says
 // whether the server may have had it.
 func (t *transport) once(req *http.Request) (resp *http.Response, sent bool, err error) {
@@ -160,6 +167,9 @@ func (t *transport) once(req *http.Request) (resp *http.Response, sent bool, err
 		if err := wholeJSON(req.Method, resp.Header.Get("Content-Type"), body); err != nil {
 			return nil, true, err
 		}
+	case resp.StatusCode >= 400 && len(body) > 0 && isJSON(resp.Header.Get("Content-Type")) && !json.Valid(body):
+		// A refusal without its reason could be a limit. Nothing was done.
+		return nil, false, &answerError{status: resp.StatusCode}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, true, nil
@@ -171,14 +181,18 @@ func wholeJSON(method, contentType string, body []byte) error {
 	if len(body) == 0 && (method == http.MethodDelete || method == http.MethodPut) {
 		return nil
 	}
-	media, _, _ := mime.ParseMediaType(contentType)
-	if media != "application/json" && !strings.HasSuffix(media, "+json") {
+	if !isJSON(contentType) {
 		return &answerError{status: http.StatusOK, what: "the answer is no JSON"}
 	}
 	if !json.Valid(body) {
 		return &answerError{status: http.StatusOK, what: "the answer is no whole JSON"}
 	}
 	return nil
+}
+
+func isJSON(contentType string) bool {
+	media, _, _ := mime.ParseMediaType(contentType)
+	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
 // limit says whether an answer is a limit, and how long to wait for its end.
