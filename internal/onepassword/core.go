@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	sdk "github.com/1password/onepassword-sdk-go"
 )
@@ -17,10 +18,11 @@ var core = &coreLoader{done: make(chan struct{})}
 
 // coreLoader loads the core in the background and lets others wait for it.
 type coreLoader struct {
-	once sync.Once
-	done chan struct{}
-	err  error
-	from string // the directory whose cache served, "" where it was compiled
+	once    sync.Once
+	started atomic.Bool
+	done    chan struct{}
+	err     error
+	from    string // the directory whose cache served, "" where it was compiled
 }
 
 // Prewarm begins to load the SDK's core in the background, so that it overlaps
@@ -32,6 +34,7 @@ func Prewarm() { core.start(nil) }
 // directories that has it compiled for this machine, or else by compiling it.
 func (c *coreLoader) start(dirs []string) {
 	c.once.Do(func() {
+		c.started.Store(true)
 		go func() {
 			defer close(c.done)
 			c.from = loadWarm(dirs)

@@ -55,3 +55,55 @@ func problemOf(what string, err error) *problem.Problem {
 	}
 	return p
 }
+
+// failures collects what failed of a batch in the order of declaration. Where one
+// cause stands in the way of several secrets it is told once, with their names.
+type failures struct {
+	groups []failureGroup
+}
+
+type failureGroup struct {
+	cause    error // that several problems may share, or nil
+	problem  *problem.Problem
+	declared []Declaration
+}
+
+func (f *failures) add(d Declaration, err error) {
+	for _, p := range problem.Of(err) {
+		cause := p.Cause
+		switch cause.(type) {
+		case *Failure, *problem.Problem:
+		default:
+			cause = nil
+		}
+		shared := false
+		for n := range f.groups {
+			if g := &f.groups[n]; cause != nil && g.cause == cause {
+				g.declared = append(g.declared, d)
+				shared = true
+			}
+		}
+		if !shared {
+			f.groups = append(f.groups, failureGroup{cause, p, []Declaration{d}})
+		}
+	}
+}
+
+func (f *failures) list() error {
+	var all problem.List
+	for _, g := range f.groups {
+		p := g.problem
+		if len(g.declared) > 1 {
+			told := *p
+			told.Message = g.cause.Error()
+			names := make([]string, len(g.declared))
+			for i, d := range g.declared {
+				names[i] = d.title()
+			}
+			told.Details = append([]string{"wanted for " + list(names)}, p.Details...)
+			p = &told
+		}
+		all = append(all, p)
+	}
+	return all.Err()
+}

@@ -3,6 +3,7 @@ package onepassword
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,15 +11,21 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-func keyOf(vault, item string) itemKey {
+// itemName is an item as a reference names it; key is the same for names that
+// differ in case only.
+type itemName struct{ vault, item string }
+
+func (n itemName) key() itemKey {
 	fold := func(s string) string {
 		if IsID(s) {
 			return s
 		}
 		return strings.ToLower(s)
 	}
-	return itemKey{fold(vault), fold(item)}
+	return itemKey{fold(n.vault), fold(n.item)}
 }
+
+func (r Reference) itemName() itemName { return itemName{r.Vault, r.Item} }
 
 // hold runs f alone with the backend and under the deadline of a batch. The
 // context of whoever waits for its turn counts.
@@ -37,118 +44,158 @@ func (r *Resolver) hold(ctx context.Context, f func(context.Context) error) erro
 	return f(ctx)
 }
 
-// fetch fills byKey with every key that is not there yet.
-func (r *Resolver) fetch(ctx context.Context, keys []itemKey) error {
-	if len(r.missing(keys)) == 0 {
+// fetch fills byKey with every item that is not there yet.
+func (r *Resolver) fetch(ctx context.Context, names []itemName) error {
+	if len(r.missing(names)) == 0 {
 		return ctx.Err()
 	}
 	return r.hold(ctx, func(batch context.Context) error {
-		missing := r.missing(keys)
-		outcomes := r.fetchAll(batch, missing)
+		outcomes := r.fetchAll(batch, r.missing(names))
 		if err := ctx.Err(); err != nil {
-			// Cancelled from outside: what did not come is no outcome to keep.
+			// Ended from outside: what did not come is no outcome to keep.
 			return err
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for key, o := range outcomes {
-			r.byKey[key] = o
+		for name, o := range outcomes {
+			r.byKey[name.key()] = o
 		}
 		return nil
 	})
 }
 
-func (r *Resolver) missing(keys []itemKey) []itemKey {
+func (r *Resolver) missing(names []itemName) []itemName {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	var missing []itemKey
-	for _, key := range keys {
-		if r.byKey[key] == nil && !slices.Contains(missing, key) {
-			missing = append(missing, key)
+	var missing []itemName
+	seen := map[itemKey]bool{}
+	for _, name := range names {
+		if key := name.key(); r.byKey[key] == nil && !seen[key] {
+			seen[key] = true
+			missing = append(missing, name)
 		}
 	}
 	return missing
 }
 
-// fetchAll fetches the items of the keys: the vaults are listed once where one is
-// named, each vault's items once where one of them is named, and the items of a
-// vault are got in one batch. Vaults are worked on side by side.
-func (r *Resolver) fetchAll(ctx context.Context, keys []itemKey) map[itemKey]*outcome {
-	outcomes := map[itemKey]*outcome{}
-	byVault := map[string][]itemKey{}
-	for _, key := range keys {
-		v, err := r.findVault(ctx, key.vault)
-		if err != nil {
-			outcomes[key] = &outcome{err: err}
+// fetchAll fetches items: the vaults are listed once where one is named, each
+// vault's items once where one of them is named, and the items of a vault are got
+// in one batch. Vaults are worked on side by side.
+func (r *Resolver) fetchAll(ctx context.Context, names []itemName) map[itemName]*outcome {
+	outcomes := map[itemName]*outcome{}
+	byVault := map[string][]itemName{}
+	unknown := map[string]*outcome{}
+	for _, name := range names {
+		if o := unknown[name.vault]; o != nil {
+			outcomes[name] = o
 			continue
 		}
-		byVault[v.ID] = append(byVault[v.ID], key)
+		v, err := r.findVault(ctx, name.vault)
+		if err != nil {
+			outcomes[name] = &outcome{err: err}
+			unknown[name.vault] = outcomes[name]
+			continue
+		}
+		byVault[v.ID] = append(byVault[v.ID], name)
 	}
+	r.fetchVaults(ctx, byVault, outcomes)
+
+	// What was taken for a vault's id may be a name of that form, or of no vault.
+	again := map[string][]itemName{}
+	for name, o := range outcomes {
+		if !IsID(name.vault) || reasonOf(o.err) != NotFound {
+			continue
+		}
+		v, err := r.confirmVault(ctx, name.vault)
+		switch {
+		case err != nil:
+			outcomes[name] = &outcome{err: err}
+		case v.ID != name.vault:
+			again[v.ID] = append(again[v.ID], name)
+		}
+	}
+	r.fetchVaults(ctx, again, outcomes)
+	return outcomes
+}
+
+func (r *Resolver) fetchVaults(ctx context.Context, byVault map[string][]itemName, outcomes map[itemName]*outcome) {
 	var (
 		wg sync.WaitGroup
 		mu sync.Mutex
 	)
-	for vaultID, keys := range byVault {
+	for vaultID, names := range byVault {
 		wg.Go(func() {
-			for key, o := range r.fetchVault(ctx, vaultID, keys) {
-				mu.Lock()
-				outcomes[key] = o
-				mu.Unlock()
-			}
+			found := r.fetchVault(ctx, vaultID, names)
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(outcomes, found)
 		})
 	}
 	wg.Wait()
-	return outcomes
 }
 
-// fetchVault fetches items of one vault. Where the vault changed between the list
-// and the item, it is listed once more.
-func (r *Resolver) fetchVault(ctx context.Context, vaultID string, keys []itemKey) map[itemKey]*outcome {
-	outcomes := map[itemKey]*outcome{}
+// fetchVault fetches items of one vault. What is not there by an id, or is not
+// what the list said, is looked for once more in a fresh list: the id may be a
+// title of that form, and the vault may have changed since it was listed.
+func (r *Resolver) fetchVault(ctx context.Context, vaultID string, names []itemName) map[itemName]*outcome {
+	outcomes := map[itemName]*outcome{}
+	inTrash := map[itemName]bool{}
 	for round := range 2 {
-		ids := map[itemKey]string{}
+		last := round > 0
+		ids := map[itemName]string{}
 		var wanted []string
-		for _, key := range keys {
-			if outcomes[key] != nil {
+		for _, name := range names {
+			if outcomes[name] != nil {
 				continue
 			}
-			id := key.item
-			if !IsID(id) || round > 0 {
+			id := name.item
+			if !IsID(id) || last {
 				var err error
-				if id, err = r.findItem(ctx, vaultID, key); err != nil {
-					outcomes[key] = &outcome{err: err}
+				if id, err = r.findItem(ctx, vaultID, name.item); err != nil {
+					if inTrash[name] && isAbsent(err) {
+						err = errInTrash
+					}
+					outcomes[name] = &outcome{err: err}
 					continue
 				}
 			}
-			ids[key] = id
+			ids[name] = id
 			if !slices.Contains(wanted, id) {
 				wanted = append(wanted, id)
 			}
 		}
+		listed := false
 		got := r.get(ctx, vaultID, wanted)
-		for key, id := range ids {
+		for name, id := range ids {
 			o := got[id]
+			archived := o.item != nil && o.item.Archived || errors.Is(o.err, errInTrash)
+			renamed := o.item != nil && id != name.item && !strings.EqualFold(o.item.Title, name.item)
 			switch {
-			case round == 0 && reasonOf(o.err) == NotFound:
-				// Not an id, but a name of that form; or gone since it was listed.
-			case round == 0 && o.item != nil && (o.item.Archived || key.item != id && !strings.EqualFold(o.item.Title, key.item)):
-			case o.item != nil && o.item.Archived:
-				outcomes[key] = &outcome{err: absent("the item is archived or deleted", "restore it in 1Password, or name another")}
+			case archived && last:
+				outcomes[name] = &outcome{err: errInTrash}
+			case renamed && last:
+				outcomes[name] = &outcome{err: absent("the item was renamed while it was read", "run again")}
+			case !archived && !renamed && (last || reasonOf(o.err) != NotFound):
+				outcomes[name] = o
 			default:
-				outcomes[key] = o
+				inTrash[name] = archived
+				listed = listed || id != name.item
 			}
 		}
-		if len(outcomes) == len(keys) {
+		if len(outcomes) == len(names) {
 			break
 		}
-		r.mu.Lock()
-		if round == 0 && slices.ContainsFunc(keys, func(k itemKey) bool { return outcomes[k] == nil && ids[k] != k.item }) {
+		if listed {
+			r.mu.Lock()
 			delete(r.items, vaultID)
+			r.mu.Unlock()
 		}
-		r.mu.Unlock()
 	}
 	return outcomes
 }
+
+// errInTrash is what is said of an item in the trash, whoever finds it there.
+var errInTrash = absent("the item is archived or deleted", "restore it in 1Password, or name another")
 
 // get gets items by id, each once in the resolver's life.
 func (r *Resolver) get(ctx context.Context, vaultID string, ids []string) map[string]*outcome {
@@ -194,6 +241,14 @@ func (r *Resolver) vaultName(id string) string {
 	return ""
 }
 
+// vaultLabel is the vault's name for a message, or its id where it was not asked.
+func (r *Resolver) vaultLabel(id string) string {
+	if name := r.vaultName(id); name != "" {
+		return quote(name)
+	}
+	return id
+}
+
 func (r *Resolver) listVaults(ctx context.Context) ([]Vault, error) {
 	r.mu.RLock()
 	l := r.vaults
@@ -234,12 +289,20 @@ func (r *Resolver) findVault(ctx context.Context, name string) (Vault, error) {
 	if IsID(name) {
 		return Vault{ID: name}, nil
 	}
+	return r.confirmVault(ctx, name)
+}
+
+// confirmVault finds a vault by id or name in the list of vaults.
+func (r *Resolver) confirmVault(ctx context.Context, name string) (Vault, error) {
 	vaults, err := r.listVaults(ctx)
 	if err != nil {
 		return Vault{}, err
 	}
 	var found []Vault
 	for _, v := range vaults {
+		if v.ID == name {
+			return v, nil
+		}
 		if strings.EqualFold(v.Name, name) {
 			found = append(found, v)
 		}
@@ -269,7 +332,7 @@ func (r *Resolver) findVault(ctx context.Context, name string) (Vault, error) {
 }
 
 // findItem finds an item's id by id or title.
-func (r *Resolver) findItem(ctx context.Context, vaultID string, key itemKey) (string, error) {
+func (r *Resolver) findItem(ctx context.Context, vaultID, name string) (string, error) {
 	items, err := r.listItems(ctx, vaultID)
 	if err != nil {
 		return "", err
@@ -280,11 +343,11 @@ func (r *Resolver) findItem(ctx context.Context, vaultID string, key itemKey) (s
 		if i.Archived {
 			continue
 		}
-		if i.ID == key.item {
+		if i.ID == name {
 			return i.ID, nil
 		}
 		titles = append(titles, i.Title)
-		if strings.EqualFold(i.Title, key.item) {
+		if strings.EqualFold(i.Title, name) {
 			found = append(found, i)
 		}
 	}
@@ -292,16 +355,16 @@ func (r *Resolver) findItem(ctx context.Context, vaultID string, key itemKey) (s
 	case 1:
 		return found[0].ID, nil
 	case 0:
-		p := absent("the vault has no item "+quote(key.item), "")
+		p := absent("the vault "+r.vaultLabel(vaultID)+" has no item "+quote(name), "")
 		if len(titles) > 0 {
 			p.Details = []string{"it has: " + list(titles)}
 		} else {
 			p.Details = []string{"it has no items"}
 		}
-		p.Hint = suggest(key.item, titles, "correct the item's name")
+		p.Hint = suggest(name, titles, "correct the item's name")
 		return "", p
 	}
-	p := problem.Newf("the vault has %d items of the title %s", len(found), quote(key.item))
+	p := problem.Newf("the vault %s has %d items of the title %s", r.vaultLabel(vaultID), len(found), quote(name))
 	for _, i := range found {
 		p.Details = append(p.Details, i.ID+" "+quote(i.Title))
 	}

@@ -38,7 +38,7 @@ type Resolver struct {
 	envs   map[string]*listed[Variable]
 }
 
-// itemKey is an item as a reference names it, in lower case unless it is an id.
+// itemKey is an itemName in lower case, but for ids.
 type itemKey struct{ vault, item string }
 
 type listed[T any] struct {
@@ -82,11 +82,11 @@ func (r *Resolver) Backend() Backend { return r.backend }
 // requests as the backend allows. What fails is kept, and told by whoever asks for
 // it afterwards. The error is the context's.
 func (r *Resolver) Prefetch(ctx context.Context, refs ...Reference) error {
-	keys := make([]itemKey, len(refs))
+	names := make([]itemName, len(refs))
 	for i, ref := range refs {
-		keys[i] = keyOf(ref.Vault, ref.Item)
+		names[i] = ref.itemName()
 	}
-	return r.fetch(ctx, keys)
+	return r.fetch(ctx, names)
 }
 
 // Resolve gives every declaration its value, in the order of declaration. A whole
@@ -101,19 +101,19 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 		return nil, err
 	}
 	var (
-		secrets  []mask.Secret
-		problems problem.List
-		origin   = map[string]Declaration{}
+		secrets []mask.Secret
+		failed  failures
+		origin  = map[string]Declaration{}
 	)
 	for _, d := range declared {
 		found, err := r.resolveOne(ctx, d)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		problems = append(problems, problem.Of(err)...)
+		failed.add(d, err)
 		for _, s := range found {
 			if earlier, twice := origin[s.Name()]; twice {
-				problems = append(problems, &problem.Problem{
+				failed.add(d, &problem.Problem{
 					Message: fmt.Sprintf("%s is declared twice: by %s and by %s", s.Name(), earlier.from(), d.from()),
 					Hint:    "take one of the two away", Status: problem.Usage,
 				})
@@ -123,8 +123,8 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 			secrets = append(secrets, s)
 		}
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if err := failed.list(); err != nil {
+		return nil, err
 	}
 	return secrets, nil
 }
@@ -216,9 +216,9 @@ func (r *Resolver) read(ctx context.Context, ref Reference, name string) (mask.S
 	return mask.NewSecret(ref.String(), value), nil
 }
 
-// named puts the name of the secret before a problem of its reference, and turns
-// a backend's error into one.
-func named(name string, ref Reference, err error) error {
+// named puts the name of the secret before a problem of its reference, or makes a
+// problem of a backend's error. The error it was made of is its cause.
+func named(name string, ref Reference, err error) *problem.Problem {
 	text := quoteReference(ref.String())
 	what := name
 	if name != text {
@@ -230,6 +230,7 @@ func named(name string, ref Reference, err error) error {
 	}
 	told := *p
 	told.Message = what + ": " + p.Message
+	told.Cause = err
 	return &told
 }
 
@@ -241,7 +242,7 @@ func isAbsent(err error) bool { return errors.Is(err, errAbsent) }
 // itemOf is the fetched item of a reference.
 func (r *Resolver) itemOf(ctx context.Context, ref Reference, name string) (*Item, error) {
 	r.mu.RLock()
-	o := r.byKey[keyOf(ref.Vault, ref.Item)]
+	o := r.byKey[ref.itemName().key()]
 	r.mu.RUnlock()
 	if o == nil {
 		if err := ctx.Err(); err != nil {

@@ -185,7 +185,7 @@ func (s *ServiceAccount) failed(what string, err error) *attempt {
 		tell(Denied, "give the service account read access to the vault", "1Password refused access")
 		a.fatal = true
 	case has("is not in an active state"):
-		tell(NotFound, "restore it in 1Password, or name another", "the item is archived or deleted")
+		f.Reason, f.Message, f.Hint, f.Cause = NotFound, errInTrash.Message, errInTrash.Hint, errInTrash
 		a.fatal = true
 	case has("not found", "no item matched", "no vault matched", "couldn't be found", "cannot be found"):
 		tell(NotFound, "", "1Password has none")

@@ -1,0 +1,316 @@
+package onepassword_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdk "github.com/1password/onepassword-sdk-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/rehearsal"
+)
+
+// hundred is a vault of two items with fifty fields each, and references to all.
+func hundred() (rehearsal.VaultSpec, []string) {
+	vault := rehearsal.VaultSpec{ID: id("v"), Name: "MyApp"}
+	var lines []string
+	for _, item := range []string{"one", "two"} {
+		spec := rehearsal.ItemSpec{ID: id(item), Title: item}
+		for n := range 50 {
+			label := fmt.Sprintf("%s_%d", strings.ToUpper(item), n)
+			spec.Fields = append(spec.Fields, rehearsal.FieldSpec{ID: id(fmt.Sprintf("f%s%c%c", item, 'a'+n/26, 'a'+n%26)), Label: label, Value: "value of " + label})
+			lines = append(lines, label+"=op://MyApp/"+item+"/"+label)
+		}
+		vault.Items = append(vault.Items, spec)
+	}
+	return vault, lines
+}
+
+func TestResolver_FewRequests(t *testing.T) {
+	spec, lines := hundred()
+	byID := make([]string, len(lines))
+	for i, line := range lines {
+		byID[i] = strings.NewReplacer("op://MyApp/one/", "op://"+id("v")+"/"+id("one")+"/", "op://MyApp/two/", "op://"+id("v")+"/"+id("two")+"/").Replace(line)
+	}
+	t.Run("Connect", func(t *testing.T) {
+		for name, test := range map[string]struct {
+			lines []string
+			want  int
+		}{"by names": {lines, 4}, "by ids": {byID, 2}, "whole items": {[]string{"op://MyApp/one", "op://MyApp/two"}, 4}} {
+			vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}})
+			got, err := r.Resolve(t.Context(), declare(t, test.lines...))
+			if err != nil || len(got) != 100 {
+				t.Fatalf("%s: %d secrets, %v", name, len(got), err)
+			}
+			for _, s := range got {
+				if s.Reveal() != "value of "+s.Name() {
+					t.Fatalf("%s: %s has the wrong value", name, s.Name())
+				}
+			}
+			if n := len(vault.Requests()); n != test.want {
+				t.Errorf("%s: %d requests, want %d", name, n, test.want)
+			}
+			// Whoever asks again, asks nothing of the server.
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() {
+					if _, err := r.Resolve(t.Context(), declare(t, test.lines...)); err != nil {
+						t.Error(err)
+					}
+					if _, err := r.Item(t.Context(), spec.Name, "ONE"); err != nil && name != "by ids" {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if n := len(vault.Requests()); name != "by ids" && n != test.want {
+				t.Errorf("%s: %d requests after asking again, want %d", name, n, test.want)
+			}
+		}
+	})
+	t.Run("service account", func(t *testing.T) {
+		for name, test := range map[string]struct {
+			lines []string
+			want  []string
+		}{
+			"by names": {lines, []string{"login", "vaults", "items " + id("v"), "get " + id("v")}},
+			"by ids":   {byID, []string{"login", "get " + id("v")}},
+		} {
+			fake := &fakeSDK{t: t, vaults: []rehearsal.VaultSpec{spec}}
+			if _, err := fake.resolver(onepassword.Options{}).Resolve(t.Context(), declare(t, test.lines...)); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(test.want, fake.calls); d != "" {
+				t.Errorf("%s: %s", name, d)
+			}
+		}
+	})
+}
+
+// TestResolver_ConcurrentFirstUse asks for the same items from many goroutines at
+// once: each is fetched once.
+func TestResolver_ConcurrentFirstUse(t *testing.T) {
+	spec, lines := hundred()
+	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}, Latency: 2 * time.Millisecond})
+	var wg sync.WaitGroup
+	for n := range 32 {
+		wg.Go(func() {
+			d := declare(t, lines[n%len(lines)], lines[(n+60)%len(lines)])
+			if _, err := r.Resolve(t.Context(), d); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(vault.Requests()); n != 4 {
+		t.Errorf("%d requests, want 4", n)
+	}
+}
+
+func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
+	vaults := []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{
+		{Title: "Production", Fields: []rehearsal.FieldSpec{
+			{Label: "DATABASE_PASSWRD", Value: "hidden value"}, {Label: "EMPTY"}, {Label: "NUL", Value: "a\x00b"}, {Label: "GOOD", Value: "good"},
+		}},
+		{Title: "Messy", Fields: []rehearsal.FieldSpec{
+			{Label: "API key", Value: "1"}, {Label: "TWICE", Value: "1"}, {Label: "TWICE", Value: "2"},
+			{ID: "username", Label: "username", Purpose: "USERNAME"}, {Label: "VOID"},
+		}},
+	}}}
+	_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
+	declared := declare(t,
+		"A=op://MyApp/Production/GOOD",
+		"DATABASE_PASSWORD=op://MyApp/Production/DATABASE_PASSWORD",
+		"B=op://MyApp/Prod/x",
+		"op://MyApp/Messy",
+		"C=op://Other/Item/x",
+		"D=op://MyApp/Production/EMPTY",
+		"E=op://MyApp/Production/EMPTY",
+		"F=op://MyApp/Prod/y",
+		"G=op://Other/Thing/x",
+		"H=op://MyApp/Production/NUL",
+		"A=op://MyApp/Production/GOOD",
+		"I=op://MyApp/Production/none",
+		"J=op://MyApp/none/none",
+		"K=op://none/none/none",
+	)
+	declared[6].AllowEmpty = true
+	for n := len(declared) - 3; n < len(declared); n++ {
+		declared[n].Optional = true
+	}
+	secrets, err := r.Resolve(t.Context(), declared)
+	if secrets != nil {
+		t.Error("secrets came with the problems")
+	}
+	var got []string
+	for _, p := range problem.Of(err) {
+		got = append(got, p.Message)
+		for _, line := range append(p.Details, "hint: "+p.Hint) {
+			got = append(got, "  "+line)
+		}
+	}
+	ids := map[string]string{}
+	text := strings.Join(got, "\n")
+	for _, line := range got {
+		if _, after, ok := strings.Cut(line, "id "); ok && onepassword.IsID(after) {
+			ids[after] = "ID"
+			text = strings.ReplaceAll(text, after, "ID")
+		}
+	}
+	want := `DATABASE_PASSWORD (op://MyApp/Production/DATABASE_PASSWORD): the item has no field "DATABASE_PASSWORD"
+  it has: DATABASE_PASSWRD, EMPTY, NUL, GOOD
+  hint: correct the field's name, or add the field in 1Password. Did you mean DATABASE_PASSWRD?
+the vault "MyApp" has no item "Prod"
+  wanted for B, F
+  it has: Production, Messy
+  hint: correct the item's name
+op://MyApp/Messy: the field "API key" is not the name of an environment variable
+  hint: rename the field, move the secrets under a section and write ?section=NAME, or declare the fields one by one
+op://MyApp/Messy: the item has the field "TWICE" twice
+  "TWICE", id ID
+  "TWICE", id ID
+  hint: rename one, or choose a section with ?section=NAME
+VOID is empty: the field of that name in op://MyApp/Messy has no value
+  hint: fill the field in 1Password, or allow it with --allow-empty VOID
+there is no vault "Other" for these credentials
+  wanted for C, G
+  they can see: MyApp
+  hint: correct the name, or give the credentials read access to the vault
+D is empty: op://MyApp/Production/EMPTY has no value
+  hint: fill the field in 1Password, or allow it with --allow-empty D
+H has a NUL byte in it, which no environment variable can hold: op://MyApp/Production/NUL
+  hint: store it as base64
+A is declared twice: by op://MyApp/Production/GOOD (--secret) and by op://MyApp/Production/GOOD (--secret)
+  hint: take one of the two away`
+	if d := cmp.Diff(want, text); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestResolver_OneOutageIsOneProblem: when nothing can be reached every secret is
+// named, and the cause is told once.
+func TestResolver_OneOutageIsOneProblem(t *testing.T) {
+	spec, lines := hundred()
+	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}})
+	vault.SetFault(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	})
+	_, err := r.Resolve(t.Context(), declare(t, lines[:3]...))
+	list := problem.Of(err)
+	if len(list) != 1 || problem.Status(err) != problem.Refused {
+		t.Fatalf("%d problems of status %d: %v", len(list), problem.Status(err), err)
+	}
+	if list[0].Details[0] != "wanted for ONE_0, ONE_1, ONE_2" {
+		t.Error(list[0].Details)
+	}
+}
+
+func TestResolver_Cancelled(t *testing.T) {
+	vault, r := startVault(t, walkthrough)
+	ctx, cancel := context.WithCancel(t.Context())
+	vault.SetFault(func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		cancel()
+		<-r.Context().Done()
+		return true
+	})
+	if _, err := r.Resolve(ctx, declare(t, "op://MyApp/Production")); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+	// What was cancelled is not kept as an outcome.
+	vault.SetFault(nil)
+	if _, err := r.Resolve(t.Context(), declare(t, "op://MyApp/Production")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestResolver_ItemThatIsReplacedWhileRead(t *testing.T) {
+	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{
+		{ID: id("old"), Title: "Production", Fields: []rehearsal.FieldSpec{{Label: "A", Value: "old"}}},
+	}}}})
+	vault.SetFault(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
+		if n == 3 {
+			if err := vault.RemoveItem("MyApp", "Production"); err != nil {
+				t.Error(err)
+			}
+			if err := vault.PutItem("MyApp", rehearsal.ItemSpec{ID: id("new"), Title: "Production", Fields: []rehearsal.FieldSpec{{Label: "A", Value: "new"}}}); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	})
+	got, err := r.Resolve(t.Context(), declare(t, "A=op://MyApp/Production/A"))
+	if err != nil || got[0].Reveal() != "new" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestResolver_SSHKey(t *testing.T) {
+	vaults := ruleVaults(t)
+	_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
+	fake := (&fakeSDK{t: t, vaults: vaults}).resolver(onepassword.Options{})
+	for name, r := range map[string]*onepassword.Resolver{"connect": r, "service account": fake} {
+		for _, text := range []string{"op://My App/Deploy Key", "op://My App/Deploy Key/private key"} {
+			ref, err := onepassword.ParseReference(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := r.SSHKey(t.Context(), ref)
+			if err != nil {
+				t.Fatalf("%s: %s: %v", name, text, err)
+			}
+			if key.Private.Reveal() != vaults[0].Items[1].Fields[0].Value || key.Public != "ssh-ed25519 AAAA" || key.Fingerprint != "SHA256:x" {
+				t.Errorf("%s: %s gives public %q, fingerprint %q", name, text, key.Public, key.Fingerprint)
+			}
+		}
+		ref, err := onepassword.ParseReference("op://My App/Server")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.SSHKey(t.Context(), ref)
+		if err == nil || !strings.Contains(problem.Of(err)[0].Hint, "Did you mean SSH_PRIVATE_KEY?") {
+			t.Errorf("%s: %v", name, problem.Of(err))
+		}
+	}
+}
+
+func TestResolver_Environment(t *testing.T) {
+	fake := &fakeSDK{t: t, envs: map[string][]sdk.EnvironmentVariable{"env1": {{Name: "A", Value: "1\n", Masked: true}, {Name: "B", Value: ""}}}}
+	r := fake.resolver(onepassword.Options{})
+	for range 2 {
+		got, err := r.Environment(t.Context(), "env1")
+		if err != nil || len(got) != 2 || got[0].Value.Name() != "A" || got[0].Value.Reveal() != "1\n" || !got[0].Masked || got[1].Masked {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	if d := cmp.Diff([]string{"login", "environment"}, fake.calls); d != "" {
+		t.Error(d)
+	}
+	if _, err := r.Environment(t.Context(), "none"); problem.Status(err) != problem.Found {
+		t.Errorf("an unknown Environment: %v", err)
+	}
+	_, connect := startVault(t, walkthrough)
+	if _, err := connect.Environment(t.Context(), "env1"); err == nil || !strings.Contains(err.Error(), "Connect does not serve Environments") {
+		t.Errorf("on Connect: %v", err)
+	}
+}
+
+// TestResolver_ConnectLeavesTheCoreAlone: the SDK costs seconds, and Connect must
+// not pay them.
+func TestResolver_ConnectLeavesTheCoreAlone(t *testing.T) {
+	_, r := startVault(t, walkthrough)
+	if _, err := r.Resolve(t.Context(), declare(t, "op://MyApp/Production")); err != nil {
+		t.Fatal(err)
+	}
+	if onepassword.CoreWasTouched() {
+		t.Error("the SDK's core was loaded")
+	}
+}
