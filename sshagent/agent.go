@@ -79,6 +79,18 @@ type Agent struct {
 // Start listens on a socket of its own and serves it until ctx ends or Close is
 // called. The socket's path is at most 107 bytes long (103 on macOS).
 func Start(ctx context.Context, o Options) (*Agent, error) {
+	a, err := newAgent(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.listen(o.Dir); err != nil {
+		return nil, err
+	}
+	a.run(ctx, o.Lifetime)
+	return a, nil
+}
+
+func newAgent(o Options) (*Agent, error) {
 	if len(o.Keys) == 0 {
 		return nil, errors.New("starting the agent: no keys")
 	}
@@ -102,19 +114,20 @@ func Start(ctx context.Context, o Options) (*Agent, error) {
 	ids := identitiesOf(o.Keys)
 	a.identities.Store(&ids)
 	a.listed = listAnswer(ids)
-	if err := a.listen(o.Dir); err != nil {
-		return nil, err
-	}
+	return a, nil
+}
+
+// run serves until ctx ends.
+func (a *Agent) run(ctx context.Context, lifetime time.Duration) {
 	ctx, a.cancel = context.WithCancel(ctx)
 	a.wg.Go(func() { a.accept(ctx) })
 	a.wg.Go(func() {
 		<-ctx.Done()
 		a.shut()
 	})
-	if o.Lifetime > 0 {
-		a.wg.Go(func() { a.expire(ctx, o.Lifetime) })
+	if lifetime > 0 {
+		a.wg.Go(func() { a.expire(ctx, lifetime) })
 	}
-	return a, nil
 }
 
 // listen makes the socket, 0600 in a directory that is closed to others. The

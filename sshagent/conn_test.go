@@ -93,8 +93,7 @@ func TestFrames_Violations(t *testing.T) {
 }
 
 func TestFrames_StalledInTheMiddle(t *testing.T) {
-	a, _ := startAgent(t, Options{})
-	a.frameTime = 100 * time.Millisecond
+	a, _ := startTuned(t, Options{}, func(a *Agent) { a.frameTime = 100 * time.Millisecond })
 	for name, part := range map[string][]byte{"length": {0, 0}, "message": {0, 0, 0, 9, msgList, 0}} {
 		t.Run(name, func(t *testing.T) {
 			w := dial(t, a)
@@ -129,8 +128,7 @@ func TestFrames_StalledInTheMiddle(t *testing.T) {
 }
 
 func TestFrames_ClientThatDoesNotRead(t *testing.T) {
-	a, _ := startAgent(t, Options{})
-	a.frameTime = 100 * time.Millisecond
+	a, _ := startTuned(t, Options{}, func(a *Agent) { a.frameTime = 100 * time.Millisecond })
 	w := dial(t, a)
 	go func() { // asks for ever, takes no answer
 		list := bytes.Repeat(framed([]byte{msgList}), 1000)

@@ -85,11 +85,20 @@ func check(t testing.TB, err error) {
 // options name none.
 func startAgent(t testing.TB, o Options) (*Agent, *Key) {
 	t.Helper()
+	return startTuned(t, o, func(*Agent) {})
+}
+
+// startTuned lets a test change the agent before it serves.
+func startTuned(t testing.TB, o Options, tune func(*Agent)) (*Agent, *Key) {
+	t.Helper()
 	if o.Keys == nil {
 		o.Keys = []*Key{makeKey(t, ed)}
 	}
-	a, err := Start(t.Context(), o)
+	a, err := newAgent(o)
 	check(t, err)
+	tune(a)
+	check(t, a.listen(o.Dir))
+	a.run(t.Context(), o.Lifetime)
 	t.Cleanup(func() {
 		if err := a.Close(); err != nil {
 			t.Error(err)
