@@ -1,43 +1,173 @@
 package mask
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
 )
 
-// expand is every byte string that shall be masked for value, without those that
-// are too short, and what was refused of it; the Reason is empty if nothing was.
+const (
+	fragmentLength = 24 // of the pieces that Fragments masks
+	fragmentMin    = 40 // of the values and lines it does so for
+
+	// passwordMin is how long the password in a URL must be to be masked by itself,
+	// not only behind the user's name: short ones are words (postgres, redis).
+	passwordMin = 8
+)
+
+// expand is every byte string that shall be masked for value, some of them more
+// than once, and what was refused of value; the Reason is empty if nothing was.
+//
+// None holds a CR or LF. A value of several lines is masked line by line, which
+// also finds it with other line ends, indented, or with something before each
+// line; and whole where its line ends are something else, as in JSON.
 func expand(value string, o *options) (patterns []string, skipped Skipped) {
 	trimmed := strings.TrimSpace(value)
-	if trimmed == "" {
+	switch {
+	case value == "":
 		return nil, Skipped{Reason: "empty"}
-	}
-	if len(trimmed) < o.minLength {
+	case trimmed == "":
+		return nil, Skipped{Reason: "white space only"}
+	case len(trimmed) < o.minLength:
 		return nil, Skipped{Reason: tooShort(o)}
 	}
-	lines := strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' })
-	if len(lines) == 1 {
-		patterns = append(patterns, lines[0], trimmed)
-	} else {
-		for i, line := range strings.Split(strings.ReplaceAll(strings.ReplaceAll(value, "\r\n", "\n"), "\r", "\n"), "\n") {
-			line = strings.TrimSpace(line)
-			switch {
-			case line == "":
-			case len(line) < o.minLength:
-				skipped.Lines = append(skipped.Lines, i+1)
-				skipped.Reason = tooShort(o)
-			default:
-				patterns = append(patterns, line)
+	f := forms{min: o.minLength}
+	f.add(value) // dropped if it has several lines
+	f.add(trimmed)
+	lines := splitLines(value)
+	for i, line := range lines {
+		line = strings.TrimSpace(line)
+		lines[i] = line
+		switch {
+		case line == "" || line == trimmed:
+		case len(line) < o.minLength:
+			skipped.Lines = append(skipped.Lines, i+1)
+			skipped.Reason = tooShort(o)
+		default:
+			f.add(line)
+		}
+	}
+	joined := trimmed
+	several := strings.ContainsAny(trimmed, "\r\n")
+	if several {
+		joined = strings.Join(lines, "")
+		f.add(joined)
+		f.add(strings.TrimSpace(strings.Join(lines, " ")))
+	}
+	if o.fragments {
+		f.addFragments(joined)
+	}
+	if o.encodings {
+		f.encode(value, trimmed, o)
+		if several {
+			for _, line := range lines {
+				if len(line) >= o.minLength {
+					f.addQuoted(line)
+				}
 			}
 		}
 	}
-	if o.encodings {
-		patterns = append(patterns, base64.StdEncoding.EncodeToString([]byte(value)), hex.EncodeToString([]byte(value)), url.QueryEscape(value))
-	}
-	return patterns, skipped
+	return f.list, skipped
 }
 
 func tooShort(o *options) string { return fmt.Sprintf("shorter than %d bytes", o.minLength) }
+
+// splitLines is text between its line ends, which may be CR, LF or both.
+func splitLines(text string) []string {
+	if strings.Contains(text, "\r") {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	}
+	return strings.Split(text, "\n")
+}
+
+// forms gathers the patterns of a value.
+type forms struct {
+	list []string
+	min  int
+}
+
+// add takes a form, unless it goes over lines or is too short to be told from
+// chance.
+func (f *forms) add(form string) {
+	if len(form) < f.min || strings.IndexByte(form, '\n') >= 0 || strings.IndexByte(form, '\r') >= 0 {
+		return
+	}
+	f.list = append(f.list, form)
+}
+
+func (f *forms) addFragments(text string) {
+	if len(text) < fragmentMin {
+		return
+	}
+	for i := 0; i+fragmentLength <= len(text); i++ {
+		f.add(text[i : i+fragmentLength])
+	}
+}
+
+// encode takes the encoded forms of a value.
+func (f *forms) encode(value, trimmed string, o *options) {
+	f.addBase64(trimmed, o)
+	f.addBase64(trimmed+"\n", o) // as from echo, or of a file
+	if value != trimmed && value != trimmed+"\n" {
+		f.addBase64(value, o)
+	}
+	f.addHex(trimmed)
+	f.addPercent(trimmed)
+	f.addQuoted(trimmed)
+	if strings.ContainsAny(trimmed, "\r\n") {
+		// A form on a web page sends its line ends as CR LF; a file read on Windows
+		// loses them.
+		other := strings.Join(splitLines(trimmed), "\n")
+		if other == trimmed {
+			other = strings.ReplaceAll(trimmed, "\n", "\r\n")
+		}
+		f.addPercent(other)
+		f.addQuoted(other)
+	}
+	f.addURL(trimmed, o)
+}
+
+// addURL takes what is secret of a value that is a URL with a user in it: user
+// and password together, in all forms, since curl and others send them as base64
+// of their own; and the password, unless it is so short that it may be a word.
+func (f *forms) addURL(value string, o *options) {
+	_, rest, isURL := strings.Cut(value, "://")
+	if !isURL || strings.ContainsAny(value, " \t\r\n") {
+		return
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return
+	}
+	user, password, has := strings.Cut(rest[:at], ":")
+	if !has || password == "" {
+		return
+	}
+	written := user + ":" + password
+	f.addSecretPart(written, o)
+	f.addPassword(password, o)
+	if meant, err := url.PathUnescape(password); err == nil && meant != password {
+		if u, err := url.PathUnescape(user); err == nil {
+			f.addSecretPart(u+":"+meant, o)
+		}
+		f.addPassword(meant, o)
+	}
+}
+
+func (f *forms) addPassword(password string, o *options) {
+	if len(password) >= max(passwordMin, o.minLength) && noise(password, o) == "" {
+		f.addSecretPart(password, o)
+	}
+}
+
+// addSecretPart takes a part of a value as if it were one.
+func (f *forms) addSecretPart(part string, o *options) {
+	f.add(part)
+	f.addBase64(part, o)
+	f.addHex(part)
+	f.addPercent(part)
+	f.addQuoted(part)
+}

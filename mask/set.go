@@ -1,59 +1,185 @@
 package mask
 
 import (
-	"strings"
+	"bytes"
+	"cmp"
+	"slices"
 )
 
 // set is what the streams of a Masker look for, built once for many Writes. It
 // does not change.
+//
+// No pattern holds a CR or LF (see expand), so a line end is a border that no
+// occurrence crosses. The hold-back and the search through escape sequences both
+// stop there.
 type set struct {
 	opts     *options
-	patterns []string
-	names    []string
-	first    [256][]int // patterns by their first byte
+	patterns []string // sorted
+	names    []string // of patterns, by index; nil if none has one
+	passes   []pass
 	longest  int
+	starts   starts
+	pairs    bitmap // the pairs of bytes next to each other in a pattern, low byte first
+	reach    int    // the longest stretch with escape sequences in it that is one occurrence
 }
 
-func newSet(patterns map[string]string, o *options) *set {
-	s := &set{opts: o}
-	for p, name := range patterns {
-		s.first[p[0]] = append(s.first[p[0]], len(s.patterns))
+// match is an occurrence of a pattern.
+type match struct {
+	start, end int
+	pattern    int
+}
+
+// byPlace sorts matches by start, then the longest first.
+func byPlace(a, b match) int {
+	if c := cmp.Compare(a.start, b.start); c != 0 {
+		return c
+	}
+	return cmp.Compare(b.end, a.end)
+}
+
+func newSet(named map[string]string, o *options) *set {
+	s := &set{opts: o, patterns: make([]string, 0, len(named))}
+	for p := range named {
 		s.patterns = append(s.patterns, p)
-		s.names = append(s.names, name)
 		s.longest = max(s.longest, len(p))
 	}
+	slices.Sort(s.patterns)
+	if o.named {
+		s.names = make([]string, len(s.patterns))
+		for i, p := range s.patterns {
+			s.names[i] = named[p]
+		}
+	}
+	s.passes = plan(s.patterns)
+	s.starts = newStarts(s.patterns)
+	s.pairs = newBitmap(1 << 16)
+	for _, p := range s.patterns {
+		for i := 1; i < len(p); i++ {
+			s.pairs.set(uint32(p[i-1]) | uint32(p[i])<<8)
+		}
+	}
+	s.reach = 8*s.longest + 4096
 	return s
 }
 
-// find appends every occurrence of every pattern in text.
+// find appends every occurrence of every pattern in text, in order of byPlace.
 func (s *set) find(found []match, text []byte) []match {
-	for i, c := range text {
-		for _, k := range s.first[c] {
-			if p := s.patterns[k]; len(text)-i >= len(p) && string(text[i:i+len(p)]) == p {
-				found = append(found, match{i, i + len(p), s.names[k]})
-			}
-		}
+	from := len(found)
+	for i := range s.passes {
+		found = s.passes[i].scan(found, text, s.patterns)
+	}
+	if len(found)-from > 1 {
+		slices.SortFunc(found[from:], byPlace)
 	}
 	return found
 }
 
 // pending is where the longest end of text begins that is the beginning of a
-// pattern, without being the whole of it; len(text) if there is none.
-func (s *set) pending(text []byte) int {
-	for i := max(0, len(text)-s.longest+1); i < len(text); i++ {
-		for _, k := range s.first[text[i]] {
-			if p := s.patterns[k]; len(p) > len(text)-i && strings.HasPrefix(p, string(text[i:])) {
-				return i
-			}
+// pattern, without being the whole of it; len(text) if there is none. Ends that
+// begin before from are not looked at.
+func (s *set) pending(text []byte, from int) int {
+	if len(text) == 0 {
+		return 0
+	}
+	// Back to the first pair of bytes that no pattern holds.
+	i := len(text) - 1
+	from = max(from, len(text)-s.longest+1)
+	if i < from {
+		return len(text)
+	}
+	next := uint32(text[i])
+	for i > from {
+		c := uint32(text[i-1])
+		if !s.pairs.has(c | next<<8) {
+			break
+		}
+		next = c
+		i--
+	}
+	for ; i < len(text); i++ {
+		if s.starts.properPrefix(text[i:], s.patterns) {
+			return i
 		}
 	}
 	return len(text)
 }
 
-// token is what stands for a value of that name.
-func (s *set) token(name string) string {
-	if s.opts.named && name != "" {
-		return s.opts.token + name + s.opts.token
+// token is what stands for a pattern.
+func (s *set) token(pattern int) string {
+	if s.names == nil || s.names[pattern] == "" {
+		return s.opts.token
 	}
-	return s.opts.token
+	return s.opts.token + s.names[pattern] + s.opts.token
 }
+
+// starts answers whether a text is a proper prefix of a pattern.
+type starts struct {
+	one   [256]bool // patterns of 2 bytes and more, by their first byte
+	two   bitmap    // of 3 bytes and more, by their first two, low byte first
+	three bitmap    // of 4 bytes and more, by a hash of their first three
+	four  bitmap    // of 5 bytes and more, by a hash of their first four
+	shift uint8     // of the hashes: 32 less their bits
+}
+
+func newStarts(patterns []string) starts {
+	bits := uint8(10)
+	for 1<<bits < 16*len(patterns) && bits < 22 {
+		bits++
+	}
+	t := starts{two: newBitmap(1 << 16), three: newBitmap(1 << bits), four: newBitmap(1 << bits), shift: 32 - bits}
+	for _, p := range patterns {
+		if len(p) > 1 {
+			t.one[p[0]] = true
+		}
+		if len(p) > 2 {
+			t.two.set(uint32(p[0]) | uint32(p[1])<<8)
+		}
+		if len(p) > 3 {
+			t.three.set(t.hash(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16))
+		}
+		if len(p) > 4 {
+			t.four.set(t.hash(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24))
+		}
+	}
+	return t
+}
+
+func (t *starts) hash(x uint32) uint32 { return x * 0x9E3779B1 >> t.shift }
+
+// properPrefix reports whether end is the beginning of a pattern that is longer.
+// The patterns are sorted.
+func (t *starts) properPrefix(end []byte, patterns []string) bool {
+	switch len(end) {
+	case 1:
+		return t.one[end[0]]
+	case 2:
+		return t.two.has(uint32(end[0]) | uint32(end[1])<<8)
+	case 3:
+		if !t.three.has(t.hash(uint32(end[0]) | uint32(end[1])<<8 | uint32(end[2])<<16)) {
+			return false
+		}
+	default:
+		if !t.four.has(t.hash(uint32(end[0]) | uint32(end[1])<<8 | uint32(end[2])<<16 | uint32(end[3])<<24)) {
+			return false
+		}
+	}
+	// The patterns that begin with end come together, behind end itself.
+	low, high := 0, len(patterns)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if patterns[middle] <= string(end) { // does not allocate: it is only compared
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low < len(patterns) && len(patterns[low]) > len(end) && bytes.Equal(end, []byte(patterns[low][:len(end)]))
+}
+
+// bitmap is a set of small numbers.
+type bitmap []uint64
+
+func newBitmap(size int) bitmap { return make(bitmap, (size+63)/64) }
+
+func (b bitmap) set(i uint32)      { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) has(i uint32) bool { return b[i/64]>>(i%64)&1 != 0 }

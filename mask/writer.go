@@ -1,15 +1,22 @@
 package mask
 
 import (
-	"cmp"
+	"bytes"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 )
 
 // ErrClosed is what a Writer returns that is written to after Close.
 var ErrClosed = errors.New("mask: write to a closed stream")
+
+const (
+	// blockSize is how much of a large Write is masked and passed on at once.
+	blockSize = 64 << 10
+	// joinSize is how much of a Write is copied, if it is long enough, to stand
+	// behind what was held back. A shorter Write is passed on in one piece.
+	joinSize = 4 << 10
+)
 
 // A Writer is one stream through a Masker. Several goroutines may write to it;
 // each Write is then masked as a whole, in some order.
@@ -21,37 +28,41 @@ type Writer struct {
 	closed bool
 	err    error // the first error of out; it stays
 
-	held    []byte // the end of what was written, not yet let out
-	covered int    // so many bytes of held are under a token already written
-	masked  bool   // the byte before held was masked: a value that begins here needs no token
+	// held is the end of what was written, not yet let out. The first covered
+	// bytes of it are under a token that is out already; coveredMarks says what
+	// each of them is, if they are not all masked.
+	held         []byte
+	covered      int
+	coveredMarks []mark
+	inRun        bool   // the byte before held is masked: a value that begins there needs no token
+	escape       escape // where the terminal is before held
 
+	// Kept from Write to Write so that none allocates.
 	work   []byte
 	outBuf []byte
 	found  []match
+	ansi   ansiBuffers
 }
 
-// match is an occurrence of a pattern.
-type match struct {
-	start, end int
-	name       string
-}
-
-// Write masks p and passes on all of it but an end that may be the beginning of a
-// value. It writes to the underlying writer at most once. An error of that writer
-// is returned now and by every later call; n is then 0.
+// Write masks p and passes it on, but for an end that may be the beginning of a
+// value. It does so with one Write to the underlying writer at most if p has no
+// more than 4 KiB, and with one for each 64 KiB otherwise, and one more if
+// something was held back before. An error of the underlying writer is returned
+// now and by every later call; n is then 0.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return 0, ErrClosed
+	switch {
+	case w.closed:
+		err = ErrClosed
+	case w.err != nil:
+		err = w.err
+	case len(p) > 0:
+		if err = w.mask(p, false); err == nil {
+			n = len(p)
+		}
 	}
-	if len(p) == 0 || w.err != nil {
-		return 0, w.err
-	}
-	if err := w.process(p, false); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	w.mu.Unlock()
+	return n, err
 }
 
 // Flush lets out what is held back, masked as it stands: a value of which the
@@ -65,8 +76,8 @@ func (w *Writer) Flush() error {
 	return w.flush()
 }
 
-// Close is Flush, and ends the stream. It does not close the underlying writer.
-// A second Close does nothing.
+// Close is Flush, and ends the stream: a Write that comes later gets ErrClosed.
+// It does not close the underlying writer. A second Close does nothing.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -81,55 +92,97 @@ func (w *Writer) flush() error {
 	if w.err != nil || len(w.held) == 0 {
 		return w.err
 	}
-	return w.process(nil, true)
+	return w.mask(nil, true)
 }
 
-// process takes in p and writes what can be told.
-func (w *Writer) process(p []byte, final bool) error {
+// mask takes in p, writes what can be told, and holds back the rest; with final,
+// it holds back nothing.
+func (w *Writer) mask(p []byte, final bool) error {
 	s := w.masker.compiled()
-	text := p
-	if len(w.held) > 0 {
-		w.work = append(append(w.work[:0], w.held...), p...)
-		text = w.work
-	}
-	w.found = s.find(w.found[:0], text)
-	slices.SortFunc(w.found, func(a, b match) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(b.end, a.end))
-	})
-	hold := len(text)
-	if !final {
-		hold = s.pending(text)
-	}
-
-	out := w.outBuf[:0]
-	pos := w.covered // what is before pos is written, or under a token
-	inRun := w.masked || w.covered > 0
-	for _, f := range w.found {
-		if f.start >= hold && f.start > pos {
-			break
+	for {
+		// What was held back stands in front of p. Either all of p fits behind it,
+		// or so much that what is then held back lies in p alone.
+		text, own, joined := p, len(w.held), len(p)
+		if own > 0 {
+			if joined > joinSize {
+				joined = min(joined, max(joinSize, own, s.longest))
+			}
+			w.work = append(append(w.work[:0], w.held...), p[:joined]...)
+			text = w.work
+		} else if joined > blockSize {
+			joined = min(joined, max(blockSize, 2*s.reach))
+			text = p[:joined]
 		}
-		if f.start >= hold && !(inRun && f.start == pos) {
-			break
+		last := joined == len(p)
+		hold, err := w.chunk(s, text, final && last)
+		if err != nil {
+			w.err = err
+			return err
 		}
 		switch {
-		case f.start > pos || !inRun:
-			out = append(out, text[pos:f.start]...)
-			out = append(out, s.token(f.name)...)
-			inRun = true
-			pos = f.end
-		case f.end > pos:
-			pos = f.end
+		case last:
+			w.held = append(w.held[:0], text[hold:]...)
+			return nil
+		case hold < own:
+			w.held = append(w.held[:0], text[hold:]...)
+			p = p[joined:]
+		default:
+			w.held = w.held[:0]
+			p = p[hold-own:]
 		}
+	}
+}
+
+// chunk masks text, which begins with what is held back, writes what can be told
+// of it, and returns where the rest begins.
+func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, err error) {
+	w.found = s.find(w.found[:0], text)
+	hold = len(text)
+	if !final {
+		hold = s.pending(text, 0)
+	}
+	if s.opts.ansi && (w.escape.mode != ground || len(w.coveredMarks) > 0 || hasEscape(text)) {
+		return w.chunkANSI(s, text, hold, final)
+	}
+	if hold > 0 {
+		w.escape.last = int16(text[hold-1]) + 1
+	}
+	return hold, w.put(s, text, hold)
+}
+
+// put writes text up to hold with what was found in it masked, and notes what is
+// then covered of the rest.
+func (w *Writer) put(s *set, text []byte, hold int) error {
+	if len(w.found) == 0 && w.covered == 0 {
+		if hold == 0 {
+			return nil
+		}
+		w.inRun = false
+		return w.emit(text[:hold])
+	}
+	out := w.outBuf[:0]
+	pos := w.covered // all before is out, or under a token
+	for _, f := range w.found {
+		if f.start >= hold {
+			break
+		}
+		if f.start > pos || !w.inRun {
+			out = append(append(out, text[pos:f.start]...), s.token(f.pattern)...)
+			w.inRun = true
+		}
+		pos = max(pos, f.end)
 	}
 	if pos < hold {
 		out = append(out, text[pos:hold]...)
-		inRun = false
+		w.inRun = false
 		pos = hold
 	}
 	w.covered = pos - hold
-	w.masked = inRun
-	w.held = append(w.held[:0], text[hold:]...)
 	w.outBuf = out
+	return w.emit(out)
+}
+
+func (w *Writer) emit(out []byte) error {
 	if len(out) == 0 {
 		return nil
 	}
@@ -137,6 +190,11 @@ func (w *Writer) process(p []byte, final bool) error {
 	if err == nil && n < len(out) {
 		err = io.ErrShortWrite
 	}
-	w.err = err
 	return err
+}
+
+// hasEscape reports whether text may hold what escape sequences or overstriking
+// are made of.
+func hasEscape(text []byte) bool {
+	return bytes.IndexByte(text, esc) >= 0 || bytes.IndexByte(text, backspace) >= 0
 }

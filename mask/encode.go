@@ -1,0 +1,174 @@
+package mask
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"sync"
+)
+
+// base64Widths are where tools break lines of base64: Ruby's pack, PEM, and MIME
+// with coreutils.
+var base64Widths = [...]int{60, 64, 76}
+
+// addBase64 takes the base64 of value at each of the three places it can have in
+// a longer text that is encoded, in both alphabets.
+func (f *forms) addBase64(value string, o *options) {
+	for shift := range 3 {
+		// Zeros in front put the value in its place; the characters that hold bits of
+		// what is in front are left out.
+		text := append(make([]byte, shift, shift+len(value)), value...)
+		code := base64.StdEncoding.EncodeToString(text)
+		skip := (8*shift + 5) / 6
+		sure := len(text) * 8 / 6 // as many characters do not depend on what follows
+		for again := true; again; {
+			// Where the value ends what is encoded, the last character and the padding
+			// say something of it too.
+			f.addCode(code[skip:sure])
+			if sure < len(code) {
+				f.addCode(code[skip : sure+1])
+				f.addCode(code[skip:])
+			}
+			if shift == 0 {
+				f.addWrapped(code)
+				if o.fragments {
+					f.addFragments(code[:sure])
+				}
+			}
+			url := urlAlphabet(code)
+			again, code = url != code, url
+		}
+	}
+}
+
+// addWrapped takes the lines of a long code as tools break it.
+func (f *forms) addWrapped(code string) {
+	for _, width := range base64Widths {
+		for line := code; len(code) > width && len(line) > 0; line = line[min(width, len(line)):] {
+			f.addCode(line[:min(width, len(line))])
+		}
+	}
+}
+
+// addCode takes a form whose characters mean nothing to a person: a very short
+// one would be met by chance.
+func (f *forms) addCode(form string) {
+	if len(form) >= 4 {
+		f.add(form)
+	}
+}
+
+func urlAlphabet(code string) string {
+	if !strings.ContainsAny(code, "+/") {
+		return code
+	}
+	return strings.NewReplacer("+", "-", "/", "_").Replace(code)
+}
+
+// addHex takes the hexadecimal of value in both cases.
+func (f *forms) addHex(value string) {
+	code := hex.EncodeToString([]byte(value))
+	f.add(code)
+	f.add(strings.ToUpper(code))
+}
+
+// percentSafe is what percent-encoders leave as it is, beside letters and digits.
+var percentSafe = [...]string{
+	"-_.~",                 // RFC 3986; Go's QueryEscape, Ruby's CGI.escape and ERB
+	"-_.!~*'()",            // encodeURIComponent
+	"-_.~$&+=:@",           // Go's PathEscape
+	"-_.~$&+,;=",           // Go's userinfo
+	"-_.~$&+,/:;=@",        // Go's paths
+	"-_.~/",                // Python's quote
+	"*-._",                 // forms; Ruby's URI.encode_www_form
+	"-_.",                  // PHP's urlencode
+	"-_.!*()",              // .NET's UrlEncode
+	"-_.!~*'();/?:@&=+$,#", // encodeURI
+}
+
+// runnerEncodes is what is encoded in the commands of GitHub's runner, and in
+// their properties.
+var runnerEncodes = [...]string{"%\r\n", "%\r\n:,"}
+
+// byteSet is a set of bytes.
+type byteSet [256]bool
+
+var percentSets = sync.OnceValue(func() (sets []byteSet) {
+	for _, safe := range percentSafe {
+		var bad byteSet
+		for c := range bad {
+			bad[c] = !isAlphanumeric(byte(c)) && strings.IndexByte(safe, byte(c)) < 0
+		}
+		sets = append(sets, bad)
+	}
+	for _, encodes := range runnerEncodes {
+		var bad byteSet
+		for i := range len(encodes) {
+			bad[encodes[i]] = true
+		}
+		sets = append(sets, bad)
+	}
+	return sets
+})
+
+// addPercent takes value as in URLs and forms, with its bytes in both cases, and
+// with + for a space.
+func (f *forms) addPercent(value string) {
+	var have byteSet
+	var special []byte // each byte that some encoder changes
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		if !have[c] && !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
+			special = append(special, c)
+		}
+		have[c] = true
+	}
+	if special == nil {
+		return
+	}
+	sets := percentSets()
+next:
+	for i := range sets {
+		changes := false
+		for _, c := range special {
+			changes = changes || sets[i][c]
+		}
+		if !changes {
+			continue
+		}
+	earlier:
+		for k := range i { // the same as one before, as far as this value goes
+			for _, c := range special {
+				if sets[k][c] != sets[i][c] {
+					continue earlier
+				}
+			}
+			continue next
+		}
+		for _, digits := range [...]string{"0123456789ABCDEF", "0123456789abcdef"} {
+			f.add(percent(value, &sets[i], digits, false))
+			if have[' '] && sets[i][' '] {
+				f.add(percent(value, &sets[i], digits, true))
+			}
+		}
+	}
+}
+
+func percent(value string, bad *byteSet, digits string, plus bool) string {
+	b := make([]byte, 0, 3*len(value))
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case plus && c == ' ':
+			b = append(b, '+')
+		case bad[c]:
+			b = append(b, '%', digits[c>>4], digits[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
+
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}

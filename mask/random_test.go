@@ -1,0 +1,176 @@
+package mask
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var cases = flag.Int("cases", 20_000, "random cases that the Writer and the reference are held against each other in")
+
+// alphabets are small, so that values meet, overlap and begin within each other.
+var alphabets = []string{
+	"ab", "abc", "aab", "abcdefg", "ab\x00\xff", "a\xc3\xa9", "ab \n", "ab\r\n\t",
+	"ab\x1b[m", "ab\x1b[1m]\a\\", "abcc\b", "ab\b\x1b[K", "a\x1b(B]0;\a",
+}
+
+func TestWriter_AgreesWithReference(t *testing.T) {
+	var wait sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for worker := range workers {
+		wait.Go(func() {
+			for i := worker; i < *cases && !t.Failed(); i += workers {
+				oneCase(t, rand.New(rand.NewPCG(uint64(i), 5)))
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func oneCase(t testing.TB, random *rand.Rand) {
+	alphabet := alphabets[random.IntN(len(alphabets))]
+	word := func(limit int) string {
+		b := make([]byte, 1+random.IntN(limit))
+		for i := range b {
+			b[i] = alphabet[random.IntN(len(alphabet))]
+		}
+		return string(b)
+	}
+	minimum, named, ansi := 1+random.IntN(4), random.IntN(3) == 0, random.IntN(5) > 0
+	opts := []Option{Encodings(false), MinLength(minimum), ANSI(ansi), Token("#")}
+	if named {
+		opts = append(opts, Named())
+	}
+	var got bytes.Buffer
+	m := New(opts...)
+	w := m.Writer(&got)
+	want := &reference{token: "#", named: named, ansi: ansi, patterns: map[string]string{}}
+	var story strings.Builder
+	fmt.Fprintf(&story, "MinLength(%d) named %v ansi %v", minimum, named, ansi)
+	add := func() {
+		value, name := word(6), ""
+		if random.IntN(4) == 0 {
+			value = word(30)
+		}
+		if random.IntN(2) == 0 {
+			name = fmt.Sprint("N", random.IntN(3))
+		}
+		m.AddSecret(NewSecret(name, value))
+		want.add(name, literal(value, minimum)...)
+		fmt.Fprintf(&story, "\nadd %q %q", name, value)
+	}
+	for range 1 + random.IntN(6) {
+		add()
+	}
+	var values []string
+	for p := range want.patterns {
+		values = append(values, p)
+	}
+	steady := true
+	for range random.IntN(12) {
+		switch random.IntN(16) {
+		case 0:
+			add()
+			steady = false
+		case 1:
+			story.WriteString("\nflush")
+			if err := w.Flush(); err != nil {
+				t.Error(err)
+			}
+			want.write(nil, true)
+			steady = false
+		default:
+			var p []byte
+			for range random.IntN(4) {
+				switch random.IntN(4) {
+				case 0:
+					if len(values) > 0 {
+						v := values[random.IntN(len(values))]
+						p = append(p, v[:random.IntN(len(v)+1)]...)
+					}
+				case 1:
+					if len(values) > 0 && ansi {
+						v := values[random.IntN(len(values))]
+						cut := random.IntN(len(v) + 1)
+						p = append(append(append(p, v[:cut]...), []string{"\x1b[1m", "\x1b(B", "\x1b]0;ab\a", "\x1b]8;;a\x1b\\", "\x1b["}[random.IntN(5)]...), v[cut:]...)
+					}
+				default:
+					p = append(p, word(8)...)
+				}
+			}
+			fmt.Fprintf(&story, "\nwrite %q", p)
+			if _, err := w.Write(p); err != nil {
+				t.Error(err)
+			}
+			want.write(p, false)
+		}
+		if got.String() != string(want.out) {
+			break
+		}
+	}
+	if got.String() == string(want.out) {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+		want.write(nil, true)
+		story.WriteString("\nclose")
+	}
+	if got.String() != string(want.out) {
+		t.Errorf("%s\ngave %q\nwant %q", story.String(), got.String(), want.out)
+		return
+	}
+	if steady {
+		for _, size := range []int{0, 1, 3, 7} {
+			if again := cut(t, m, want.text, size); again != got.String() {
+				t.Errorf("%s\ncut at %d gave %q\nwant %q", story.String(), size, again, got.String())
+			}
+		}
+	}
+}
+
+// literal is what of value shall be masked without encodings.
+func literal(value string, minimum int) (patterns []string) {
+	if strings.TrimSpace(value) == "" || len(strings.TrimSpace(value)) < minimum {
+		return nil
+	}
+	if !strings.ContainsAny(value, "\r\n") {
+		patterns = append(patterns, value)
+	}
+	value = strings.TrimSpace(value)
+	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(value, "\r\n", "\n"), "\r", "\n"), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	for _, p := range append(lines, strings.Join(lines, ""), strings.Join(lines, " ")) {
+		if len(p) >= minimum && p != "" {
+			patterns = append(patterns, p)
+		}
+	}
+	return patterns
+}
+
+// cut is text masked in Writes of size bytes; 0 is all at once.
+func cut(t testing.TB, m *Masker, text []byte, size int) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := m.Writer(&out)
+	if size == 0 {
+		size = max(1, len(text))
+	}
+	for len(text) > 0 {
+		n := min(size, len(text))
+		if _, err := w.Write(text[:n]); err != nil {
+			t.Fatal(err)
+		}
+		text = text[n:]
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
