@@ -75,7 +75,7 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 		env.Values["secrets"] = append(lines(key), append(mapValues(values), vault.Token())...)
 		env.Setenv("OP_CONNECT_HOST", vault.URL())
 		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
-		env.Setenv("PUBLIC_KEY", public)
+		env.Setenv("NL", "\n")
 		for _, name := range []string{"CI", "GITHUB_ACTIONS"} {
 			env.Setenv(name, "")
 		}

@@ -53,6 +53,8 @@ type app struct {
 	rest   []string // what stands behind --, and whether there was one
 	dashes bool
 	system ci.System
+
+	connectHost string // of the Connect server in use
 }
 
 // exitStatus is an error that ends the program with a status of its own and

@@ -1,8 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -58,6 +59,7 @@ func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 		if service != "" {
 			a.notices("both a Connect server and a service account token are given: Connect is used, and " + serviceFrom + " is not")
 		}
+		a.connectHost = host
 		v, err = a.connect(host, token, file, service)
 		return v, err == nil, err
 	case service != "":
@@ -112,7 +114,7 @@ func (a *app) explainFile(err error) error {
 		return err
 	}
 	for _, p := range problem.Of(err) {
-		if os.IsNotExist(p.Cause) {
+		if errors.Is(p.Cause, fs.ErrNotExist) {
 			q := *p
 			q.Hint = "the action runs in a container that sees the workspace and $RUNNER_TEMP alone: write the file to one of them, or use the input connect-token"
 			return &q
@@ -123,7 +125,8 @@ func (a *app) explainFile(err error) error {
 
 // explainConnect adds, in a container action, why a Connect server on localhost
 // does not answer.
-func (a *app) explainConnect(err error, host string) error {
+func (a *app) explainConnect(err error) error {
+	host := a.connectHost
 	if err == nil || !a.inContainerAction() || !strings.Contains(host, "//localhost") && !strings.Contains(host, "//127.") && !strings.Contains(host, "//[::1]") {
 		return err
 	}

@@ -113,7 +113,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 		vault.Prepare()
 	}
 	status, err := j.Run(ctx)
-	return a.ended(status, a.explainConnect(err, c.ConnectHost))
+	return a.ended(status, a.explainConnect(err))
 }
 
 // wanted is what the flags ask of 1Password, and the way in. All that is wrong

@@ -39,5 +39,5 @@ func (c runCommand) Run(a *app) error {
 		Process: a.process(signals), Vault: vault, Wanted: wanted,
 		Argv: argv, Dir: dir, Terminal: a.terminal(),
 	}.Run(ctx)
-	return a.ended(status, a.explainConnect(err, c.ConnectHost))
+	return a.ended(status, a.explainConnect(err))
 }

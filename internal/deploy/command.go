@@ -3,8 +3,6 @@ package deploy
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -38,13 +36,13 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 		Path: c.Argv[0], Args: c.Argv[1:], Env: env.entries, Dir: c.Dir,
 		Stdin: c.Stdin,
 	}, c.Terminal, true)
-	switch {
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
-		return problem.RunNotFound, problem.Newf("%s: command not found", c.Argv[0])
-	case errors.Is(err, os.ErrPermission):
-		return problem.RunNotExec, problem.Newf("%s cannot be executed", c.Argv[0])
-	case err != nil:
-		return problem.RunOwn, err
+	var start *supervise.StartError
+	if errors.As(err, &start) {
+		return start.Status(), problem.New(start.Error(), "look at the PATH, and at the command's spelling")
 	}
-	return exit.Status(), nil
+	var output *supervise.OutputError
+	if err != nil && !errors.As(err, &output) {
+		return stopped(ctx, problem.RunOwn), outputProblem(err)
+	}
+	return exit.Status(), outputProblem(err)
 }

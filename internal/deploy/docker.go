@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -53,10 +55,10 @@ func pingDocker(ctx context.Context, env map[string]string) error {
 		Cause:   err,
 	}
 	switch {
-	case os.IsPermission(err):
+	case errors.Is(err, fs.ErrPermission):
 		p.Message = "docker at " + address + " may not be used by this user"
 		p.Hint = "add the user to the group docker, or run as one who may"
-	case os.IsNotExist(err):
+	case errors.Is(err, fs.ErrNotExist):
 		p.Message = "docker is not running: there is no " + address
 		p.Hint = "start Docker, or set DOCKER_HOST to where it listens; Kamal builds the image with it"
 	}

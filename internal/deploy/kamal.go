@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -36,14 +37,10 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 
 	s, err := begin(ctx, j.Process, j.Vault, j.Wanted)
 	around := <-local
-	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
-		return problem.Status(err), errors.Join(err, s.end())
+	if err = errors.Join(problemsFirst(around.err, err)...); err != nil || ctx.Err() != nil {
+		return stopped(ctx, problem.Status(err)), errors.Join(err, s.end())
 	}
 	defer func() { err = errors.Join(err, s.end()) }()
-	if ctx.Err() != nil {
-		return stopped(ctx, problem.Terminated), nil
-	}
-
 	for _, notice := range around.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))
 	}
@@ -56,10 +53,24 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	exit, err := s.supervise(ctx, supervise.Command{
 		Path: around.binary.Path, Args: j.Args, Env: env, Dir: j.Project.Dir, Stdin: j.Stdin,
 	}, j.Terminal, j.Apart)
+	var output *supervise.OutputError
+	if errors.As(err, &output) {
+		// What Kamal did counts, whoever stopped listening.
+		return stopped(ctx, exit.Status()), outputProblem(err)
+	}
 	if err != nil {
-		return problem.Found, err
+		return stopped(ctx, problem.Found), outputProblem(err)
 	}
 	return stopped(ctx, exit.Status()), nil
+}
+
+// outputProblem is an error of the run of a child worth telling: that the reader
+// of a pipe went away (head, a pager) and that the run was cancelled are not.
+func outputProblem(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) || errors.As(err, new(supervise.Signalled)) {
+		return nil
+	}
+	return err
 }
 
 // A localAnswer is what lookAround found.

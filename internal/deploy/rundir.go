@@ -44,13 +44,8 @@ func newRunDir(env map[string]string) (*runDir, error) {
 		if real, err := filepath.EvalSymlinks(path); err == nil {
 			path = real
 		}
-		lock, err := os.Open(path)
+		lock, err := lockDir(path)
 		if err != nil {
-			_ = os.Remove(path)
-			return nil, fmt.Errorf("opening the run's directory: %w", err)
-		}
-		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			_ = lock.Close()
 			_ = os.Remove(path)
 			return nil, fmt.Errorf("locking the run's directory: %w", err)
 		}
@@ -82,23 +77,42 @@ func (d *runDir) sub(name string) (string, error) {
 	return path, nil
 }
 
+// lockDir opens a directory and locks it; the lock is held for as long as the
+// file is open, and no longer than the process lives. It fails where another
+// process holds the lock.
+func lockDir(path string) (*os.File, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
 // sweep removes the directories that killed runs of this user have left: those
 // whose lock is free. It gives the number removed; what cannot be removed is left
 // to the next run.
 func sweep(env map[string]string, now time.Time) int {
 	swept := 0
 	for _, place := range runDirPlaces(env) {
-		entries, err := os.ReadDir(place.path)
-		if err != nil {
-			continue
-		}
-		for _, entry := range entries {
-			if !entry.IsDir() || !strings.HasPrefix(entry.Name(), runDirPrefix) {
-				continue
-			}
-			if sweepOne(filepath.Join(place.path, entry.Name()), now) {
-				swept++
-			}
+		swept += sweepPlace(place.path, now)
+	}
+	return swept
+}
+
+// sweepPlace sweeps one of the places.
+func sweepPlace(path string, now time.Time) int {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return 0
+	}
+	swept := 0
+	for _, entry := range entries {
+		if entry.IsDir() && strings.HasPrefix(entry.Name(), runDirPrefix) && sweepOne(filepath.Join(path, entry.Name()), now) {
+			swept++
 		}
 	}
 	return swept
@@ -114,14 +128,11 @@ func sweepOne(path string, now time.Time) bool {
 	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Getuid() {
 		return false
 	}
-	dir, err := os.Open(path)
+	lock, err := lockDir(path)
 	if err != nil {
 		return false
 	}
-	defer func() { _ = dir.Close() }()
-	if syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		return false
-	}
+	defer func() { _ = lock.Close() }()
 	return os.RemoveAll(path) == nil
 }
 

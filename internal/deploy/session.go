@@ -140,14 +140,16 @@ func (s *session) mask(secrets ...mask.Secret) error {
 	return nil
 }
 
-// end takes away all that the session holds.
+// end takes away all that the session holds. A second call finds nothing to do.
 func (s *session) end() error {
 	var errs []error
 	if s.agent != nil {
 		errs = append(errs, s.agent.Close())
+		s.agent = nil
 	}
 	if s.dir != nil {
 		errs = append(errs, s.dir.remove())
+		s.dir = nil
 	}
 	return errors.Join(errs...)
 }

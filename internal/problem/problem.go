@@ -121,10 +121,22 @@ func (l List) Unwrap() []error {
 }
 
 // Of is every problem that err holds, in order. An error that is no problem
-// becomes one, with its text as the message.
+// becomes one, with its text as the message. Of several errors that are joined,
+// each counts.
 func Of(err error) List {
-	if err == nil {
+	switch e := err.(type) { //nolint:errorlint // the tree is walked here, a level at a time
+	case nil:
 		return nil
+	case List:
+		return e
+	case *Problem:
+		return List{e}
+	case interface{ Unwrap() []error }:
+		var list List
+		for _, inner := range e.Unwrap() {
+			list = append(list, Of(inner)...)
+		}
+		return list
 	}
 	var list List
 	if errors.As(err, &list) {
@@ -133,12 +145,6 @@ func Of(err error) List {
 	var p *Problem
 	if errors.As(err, &p) {
 		return List{p}
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			list = append(list, Of(e)...)
-		}
-		return list
 	}
 	return List{{Message: err.Error(), Status: Found, Cause: err}}
 }
