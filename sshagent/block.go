@@ -112,7 +112,7 @@ func (b *block) read(content []byte) KeyErrorKind {
 	}
 	packed := withoutBlanks(content)
 	defer clear(packed)
-	b.body = make([]byte, base64.StdEncoding.DecodedLen(len(packed)))
+	b.body = make([]byte, len(packed)) // DecodedLen is too short for text that lost its padding
 	n, err := base64.StdEncoding.Decode(b.body, packed)
 	b.body = b.body[:n]
 	switch {

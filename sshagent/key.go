@@ -1,6 +1,9 @@
 package sshagent
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -39,34 +42,43 @@ func (k *Key) Comment() string { return k.comment }
 // All of it is white space; none of it holds a byte of the text.
 func (k *Key) Repairs() []string { return append([]string(nil), k.repairs...) }
 
-// String is the fingerprint.
-func (k *Key) String() string { return k.Fingerprint() }
-
-// GoString is the fingerprint too, so that %#v prints no key.
-func (k *Key) GoString() string { return k.Fingerprint() }
+// Format writes the fingerprint, whatever the verb, so that no way of printing a
+// Key, or what holds one, shows the key.
+func (k Key) Format(w fmt.State, _ rune) {
+	text := "no key"
+	if k.signer != nil {
+		text = k.Fingerprint()
+	}
+	_, _ = io.WriteString(w, text)
+}
 
 // Check compares the key with its public half as it is written elsewhere: a
-// public key (as in authorized_keys), or a fingerprint (SHA256:… or MD5). It is
-// a *KeyError of kind Mismatch where the two differ, and of kind NotPublic where
-// the text is neither.
+// public key (as in authorized_keys), or a fingerprint (SHA256:… or MD5), alone
+// or in the line that ssh-keygen -l prints. It is a *KeyError of kind Mismatch
+// where the two differ, and of kind NotPublic where the text is neither.
 func (k *Key) Check(publicOrFingerprint string) error {
 	text := strings.TrimSpace(publicOrFingerprint)
-	pub := k.Public()
-	switch {
-	case strings.HasPrefix(text, "SHA256:"):
-		if strings.TrimRight(text, "=") == ssh.FingerprintSHA256(pub) {
-			return nil
+	public := k.Public()
+	if fingerprintText.MatchString(text) {
+		for word := range strings.FieldsSeq(text) {
+			switch sum, md5 := strings.CutPrefix(word, "MD5:"); {
+			case strings.HasPrefix(word, "SHA256:"):
+				return mismatchUnless(strings.TrimRight(word, "=") == ssh.FingerprintSHA256(public))
+			case md5, strings.Contains(word, ":"):
+				return mismatchUnless(strings.ToLower(sum) == ssh.FingerprintLegacyMD5(public))
+			}
 		}
-	case ssh.FingerprintLegacyMD5(pub) == strings.ToLower(strings.TrimPrefix(text, "MD5:")):
+	}
+	other, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil {
+		return keyError(NotPublic)
+	}
+	return mismatchUnless(bytes.Equal(other.Marshal(), public.Marshal()))
+}
+
+func mismatchUnless(same bool) error {
+	if same {
 		return nil
-	default:
-		other, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
-		if err != nil {
-			return keyError(NotPublic)
-		}
-		if string(other.Marshal()) == string(pub.Marshal()) {
-			return nil
-		}
 	}
 	return keyError(Mismatch)
 }

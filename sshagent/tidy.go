@@ -135,11 +135,8 @@ func unquoted(b []byte) ([]byte, bool) {
 func unwrapped(text []byte) ([]byte, bool) {
 	packed := withoutBlanks(text)
 	defer clear(packed)
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(packed)))
-	n, err := base64.StdEncoding.Decode(out, packed)
-	if err != nil {
-		n, err = base64.RawStdEncoding.Decode(out, packed)
-	}
+	out := make([]byte, len(packed))
+	n, err := base64.RawStdEncoding.Decode(out, bytes.TrimRight(packed, "="))
 	if err != nil || !bytes.Contains(out[:n], []byte("-----BEGIN ")) {
 		clear(out)
 		return nil, false
