@@ -37,6 +37,8 @@ type ConnectOptions struct {
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
+const serverLogs = "look at the logs of the connect-api and connect-sync containers"
+
 // What one answer may hold. An item is small; lists of thousands of items and
 // attachments are not.
 const (
@@ -54,6 +56,8 @@ type Connect struct {
 	userAgent string
 	slots     chan struct{}
 	served    atomic.Bool // some request was answered as it should be
+	explain   sync.Once
+	health    []string // what the server says of itself, asked for once when something failed
 }
 
 // NewConnect makes the client. Nothing is sent. The error is a *problem.Problem
@@ -318,15 +322,18 @@ func (c *Connect) do(ctx context.Context, what string, limit int64, read func([]
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return ctx.Err()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
+		return &Failure{Reason: RanOut, Message: c.Name() + " was not asked for " + what + " before the time ran out", Hint: serverLogs, Cause: ctx.Err()}
 	}
 	for i := range path {
 		path[i] = url.PathEscape(path[i])
 	}
 	target := c.base.JoinPath(path...).String()
-	return retry(ctx, func(ctx context.Context) *attempt {
+	return c.explained(ctx, retry(ctx, func(ctx context.Context) *attempt {
 		return c.try(ctx, what, limit, target, read)
-	})
+	}))
 }
 
 func (c *Connect) try(ctx context.Context, what string, limit int64, target string, read func([]byte) *attempt) *attempt {
@@ -399,7 +406,7 @@ func (c *Connect) refused(what string, resp *http.Response) *attempt {
 		a.after = retryAfter(resp.Header)
 	case code == http.StatusRequestTimeout || code >= 500 && code != http.StatusNotImplemented:
 		f.Reason = Unreachable
-		f.Hint = "look at the logs of the connect-api and connect-sync containers"
+		f.Hint = serverLogs
 		a.after = retryAfter(resp.Header)
 	case code >= 300 && code < 400:
 		f.Reason, a.fatal = Broken, true
@@ -425,7 +432,7 @@ func (c *Connect) clean(s string) string {
 
 // unreachable tells an error of the transport.
 func (c *Connect) unreachable(err error) *attempt {
-	f := &Failure{Reason: Unreachable, Cause: err}
+	f := &Failure{Reason: Unreachable, Cause: err, Hint: "is this the address of a Connect server?"}
 	a := &attempt{err: f}
 	var dns *net.DNSError
 	var unknown x509.UnknownAuthorityError
@@ -462,7 +469,7 @@ func (c *Connect) unreachable(err error) *attempt {
 		a.fatal = true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
 		what = "broke off the connection"
-		f.Hint = "look at the logs of the connect-api container"
+		f.Hint = serverLogs
 	}
 	f.Message = c.Name() + " " + what
 	return a

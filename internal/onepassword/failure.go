@@ -24,6 +24,7 @@ const (
 type Failure struct {
 	Reason  Reason
 	Message string
+	Details []string // what else is known, a line each
 	Hint    string
 	Cause   error // for errors.Is; not shown
 }
@@ -48,7 +49,7 @@ func problemOf(what string, err error) *problem.Problem {
 	p := &problem.Problem{Message: what + ": " + err.Error(), Status: problem.Refused, Cause: err}
 	var f *Failure
 	if errors.As(err, &f) {
-		p.Hint = f.Hint
+		p.Hint, p.Details = f.Hint, f.Details
 		if f.Reason == NotFound {
 			p.Status = problem.Found
 		}

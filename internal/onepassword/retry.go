@@ -16,7 +16,7 @@ const DefaultDeadline = 60 * time.Second
 type attempt struct {
 	err   error
 	after time.Duration // what the server asked to wait, 0 if it did not
-	tries int           // how many tries this kind of failure is worth; 0 as many as the deadline allows
+	tries int           // how many tries a failure of this reason is worth; 0 as many as the deadline allows
 	fatal bool          // not transient: trying again cannot help
 }
 
@@ -29,7 +29,7 @@ func retry(ctx context.Context, try func(ctx context.Context) *attempt) error {
 	exponential.MaxInterval = 8 * time.Second
 	exponential.Multiplier = 2
 	var last error
-	counts := map[int]int{}
+	counts := map[Reason]int{}
 	total := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		a := try(ctx)
@@ -44,7 +44,8 @@ func retry(ctx context.Context, try func(ctx context.Context) *attempt) error {
 			return struct{}{}, backoff.Permanent(a.err)
 		}
 		if a.tries > 0 {
-			if counts[a.tries]++; counts[a.tries] >= a.tries {
+			reason := reasonOf(a.err)
+			if counts[reason]++; counts[reason] >= a.tries {
 				return struct{}{}, backoff.Permanent(a.err)
 			}
 		}

@@ -209,7 +209,7 @@ func (s *ServiceAccount) failed(what string, err error) *attempt {
 		s.forget()
 		a.tries = 3
 	default:
-		tell(Broken, "", "the SDK reported an error")
+		tell(Broken, "run again; where it stays, try the token with the op CLI", "the SDK reported an error")
 		a.fatal = true
 	}
 	return a
