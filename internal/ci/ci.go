@@ -89,6 +89,9 @@ type Options struct {
 	Terminal bool
 	Width    func() int
 	Plain    bool
+	// Dir is the folder that the places of problems are relative to; "" is the
+	// one that the CI system checked the project out to.
+	Dir string
 	// Run runs a helper program of the system (buildkite-agent) with this
 	// standard input. Without it what needs one is errors.ErrUnsupported.
 	Run func(stdin io.Reader, name string, args ...string) error
@@ -97,7 +100,28 @@ type Options struct {
 }
 
 // Detect tells from the environment where we run. out is the log: it gets our
-// own lines.
+// own lines. Forgejo's runner also says that it is Gitea's, and both that they
+// are GitHub's; a value of "false" or "" is no sign.
 func Detect(env map[string]string, out io.Writer, o Options) System {
-	return newPlain(out)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	is := func(name string) bool { return env[name] != "" && env[name] != "false" }
+	switch {
+	case is("FORGEJO_ACTIONS"):
+		return newForge("Forgejo", env, out, o)
+	case is("GITEA_ACTIONS"):
+		return newForge("Gitea", env, out, o)
+	case is("GITHUB_ACTIONS"):
+		return newGitHub(env, out, o)
+	case is("GITLAB_CI"):
+		return newGitLab(out, o)
+	case is("BUILDKITE"):
+		return newBuildkite(out, o)
+	case is("CIRCLECI"):
+		return newCircleCI(out, o)
+	case o.Terminal && !o.Plain && env["TERM"] != "dumb":
+		return newTerminal(env["NO_COLOR"] == "", out, o)
+	}
+	return newPlain("a plain log", out, o)
 }

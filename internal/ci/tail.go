@@ -1,0 +1,86 @@
+package ci
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+)
+
+const (
+	tailLines    = 20
+	tailLineSize = 1 << 10
+)
+
+// A Tail remembers the last lines of what is written to it: the last words of
+// a phase that failed. It takes flat memory: 20 lines of at most 1 KiB, of
+// longer ones the beginning. It is given what is masked already.
+type Tail struct {
+	mu    sync.Mutex
+	lines []string
+	line  []byte // the line that is not complete
+}
+
+// Write remembers; it never fails.
+func (t *Tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(p)
+	for {
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			t.add(p)
+			return n, nil
+		}
+		t.add(p[:end])
+		t.keep()
+		p = p[end+1:]
+	}
+}
+
+// add goes on with the line.
+func (t *Tail) add(p []byte) {
+	t.line = append(t.line, p[:min(len(p), tailLineSize-len(t.line))]...)
+}
+
+// keep takes the line for complete.
+func (t *Tail) keep() {
+	if line := words(t.line); line != "" {
+		t.lines = append(t.lines, line)
+		t.lines = t.lines[max(0, len(t.lines)-tailLines):]
+	}
+	t.line = t.line[:0]
+}
+
+// words are what a line says. Of one that was written over with CR, as a
+// progress bar is, the last state counts.
+func words(line []byte) string {
+	line = bytes.TrimRight(line, "\r \t")
+	line = line[bytes.LastIndexByte(line, '\r')+1:]
+	return strings.TrimSpace(visible(plainText(string(line))))
+}
+
+// Lines are the last lines that say anything, at most so many, as plain text.
+func (t *Tail) Lines(most int) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := append([]string{}, t.lines...)
+	if rest := words(t.line); rest != "" {
+		lines = append(lines, rest)
+	}
+	return lines[max(0, len(lines)-most):]
+}
+
+// plainText is a line without a terminal's colours and the like.
+func plainText(line string) string {
+	var b strings.Builder
+	var s lineState
+	for i := range len(line) {
+		before := s.escape
+		s.within = false
+		s = s.next(line[i])
+		if before == 0 && s.escape == 0 {
+			b.WriteByte(line[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,137 @@
+package ci
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A terminal is read by a person, now: it has colours, and its last line says
+// what is going on and for how long.
+type terminal struct {
+	*plain
+
+	// What follows is guarded by the log's lock, since the line must be out of
+	// the way whenever anything else is written.
+	text  string
+	since time.Time
+	drawn bool
+
+	ticking sync.Mutex
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+func newTerminal(colour bool, out io.Writer, o Options) *terminal {
+	t := &terminal{plain: newPlain("a terminal", out, o)}
+	t.colour = colour
+	t.log.hide, t.log.show = t.hide, t.show
+	return t
+}
+
+func (t *terminal) Group(title string) {
+	title = oneLine(title)
+	if t.colour {
+		t.info(cyan + "==" + normal + " " + title)
+		return
+	}
+	t.info("== " + title)
+}
+
+// Error takes the status line away: what is told last is to be read last.
+func (t *terminal) Error(p *problem.Problem) {
+	t.Status("")
+	t.plain.Error(p)
+}
+
+// Status shows what is going on with the time it has taken, and keeps the time
+// right until it is taken away with "".
+func (t *terminal) Status(text string) {
+	t.ticking.Lock()
+	defer t.ticking.Unlock()
+	t.log.mu.Lock()
+	t.hide()
+	t.text, t.since = visible(oneLine(text)), t.o.Now()
+	t.show()
+	t.log.mu.Unlock()
+	switch {
+	case text != "" && t.stop == nil:
+		t.stop, t.stopped = make(chan struct{}), make(chan struct{})
+		go t.tick(t.stop, t.stopped)
+	case text == "" && t.stop != nil:
+		close(t.stop)
+		<-t.stopped
+		t.stop = nil
+	}
+}
+
+// tick draws the line anew every second.
+func (t *terminal) tick(stop, stopped chan struct{}) {
+	defer close(stopped)
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-second.C:
+			t.log.mu.Lock()
+			t.hide()
+			t.show()
+			t.log.mu.Unlock()
+		}
+	}
+}
+
+// hide takes the line away; the log's lock is held.
+func (t *terminal) hide() {
+	if t.drawn {
+		_, _ = io.WriteString(t.log.out, "\r\x1b[K")
+		t.drawn = false
+	}
+}
+
+// show draws the line unless a child has begun one of its own; the log's lock
+// is held.
+func (t *terminal) show() {
+	if t.text == "" || t.log.begun {
+		return
+	}
+	width := 80
+	if t.o.Width != nil {
+		if w := t.o.Width(); w > 0 {
+			width = w
+		}
+	}
+	// The last column stays free: a full line would wrap, and could not be
+	// taken away.
+	line := cut(fmt.Sprintf("… %s (%s)", t.text, seconds(t.o.Now().Sub(t.since))), width-1)
+	if t.colour {
+		line = faint + line + normal
+	}
+	_, _ = io.WriteString(t.log.out, line)
+	t.drawn = true
+}
+
+// cut is text of at most so many characters.
+func cut(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	runes := []rune(text)
+	return string(runes[:max(most-1, 0)]) + strings.Repeat("…", min(most, 1))
+}
+
+// seconds is a time as it is shown while it passes: "12 s", "3 min 4 s".
+func seconds(d time.Duration) string {
+	s := int(d.Seconds())
+	if s < 60 {
+		return fmt.Sprintf("%d s", s)
+	}
+	return fmt.Sprintf("%d min %d s", s/60, s%60)
+}
