@@ -74,16 +74,19 @@ func (f *forms) addHex(value string) {
 
 // percentSafe is what percent-encoders leave as it is, beside letters and digits.
 var percentSafe = [...]string{
-	"-_.~",                 // RFC 3986; Go's QueryEscape, Ruby's CGI.escape and ERB
-	"-_.!~*'()",            // encodeURIComponent
-	"-_.~$&+=:@",           // Go's PathEscape
-	"-_.~$&+,;=",           // Go's userinfo
-	"-_.~$&+,/:;=@",        // Go's paths
-	"-_.~/",                // Python's quote
-	"*-._",                 // forms; Ruby's URI.encode_www_form
-	"-_.",                  // PHP's urlencode
-	"-_.!*()",              // .NET's UrlEncode
-	"-_.!~*'();/?:@&=+$,#", // encodeURI
+	"-_.~",                         // RFC 3986; Go's QueryEscape, Ruby's CGI.escape and ERB
+	"-_.!~*'()",                    // encodeURIComponent
+	"-_.~$&+=:@",                   // Go's PathEscape
+	"-_.~$&+,;=",                   // Go's userinfo
+	"-_.~$&+,/:;=@",                // Go's paths
+	"-_.~/",                        // Python's quote
+	"*-._",                         // forms; Ruby's URI.encode_www_form
+	"-_.",                          // PHP's urlencode
+	"-_.!*()",                      // .NET's UrlEncode
+	"-_.!~*'();/?:@&=+$,#",         // encodeURI
+	"-_.~!$%&'()*+,",               // a browser's URL: user and password,
+	"-_.~!$%&'()*+,/:;=@[\\]|",     // path,
+	"-_.~!$%&()*+,/:;=?@[\\]^`{|}", // query
 }
 
 // runnerEncodes is what is encoded in the commands of GitHub's runner, and in

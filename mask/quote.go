@@ -167,6 +167,36 @@ func inBase(prefix, digits string, width int) func(b []byte, c byte) []byte {
 	}
 }
 
+// pythonRune writes characters as Python's repr does, or its ascii.
+func pythonRune(ascii bool) func(b []byte, r rune) []byte {
+	return func(b []byte, r rune) []byte {
+		switch {
+		case !ascii && unicode.IsPrint(r):
+			return utf8.AppendRune(b, r)
+		case r < 0x100:
+			return append(append(b, `\x`...), number(r, lowerDigits, 2)...)
+		case r < 0x10000:
+			return append(append(b, `\u`...), number(r, lowerDigits, 4)...)
+		}
+		return append(append(b, `\U`...), number(r, lowerDigits, 8)...)
+	}
+}
+
+// yamlRune writes characters as libyaml does within double quotes.
+func yamlRune(b []byte, r rune) []byte {
+	switch {
+	case r == 0x85:
+		return append(b, `\N`...)
+	case r == 0x2028:
+		return append(b, `\L`...)
+	case r == 0x2029:
+		return append(b, `\P`...)
+	case r >= 0x10000:
+		return append(append(b, `\U`...), number(r, upperDigits, 8)...)
+	}
+	return utf8.AppendRune(b, r)
+}
+
 // replaced writes U+FFFD for a byte that is no UTF-8.
 func replaced(as string) func(b []byte, c byte) []byte {
 	return func(b []byte, _ byte) []byte { return append(b, as...) }
@@ -208,8 +238,8 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	}
 
 	// JSON. Control characters but the five are \u00xx everywhere.
-	five := quoter{}.with(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`, "\f", `\f`)
-	three := quoter{}.with(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	five := (quoter{}).with(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`, "\f", `\f`)
+	three := (quoter{}).with(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
 	json := add(five.controls(`\u`, lowerDigits, 4, false))
 	jsonUpper := add(five.controls(`\u`, upperDigits, 4, false))
 	add(json.with("/", `\/`))
@@ -218,7 +248,8 @@ var quoters = sync.OnceValue(func() *quoterTable {
 		q.invalid = replaced(`\ufffd`)
 		return q
 	}
-	ascii := add(wide(json.with(), lowerDigits)) // Python, and others that write ASCII only
+	ascii := add(wide(json.with(), lowerDigits)) // ASCII only, by many
+	python := add(wide(json.with("\x7f", `\u007f`), lowerDigits))
 	add(wide(jsonUpper.with(), upperDigits))
 	add(wide(json.with("/", `\/`), lowerDigits)) // PHP
 	htmlSafe := []string{"<", `\u003c`, ">", `\u003e`, "&", `\u0026`}
@@ -257,27 +288,35 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	}
 
 	// Shells.
-	single := add(quoter{}.with("'", `'\''`))
-	add(quoter{}.with("'", `'"'"'`))
+	single := add((quoter{}).with("'", `'\''`))
+	spliced := add((quoter{}).with("'", `'"'"'`)) // Python's shlex
 	double := add(backslashed("\"$`\\"))
 	add(backslashed("\"$`\\!"))
-	rubyShell := add(escapeAllBut("-_.,:+/@\r\n"))       // Ruby's shellescape
-	add(backslashed(" \t'\"`$\\|&;()<>!{}*[]?^,"))       // bash's printf %q
-	add(backslashed(" \t'\"`$\\|&;()<>!{}*[]?^,~#="))    // zsh and others
-	add(quoter{}.with("'", `''`))                        // PowerShell, SQL, YAML
-	add(quoter{}.with(`"`, `""`))                        // cmd, CSV
-	add(quoter{}.with(`"`, "`\"", "$", "`$", "`", "``")) // PowerShell
-	add(quoter{}.with("$", "$$"))                        // docker compose, make
-	bash := quoter{}.with("'", `\'`, `\`, `\\`, "\a", `\a`, "\b", `\b`, "\x1b", `\E`, "\f", `\f`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\v", `\v`)
+	rubyShell := add(escapeAllBut("-_.,:+/@\r\n"))         // Ruby's shellescape
+	add(backslashed(" \t'\"`$\\|&;()<>!{}*[]?^,"))         // bash's printf %q
+	add(backslashed(" \t'\"`$\\|&;()<>!{}*[]?^,~#="))      // zsh and others
+	add((quoter{}).with("'", `''`))                        // PowerShell, SQL, YAML
+	add((quoter{}).with(`"`, `""`))                        // cmd, CSV
+	add((quoter{}).with(`"`, "`\"", "$", "`$", "`", "``")) // PowerShell
+	add((quoter{}).with("$", "$$"))                        // docker compose, make
+	bash := (quoter{}).with("'", `\'`, `\`, `\\`, "\a", `\a`, "\b", `\b`, "\x1b", `\E`, "\f", `\f`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\v", `\v`)
 	add(bash.controls(`\`, "01234567", 3, true)) // $'…'
 	octal := bash.controls(`\`, "01234567", 3, true)
 	octal.invalid = inBase(`\`, "01234567", 3)
 	octal.wide = eachByte(octal.invalid)
 	add(octal)
+	unseen := octal.with() // in a UTF-8 locale: what cannot be printed
+	unseen.wide = func(b []byte, r rune) []byte {
+		if unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) {
+			return utf8.AppendRune(b, r)
+		}
+		return octal.wide(b, r)
+	}
+	add(unseen)
 	add(bash.with("\x1b", `\e`).controls(`\x`, lowerDigits, 2, true))
 
 	// Programming languages.
-	code := quoter{}.with(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+	code := (quoter{}).with(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
 	add(code)
 	for _, quote := range []string{"'", `"`} {
 		q := code.with(quote, `\`+quote)
@@ -286,6 +325,20 @@ var quoters = sync.OnceValue(func() *quoterTable {
 			hex := q.controls(`\x`, digits, 2, true) // Python, Node
 			hex.invalid = inBase(`\x`, digits, 2)
 			add(hex)
+			repr := hex.with() // Python
+			repr.wide = pythonRune(false)
+			add(repr)
+			repr = hex.with()
+			repr.wide = pythonRune(true)
+			add(repr)
+			node := q.with("\b", `\b`, "\f", `\f`).controls(`\x`, digits, 2, true)
+			node.wide = func(b []byte, r rune) []byte {
+				if r < 0xa0 {
+					return hex.invalid(b, byte(r))
+				}
+				return utf8.AppendRune(b, r)
+			}
+			add(node)
 			bytes := hex.with()
 			bytes.wide = eachByte(hex.invalid) // Python's bytes, C
 			add(bytes)
@@ -295,14 +348,18 @@ var quoters = sync.OnceValue(func() *quoterTable {
 		oct.wide = eachByte(oct.invalid)
 		add(oct)
 	}
-	yaml := quoter{}.with(`"`, `\"`, `\`, `\\`, "\x00", `\0`, "\a", `\a`, "\b", `\b`, "\t", `\t`, "\n", `\n`, "\v", `\v`, "\f", `\f`, "\r", `\r`, "\x1b", `\e`)
-	add(yaml.controls(`\x`, upperDigits, 2, true))
+	yaml := (quoter{}).with(`"`, `\"`, `\`, `\\`, "\x00", `\0`, "\a", `\a`, "\b", `\b`, "\t", `\t`, "\n", `\n`, "\v", `\v`, "\f", `\f`, "\r", `\r`, "\x1b", `\e`)
+	yaml = yaml.controls(`\x`, upperDigits, 2, true)
+	add(yaml)
+	libyaml := yaml.with()
+	libyaml.wide = yamlRune
+	add(libyaml)
 
 	t.nested = [][2]*quoter{
-		{json, json}, {goJSON, goJSON}, {ascii, json}, // JSON in JSON
+		{json, json}, {goJSON, goJSON}, {ascii, json}, {python, python}, // JSON in JSON
 		{json, rubyShell}, {json, single}, {json, double}, // Kamal's secrets fetch; JSON on a command line
 		{single, double}, {double, single}, {single, single}, {double, double}, // a command in a command
-		{single, json}, {double, json}, {rubyShell, json}, {rubyShell, double}, {rubyShell, single}, // a command in JSON
+		{single, json}, {spliced, json}, {double, json}, {rubyShell, json}, {rubyShell, double}, {rubyShell, single}, // a command in JSON
 		{xml, json}, {entities(`"`, "&quot;", "'", "&#39;"), goJSON}, // HTML in JSON
 		{json, entities(`"`, "&quot;", "'", "&#39;")}, // JSON in HTML
 	}
@@ -336,23 +393,33 @@ func (f *forms) addRuby(value string) {
 	f.add(dumped)
 	f.add(strings.NewReplacer(`\"`, `"`, `\#`, `#`).Replace(dumped)) // in docker's env file
 	f.add(kamalShell(dumped))
+	if quoted := kamalShell(rubyString(value, rubyDumpParts)); len(quoted) > 1 {
+		f.add(strings.Trim(quoted, `"`))
+	}
 }
 
-// The three ways of Ruby to write a string.
+// The ways of Ruby to write a string.
 type rubyStyle int
 
 const (
 	rubyInspect   rubyStyle = iota // inspect: characters that can be printed stay
 	rubyDump                       // dump: ASCII only
 	rubyDumpASCII                  // dump of the parts that are ASCII; others stay
+	rubyDumpParts                  // the same, with each of those parts between quotes
 )
 
 // rubyString is value as Ruby writes it between double quotes.
 func rubyString(value string, style rubyStyle) string {
 	b := make([]byte, 0, len(value)+8)
+	quote := func(i int) {
+		if style == rubyDumpParts && i > 0 && i < len(value) && (value[i] < utf8.RuneSelf) != (value[i-1] < utf8.RuneSelf) {
+			b = append(b, '"')
+		}
+	}
 	for i := 0; i < len(value); {
 		r, n := utf8.DecodeRuneInString(value[i:])
 		c := value[i]
+		quote(i)
 		switch {
 		case r == utf8.RuneError && n == 1:
 			b = append(append(b, `\x`...), number(rune(c), upperDigits, 2)...)
@@ -363,14 +430,14 @@ func rubyString(value string, style rubyStyle) string {
 		case strings.IndexByte("\n\r\t\f\v\b\a\x1b", c) >= 0:
 			b = append(b, '\\', "nrtfvbae"[strings.IndexByte("\n\r\t\f\v\b\a\x1b", c)])
 		case r < ' ' || r == 0x7f:
-			if style == rubyInspect && r != 0x7f {
+			if style == rubyInspect {
 				b = append(append(b, `\u`...), number(r, upperDigits, 4)...)
 			} else {
 				b = append(append(b, `\x`...), number(r, upperDigits, 2)...)
 			}
 		case r < utf8.RuneSelf:
 			b = append(b, c)
-		case style == rubyDumpASCII, style == rubyInspect && unicode.IsPrint(r):
+		case style >= rubyDumpASCII, style == rubyInspect && (unicode.IsPrint(r) || unicode.Is(unicode.Zs, r)):
 			b = append(b, value[i:i+n]...)
 		case r >= 0x10000:
 			b = append(append(append(b, `\u{`...), number(r, upperDigits, 0)...), '}')
