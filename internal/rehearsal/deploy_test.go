@@ -32,13 +32,17 @@ type deployer struct {
 	t       *testing.T
 	kamal   string
 	log     lockedBuffer
-	values  []string // that were read
-	during  func()   // called once Kamal runs
+	values  []string                      // that were read
+	before  func(rehearsal.DeployRequest) // called before Kamal runs
+	during  func()                        // called once it does
 	request rehearsal.DeployRequest
 }
 
 func (d *deployer) deploy(ctx context.Context, r rehearsal.DeployRequest) (int, error) {
 	d.request = r
+	if d.before != nil {
+		d.before(r)
+	}
 	env := slices.Clone(r.Env)
 	for _, secret := range r.Secrets {
 		name, ref, _ := strings.Cut(secret, "=")
@@ -179,30 +183,65 @@ func needsKamal(t *testing.T) string {
 	return kamal
 }
 
-// state is what the engine has: every container, image, volume and network, and
-// the private directories of rehearsals.
-func state(t *testing.T) string {
+// alone waits until no other rehearsal runs on this machine: tests of other
+// packages rehearse too, and there is one kamal-proxy for all.
+func alone(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(500 * time.Millisecond) {
+		if docker(t, "volume", "ls", "--quiet", "--filter", "name=kamal-proxy-config") == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("another rehearsal, or a kamal-proxy, is there and does not end")
+		}
+	}
+}
+
+// state is all on the engine that a rehearsal could have made: containers,
+// images, volumes and networks, and the private directories of rehearsals.
+func state(t *testing.T) []string {
 	t.Helper()
 	var all []string
 	for _, args := range [][]string{
-		{"container", "ls", "--all", "--format", "container {{.Names}} {{.Image}}"},
+		{"container", "ls", "--all", "--format", "container {{.Names}} {{.Image}} {{.Labels}}"},
 		{"image", "ls", "--all", "--format", "image {{.Repository}}:{{.Tag}} {{.ID}}"},
 		{"volume", "ls", "--format", "volume {{.Name}}"},
 		{"network", "ls", "--format", "network {{.Name}}"},
 	} {
-		out, err := exec.Command("docker", args...).Output()
-		if err != nil {
-			t.Fatal(err)
+		for line := range strings.SplitSeq(docker(t, args...), "\n") {
+			// Other work on the same engine has other names.
+			for _, part := range []string{"rehears", "kamal-proxy", "network kamal", "127.0.0.1:", "myapp"} {
+				if strings.Contains(line, part) {
+					all = append(all, line)
+					break
+				}
+			}
 		}
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		slices.Sort(lines)
-		all = append(all, lines...)
 	}
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), "kamal-op-rehearsal-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(append(all, dirs...), "\n")
+	return append(all, dirs...)
+}
+
+// nothingNew fails where the engine or the disk have what was not there before.
+func nothingNew(t *testing.T, before []string) {
+	t.Helper()
+	for _, thing := range state(t) {
+		if !slices.Contains(before, thing) {
+			t.Errorf("left behind: %s", thing)
+		}
+	}
+}
+
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("docker", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %v: %v %s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func options(t *testing.T, d *deployer, out io.Writer) rehearsal.Options {

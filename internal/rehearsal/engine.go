@@ -18,6 +18,10 @@ import (
 // engine. Its value is the id of the rehearsal.
 const Label = "kamal-op.rehearsal"
 
+// settleTime is how long the engine has to finish what it was asked for by a
+// command that is gone.
+const settleTime = time.Second
+
 const (
 	labelService = Label + ".service" // the service's name: Kamal puts it on every image and container
 	labelDir     = Label + ".dir"     // the private directory
@@ -70,6 +74,9 @@ func (e *engine) lines(ctx context.Context, args ...string) ([]string, error) {
 func (e *engine) address(ctx context.Context) (string, error) {
 	address, err := e.run(ctx, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 	if err != nil {
+		if ctx.Err() != nil {
+			return "", err
+		}
 		return "", problem.New("the Docker engine that is in use cannot be found out: "+err.Error(),
 			"see `docker context ls`")
 	}
@@ -181,6 +188,19 @@ func (e *engine) register(ctx context.Context, m made) error {
 func busy() error {
 	return problem.New("another rehearsal is running on this machine",
 		"wait for its end: there is one kamal-proxy on a machine, and it is in use")
+}
+
+// removeAll is remove, and once more after a moment: a docker command that was
+// killed may have asked the engine for a container that comes into being later.
+func (e *engine) removeAll(ctx context.Context, m made) error {
+	first := e.remove(ctx, m)
+	select {
+	case <-time.After(settleTime):
+	case <-ctx.Done():
+		return errors.Join(first, context.Cause(ctx))
+	}
+	// What the first could not remove, the second tells.
+	return e.remove(ctx, m)
 }
 
 // remove removes every container, image, volume and network that carries the

@@ -255,7 +255,7 @@ func (s *stage) strike(ctx context.Context) error {
 		left = append(left, s.vault.Close())
 	}
 	if s.registered {
-		left = append(left, s.engine.remove(ctx, s.made))
+		left = append(left, s.engine.removeAll(ctx, s.made))
 	}
 	left = append(left, removeDir(s.made))
 	err := errors.Join(left...)
