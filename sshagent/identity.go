@@ -1,6 +1,7 @@
 package sshagent
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 
@@ -14,6 +15,10 @@ type identity struct {
 	fingerprint string // of the plain key, also for a certificate
 	comment     string
 	signer      ssh.AlgorithmSigner
+
+	// cert is the plain key's certificate, if the agent holds one. OpenSSH's
+	// ssh asks the plain key to sign a login with the certificate.
+	cert *identity
 }
 
 // identitiesOf are what a client is offered, in order: a key's certificate
@@ -21,24 +26,37 @@ type identity struct {
 func identitiesOf(keys []*Key) []*identity {
 	var ids []*identity
 	seen := make(map[string]bool)
-	add := func(k *Key, pub ssh.PublicKey) {
-		blob := pub.Marshal()
-		if seen[string(blob)] {
-			return
-		}
-		seen[string(blob)] = true
-		ids = append(ids, &identity{
-			blob: blob, kind: pub.Type(), fingerprint: k.Fingerprint(),
+	add := func(k *Key, pub ssh.PublicKey) *identity {
+		id := &identity{
+			blob: pub.Marshal(), kind: pub.Type(), fingerprint: k.Fingerprint(),
 			comment: k.comment, signer: k.signer,
-		})
+		}
+		if !seen[string(id.blob)] {
+			seen[string(id.blob)] = true
+			ids = append(ids, id)
+		}
+		return id
 	}
 	for _, k := range keys {
+		var cert *identity
 		if k.cert != nil {
-			add(k, k.cert.PublicKey())
+			cert = add(k, k.cert.PublicKey())
 		}
-		add(k, k.Public())
+		add(k, k.Public()).cert = cert
 	}
 	return ids
+}
+
+// named is the identity that a login names, which is asked to sign it: itself,
+// or its certificate. It is nil where the login names another.
+func (id *identity) named(key []byte) *identity {
+	switch {
+	case bytes.Equal(key, id.blob):
+		return id
+	case id.cert != nil && bytes.Equal(key, id.cert.blob):
+		return id.cert
+	}
+	return nil
 }
 
 // listAnswer is the frame that answers a list request.

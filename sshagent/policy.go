@@ -107,12 +107,14 @@ func (p *policy) judge(e *Event, shown *path, id *identity, data []byte, flags u
 	if e.HostKey, e.Reason = p.judgeHost(shown, &l); e.Reason != "" {
 		return ""
 	}
+	if id = id.named(l.key); id == nil {
+		e.Reason = ReasonOtherKey
+		return ""
+	}
 	algorithm, name := id.algorithm(flags)
 	e.Algorithm = algorithm
 	_, allowed := p.users[e.User]
 	switch {
-	case !bytes.Equal(l.key, id.blob):
-		e.Reason = ReasonOtherKey
 	case algorithm == "" && flags == 0:
 		e.Reason = ReasonSHA1
 	case algorithm == "" || name != string(l.algorithm):

@@ -416,7 +416,13 @@ func TestCertificates(t *testing.T) {
 			if !w.signed(k, cert.Marshal(), request{key: cert.Marshal(), algorithm: algorithm}.data(k), flags) {
 				t.Fatal(lastReason(t, a))
 			}
+			if !w.login(k, request{key: cert.Marshal(), algorithm: algorithm}, flags) { // as OpenSSH's ssh asks
+				t.Fatal(lastReason(t, a))
+			}
 			wantRefusal(t, a, w, w.signed(k, cert.Marshal(), request{algorithm: algorithm}.data(k), flags), ReasonOtherKey)
+			other := *cert
+			check(t, other.SignCert(rand.Reader, hostSigner(t)))
+			wantRefusal(t, a, w, w.login(k, request{key: other.Marshal(), algorithm: algorithm}, flags), ReasonOtherKey)
 			if kind == rsa2k {
 				wantRefusal(t, a, w, w.signed(k, cert.Marshal(), request{key: cert.Marshal(), algorithm: ssh.CertAlgoRSAv01}.data(k), 0), ReasonSHA1)
 			}
