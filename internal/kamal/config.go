@@ -88,6 +88,7 @@ type Config struct {
 	Output      Output
 	Hosts       []Host          // without duplicates, in the order of the file
 	Uses        []Use           // every place that names a secret, in the order of the file
+	Clear       []Use           // every name that env.clear gives a value in the clear
 	Unknown     []problem.Place // ERB tags: what depends on them is not known here
 }
 
@@ -282,6 +283,9 @@ func (c *Config) takeUses(root *node) {
 	env := func(n *node, key string) {
 		for _, name := range n.get("secret").list() {
 			use(name, key+".secret", true)
+		}
+		for _, clear := range n.get("clear").pairs() {
+			c.Clear = append(c.Clear, Use{Name: clear.key.text, As: clear.key.text, Key: key + ".clear", Place: clear.key.place})
 		}
 	}
 	registry := func(n *node, key string) {
