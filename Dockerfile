@@ -8,9 +8,9 @@ ARG KAMAL_IMAGE=ghcr.io/basecamp/kamal:v2.12.0
 
 FROM ${GO_IMAGE} AS build
 ARG VERSION=
-ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/src \
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/src/kamal-op \
     GOFLAGS="-buildvcs=false -trimpath '-ldflags=-s -w -X github.com/kamal-op/kamal-op/internal/cli.release=${VERSION}'"
-WORKDIR /src
+WORKDIR /src/kamal-op
 COPY . .
 RUN ["/usr/local/go/bin/go", "build", "-o", "/kamal-op", "."]
 
