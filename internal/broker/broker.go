@@ -1,36 +1,255 @@
 package broker
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/kamal-op/kamal-op/internal/broker/opclient"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
 )
 
-// SocketVariable names the variable that tells children where the socket is.
-const SocketVariable = "KAMAL_OP_BROKER"
+// idle is how long a client may take to send its request. It is a program that
+// has it ready.
+const idle = 30 * time.Second
 
 // A Broker answers on the socket of one run.
 type Broker struct {
-	dir string
+	o        Options
+	preload  string
+	listener *net.UnixListener
+	stop     context.CancelFunc
+	serving  sync.WaitGroup
+	scope    *scope
+
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	closed   bool
+	failures []failure // of lookups
+	problems problem.List
+	noticed  map[string]bool
+
+	notifying sync.Mutex
 }
 
 // Start puts `op`, the preload and the socket into o.Dir and begins to answer,
 // until Close or the end of ctx.
 func Start(ctx context.Context, o Options) (*Broker, error) {
-	return nil, errors.New("not written yet")
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Mask == nil {
+		o.Mask = func([]mask.Secret) error { return nil }
+	}
+	if strings.ContainsAny(o.Dir, " \t\n:") {
+		return nil, fmt.Errorf("the run's directory %q has white space or a colon in its path, which PATH and RUBYOPT cannot hold", o.Dir)
+	}
+	info, err := os.Stat(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("the run's directory: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("the run's directory %s can be entered by others (mode %o)", o.Dir, info.Mode().Perm())
+	}
+	preload, err := kamal.WritePreload(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Symlink(o.Executable, filepath.Join(o.Dir, opclient.Name)); err != nil {
+		return nil, fmt.Errorf("putting op into the run's directory: %w", err)
+	}
+	// The directory is private: nobody can connect before the mode is set.
+	address := &net.UnixAddr{Name: filepath.Join(o.Dir, opclient.SocketName), Net: "unix"}
+	listener, err := net.ListenUnix("unix", address)
+	if err != nil {
+		return nil, fmt.Errorf("opening the run's socket: %w", err)
+	}
+	if err := os.Chmod(address.Name, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the run's socket: %w", err), listener.Close())
+	}
+	ctx, stop := context.WithCancel(ctx)
+	b := &Broker{
+		o: o, preload: preload, listener: listener, stop: stop, scope: newScope(o),
+		conns: map[net.Conn]bool{}, noticed: map[string]bool{},
+	}
+	b.serving.Go(func() { b.accept(ctx) })
+	context.AfterFunc(ctx, b.shut)
+	return b, nil
 }
 
 // Environment is what a child needs of the broker, as NAME=value entries to set
 // in env, the child's environment: its PATH with `op` before everything else,
 // RUBYOPT with the preload, and the socket.
-func (b *Broker) Environment(env []string) []string { return nil }
+func (b *Broker) Environment(env []string) []string {
+	get := func(name string) string {
+		for i := len(env) - 1; i >= 0; i-- {
+			if value, ok := strings.CutPrefix(env[i], name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+	path := get("PATH")
+	if path == "" {
+		// What execvp(3) falls back to, which a PATH of ours must not hide.
+		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	}
+	return []string{
+		"PATH=" + b.o.Dir + ":" + path,
+		"RUBYOPT=" + kamal.RubyOptions(b.preload, get("RUBYOPT")),
+		opclient.SocketVariable + "=" + b.listener.Addr().String(),
+	}
+}
 
 // Problems are what stopped Kamal before anything changed: secrets that did not
 // arrive as they are in the vault, with places and hints. Where it is not empty
 // the run ends with problem.Found, whatever Kamal's own status was.
-func (b *Broker) Problems() problem.List { return nil }
+func (b *Broker) Problems() problem.List {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append(problem.List(nil), b.problems...)
+}
 
-// Close ends the socket and every request under way, and waits for both. The
-// directory is the caller's to remove.
-func (b *Broker) Close() error { return nil }
+// Close ends the socket and every request under way, and waits for both. What it
+// put into the directory is the caller's to remove with it.
+func (b *Broker) Close() error {
+	b.stop()
+	b.shut()
+	b.serving.Wait()
+	return nil
+}
+
+// shut closes the listener and every connection.
+func (b *Broker) shut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	b.closed = true
+	_ = b.listener.Close()
+	for conn := range b.conns {
+		_ = conn.Close()
+	}
+}
+
+func (b *Broker) accept(ctx context.Context) {
+	for {
+		conn, err := b.listener.AcceptUnix()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+				return
+			}
+			// Out of descriptors, or a client that went away: others come.
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			continue
+		}
+		if !b.take(conn) {
+			_ = conn.Close()
+			return
+		}
+		b.serving.Go(func() {
+			defer b.let(conn)
+			b.serve(ctx, conn)
+		})
+	}
+}
+
+func (b *Broker) take(conn net.Conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.conns[conn] = true
+	return true
+}
+
+func (b *Broker) let(conn net.Conn) {
+	_ = conn.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.conns, conn)
+}
+
+// A message is one request: exactly one of its parts is there.
+type message struct {
+	Op    *opclient.Request `json:"op"`
+	Hello *hello            `json:"hello"`
+	Check *check            `json:"check"`
+}
+
+// serve answers the one request of a connection.
+func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
+	if err := checkPeer(conn); err != nil {
+		b.notify(Event{Kind: Warning, Message: "a connection to the run's socket is turned away: " + err.Error()})
+		return
+	}
+	if err := conn.SetReadDeadline(b.o.Now().Add(idle)); err != nil {
+		return
+	}
+	line, err := bufio.NewReader(io.LimitReader(conn, opclient.MaxMessage)).ReadBytes('\n')
+	if err != nil {
+		return // the client went away, or says nothing that ends
+	}
+	answer := b.answer(ctx, line)
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return
+	}
+	// A client that went away has nothing to be told.
+	_, _ = conn.Write(append(text, '\n'))
+}
+
+// answer is the answer to one request, as it stands on the socket.
+func (b *Broker) answer(ctx context.Context, line []byte) any {
+	var m message
+	if err := json.Unmarshal(line, &m); err != nil {
+		return map[string]string{"error": "the request is not understood"}
+	}
+	switch {
+	case m.Op != nil:
+		return b.op(ctx, m.Op)
+	case m.Hello != nil:
+		return b.hello(m.Hello)
+	case m.Check != nil:
+		return b.check(ctx, m.Check)
+	}
+	return map[string]string{"error": "the request is not understood"}
+}
+
+func (b *Broker) notify(e Event) {
+	if b.o.Notify == nil {
+		return
+	}
+	b.notifying.Lock()
+	defer b.notifying.Unlock()
+	b.o.Notify(e)
+}
+
+// once tells a notice or a warning the first time only: nested calls of Kamal
+// would repeat it.
+func (b *Broker) once(e Event) {
+	b.mu.Lock()
+	told := b.noticed[e.Message]
+	b.noticed[e.Message] = true
+	b.mu.Unlock()
+	if !told {
+		b.notify(e)
+	}
+}

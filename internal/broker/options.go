@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
@@ -10,19 +11,19 @@ import (
 
 // A Vault answers what is asked of 1Password. *onepassword.Resolver is one. Its
 // methods may be called from several goroutines; an error of theirs is a
-// *problem.Problem or a problem.List where it is to be shown.
+// *problem.Problem where it is to be shown.
 type Vault interface {
-	// Item gives a whole item; vault and item are names or ids.
 	Item(ctx context.Context, vault, item string) (*onepassword.Item, error)
-	// Read gives what a reference to a field means, attributes included.
 	Read(ctx context.Context, ref onepassword.Reference) (mask.Secret, error)
+	Vaults(ctx context.Context) ([]onepassword.Vault, error)
+	Items(ctx context.Context, vault string) ([]onepassword.Overview, error)
+	Environment(ctx context.Context, id string) ([]onepassword.Variable, error)
 }
 
-// A Declared is one secret that was declared to kamal-op and resolved: an entry
-// of --secret, or a field of a whole item.
+// A Declared is one secret that was declared to kamal-op and resolved.
 type Declared struct {
-	Secret mask.Secret           // under the name that $NAME and deploy.yml know it by
-	Ref    onepassword.Reference // where it comes from, for messages
+	Secret mask.Secret // under the name that $NAME and deploy.yml know it by
+	Public bool        // not to be masked
 }
 
 // Options are what a broker is made of.
@@ -46,16 +47,19 @@ type Options struct {
 	// names a secret that no secrets file defines.
 	Declared []Declared
 
-	// Vaults are further vaults that may be asked: those that the declarations
-	// name without being in Declared (the SSH key's).
+	// Vaults are those that the declarations name: they may be asked too.
 	Vaults []string
 
 	// AnyVault lets every vault be asked that the credentials see (--op-scope any).
 	AnyVault bool
 
+	// AllowEmpty are names of secrets whose empty value is wanted.
+	AllowEmpty []string
+
 	// Mask registers values with the masker and tells the CI system; Kamal waits
-	// until it has returned. nil does nothing.
-	Mask func(secrets []mask.Secret)
+	// until it has returned. nil does nothing. It may be called from several
+	// goroutines.
+	Mask func(secrets []mask.Secret) error
 
 	// ForwardAgent lets Kamal forward the agent to the servers (--forward-agent).
 	ForwardAgent bool
@@ -64,26 +68,34 @@ type Options struct {
 	// output past the masker.
 	AllowOutputCopies bool
 
-	// Notify is told what happens: lookups, warnings. One call at a time. nil is
-	// told nothing.
+	// RealOp is the op CLI that commands which are not known here are handed to:
+	// in a terminal only. "" refuses them.
+	RealOp string
+
+	// Notify is told what happens, one call at a time. nil is told nothing.
 	Notify func(Event)
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
 // An Event is one thing that happened on the socket. No value stands in it.
 type Event struct {
 	Kind    EventKind
 	Message string // one line, to be shown as it is
-	Hint    string // of a warning, the next step, or ""
+	Hint    string // the next step, or ""
 }
 
 // EventKind is what kind of event it is.
 type EventKind int
 
-// The kinds of events.
+// The kinds of events. Notice and Warning are for a person's eyes, the others for
+// who asks for details.
 const (
 	Lookup  EventKind = iota // an `op` command was answered
 	Failed                   // an `op` command failed or was refused
-	Attach                   // the preload took its place in a Kamal, and what of it stepped aside
+	Attach                   // the preload took its place in a Kamal
 	Checked                  // Kamal's secrets were evaluated and held against the vault
-	Warning                  // something a person should know
+	Notice                   // something a person may want to know
+	Warning                  // something a person should look after
 )

@@ -1,1 +1,611 @@
-$stdout.sync = true if File.basename($0) == "kamal"
+# frozen_string_literal: true
+
+# Loaded by RUBYOPT into every Ruby process of a kamal-op run. Only Kamal gets past
+# the next lines: `kamal`, `bin/kamal`, `bundle exec kamal`, also from a hook.
+kamal_op_program = File.basename($PROGRAM_NAME)
+if kamal_op_program.start_with?("kamal") ||
+    (kamal_op_program.start_with?("bundle") && ARGV.any? { |arg| File.basename(arg) == "kamal" })
+
+  # Kamal's standard output is a pipe here, and Ruby would hold it back until the
+  # end of a build.
+  $stdout.sync = true
+
+  require "monitor"
+
+  # What makes secrets arrive as they are in the vault. It is written against named
+  # methods of Kamal, dotenv and SSHKit. Each part looks whether the methods are
+  # those it knows, and steps aside where they are not: then Kamal works as it does
+  # by itself, and the check at the end says what that has done to a value.
+  module KamalOp
+    SOCKET = ENV["KAMAL_OP_BROKER"].to_s
+    # The name of the secret that a command is run for: `op` tells it on.
+    SECRET = "KAMAL_OP_SECRET"
+
+    # Commands that need secrets, by class. Theirs are evaluated before the first
+    # connection; all others evaluate theirs when they ask for one, as Kamal does.
+    EAGER = {
+      "Kamal::Cli::Main" => %w[ deploy redeploy setup rollback ],
+      "Kamal::Cli::App" => %w[ boot ],
+      "Kamal::Cli::Accessory" => %w[ boot reboot upgrade ],
+      "Kamal::Cli::Build" => %w[ deliver push pull ],
+      "Kamal::Cli::Proxy" => %w[ boot reboot upgrade ],
+      "Kamal::Cli::Registry" => %w[ setup login ]
+    }.freeze
+
+    class StepAside < StandardError; end
+
+    @lock = Monitor.new
+    @aside = []
+    @declared = {}
+
+    class << self
+      attr_accessor :raw_config
+      attr_reader :declared, :lock
+
+      # Kamal's commands are loaded: wait for the first that asks for configuration.
+      def attach(main)
+        base = main.superclass
+        part "evaluating secrets before the first connection" do
+          known base.method_defined?(:invoke_command), "Thor runs commands otherwise"
+          base.prepend(BeforeConnecting)
+        end
+        part "everything about secrets" do
+          known defined?(::KAMAL) && instance_method?(::KAMAL.class, :config, 0), "its commander is another"
+          ::KAMAL.singleton_class.prepend(FirstUse)
+        end
+      end
+
+      # Once in a process, before deploy.yml is read.
+      def take_place
+        return if @placed
+
+        @placed = true
+        install
+        reply = ask("hello", {
+          pid: Process.pid, kamal: version("Kamal"), dotenv: version("Dotenv"), ruby: RUBY_VERSION,
+          aside: @aside.map { |what, why| { part: what, why: why } }
+        })
+        @forward_agent = reply["forward_agent"]
+        @declared = reply.fetch("declared", {}).transform_values { |value| decode(value) }
+        # Where $NAME is not answered here, the environment has to do it.
+        ENV.update(@declared.reject { |_, value| value.include?("\0") }) unless @faithful
+        stop(reply["stop"]) if reply["stop"]
+      end
+
+      def forward_agent? = @forward_agent
+
+      # What Kamal holds is masked, and held against the vault, before it goes on.
+      def check(secrets, values, evaluation)
+        used = Uses.of(raw_config)
+        supplied = used.map { |use| use[:name] }.uniq.select { |name| !values.key?(name) && declared.key?(name) }
+        supplied.each { |name| values[name] = declared[name].dup }
+        reply = ask("check", {
+          dir: Dir.pwd, files: secrets.secrets_files, command: @command, used: used,
+          output: output_copies, also: evaluation.also.map { |value| encode(value) },
+          secrets: values.map do |name, value|
+            { name: name, value: encode(value), supplied: supplied.include?(name), failed: evaluation.troubles(name) }
+          end
+        })
+        stop(reply["stop"]) if reply["stop"]
+        values
+      end
+
+      def evaluation = Thread.current[:kamal_op_evaluation]
+
+      def evaluating
+        Thread.current[:kamal_op_evaluation] = Evaluation.new
+        yield evaluation
+      ensure
+        Thread.current[:kamal_op_evaluation] = nil
+      end
+
+      # Before a command of Kamal's own is run, nested ones too.
+      def before(cli, command)
+        return unless EAGER[cli.class.name]&.include?(command)
+
+        @command ||= cli.class.name == "Kamal::Cli::Main" ? command : "#{cli.class.name.split("::").last.downcase} #{command}"
+        ::KAMAL.config.secrets.to_h
+      end
+
+      # deploy.yml may read what used to be in the environment: for as long as its
+      # ERB runs, and no longer, it is.
+      def with_declared
+        added = declared.reject { |name, value| ENV.key?(name) || value.include?("\0") }
+        ENV.update(added)
+        yield
+      ensure
+        added&.each_key { |name| ENV.delete(name) }
+      end
+
+      def ask(what, content)
+        require "socket"
+        require "json"
+        answer = UNIXSocket.open(SOCKET) do |socket|
+          socket.write(JSON.generate({ what => content }) << "\n")
+          socket.read
+        end
+        reply = JSON.parse(answer)
+        raise "it says: #{reply["error"]}" if reply["error"]
+        reply
+      rescue SystemCallError, JSON::ParserError, RuntimeError => e
+        # Without an answer nothing is masked: Kamal must not go on.
+        stop("kamal-op cannot be asked (#{e.class}): the run is over, or this Kamal is not part of it")
+      end
+
+      def stop(why) = raise(::Kamal::ConfigurationError, why)
+
+      def encode(value) = [ value.to_s ].pack("m0")
+
+      def decode(text) = text.unpack1("m0").force_encoding(Encoding::UTF_8)
+
+      private
+        def install
+          part "the fidelity of values" do
+            Fidelity.install
+            @faithful = true
+          end
+          part "the check of values" do
+            known instance_method?(::Kamal::Secrets, :secrets, 0) && ::Kamal::Secrets.method_defined?(:secrets_files), "it reads its secrets files otherwise"
+            ::Kamal::Secrets.prepend(Checked)
+          end
+          part "knowing what deploy.yml names" do
+            known ::Kamal::Configuration.instance_method(:initialize).parameters.first == [ :req, :raw_config ], "its configuration is another"
+            ::Kamal::Configuration.prepend(Configured)
+          end
+          part "declared secrets in the ERB of deploy.yml" do
+            known ::Kamal::Configuration.respond_to?(:load_raw_config), "its configuration is read otherwise"
+            ::Kamal::Configuration.singleton_class.prepend(Rendered)
+          end
+          part "keeping the agent from the servers" do
+            known instance_method?(::SSHKit::Host, :netssh_options, 0) && ::SSHKit::Host.method_defined?(:ssh_options), "SSHKit connects otherwise"
+            ::SSHKit::Host.prepend(Unforwarded)
+          end
+          part "the last newline of an extracted value" do
+            known ::Kamal::Cli::Secrets.private_method_defined?(:return_or_puts), "it prints otherwise"
+            ::Kamal::Cli::Secrets.prepend(WholeLine)
+          end
+        end
+
+        def part(what)
+          yield
+        rescue StepAside, NameError => e
+          @aside << [ what, e.is_a?(StepAside) ? e.message : "a name that it is written for is not there (#{e.name})" ]
+        end
+
+        def version(name)
+          Object.const_get(name)::VERSION.to_s
+        rescue NameError
+          "?"
+        end
+
+        def output_copies
+          (raw_config && raw_config[:output].is_a?(Hash) ? raw_config[:output].keys.map(&:to_s) : []) & %w[ file otel ]
+        end
+    end
+
+    def self.known(condition, otherwise)
+      raise StepAside, otherwise unless condition
+    end
+
+    def self.instance_method?(owner, name, arity)
+      (owner.method_defined?(name) || owner.private_method_defined?(name)) && owner.instance_method(name).arity == arity
+    end
+
+    module FirstUse
+      def config
+        KamalOp.take_place
+        super
+      end
+
+      def resolve_alias(...)
+        KamalOp.take_place
+        super
+      end
+    end
+
+    module BeforeConnecting
+      def invoke_command(command, *)
+        KamalOp.before(self, command.name)
+        super
+      end
+    end
+
+    module Configured
+      def initialize(raw_config, ...)
+        KamalOp.raw_config = raw_config
+        super
+      end
+    end
+
+    module Rendered
+      def load_raw_config(...)
+        KamalOp.with_declared { super }
+      end
+    end
+
+    module Checked
+      private
+        def secrets
+          KamalOp.lock.synchronize do
+            raise @kamal_op_refused if @kamal_op_refused
+            return super if @kamal_op_checked
+
+            KamalOp.evaluating { |evaluation| KamalOp.check(self, super(), evaluation) }
+            @kamal_op_checked = true
+            super
+          rescue ::Kamal::ConfigurationError => e
+            @kamal_op_refused = e
+            raise
+          end
+        end
+    end
+
+    module Unforwarded
+      def netssh_options
+        options = super
+        options[:forward_agent] = true if KamalOp.forward_agent?
+        options[:forward_agent] = false unless KamalOp.forward_agent? || ssh_options&.key?(:forward_agent)
+        options
+      end
+    end
+
+    # `bin/kamal secrets extract` in a secrets file is another process. `puts` adds
+    # no newline to a value that ends in one, and the reader takes one away.
+    module WholeLine
+      private
+        def return_or_puts(value, inline: nil)
+          return super if inline || !ENV.key?(SECRET)
+
+          $stdout.write("#{value}\n")
+        end
+    end
+
+    # Every place of deploy.yml that names a secret.
+    module Uses
+      NAME = /\A[\w.]+\z/
+
+      class << self
+        def of(raw_config)
+          return [] unless raw_config
+
+          root = raw_config.to_h.transform_keys(&:to_s)
+          @found = []
+          env(root["env"], "env")
+          hash(hash(root["env"])["tags"]).each { |tag, config| env(config, "env.tags.#{tag}") }
+          registry(root["registry"], "registry")
+          proxy(root["proxy"], "proxy")
+          list(hash(root["builder"])["secrets"]).each { |name| use(name, "builder.secrets") }
+          list(hash(root["ssh"])["key_data"]).each { |name| use(name, "ssh.key_data") }
+          hash(root["servers"]).each do |role, config|
+            env(hash(config)["env"], "servers.#{role}.env")
+            proxy(hash(config)["proxy"], "servers.#{role}.proxy")
+          end
+          hash(root["accessories"]).each do |name, config|
+            env(hash(config)["env"], "accessories.#{name}.env")
+            registry(hash(config)["registry"], "accessories.#{name}.registry")
+            proxy(hash(config)["proxy"], "accessories.#{name}.proxy")
+          end
+          @found
+        end
+
+        private
+          def env(config, key)
+            list(hash(config)["secret"]).each { |name| use(name.to_s.split(":", 2).last, "#{key}.secret") }
+          end
+
+          def registry(config, key)
+            %w[ username password ].each { |part| use(list(hash(config)[part]).first, "#{key}.#{part}") }
+          end
+
+          def proxy(config, key)
+            ssl = hash(hash(config)["ssl"])
+            %w[ certificate_pem private_key_pem ].each { |part| use(ssl[part], "#{key}.ssl.#{part}") }
+          end
+
+          def use(name, key)
+            @found << { name: name.to_s, key: key } if NAME.match?(name.to_s)
+          end
+
+          def hash(value) = value.is_a?(Hash) ? value : {}
+
+          def list(value) = value.is_a?(Array) ? value : []
+      end
+    end
+
+    # One reading of the secrets files. What a command prints and what a variable
+    # holds is kept out of the text while dotenv looks for more to substitute, in
+    # whichever order it does that; in its place stands a token, which is put back
+    # when dotenv is done with the value.
+    class Evaluation
+      # A value that is kept, and what is wrong with it. Of one that is text a shell
+      # may read it: what a person wrote into the same file, and what an in-process
+      # fetch gives, which is escaped for it. All others are data.
+      Kept = Struct.new(:value, :trouble, :text)
+
+      TOKEN = /\u{F8E6}(\d+)\u{F8E7}/
+
+      # Bytes that mean themselves to a shell, between blanks.
+      PLAIN = %r{\A[\w@%+=:,./ \t-]*\z}n
+
+      attr_reader :also
+
+      def initialize
+        @kept = []
+        @also = []
+        @troubles = {}
+      end
+
+      def troubles(name) = @troubles.fetch(name, [])
+
+      # A file begins. Each is read by itself: $X is X of the same file.
+      def file
+        @names = []
+        @written = []
+      end
+
+      def name=(name)
+        @name = name
+        @failed = []
+      end
+
+      # The value of @name, the text in dotenv's hands put together again.
+      def finish(text)
+        text.scan(TOKEN) { |(index)| blame(@kept[index.to_i]) }
+        @troubles[@name] = @failed
+        @names << @name
+        text.match?(TOKEN) ? @written.delete(@name) : @written << @name
+        reveal(text)
+      end
+
+      # Hash-like, for dotenv: a token for each variable.
+      class Variables
+        def initialize(evaluation, env)
+          @evaluation, @env = evaluation, env
+        end
+
+        def [](name) = @evaluation.variable(name, @env)
+      end
+
+      def variables(env) = env.is_a?(Variables) ? env : Variables.new(self, env)
+
+      def variable(name, env)
+        if env.key?(name)
+          failed = @names.include?(name) && troubles(name).any?
+          keep(env[name], trouble: ({ how: "depends", detail: name } if failed), text: @written.include?(name) || escaped?(env[name]))
+        elsif KamalOp.declared.key?(name)
+          keep(KamalOp.declared[name])
+        elsif ENV.key?(name)
+          keep(ENV[name])
+        else
+          keep("", trouble: { how: "unset", detail: name })
+        end
+      end
+
+      # What `...` is to the substitution: a command for the system.
+      def run(command)
+        return keep("") if blocked?(command)
+
+        line, env = shell(command)
+        env = KamalOp.declared.reject { |_, value| value.include?("\0") }.merge(env, SECRET => @name)
+        output = IO.popen(env, line, &:read).force_encoding(Encoding::UTF_8)
+        if $?.exitstatus == 127
+          fail!("missing", line[/\S+/])
+        elsif !$?.success?
+          fail!("exit", $?.signaled? ? "signal #{$?.termsig}" : "exit status #{$?.exitstatus}")
+        end
+        keep(without_newline(output, line), text: fetched?(line, output))
+      rescue SystemCallError => e
+        # dotenv would take a missing command for a missing file, and give nothing
+        # of this one.
+        e.is_a?(Errno::ENOENT) ? fail!("missing", line[/\S+/]) : fail!("exit", e.class.name)
+        keep("")
+      end
+
+      # A `kamal secrets` command, which Kamal runs in its own process.
+      def inline(command)
+        return keep("") if blocked?(command)
+
+        words = reveal(command).shellsplit[1..]
+        before, ENV[SECRET] = ENV[SECRET], @name
+        result = ::Kamal::Cli::Main.start(words + [ "--inline" ])
+        if result.is_a?(String)
+          fetch = words[1] == "fetch"
+          also!(result) if fetch
+          keep(result, text: fetch)
+        else
+          fail!("error", "`kamal secrets #{words[1]}` gives nothing#{", --account may be missing" if words[1] == "fetch" && words.none? { |w| w.start_with?("--account") }}")
+          keep("")
+        end
+      rescue SystemExit
+        fail!("usage", unset(command))
+        keep("")
+      rescue StandardError => e
+        # Only texts that Kamal and its adapters write: a parser's may quote values.
+        fail!("error", [ RuntimeError, ::Kamal::ConfigurationError, ArgumentError ].include?(e.class) ? e.message : "#{e.class} in `kamal secrets`")
+        keep("")
+      ensure
+        ENV[SECRET] = before
+      end
+
+      private
+        def keep(value, trouble: nil, text: false)
+          @kept << Kept.new(value.dup.force_encoding(Encoding::UTF_8), trouble, text)
+          "\u{F8E6}#{@kept.size - 1}\u{F8E7}"
+        end
+
+        def reveal(text) = replace(text) { |kept| kept.value }
+
+        # gsub would look into values that are no UTF-8.
+        def replace(text)
+          text.split(/(\u{F8E6}\d+\u{F8E7})/).map { |piece| (index = piece[TOKEN, 1]) ? yield(@kept[index.to_i]) : piece }.join
+        end
+
+        def fail!(how, detail) = @failed << { how: how, detail: detail.to_s.scrub }
+
+        def blame(kept)
+          @failed << kept.trouble if kept.trouble && !@failed.include?(kept.trouble)
+        end
+
+        # A command is not run on what did not arrive.
+        def blocked?(command)
+          depends = command.scan(TOKEN).filter_map { |(index)| (t = @kept[index.to_i].trouble) && t[:how] == "depends" && t }
+          @failed.concat(depends - @failed)
+          depends.any?
+        end
+
+        def unset(command)
+          command.scan(TOKEN).filter_map { |(index)| (t = @kept[index.to_i].trouble) && t[:how] == "unset" && t[:detail] }.first
+        end
+
+        # Exactly one newline is what the command added. Where it is known what it
+        # adds, a carriage return before it belongs to the value.
+        def without_newline(output, line)
+          case line
+          when /\A\s*op\s+read\s.*(\s-n|\s--no-newline)(\s|\z)/m then output
+          when /\A\s*(op\s+read|(bundle\s+exec\s+)?\S*kamal\s+secrets)\s/ then output.delete_suffix("\n")
+          else output.chomp
+          end
+        end
+
+        # Kamal before 2.10 escapes what any fetch prints.
+        def fetched?(line, output)
+          return false unless line.match?(/kamal\s+secrets\s+fetch\s/)
+
+          also!(output)
+          escaped?(output)
+        end
+
+        # JSON that is escaped for a shell is one word there, and none by itself.
+        def escaped?(value)
+          value.start_with?("\\{") && JSON.parse(value.shellsplit.first).is_a?(Hash)
+        rescue JSON::ParserError, ArgumentError
+          false
+        end
+
+        # Every field that was fetched is masked, extracted or not.
+        def also!(json)
+          json = json.shellsplit.first if json.start_with?("\\{")
+          parsed = JSON.parse(json)
+          @also.concat(parsed.values.grep(String)) if parsed.is_a?(Hash)
+        rescue JSON::ParserError, ArgumentError
+          nil
+        end
+
+        # The line for a shell, with values in it. dotenv would paste them, and the
+        # shell would read them: one with $( ) or a quote in it goes by way of the
+        # environment, quoted for the place where it stands.
+        def shell(command)
+          env = {}
+          quote = nil
+          line = +""
+          command.split(/(\u{F8E6}\d+\u{F8E7})/).each do |piece|
+            unless (index = piece[TOKEN, 1])
+              quote = quoting(piece, quote)
+              line << piece
+              next
+            end
+            kept = @kept[index.to_i]
+            if kept.text || PLAIN.match?(kept.value.b)
+              line << kept.value
+            else
+              name = "KAMAL_OP_VALUE_#{index}"
+              env[name] = kept.value
+              line << { "'" => %('"${#{name}}"'), '"' => "${#{name}}" }.fetch(quote, %("${#{name}}"))
+            end
+          end
+          [ line, env ]
+        end
+
+        # The quote that is open after text.
+        def quoting(text, quote)
+          text.scan(/\\.|['"]/m) do |found|
+            if found.start_with?("\\")
+              quote = nil if quote == "'" && found == "\\'"
+            elsif quote.nil?
+              quote = found
+            elsif quote == found
+              quote = nil
+            end
+          end
+          quote
+        end
+    end
+
+    # The methods of dotenv, and of Kamal's substitution in it, that an evaluation
+    # takes part in.
+    module Fidelity
+      class << self
+        def install
+          parser, variable = ::Dotenv::Parser, ::Dotenv::Substitutions::Variable
+          command = ::Kamal::Secrets::Dotenv::InlineCommandSubstitution
+          KamalOp.known KamalOp.instance_method?(parser, :parse_value, 1) && KamalOp.instance_method?(parser, :existing?, 1) &&
+            KamalOp.instance_method?(parser, :call, 0), "dotenv parses otherwise"
+          KamalOp.known parser.respond_to?(:substitutions) && parser.substitutions.include?(command) && parser.substitutions.include?(variable),
+            "dotenv substitutes otherwise"
+          KamalOp.known command.respond_to?(:call) && KamalOp.instance_method?(command.singleton_class, :inline_secrets_command, 1),
+            "Kamal substitutes otherwise"
+          KamalOp.known substitutes?(variable, command), "it substitutes in another way than it is known to"
+
+          parser.prepend(Parsed)
+          variable.singleton_class.prepend(Substituted)
+          command.singleton_class.prepend(Commanded)
+        end
+
+        private
+          # Whether the two do with a sample what they are known to do.
+          def substitutes?(variable, command)
+            names = Object.new
+            def names.[](name) = name == "KAMAL_OP_A" ? "<1>" : nil
+            variable.call('$KAMAL_OP_A ${KAMAL_OP_A} \$KAMAL_OP_A $ $(KAMAL_OP_A $KAMAL_OP_A)', names) == '<1> <1> $KAMAL_OP_A $ $(KAMAL_OP_A <1>)' &&
+              command.call('a \$(b $C) $D', {}) == 'a $(b $C) $D'
+          rescue StandardError
+            false
+          end
+      end
+
+      module Parsed
+        def call
+          KamalOp.evaluation&.file
+          super
+        end
+
+        private
+          # The parser asks this of a name right before it reads its value.
+          def existing?(key)
+            KamalOp.evaluation&.name = key
+            super
+          end
+
+          def parse_value(value)
+            KamalOp.evaluation ? KamalOp.evaluation.finish(super) : super
+          end
+      end
+
+      module Substituted
+        def call(value, env, ...)
+          KamalOp.evaluation ? super(value, KamalOp.evaluation.variables(env), ...) : super
+        end
+      end
+
+      module Commanded
+        def `(command)
+          KamalOp.evaluation ? KamalOp.evaluation.run(command) : super
+        end
+
+        def inline_secrets_command(command)
+          KamalOp.evaluation ? KamalOp.evaluation.inline(command) : super
+        end
+      end
+    end
+  end
+
+  unless KamalOp::SOCKET.empty?
+    # Kamal's commands are the last thing that `require "kamal"` loads of interest.
+    TracePoint.new(:end) do |trace|
+      if trace.path.end_with?("/kamal/cli/main.rb") && trace.self.is_a?(Class) && trace.self.name == "Kamal::Cli::Main"
+        trace.disable
+        KamalOp.attach(trace.self)
+      end
+    end.enable
+  end
+end

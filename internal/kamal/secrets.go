@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -99,6 +100,24 @@ func (s *Secrets) Lookup(name string) (Definition, bool) {
 	return Definition{}, false
 }
 
+// Before is the definition of name that a later one in the same file sees, as the
+// value of $name: the last before it.
+func (s *Secrets) Before(later Definition, name string) (Definition, bool) {
+	for _, file := range s.Files {
+		if file.Path != later.Place.File {
+			continue
+		}
+		for _, d := range slices.Backward(file.Definitions) {
+			before := d.Place.Line < later.Place.Line ||
+				d.Place.Line == later.Place.Line && d.Place.Column < later.Place.Column
+			if before && d.Name == name {
+				return d, true
+			}
+		}
+	}
+	return Definition{}, false
+}
+
 // Wanted is all that the files ask 1Password for, in their order.
 func (s *Secrets) Wanted() []Wanted {
 	var all []Wanted
@@ -122,7 +141,7 @@ func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
 	s := &Secrets{Names: []string{path + "-common", specific}}
 	var problems problem.List
 	for _, name := range s.Names {
-		text, err := os.ReadFile(inDir(o.Dir, name))
+		file, err := ReadSecretsFile(o.Dir, name, o.Env)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -132,10 +151,20 @@ func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
 			problems = append(problems, p)
 			continue
 		}
-		s.Files = append(s.Files, ParseSecrets(name, string(text), o.Env))
+		s.Files = append(s.Files, file)
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// ReadSecretsFile reads one secrets file. name is relative to dir, or absolute,
+// and stands in the places; env is as in ProjectOptions.
+func ReadSecretsFile(dir, name string, env []string) (*SecretsFile, error) {
+	text, err := os.ReadFile(inDir(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	return ParseSecrets(name, string(text), env), nil
 }

@@ -6,11 +6,167 @@
 // every `op read` line: it imports nothing of ours and nothing slow.
 package opclient
 
-import "io"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Name is the name under which the program is this one.
+const Name = "op"
 
 // Main carries out one call. args are without the program's name; env is the
-// environment as NAME=value entries. The result is the exit status.
+// environment as NAME=value entries. The result is the exit status. `op run`
+// does not return where it could start its command: the command takes the
+// place of this process.
 func Main(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	_, _ = io.WriteString(stderr, "[ERROR] op: there is no run to ask\n")
-	return 1
+	reply, err := call(args, env, stdin)
+	if err != nil {
+		say(stderr, err.Error())
+		return 1
+	}
+	if _, err := io.WriteString(stderr, reply.Stderr); err != nil {
+		return 1
+	}
+	if _, err := stdout.Write(reply.Stdout); err != nil {
+		return 1
+	}
+	if len(reply.Exec) == 0 {
+		return reply.Status
+	}
+	return replace(reply, env, stderr)
+}
+
+// say prints an error as the op CLI does.
+func say(stderr io.Writer, message string) {
+	// Nobody is left to tell where standard error is gone.
+	_, _ = fmt.Fprintf(stderr, "[ERROR] %s %s\n", time.Now().Format("2006/01/02 15:04:05"), message)
+}
+
+func call(args, env []string, stdin io.Reader) (*Reply, error) {
+	request := Request{Args: args, Secret: get(env, SecretVariable)}
+	switch command := firstWord(args); command {
+	case "inject":
+		text, err := io.ReadAll(io.LimitReader(stdin, MaxMessage/2))
+		if err != nil {
+			return nil, fmt.Errorf("reading standard input: %w", err)
+		}
+		request.Stdin, request.Env = text, env
+	case "run":
+		for _, entry := range env {
+			_, value, _ := strings.Cut(entry, "=")
+			if !strings.HasPrefix(value, "op://") {
+				continue
+			}
+			request.Env = append(request.Env, entry)
+			if strings.Contains(value, "$") { // a variable may be any
+				request.Env = env
+				break
+			}
+		}
+	}
+	socket, err := find(env)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dial(socket)
+	if err != nil {
+		return nil, fmt.Errorf("the run that gave this op is over, or cannot be reached: %w", err)
+	}
+	defer func() { _ = conn.Close() }()
+	message, err := json.Marshal(struct {
+		Op Request `json:"op"`
+	}{request})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(append(message, '\n')); err != nil {
+		return nil, fmt.Errorf("asking the run that gave this op: %w", err)
+	}
+	reply := &Reply{}
+	if err := json.NewDecoder(io.LimitReader(conn, MaxMessage)).Decode(reply); err != nil {
+		return nil, fmt.Errorf("the run that gave this op has not answered: %w", err)
+	}
+	return reply, nil
+}
+
+// firstWord is the command: the first argument that is no flag.
+func firstWord(args []string) string {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
+	}
+	return ""
+}
+
+// find is the path of the socket: where the variable says, else beside the first
+// `op` on the PATH that has one, for children whose environment was emptied.
+func find(env []string) (string, error) {
+	if socket := get(env, SocketVariable); socket != "" {
+		return socket, nil
+	}
+	for _, dir := range filepath.SplitList(get(env, "PATH")) {
+		if dir == "" {
+			continue
+		}
+		socket := filepath.Join(dir, SocketName)
+		if info, err := os.Stat(socket); err == nil && info.Mode()&os.ModeSocket != 0 {
+			return socket, nil
+		}
+	}
+	return "", errors.New("this op is kamal-op's, and there is no run of it to ask: " + SocketVariable + " is not set")
+}
+
+// get is a variable of the environment; the last entry counts.
+func get(env []string, name string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(env[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// replace puts a command in the place of this process. The result is the status
+// where that fails, as a shell has it.
+func replace(reply *Reply, env []string, stderr io.Writer) int {
+	set := map[string]bool{}
+	for _, entry := range reply.Set {
+		name, _, _ := strings.Cut(entry, "=")
+		set[name] = true
+	}
+	var own []string
+	for _, entry := range env {
+		if name, _, _ := strings.Cut(entry, "="); !set[name] {
+			own = append(own, entry)
+		}
+	}
+	path, err := lookPath(reply.Exec[0], get(env, "PATH"))
+	if err != nil {
+		say(stderr, err.Error())
+		return 127
+	}
+	err = syscall.Exec(path, reply.Exec, append(own, reply.Set...))
+	say(stderr, fmt.Sprintf("running %s: %v", reply.Exec[0], err))
+	return 126
+}
+
+func lookPath(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(path) {
+		candidate := filepath.Join(dir, name)
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+			return candidate, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not found on PATH", name)
 }

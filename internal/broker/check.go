@@ -1,0 +1,312 @@
+package broker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// A check is what Kamal holds after it has read its secrets files, before it goes
+// on.
+type check struct {
+	Dir     string   `json:"dir"`
+	Files   []string `json:"files"`   // secrets files that exist, in Kamal's order
+	Command string   `json:"command"` // such as deploy or app boot
+
+	Used    []used   `json:"used"`
+	Secrets []held   `json:"secrets"`
+	Also    [][]byte `json:"also"`   // further values to mask: of a fetch, fields that nothing extracts
+	Output  []string `json:"output"` // keys of deploy.yml's output that copy what hooks print
+}
+
+// A used is a place of the configuration, as Kamal resolved it, that names a
+// secret.
+type used struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
+}
+
+// A held is one secret as Kamal holds it, and what went wrong with it.
+type held struct {
+	Name     string    `json:"name"`
+	Value    []byte    `json:"value"`
+	Supplied bool      `json:"supplied"` // by the preload: no secrets file defines it
+	Failed   []trouble `json:"failed"`
+}
+
+// A trouble is one thing that went wrong when a value was put together.
+type trouble struct {
+	How    string `json:"how"`    // exit, missing, error, usage, unset, depends
+	Detail string `json:"detail"` // the status, the command's name, the message, the variable
+}
+
+type checkReply struct {
+	Stop string `json:"stop,omitempty"`
+}
+
+// check masks what Kamal holds and holds it against the vault. The answer is what
+// Kamal waits for.
+func (b *Broker) check(ctx context.Context, c *check) *checkReply {
+	var values []mask.Secret
+	for _, h := range c.Secrets {
+		values = append(values, mask.NewSecret(h.Name, string(h.Value)))
+	}
+	for _, value := range c.Also {
+		values = append(values, mask.NewSecret("", string(value)))
+	}
+	if err := b.mask(values...); err != nil {
+		return &checkReply{Stop: b.stopFor(problem.Of(err))}
+	}
+	j := b.judge(ctx, c)
+	var problems problem.List
+	if !b.o.AllowOutputCopies {
+		for _, key := range c.Output {
+			p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", key)
+			p.Hint = "take output." + key + " out of deploy.yml, or allow it with --allow-output-copies"
+			problems = append(problems, p)
+		}
+	}
+	for _, h := range c.Secrets {
+		p := j.secret(h)
+		switch {
+		case p == nil:
+		case j.matters(h.Name):
+			problems = append(problems, p)
+		default:
+			b.once(Event{Kind: Warning, Message: p.Error() + " (nothing in the configuration uses it)", Hint: p.Hint})
+		}
+	}
+	problems = append(problems, j.undefined()...)
+	if len(problems) > 0 {
+		return &checkReply{Stop: b.stopFor(problems)}
+	}
+	j.tellEscapes()
+	b.notify(Event{Kind: Checked, Message: fmt.Sprintf("%d secrets hold what they should", len(c.Secrets))})
+	return &checkReply{}
+}
+
+// A judge holds one evaluation of the secrets files against what it should be.
+type judge struct {
+	b     *Broker
+	ctx   context.Context
+	c     *check
+	files *kamal.Secrets
+	held  map[string]held
+	roots map[string]bool // names whose failure is told in place of others'
+}
+
+func (b *Broker) judge(ctx context.Context, c *check) *judge {
+	j := &judge{b: b, ctx: ctx, c: c, held: map[string]held{}, files: &kamal.Secrets{}, roots: map[string]bool{}}
+	var env []string
+	if b.o.Project != nil {
+		env = b.o.Project.Env
+	}
+	// The files as they are now: a hook may have written one, and a nested Kamal
+	// may be of another destination.
+	for _, name := range c.Files {
+		if file, err := kamal.ReadSecretsFile(c.Dir, name, env); err == nil {
+			j.files.Files = append(j.files.Files, file)
+		}
+	}
+	for _, h := range c.Secrets {
+		j.held[h.Name] = h
+		for _, t := range h.Failed {
+			if t.How == "depends" && j.uses(h.Name) {
+				j.roots[t.Detail] = true
+			}
+		}
+	}
+	return j
+}
+
+func (j *judge) uses(name string) bool {
+	return slices.ContainsFunc(j.c.Used, func(u used) bool { return u.Name == name })
+}
+
+// matters says whether a problem of the name is one of the run: the configuration
+// uses it, or something that it uses came of it.
+func (j *judge) matters(name string) bool { return j.uses(name) || j.roots[name] }
+
+// secret is what is wrong with one secret, or nil.
+func (j *judge) secret(h held) *problem.Problem {
+	d, defined := j.files.Lookup(h.Name)
+	at := func(p *problem.Problem) *problem.Problem {
+		if p != nil && p.Place.File == "" && defined {
+			p.Place = d.Place
+		}
+		return p
+	}
+	for _, t := range h.Failed {
+		if t.How == "depends" {
+			// The other is told, once, with the names that it takes along.
+			if _, told := j.held[t.Detail]; told && len(j.held[t.Detail].Failed) > 0 {
+				return nil
+			}
+		}
+	}
+	if len(h.Failed) > 0 {
+		return at(j.failed(h, d))
+	}
+	value := string(h.Value)
+	if strings.ContainsRune(value, 0) {
+		p := problem.Newf("%s has a NUL byte, which no environment variable can hold", h.Name)
+		p.Hint = "store it as base64 and have the app decode it"
+		return at(p)
+	}
+	if defined && !h.Supplied {
+		if p := j.against(h.Name, value, d); p != nil {
+			return at(p)
+		}
+	}
+	if value == "" && !slices.Contains(j.b.o.AllowEmpty, h.Name) {
+		return at(j.empty(h.Name, d))
+	}
+	return nil
+}
+
+// failed tells what went wrong when the value was put together.
+func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
+	t := h.Failed[0]
+	p := problem.New("", "")
+	switch t.How {
+	case "missing":
+		p.Message = fmt.Sprintf("%s: its command is not found: %s", h.Name, t.Detail)
+		p.Hint = "correct its name, or install it where the deploy runs"
+	case "unset":
+		p.Message = fmt.Sprintf("%s: $%s is not set", h.Name, t.Detail)
+		p.Hint = fmt.Sprintf("declare it, as in --secret %s=op://vault/item/%s, or define it above in the same file: each secrets file is read by itself", t.Detail, t.Detail)
+	case "usage":
+		p.Message = fmt.Sprintf("%s: its command is not used as it should be", h.Name)
+		if t.Detail != "" {
+			p.Message += ": $" + t.Detail + " is not set"
+			p.Hint = "define " + t.Detail + " above in the same file: each secrets file is read by itself"
+		}
+	case "depends":
+		p.Message = fmt.Sprintf("%s: $%s did not arrive", h.Name, t.Detail)
+	case "error":
+		p.Message = fmt.Sprintf("%s: %s", h.Name, t.Detail)
+	default:
+		p.Message = fmt.Sprintf("%s: its command failed, %s", h.Name, t.Detail)
+		p.Hint = "run what stands in its $(…) by itself to see why"
+	}
+	if d.Kind == kamal.Fetch && t.How == "error" {
+		p.Message = fmt.Sprintf("%s: the secrets could not be fetched: %s", h.Name, t.Detail)
+	}
+	for _, lookup := range j.lookups(h.Name) {
+		p.Details = append(p.Details, lookup.Message)
+		p.Details = append(p.Details, lookup.Details...)
+		if lookup.Hint != "" {
+			p.Hint = lookup.Hint
+		}
+		p.Status = lookup.Status
+	}
+	var others []string
+	for _, other := range j.c.Secrets {
+		if slices.ContainsFunc(other.Failed, func(t trouble) bool { return t.How == "depends" && t.Detail == h.Name }) {
+			others = append(others, other.Name)
+		}
+	}
+	if len(others) > 0 {
+		p.Details = append(p.Details, "with it are missing: "+strings.Join(others, ", "))
+	}
+	return p
+}
+
+// lookups are the failed lookups that were made for a secret.
+func (j *judge) lookups(name string) problem.List {
+	j.b.mu.Lock()
+	defer j.b.mu.Unlock()
+	var list problem.List
+	for _, f := range j.b.failures {
+		if f.secret == name && !slices.ContainsFunc(list, func(p *problem.Problem) bool { return p.Message == f.problem.Message }) {
+			list = append(list, f.problem)
+		}
+	}
+	return list
+}
+
+func (j *judge) empty(name string, d kamal.Definition) *problem.Problem {
+	p := problem.Newf("%s is empty", name)
+	p.Hint = "allow it with --allow-empty " + name
+	switch d.Kind {
+	case kamal.Extract, kamal.Read:
+		p.Hint = "fill the field in 1Password, or allow it with --allow-empty " + name
+	case kamal.Command:
+		p.Message += ": its command prints nothing"
+	case kamal.PassThrough:
+		p.Message += fmt.Sprintf(": so is $%s", d.Parts[0].Name)
+	case kamal.Literal:
+		p.Message += " in the secrets file"
+		p.Hint = "give it a value, or allow it with --allow-empty " + name
+	}
+	return p
+}
+
+// mustBeThere are the commands that read every secret of env and the registry's:
+// a name that nobody defines would end them, on the servers if not before.
+var mustBeThere = []string{"deploy", "redeploy", "setup", "app boot"}
+
+// undefined are the secrets that such a command will ask for and nothing defines.
+func (j *judge) undefined() problem.List {
+	if !slices.Contains(mustBeThere, j.c.Command) {
+		return nil
+	}
+	var problems problem.List
+	told := map[string]bool{}
+	for _, u := range j.c.Used {
+		if _, ok := j.held[u.Name]; ok || told[u.Name] || u.Key != "env.secret" && !strings.HasPrefix(u.Key, "registry.") {
+			continue
+		}
+		told[u.Name] = true
+		p := problem.Newf("%s is named in %s of deploy.yml but nothing defines it", u.Name, u.Key)
+		p.Hint = fmt.Sprintf("declare it, as in --secret %s=op://vault/item/%s, or define it in .kamal/secrets", u.Name, u.Name)
+		if at := j.b.placeOf(u.Name); at.File != "" {
+			p.Message = fmt.Sprintf("%s is named in %s but nothing defines it", u.Name, at.File)
+			p.Place = at
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}
+
+// placeOf is where deploy.yml names a secret.
+func (b *Broker) placeOf(name string) problem.Place {
+	if b.o.Project == nil || b.o.Project.Config == nil {
+		return problem.Place{}
+	}
+	for _, u := range b.o.Project.Config.Uses {
+		if u.Name == name {
+			return u.Place
+		}
+	}
+	return problem.Place{}
+}
+
+// tellEscapes names, once, the secrets that Kamal's env file will change.
+func (j *judge) tellEscapes() {
+	names := map[string]bool{}
+	for _, u := range j.c.Used {
+		if !strings.HasSuffix(u.Key, ".secret") && u.Key != "env.secret" || names[u.Name] {
+			continue
+		}
+		names[u.Name] = true
+		if value := string(j.held[u.Name].Value); kamal.EnvFileValue(value) != value {
+			j.b.once(Event{
+				Kind:    Notice,
+				Message: u.Name + " has line breaks, tabs, control characters or backslashes, which Kamal's env file escapes: the container gets \\n for a line break, \\\\ for a backslash",
+				Hint:    "if the app does not undo that, keep the value base64-encoded in 1Password and have the app decode it",
+			})
+		}
+	}
+}
+
+// byPlace orders problems as they stand in the files.
+func byPlace(a, b *problem.Problem) int {
+	return cmp.Or(strings.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
+}

@@ -1,0 +1,205 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// against holds a value against what its definition says it must be: where the
+// line is only a pass-through, an extract or a read, the vault's; where it is
+// composed, every part must be in it.
+func (j *judge) against(name, value string, d kamal.Definition) *problem.Problem {
+	for _, part := range d.Parts {
+		want, from, known := j.expected(d, part, 0)
+		if !known || value == want || len(d.Parts) > 1 && strings.Contains(value, want) {
+			continue
+		}
+		p := problem.Newf("%s: what Kamal holds is not what %s has", name, from)
+		if len(d.Parts) > 1 {
+			p.Message = fmt.Sprintf("%s: what %s has is not in what Kamal holds", name, from)
+		}
+		p.Hint = "dotenv has read the value again, or something else has changed it on its way; kamal-op stops rather than deploy it"
+		return p
+	}
+	return nil
+}
+
+// expected is the value that a part must have, and where it comes from. It is not
+// known for what 1Password has no part in.
+func (j *judge) expected(d kamal.Definition, part kamal.Part, depth int) (value, from string, known bool) {
+	switch part.Kind {
+	case kamal.PassThrough:
+		earlier, ok := j.files.Before(d, part.Name)
+		if ok {
+			if len(earlier.Parts) != 1 || depth > 10 {
+				return "", "", false
+			}
+			return j.expected(earlier, earlier.Parts[0], depth+1)
+		}
+		for _, declared := range j.b.o.Declared {
+			if declared.Secret.Name() == part.Name {
+				return declared.Secret.Reveal(), "the declared " + part.Name, true
+			}
+		}
+	case kamal.Read:
+		if len(part.Wanted) != 1 || !part.Known || j.b.o.Vault == nil {
+			return "", "", false
+		}
+		value, err := j.b.wanted(j.ctx, part.Wanted[0])
+		return value, part.Wanted[0].Reference, err == nil
+	case kamal.Extract:
+		source, ok := j.files.Before(d, part.Source)
+		if !ok || part.Source == "" || source.Kind != kamal.Fetch || j.b.o.Vault == nil {
+			return "", "", false
+		}
+		field, ok := j.b.extracted(j.ctx, source.Parts[0], part.Name)
+		return field.value, field.from, ok
+	}
+	return "", "", false
+}
+
+// wanted reads what a secrets file asks for, as `op` would give it to Kamal.
+func (b *Broker) wanted(ctx context.Context, w kamal.Wanted) (string, error) {
+	if w.Reference != "" {
+		ref, err := onepassword.ParseReference(w.Reference)
+		if err != nil {
+			return "", err
+		}
+		value, err := b.o.Vault.Read(ctx, ref)
+		return value.Reveal(), err
+	}
+	item, err := b.o.Vault.Item(ctx, w.Vault, w.Item)
+	if err != nil || w.Field == "" {
+		return "", err
+	}
+	field, _, err := itemGetter{b: b, vault: w.Vault, item: w.Item, found: item}.byLabel(ctx, w.Field)
+	if err != nil {
+		return "", err
+	}
+	return field.Value.Reveal(), nil
+}
+
+// A fetched is one entry of what `kamal secrets fetch` gives.
+type fetched struct{ key, value, from string }
+
+// extracted is what `kamal secrets extract` takes out of a fetch: the exact key,
+// else the first that ends in /name.
+func (b *Broker) extracted(ctx context.Context, fetch kamal.Part, name string) (fetched, bool) {
+	if !fetch.Known || name == "" {
+		return fetched{}, false
+	}
+	var all []fetched
+	put := func(w kamal.Wanted, path, value string) {
+		key := w.Vault + "/" + w.Item + "/" + path
+		f := fetched{key: strings.TrimSuffix(key, "/password"), value: value, from: "op://" + key}
+		if i := slices.IndexFunc(all, func(have fetched) bool { return have.key == f.key }); i >= 0 {
+			all[i] = f
+			return
+		}
+		all = append(all, f)
+	}
+	for _, w := range fetch.Wanted {
+		item, err := b.o.Vault.Item(ctx, w.Vault, w.Item)
+		if err != nil {
+			return fetched{}, false
+		}
+		get := itemGetter{b: b, vault: w.Vault, item: w.Item, found: item}
+		if w.Field == "" {
+			for i := range item.Fields {
+				f := &item.Fields[i]
+				put(w, get.path(f), f.Value.Reveal())
+			}
+			continue
+		}
+		f, path, err := get.byLabel(ctx, w.Field)
+		if err != nil {
+			return fetched{}, false
+		}
+		put(w, path, f.Value.Reveal())
+	}
+	for _, f := range all {
+		if f.key == name {
+			return f, true
+		}
+	}
+	for _, f := range all {
+		if strings.HasSuffix(f.key, "/"+name) {
+			return f, true
+		}
+	}
+	return fetched{}, false
+}
+
+// Preflight reads, without starting anything, what the secrets that deploy.yml
+// uses will need of the vault, and tells what is wrong with it: fields that are
+// not there, or empty. Kamal would come upon the same, later and one at a time.
+func (b *Broker) Preflight(ctx context.Context) problem.List {
+	project := b.o.Project
+	if project == nil || project.Secrets == nil || project.Config == nil || b.o.Vault == nil {
+		return nil
+	}
+	j := &judge{b: b, ctx: ctx, files: project.Secrets}
+	var problems problem.List
+	told := map[string]bool{}
+	tell := func(p *problem.Problem) {
+		if key := p.Error(); !told[key] {
+			told[key] = true
+			problems = append(problems, p)
+		}
+	}
+	for _, name := range project.Config.Used() {
+		d, ok := project.Secrets.Lookup(name)
+		if !ok {
+			continue
+		}
+		for _, part := range j.sources(d, 0) {
+			for _, w := range part.Wanted {
+				if _, err := b.wanted(ctx, w); err != nil {
+					for _, p := range problem.Of(err) {
+						at := *p
+						at.Place = w.Place
+						tell(&at)
+					}
+				}
+			}
+		}
+		if len(d.Parts) != 1 || slices.Contains(b.o.AllowEmpty, name) {
+			continue
+		}
+		if value, from, known := j.expected(d, d.Parts[0], 0); known && value == "" {
+			p := problem.Newf("%s is empty: %s has no value", name, from)
+			p.Hint = "fill the field in 1Password, or allow it with --allow-empty " + name
+			p.Place = d.Place
+			tell(p)
+		}
+	}
+	slices.SortStableFunc(problems, byPlace)
+	return problems
+}
+
+// sources are the parts that a definition's value comes from: its own, and those
+// of what it takes from other names of the file.
+func (j *judge) sources(d kamal.Definition, depth int) []kamal.Part {
+	if depth > 10 {
+		return nil
+	}
+	parts := d.Parts
+	for _, part := range d.Parts {
+		names := part.Variables
+		if part.Kind == kamal.PassThrough {
+			names = []string{part.Name}
+		}
+		for _, name := range names {
+			if earlier, ok := j.files.Before(d, name); ok {
+				parts = append(parts[:len(parts):len(parts)], j.sources(earlier, depth+1)...)
+			}
+		}
+	}
+	return parts
+}

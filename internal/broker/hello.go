@@ -1,0 +1,70 @@
+package broker
+
+import (
+	"fmt"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A hello is what the preload says when a Kamal has read its configuration.
+type hello struct {
+	PID    int    `json:"pid"`
+	Kamal  string `json:"kamal"`
+	Dotenv string `json:"dotenv"`
+	Ruby   string `json:"ruby"`
+	Aside  []part `json:"aside"` // what of the preload stepped aside
+}
+
+// A part of the preload, and why it stepped aside.
+type part struct {
+	Part string `json:"part"`
+	Why  string `json:"why"`
+}
+
+// A helloReply is what the preload is to do.
+type helloReply struct {
+	// Declared are the declared secrets: they answer $NAME. JSON has their bytes
+	// in base64, since Ruby's and Go's ideas of a string differ.
+	Declared map[string][]byte `json:"declared"`
+
+	ForwardAgent bool   `json:"forward_agent"`
+	Stop         string `json:"stop,omitempty"` // why Kamal is not to go on
+}
+
+func (b *Broker) hello(h *hello) *helloReply {
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent}
+	for _, d := range b.o.Declared {
+		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())
+	}
+	b.notify(Event{Kind: Attach, Message: fmt.Sprintf("kamal %s, dotenv %s, ruby %s", h.Kamal, h.Dotenv, h.Ruby)})
+	for _, aside := range h.Aside {
+		b.once(Event{
+			Kind:    Warning,
+			Message: fmt.Sprintf("kamal %s, dotenv %s: %s is left to Kamal, %s", h.Kamal, h.Dotenv, aside.Part, aside.Why),
+			Hint:    "what arrives is still held against the vault; a newer kamal-op may know this version",
+		})
+	}
+	return r
+}
+
+// stopFor remembers the problems that Kamal is stopped for, and tells them in its
+// words.
+func (b *Broker) stopFor(problems problem.List) string {
+	b.mu.Lock()
+	b.problems = append(b.problems, problems...)
+	b.mu.Unlock()
+	text := ""
+	for i, p := range problems {
+		if i > 0 {
+			text += "\n  "
+		}
+		text += p.Error()
+		for _, detail := range p.Details {
+			text += "\n    " + detail
+		}
+		if p.Hint != "" {
+			text += "\n    hint: " + p.Hint
+		}
+	}
+	return text
+}
