@@ -7,8 +7,8 @@ import (
 )
 
 // A guard keeps a child's output from being taken for marks of the log. One
-// that counts at the beginning of a line gets a space before it; one that
-// counts anywhere gets a space before its last character.
+// that counts at the beginning of a line gets a backslash before it; one that
+// counts anywhere gets it before its last character.
 type guard struct {
 	mu       sync.Mutex
 	to       io.Writer
@@ -67,17 +67,17 @@ func (g *guard) Write(p []byte) (int, error) {
 	}
 	text := append(g.held, p...)
 	out := make([]byte, 0, len(text)+8)
-	i, space := 0, -1
+	i, insert := 0, -1
 	for ; i < len(text); i++ {
 		at, partial := g.at(text[i:])
 		if partial {
 			break
 		}
 		if at >= 0 {
-			space = max(i+at, g.shown) // what was flushed cannot be changed
+			insert = max(i+at, g.shown) // what was flushed cannot be changed
 		}
-		if i == space {
-			out = append(out, ' ')
+		if i == insert {
+			out = append(out, '\\')
 			g.state.within = true
 		}
 		if i >= g.shown {
@@ -92,10 +92,10 @@ func (g *guard) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// at tells where in a text a space belongs because it begins with a mark, or -1;
+// at tells where in a text a backslash belongs because it begins with a mark, or -1;
 // and whether it may yet turn out to begin with one.
-func (g *guard) at(text []byte) (space int, partial bool) {
-	space = -1
+func (g *guard) at(text []byte) (insert int, partial bool) {
+	insert = -1
 	if !g.state.within && g.state.escape == 0 {
 		for _, m := range g.starts {
 			if bytes.HasPrefix(text, m) {
@@ -110,7 +110,7 @@ func (g *guard) at(text []byte) (space int, partial bool) {
 		}
 		partial = partial || bytes.HasPrefix(m, text)
 	}
-	return space, partial
+	return insert, partial
 }
 
 // Flush passes on what is held. It stays known, so that a mark cannot be made

@@ -14,6 +14,9 @@ type log struct {
 	out   io.Writer
 	begun bool // the last byte was not the end of a line
 	used  bool // something was written: before that, begun is a guess
+	// beside is begun for another stream on the same terminal. What it stands
+	// on is not known, a file perhaps: a line is ended once too often then.
+	beside bool
 
 	guard func(io.Writer) Stream // keeps a child's output from being commands
 	child Stream                 // the guard of this log, shared by all children's streams
@@ -63,11 +66,12 @@ func (l *log) line(text string) error {
 // write is line with mu held.
 func (l *log) write(text string) error {
 	l.around(func() error {
-		if l.begun {
+		if l.begun || l.beside {
 			// What the guard holds back belongs to the child's line.
 			l.note(l.child.Flush())
 			text = "\n" + text
 			l.child = l.guard(sink{l})
+			l.beside = false
 		}
 		_, err := io.WriteString(sink{l}, text+"\n")
 		l.note(err)
@@ -136,7 +140,7 @@ func (a aside) Write(p []byte) (n int, err error) {
 	defer a.mu.Unlock()
 	err = a.around(func() error {
 		if len(p) > 0 {
-			a.begun = p[len(p)-1] != '\n'
+			a.beside = p[len(p)-1] != '\n'
 		}
 		n, err = a.to.Write(p)
 		return err

@@ -99,7 +99,7 @@ func (t *terminal) hide() {
 // show draws the line unless a child has begun one of its own; the log's lock
 // is held.
 func (t *terminal) show() {
-	if t.text == "" || t.log.begun {
+	if t.text == "" || t.log.begun || t.log.beside {
 		return
 	}
 	width := 80
