@@ -1,0 +1,109 @@
+package review
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// ConfigPreload is Ruby to be required before Kamal (RUBYOPT=-r FILE): `kamal
+// config`, with it, writes the resolved configuration as one line of JSON and
+// nothing of what is secret in it. ParseResolved reads that.
+//
+//go:embed config.rb
+var ConfigPreload string
+
+// ResolvedLine begins the line that ConfigPreload writes.
+const ResolvedLine = "@kamal-op-resolved "
+
+// A Resolved is what Kamal makes of deploy.yml, as far as it can touch another app.
+type Resolved struct {
+	Service     string              `json:"service"`
+	Destination string              `json:"destination"`
+	Image       string              `json:"image"`   // the repository, with the registry's server
+	Version     string              `json:"version"` // the image's tag
+	Hosts       []string            `json:"hosts"`   // that Kamal connects to
+	Roles       map[string]Role     `json:"roles"`
+	Accessories map[string]Resource `json:"accessories"`
+	Volumes     []string            `json:"volumes"` // of the app, SOURCE:TARGET[:OPTIONS]
+}
+
+// A Role is one role of the app.
+type Role struct {
+	Hosts  []string          `json:"hosts"`
+	Labels map[string]string `json:"labels"`
+	Proxy  *Proxy            `json:"proxy"` // nil where it takes no requests
+}
+
+// A Proxy is what kamal-proxy is told of a role or an accessory.
+type Proxy struct {
+	Hosts        []string `json:"hosts"`
+	TLS          bool     `json:"tls"`
+	PathPrefixes []string `json:"path_prefixes"`
+	Health       string   `json:"health"` // the health check's path, "" where none is given
+	Port         int      `json:"port"`   // kamal-proxy's own, 0 where it is the usual
+}
+
+// A Resource is one accessory.
+type Resource struct {
+	Service string            `json:"service"` // its container's name and label
+	Image   string            `json:"image"`
+	Hosts   []string          `json:"hosts"`
+	Labels  map[string]string `json:"labels"`
+	Volumes []string          `json:"volumes"`
+	Port    string            `json:"port"` // published, "5432:5432" or "127.0.0.1:5432:5432"
+	Proxy   *Proxy            `json:"proxy"`
+}
+
+// ParseResolved finds the configuration in what Kamal wrote.
+func ParseResolved(output []byte) (Resolved, error) {
+	var r Resolved
+	for l := range bytes.Lines(output) {
+		if raw, ok := bytes.CutPrefix(l, []byte(ResolvedLine)); ok {
+			if err := json.Unmarshal(raw, &r); err != nil {
+				return Resolved{}, fmt.Errorf("reading the resolved configuration: %w", err)
+			}
+			if r.Service == "" || r.Image == "" {
+				return Resolved{}, errors.New("reading the resolved configuration: it has no service or no image")
+			}
+			return r, nil
+		}
+	}
+	return Resolved{}, problem.Newf("kamal config did not show the configuration")
+}
+
+// proxies is every proxy of a configuration, with what it is of.
+func (r Resolved) proxies() map[string]*Proxy {
+	all := map[string]*Proxy{}
+	for name, role := range r.Roles {
+		if role.Proxy != nil {
+			all["role "+name] = role.Proxy
+		}
+	}
+	for name, a := range r.Accessories {
+		if a.Proxy != nil {
+			all["accessory "+name] = a.Proxy
+		}
+	}
+	return all
+}
+
+// a source of a volume: a name or a path on the host; read is true where it is
+// mounted to be read only.
+func volume(spec string) (source string, read bool) {
+	parts := strings.SplitN(spec, ":", 3)
+	if len(parts) == 3 {
+		for o := range strings.SplitSeq(parts[2], ",") {
+			read = read || o == "ro"
+		}
+	}
+	if len(parts) == 1 {
+		return "", false // anonymous
+	}
+	return strings.TrimPrefix(parts[0], "$PWD/"), read
+}
