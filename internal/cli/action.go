@@ -15,7 +15,7 @@ import (
 type actionCommand struct{}
 
 // actionCommands are what the input command may say.
-var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "rehearse", "version"}
+var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "rehearse", "version"}
 
 // Run does what the input command says.
 func (actionCommand) Run(a *app) error {

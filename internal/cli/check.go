@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// checkCommand is `kamal-op check`.
+type checkCommand struct {
+	vaultFlags
+	Destination      string `name:"destination" short:"d" help:"Check this destination alone (default all that have a file)."`
+	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
+	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+	Offline          bool   `name:"offline" help:"Ask no vault and run nothing: safe for a pull request from anyone."`
+	Format           string `name:"format" enum:"text,json,sarif" default:"text" help:"Output: text, json or sarif."`
+}
+
+// Run checks, and ends with 3 where something is wrong.
+func (c checkCommand) Run(a *app) error {
+	dir, err := a.directory(c.WorkingDirectory)
+	if err != nil {
+		return err
+	}
+	o := drift.Options{Dir: dir, ConfigFile: c.ConfigFile, Env: a.Env}
+	if c.Destination != "" {
+		o.Destinations = []string{c.Destination}
+	}
+	declared, err := c.declarations()
+	if err != nil {
+		return err
+	}
+	for _, d := range declared {
+		if d.Name != "" {
+			o.Declared = append(o.Declared, d.Name)
+		}
+	}
+	o.AllowEmpty = c.AllowEmpty.names()
+	ctx, _, stop := supervise.Notify(context.Background())
+	defer stop()
+	if c.Offline {
+		o.Env = nil // whose value is another machine's matter
+	} else {
+		vault, ok, err := a.vault(c.vaultFlags)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			a.notices("no credentials for 1Password are given: the vault is not asked (--offline says so without this notice)")
+		} else {
+			if vault.Prepare != nil {
+				vault.Prepare()
+			}
+			backend, err := vault.Open()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = backend.Close() }()
+			resolver := onepassword.NewResolver(backend, onepassword.Options{})
+			o.Vault = resolver
+			names, err := wholeItems(ctx, resolver, declared)
+			if err != nil {
+				return a.explainConnect(err)
+			}
+			o.Declared = append(o.Declared, names...)
+		}
+	}
+	report, err := drift.Check(ctx, o)
+	if err != nil {
+		return a.explainConnect(err)
+	}
+	return c.tell(a, report)
+}
+
+// wholeItems are the names that declarations of whole items declare.
+func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration) ([]string, error) {
+	var names []string
+	for _, d := range declared {
+		if d.Name != "" {
+			continue
+		}
+		secrets, err := r.Resolve(ctx, []onepassword.Declaration{d})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range secrets {
+			names = append(names, s.Name())
+		}
+	}
+	return names, nil
+}
+
+// tell writes the report; on a CI system that can show them at the line, its
+// findings are annotations too.
+func (c checkCommand) tell(a *app, report drift.Report) error {
+	var err error
+	switch c.Format {
+	case "json":
+		err = drift.WriteJSON(a.Stdout, report)
+	case "sarif":
+		err = drift.WriteSARIF(a.Stdout, report, ReleaseVersion())
+	default:
+		err = drift.WriteText(a.Stdout, report, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
+		if a.env["GITHUB_ACTIONS"] == "true" {
+			annotate(a, report)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if report.Failed() {
+		return exitStatus(problem.Found)
+	}
+	return nil
+}
+
+func annotate(a *app, report drift.Report) {
+	for _, f := range report.Findings {
+		if f.Level == drift.Error {
+			a.system.Error(f.Problem)
+		} else {
+			a.system.Warning(f.Problem)
+		}
+	}
+}

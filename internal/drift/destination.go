@@ -1,0 +1,141 @@
+package drift
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A destinationCheck is the check of one destination.
+type destinationCheck struct {
+	o           Options
+	destination string
+	project     *kamal.Project
+	base        *kamal.Config // without the destination's file; nil without a destination
+	findings    []Finding
+	inVault     map[kamal.Wanted]State // what of the vault is known
+}
+
+func openDestination(o Options, destination string) (*destinationCheck, error) {
+	p := kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination, Env: o.Env}
+	project, err := kamal.OpenProject(p)
+	if err != nil {
+		return nil, err
+	}
+	c := &destinationCheck{o: o, destination: destination, project: project, inVault: map[kamal.Wanted]State{}}
+	if destination != "" {
+		p.Destination = ""
+		if c.base, err = kamal.ReadConfig(p); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// references are the items that the secrets files name.
+func (c *destinationCheck) references() []onepassword.Reference {
+	var refs []onepassword.Reference
+	for _, w := range c.project.Secrets.Wanted() {
+		if w.Vault != "" && w.Item != "" {
+			refs = append(refs, onepassword.Reference{Vault: w.Vault, Item: w.Item})
+		}
+	}
+	return refs
+}
+
+func (c *destinationCheck) check(ctx context.Context) {
+	c.checkVault(ctx)
+	c.checkUses()
+	c.checkDefinitions()
+	c.checkLists()
+	c.checkFiles()
+}
+
+// find adds a finding.
+func (c *destinationCheck) find(rule string, level Level, secret string, p *problem.Problem, at problem.Place) {
+	p.Place, p.Status = at, problem.Found
+	c.findings = append(c.findings, Finding{Rule: rule, Level: level, Secret: secret, Problem: p})
+}
+
+// definition is the definition that holds for a name.
+func (c *destinationCheck) definition(name string) (kamal.Definition, bool) {
+	return c.project.Secrets.Lookup(name)
+}
+
+// declared tells whether a name is declared to kamal-op.
+func (c *destinationCheck) declared(name string) bool { return slices.Contains(c.o.Declared, name) }
+
+// used tells whether the configuration uses a name as a secret.
+func (c *destinationCheck) used(name string) bool {
+	return slices.ContainsFunc(c.project.Config.Uses, func(u kamal.Use) bool { return u.Name == name })
+}
+
+// definitions are those that hold, in the order of the files.
+func (c *destinationCheck) definitions() []kamal.Definition {
+	var held []kamal.Definition
+	for _, file := range c.project.Secrets.Files {
+		for _, d := range file.Definitions {
+			if last, _ := c.definition(d.Name); last.Place == d.Place {
+				held = append(held, d)
+			}
+		}
+	}
+	return held
+}
+
+// fetchOf is the fetch whose result an extract takes its value from; ok is false
+// where it is not known.
+func (c *destinationCheck) fetchOf(d kamal.Definition, extract kamal.Part) (fetch kamal.Part, ok bool) {
+	if extract.Source == "" {
+		return fetch, false
+	}
+	source, found := c.project.Secrets.Before(d, extract.Source)
+	if !found || source.Kind != kamal.Fetch || len(source.Parts) != 1 {
+		return fetch, false
+	}
+	return source.Parts[0], source.Parts[0].Known
+}
+
+// fetches tells whether a fetch gives an extract the name it asks for: the name
+// itself, or a path that ends in it (lib/kamal/cli/secrets.rb, extract).
+func fetches(fetch kamal.Part, name string) bool {
+	if len(fetch.Names) == 0 {
+		return true // every field of the item
+	}
+	return slices.ContainsFunc(fetch.Names, func(n string) bool {
+		n = strings.TrimPrefix(n, "op://")
+		full := path.Join(strings.TrimPrefix(fetch.From, "op://"), n)
+		return n == name || full == strings.TrimPrefix(name, "op://") || strings.HasSuffix(n, "/"+name)
+	})
+}
+
+// fieldOf is the field of an item that a file asks for: by its label or id, with
+// its section before a dot or a slash. The op CLI joins them with a dot.
+func fieldOf(item *onepassword.Item, name string) *onepassword.Field {
+	same := func(f *onepassword.Field, label string) bool {
+		return strings.EqualFold(f.Label, label) || f.ID == label
+	}
+	for i := range item.Fields {
+		if same(&item.Fields[i], name) {
+			return &item.Fields[i]
+		}
+	}
+	for _, cut := range []string{".", "/"} {
+		section, label, ok := strings.Cut(name, cut)
+		if !ok {
+			continue
+		}
+		for i := range item.Fields {
+			f := &item.Fields[i]
+			if same(f, label) && (strings.EqualFold(item.SectionLabel(f.Section), section) || f.Section == section) {
+				return f
+			}
+		}
+	}
+	return nil
+}
