@@ -49,6 +49,10 @@ if kamal_op_program.start_with?("kamal") ||
           known base.method_defined?(:invoke_command), "Thor runs commands otherwise"
           base.prepend(BeforeConnecting)
         end
+        part "the last newline of an extracted value" do
+          known ::Kamal::Cli::Secrets.private_method_defined?(:return_or_puts), "it prints otherwise"
+          ::Kamal::Cli::Secrets.prepend(WholeLine)
+        end
         part "everything about secrets" do
           known defined?(::KAMAL) && instance_method?(::KAMAL.class, :config, 0), "its commander is another"
           ::KAMAL.singleton_class.prepend(FirstUse)
@@ -159,10 +163,6 @@ if kamal_op_program.start_with?("kamal") ||
           part "keeping the agent from the servers" do
             known instance_method?(::SSHKit::Host, :netssh_options, 0) && ::SSHKit::Host.method_defined?(:ssh_options), "SSHKit connects otherwise"
             ::SSHKit::Host.prepend(Unforwarded)
-          end
-          part "the last newline of an extracted value" do
-            known ::Kamal::Cli::Secrets.private_method_defined?(:return_or_puts), "it prints otherwise"
-            ::Kamal::Cli::Secrets.prepend(WholeLine)
           end
         end
 
@@ -536,8 +536,9 @@ if kamal_op_program.start_with?("kamal") ||
     module Fidelity
       class << self
         def install
-          parser, variable = ::Dotenv::Parser, ::Dotenv::Substitutions::Variable
+          # Kamal's own first: it is what loads dotenv.
           command = ::Kamal::Secrets::Dotenv::InlineCommandSubstitution
+          parser, variable = ::Dotenv::Parser, ::Dotenv::Substitutions::Variable
           KamalOp.known KamalOp.instance_method?(parser, :parse_value, 1) && KamalOp.instance_method?(parser, :existing?, 1) &&
             KamalOp.instance_method?(parser, :call, 0), "dotenv parses otherwise"
           KamalOp.known parser.respond_to?(:substitutions) && parser.substitutions.include?(command) && parser.substitutions.include?(variable),
