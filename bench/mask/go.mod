@@ -1,0 +1,7 @@
+module github.com/kamal-op/kamal-op/bench/mask
+
+go 1.26.0
+
+require github.com/kamal-op/kamal-op v0.0.0
+
+replace github.com/kamal-op/kamal-op => ../..

@@ -1,0 +1,349 @@
+// Command mask measures the masker beside a copy of memory, a textbook automaton
+// and, built with -tags peers after ./peers.sh, the maskers of GitLab's and
+// Buildkite's runners, all on the same log in the same run. It prints the tables
+// of ../README.md.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// subject is one of those that are measured: it makes a stream that masks, and
+// what ends it.
+type subject struct {
+	name string
+	make func(w io.Writer, secrets []string) (io.Writer, func() error)
+}
+
+var peers []subject
+
+func ours(opts ...mask.Option) func(w io.Writer, secrets []string) (io.Writer, func() error) {
+	return func(w io.Writer, secrets []string) (io.Writer, func() error) {
+		m := mask.New(opts...)
+		for _, s := range secrets {
+			m.Add(s)
+		}
+		stream := m.Writer(w)
+		return stream, stream.Close
+	}
+}
+
+// sink counts what reaches it.
+type sink struct{ n int64 }
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.n += int64(len(p))
+	return len(p), nil
+}
+
+// copier is the ceiling: it copies each Write into a buffer that stays in the
+// cache, as anything that writes would.
+type copier struct {
+	out io.Writer
+	buf [64 << 10]byte
+}
+
+func (c *copier) Write(p []byte) (int, error) {
+	n := copy(c.buf[:], p)
+	return c.out.Write(c.buf[:n])
+}
+
+// cpu is the processor time of this thread.
+func cpu() time.Duration {
+	const thread = 1 // RUSAGE_THREAD
+	var u syscall.Rusage
+	if err := syscall.Getrusage(thread, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cutting is how a log comes in Writes.
+type cutting struct {
+	name string
+	size int // 0 is by line
+}
+
+func (c cutting) cut(log []byte) [][]byte {
+	var writes [][]byte
+	for i := 0; i < len(log); {
+		n := c.size
+		if n == 0 {
+			n = 1
+			for log[i+n-1] != '\n' {
+				n++
+			}
+		}
+		n = min(n, len(log)-i)
+		writes = append(writes, log[i:i+n])
+		i += n
+	}
+	return writes
+}
+
+// rate is the speed in MB/s of processor time: the best of some rounds, each
+// ended after budget.
+type measured struct {
+	subject
+	w       io.Writer
+	end     func() error
+	writes  [][]byte
+	at      int
+	best    float64
+	seconds float64
+	allocs  float64
+}
+
+func (m *measured) round(budget time.Duration) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n, writes := 0, 0
+	start := cpu()
+	for spent := time.Duration(0); spent < budget; spent = cpu() - start {
+		// A slow one is asked for the time more often.
+		for range max(1, min(len(m.writes)/64, 4096)) {
+			p := m.writes[m.at]
+			if _, err := m.w.Write(p); err != nil {
+				panic(err)
+			}
+			n += len(p)
+			writes++
+			if m.at++; m.at == len(m.writes) {
+				m.at = 0
+			}
+			if n&0xfff == 0 && cpu()-start > budget {
+				break
+			}
+		}
+	}
+	took := (cpu() - start).Seconds()
+	runtime.ReadMemStats(&after)
+	m.allocs = float64(after.Mallocs-before.Mallocs) / float64(writes)
+	if speed := float64(n) / 1e6 / took; speed > m.best {
+		m.best = speed
+	}
+}
+
+// compare measures subjects in turns, so that what disturbs disturbs all.
+func compare(subjects []subject, secrets []string, log []byte, c cutting, rounds int, budget time.Duration) []*measured {
+	writes := c.cut(log)
+	all := make([]*measured, len(subjects))
+	for i, s := range subjects {
+		m := &measured{subject: s, writes: writes}
+		m.w, m.end = s.make(&sink{}, secrets)
+		all[i] = m
+	}
+	runtime.GC()
+	for _, m := range all {
+		m.round(budget / 8)
+		m.best = 0
+	}
+	for range rounds {
+		for _, m := range all {
+			m.round(budget)
+		}
+	}
+	for _, m := range all {
+		if err := m.end(); err != nil {
+			panic(err)
+		}
+	}
+	return all
+}
+
+func main() {
+	size := flag.Int("size", 64, "MiB of log")
+	rounds := flag.Int("rounds", 5, "rounds, of which the best counts")
+	budget := flag.Duration("budget", 300*time.Millisecond, "processor time of a round")
+	slow := flag.Bool("slow", true, "measure the slow ones too")
+	only := flag.String("only", "", "line, block, short, forms, build, pipe: measure this only")
+	flag.Parse()
+	runtime.LockOSThread()
+	random := rand.New(rand.NewPCG(5, 5))
+
+	memmove := subject{"memmove", func(w io.Writer, _ []string) (io.Writer, func() error) {
+		return &copier{out: w}, func() error { return nil }
+	}}
+	off := subject{"mask", ours(mask.Encodings(false))}
+	noANSI := subject{"mask, ANSI off", ours(mask.Encodings(false), mask.ANSI(false))}
+	textbook := subject{"textbook Aho-Corasick", func(w io.Writer, secrets []string) (io.Writer, func() error) {
+		return &dfaWriter{dfa: newDFA(secrets), out: w}, func() error { return nil }
+	}}
+	subjects := []subject{memmove, off, noANSI}
+	if *slow {
+		subjects = append(append(subjects, textbook), peers...)
+	}
+
+	for _, c := range []struct {
+		cutting
+		key    string
+		counts []int
+	}{
+		{cutting{"one line a Write", 0}, "line", []int{1, 10, 100, 1000, 10000}},
+		{cutting{"Writes of 32 KiB", 32 << 10}, "block", []int{1, 10, 100, 1000, 10000}},
+		{cutting{"Writes of 80 bytes", 80}, "short", []int{1, 10, 100, 1000, 10000}},
+	} {
+		if *only != "" && *only != c.key {
+			continue
+		}
+		fmt.Printf("\n%s, 0.1 %% of lines hold a secret: share of memmove (MB/s of processor time)\n\n| secrets |", c.name)
+		for _, s := range subjects {
+			fmt.Printf(" %s |", s.name)
+		}
+		fmt.Print("\n|---|" + strings.Repeat("---|", len(subjects)) + "\n")
+		for _, n := range c.counts {
+			secrets := makeSecrets(n, random)
+			log := writeLog(nil, *size<<20, random, secrets, 0.001)
+			report(fmt.Sprint(n), compare(subjects, secrets, log, c.cutting, *rounds, *budget))
+		}
+	}
+	if *only == "" || *only == "forms" {
+		secrets := makeProduction(random)
+		log := writeLog(nil, *size<<20, random, nil, 0)
+		m := mask.New()
+		for _, s := range secrets {
+			m.Add(s)
+		}
+		fmt.Printf("\nAll forms of 20 secrets, two short ones and a key (%d patterns), no hits\n\n| Writes | memmove | mask | mask, ANSI off |\n|---|---|---|---|\n", m.Patterns())
+		for _, c := range []cutting{{"line", 0}, {"80 bytes", 80}, {"4 KiB", 4 << 10}, {"32 KiB", 32 << 10}} {
+			report(c.name, compare([]subject{memmove, {"mask", ours()}, {"mask, ANSI off", ours(mask.ANSI(false))}}, secrets, log, c, *rounds, *budget))
+		}
+	}
+	if *only == "" || *only == "build" {
+		building(random)
+	}
+	if *only == "" || *only == "pipe" {
+		piping(random, *size, *rounds)
+	}
+}
+
+func report(name string, all []*measured) {
+	fmt.Printf("| %s |", name)
+	for i, m := range all {
+		if i == 0 {
+			fmt.Printf(" 1 (%.0f) |", m.best)
+			continue
+		}
+		allocs := ""
+		if m.allocs > 0.01 {
+			allocs = fmt.Sprintf(", %.3g allocations a Write", m.allocs)
+		}
+		fmt.Printf(" %.2g (%.4g%s) |", m.best/all[0].best, m.best, allocs)
+	}
+	fmt.Println()
+}
+
+// building reports time and memory until the first Write.
+func building(random *rand.Rand) {
+	fmt.Print("\nBuilding: all Adds and the first Write\n\n| secrets | patterns | ms | MB |\n|---|---|---|---|\n")
+	for _, c := range []struct {
+		name    string
+		secrets []string
+		opts    []mask.Option
+	}{
+		{"20, all forms", makeSecrets(20, random), nil},
+		{"20, two short ones and a key, all forms", makeProduction(random), nil},
+		{"1,000, forms off", makeSecrets(1000, random), []mask.Option{mask.Encodings(false)}},
+		{"10,000, forms off", makeSecrets(10000, random), []mask.Option{mask.Encodings(false)}},
+	} {
+		best := time.Hour
+		var heap float64
+		var patterns int
+		for range 5 {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			m := mask.New(c.opts...)
+			for _, s := range c.secrets {
+				m.Add(s)
+			}
+			w := m.Writer(&sink{})
+			if _, err := w.Write([]byte("x\n")); err != nil {
+				panic(err)
+			}
+			best = min(best, time.Since(start))
+			patterns = m.Patterns()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			heap = float64(after.HeapAlloc-before.HeapAlloc) / 1e6
+			runtime.KeepAlive(w)
+		}
+		fmt.Printf("| %s | %d | %.2f | %.1f |\n", c.name, patterns, float64(best.Microseconds())/1000, heap)
+	}
+}
+
+// piping reports the wall speed from one process through us to another.
+func piping(random *rand.Rand, size, rounds int) {
+	fmt.Print("\nThrough pipes (cat, us, cat), 64 KiB reads: share of a plain copy's wall speed (MB/s)\n\n| secrets | plain copy | mask |\n|---|---|---|\n")
+	for _, n := range []int{10, 100, 1000} {
+		secrets := makeSecrets(n, random)
+		log := writeLog(nil, size<<20, random, secrets, 0.001)
+		file, err := os.CreateTemp("", "log")
+		if err != nil {
+			panic(err)
+		}
+		if _, err := file.Write(log); err != nil {
+			panic(err)
+		}
+		best := map[bool]float64{}
+		for range rounds {
+			for _, masked := range []bool{false, true} {
+				start := time.Now()
+				through(file.Name(), 4, secrets, masked)
+				best[masked] = max(best[masked], 4*float64(len(log))/1e6/time.Since(start).Seconds())
+			}
+		}
+		fmt.Printf("| %d | 1 (%.0f) | %.2f (%.0f) |\n", n, best[false], best[true]/best[false], best[true])
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}
+}
+
+// through sends a file some times through this process.
+func through(name string, times int, secrets []string, masked bool) {
+	args := make([]string, times)
+	for i := range args {
+		args[i] = name
+	}
+	from, to := exec.Command("cat", args...), exec.Command("cat")
+	out, err := from.StdoutPipe()
+	if err != nil {
+		panic(err)
+	}
+	in, err := to.StdinPipe()
+	if err != nil {
+		panic(err)
+	}
+	if err := from.Start(); err != nil {
+		panic(err)
+	}
+	if err := to.Start(); err != nil {
+		panic(err)
+	}
+	var w io.Writer = in
+	end := func() error { return nil }
+	if masked {
+		w, end = ours(mask.Encodings(false))(in, secrets)
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{out}, make([]byte, 64<<10)); err != nil {
+		panic(err)
+	}
+	if err := end(); err != nil {
+		panic(err)
+	}
+	_ = in.Close()
+	_ = from.Wait()
+	_ = to.Wait()
+}
