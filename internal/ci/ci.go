@@ -89,6 +89,8 @@ type Options struct {
 	Terminal bool
 	Width    func() int
 	Plain    bool
+	// JSON asks for events in place of a log, one a line: see events.
+	JSON bool
 	// Dir is the folder that the places of problems are relative to; "" is the
 	// one that the CI system checked the project out to.
 	Dir string
@@ -105,6 +107,9 @@ type Options struct {
 func Detect(env map[string]string, out io.Writer, o Options) System {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.JSON {
+		return newEvents(env, out, o)
 	}
 	is := func(name string) bool { return env[name] != "" && env[name] != "false" }
 	switch {

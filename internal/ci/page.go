@@ -1,0 +1,104 @@
+package ci
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A page is Markdown as GitHub has it. Texts go through escape or code first:
+// names of fields, hosts and versions are other people's.
+type page struct{ strings.Builder }
+
+// line is a paragraph of one line.
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n\n", args...) }
+
+func (p *page) heading(text string) { p.line("### %s", text) }
+
+// block is text as it is, with a fence that is longer than any in it.
+func (p *page) block(language, text string) {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	p.line("%s%s\n%s\n%s", fence, language, strings.TrimRight(text, "\n"), fence)
+}
+
+// list is a heading and a list of texts, or nothing.
+func (p *page) list(heading string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	p.heading(heading)
+	for _, item := range items {
+		fmt.Fprintf(p, "- %s\n", escape(item))
+	}
+	p.WriteByte('\n')
+}
+
+// table is a table without its empty columns. Its cells are Markdown.
+func (p *page) table(head []string, rows [][]string) {
+	var kept []int
+	for column := range head {
+		for _, row := range rows {
+			if row[column] != "" {
+				kept = append(kept, column)
+				break
+			}
+		}
+	}
+	write := func(row []string) {
+		for _, column := range kept {
+			fmt.Fprintf(p, "| %s ", row[column])
+		}
+		p.WriteString("|\n")
+	}
+	write(head)
+	p.WriteString(strings.Repeat("|---", len(kept)) + "|\n")
+	for _, row := range rows {
+		write(row)
+	}
+	p.WriteByte('\n')
+}
+
+// escape is text that Markdown shows as it is, in a table's cell too.
+func escape(text string) string {
+	var b strings.Builder
+	for _, r := range visible(oneLine(text)) {
+		switch {
+		case strings.ContainsRune("\\`*_{}[]<>|~#!", r):
+			b.WriteByte('\\')
+		case r == '&':
+			b.WriteString("&amp;")
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// code is text as code, in a table's cell too; "" is "".
+func code(text string) string {
+	text = strings.TrimSpace(visible(oneLine(text)))
+	if text == "" {
+		return ""
+	}
+	fence := "`"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	if text[0] == '`' || text[len(text)-1] == '`' {
+		text = " " + text + " "
+	}
+	return fence + strings.ReplaceAll(text, "|", `\|`) + fence
+}
+
+// link is a link to a web page; what is no such address is shown as text.
+func link(text, url string) string {
+	switch {
+	case url == "":
+		return ""
+	case !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://"), strings.ContainsAny(url, " <>()[]\"|\\\n\r\t"):
+		return escape(url)
+	}
+	return "[" + escape(text) + "](" + url + ")"
+}
