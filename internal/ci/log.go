@@ -18,6 +18,7 @@ type log struct {
 	// on is not known, a file perhaps: a line is ended once too often then.
 	beside bool
 
+	end   string                 // ends a line of ours
 	guard func(io.Writer) Stream // keeps a child's output from being commands
 	child Stream                 // the guard of this log, shared by all children's streams
 	err   error                  // the first error of a line of ours
@@ -29,7 +30,7 @@ type log struct {
 
 // newLog is a log on out whose children are guarded: nil is no guard.
 func newLog(out io.Writer, guard func(io.Writer) Stream) *log {
-	l := &log{out: out, guard: guard}
+	l := &log{out: out, end: "\n", guard: guard}
 	if guard == nil {
 		l.guard = func(w io.Writer) Stream { return unguarded{w} }
 	}
@@ -73,7 +74,7 @@ func (l *log) write(text string) error {
 			l.child = l.guard(sink{l})
 			l.beside = false
 		}
-		_, err := io.WriteString(sink{l}, text+"\n")
+		_, err := io.WriteString(sink{l}, strings.ReplaceAll(text+"\n", "\n", l.end))
 		l.note(err)
 		return err
 	})

@@ -31,6 +31,9 @@ func newTerminal(colour bool, out io.Writer, o Options) *terminal {
 	t := &terminal{plain: newPlain("a terminal", out, o)}
 	t.colour = colour
 	t.log.hide, t.log.show = t.hide, t.show
+	// While a child has a terminal of its own, ours is raw and does not go back
+	// to the first column by itself.
+	t.log.end = "\r\n"
 	return t
 }
 

@@ -11,22 +11,24 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/creack/pty"
 	"github.com/kamal-op/kamal-op/internal/supervise"
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // foreground tells whether our group is that of the terminal on standard input.
 func foreground() bool {
-	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
-	return err == nil && group == syscall.Getpgrp()
+	var group int32
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))
+	return errno == 0 && int(group) == syscall.Getpgrp()
 }
 
 // blocking tells whether reads of standard input block, as every program expects.
 func blocking() bool {
-	flags, err := unix.FcntlInt(0, unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_NONBLOCK == 0
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, 0, syscall.F_GETFL, 0)
+	return errno == 0 && flags&syscall.O_NONBLOCK == 0
 }
 
 // A desk is a person at a terminal: what they see, and where they type.
@@ -34,7 +36,7 @@ type desk struct {
 	*page
 	keys     *os.File
 	terminal *os.File
-	modes    unix.Termios // at first
+	modes    term.State // at first
 }
 
 // sit opens a terminal of 80 by 24.
@@ -60,9 +62,9 @@ func sit(t *testing.T) *desk {
 }
 
 // now is how the terminal is set at this moment.
-func (d *desk) now(t *testing.T) unix.Termios {
+func (d *desk) now(t *testing.T) term.State {
 	t.Helper()
-	modes, err := unix.IoctlGetTermios(int(d.terminal.Fd()), unix.TCGETS)
+	modes, err := term.GetState(int(d.terminal.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
