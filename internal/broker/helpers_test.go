@@ -113,7 +113,7 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 	}
 	if o.Project == nil {
 		if _, err := os.Stat(filepath.Join(r.project, kamal.DefaultConfigFile)); err == nil {
-			o.Project, err = kamal.OpenProject(kamal.ProjectOptions{Dir: r.project})
+			o.Project, err = kamal.OpenProject(kamal.ProjectOptions{Dir: r.project, Destination: destination(files)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,6 +134,14 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 	base := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8"}
 	r.env = append(base, r.Environment(base)...)
 	return r
+}
+
+// destination is that of a project whose files have one.
+func destination(files map[string]string) string {
+	if _, ok := files["config/deploy.production.yml"]; ok {
+		return "production"
+	}
+	return ""
 }
 
 // command runs a program in the run's environment.

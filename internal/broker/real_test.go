@@ -11,6 +11,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
 )
 
 // The tests in this file run real Kamal, where there is one: with -kamal PATH, in
@@ -20,7 +21,7 @@ var realKamal = flag.String("kamal", "", "path of a real Kamal to test with")
 // dump writes, at the end of a Kamal, what it held: its secrets, and the lines of
 // its env file for them.
 const dump = `
-if File.basename($PROGRAM_NAME) == "kamal" && !ENV["KAMAL_OP_SECRET"]
+if File.basename($PROGRAM_NAME) == "kamal" && !ENV["KAMAL_OP_SECRET"] && ENV["DUMP"]
   at_exit do
     secrets = KAMAL.config.secrets.to_h
     File.write(ENV.fetch("DUMP"), JSON.generate({
@@ -53,12 +54,12 @@ func needKamal(t *testing.T) {
 type held struct{ secrets, env map[string]string }
 
 // kamal runs Kamal in the project. order is "" for dotenv's own order of
-// substitutions, or "reversed".
+// substitutions, "reversed", or "no dump" for a Kamal that is left alone.
 func (r *run) kamal(order string, args ...string) (h held, output string, status int) {
 	r.t.Helper()
 	dir := r.t.TempDir()
 	preloads := map[string]string{"dump.rb": dump}
-	if order != "" {
+	if order == "reversed" {
 		preloads["reversed.rb"] = reversed
 	}
 	env := slices.Clone(r.env)
@@ -75,7 +76,10 @@ func (r *run) kamal(order string, args ...string) (h held, output string, status
 	}
 	file := filepath.Join(dir, "dump.json")
 	before := r.env
-	r.env = append(env, "DUMP="+file, "VERSION=v1")
+	r.env = append(env, "VERSION=v1")
+	if order != "no dump" {
+		r.env = append(r.env, "DUMP="+file)
+	}
 	stdout, stderr, status := r.command("", *realKamal, args...)
 	r.env = before
 	text, err := os.ReadFile(file)
@@ -199,4 +203,243 @@ func TestKamal_secretsOfOtherNames(t *testing.T) {
 			}
 		}
 	})
+}
+
+// declare gives the run declared secrets.
+func declare(secrets map[string]string) func(*broker.Options) {
+	return func(o *broker.Options) {
+		for name, value := range secrets {
+			o.Declared = append(o.Declared, broker.Declared{Secret: mask.NewSecret(name, value)})
+		}
+	}
+}
+
+const hard = "pa$1wor$D ${HOME}x $(touch /tmp/kamal-op-was-here) `id` \\$A \"q\" '#\\ \n"
+
+func TestKamal_declaredSecrets(t *testing.T) {
+	bothOrders(t, func(t *testing.T, order string) {
+		for name, files := range map[string]map[string]string{
+			"pass-through":    {".kamal/secrets": "A=$A\nB=\"${B}\"\n"},
+			"no secrets file": {},
+			"secrets-common":  {".kamal/secrets-common": "A=$A\n", ".kamal/secrets": "B=$B\n"},
+			"a destination":   {".kamal/secrets-common": "A=wrong\n", ".kamal/secrets.production": "A=$A\n", "config/deploy.production.yml": "servers: [192.0.2.7]\n"},
+			"in ERB":          {"config/deploy.yml": deployYML("A", "B") + "x-b: <%= ENV.fetch('B') %>\n"},
+			"in a command":    {".kamal/secrets": "A=$(printenv A)\nB=$(echo $B)\n"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				if files["config/deploy.yml"] == "" {
+					files["config/deploy.yml"] = deployYML("A", "B")
+				}
+				files[".kamal/hooks/pre-connect"] = "#!/bin/sh\necho \"env: $B.\"\n"
+				r := start(t, files, nil, declare(map[string]string{"A": hard, "B": "value-b"}))
+				args := []string{"secrets", "print"}
+				if d := destination(files); d != "" {
+					args = append(args, "-d", d)
+				}
+				h, output, status := r.kamal(order, args...)
+				if status != 0 || h.secrets["A"] != hard || h.secrets["B"] != "value-b" {
+					t.Errorf("status %d, A %q, B %q\n%s", status, h.secrets["A"], h.secrets["B"], output)
+				}
+			})
+		}
+		if _, err := os.Stat("/tmp/kamal-op-was-here"); err == nil {
+			t.Error("a value was executed")
+		}
+	})
+}
+
+func TestKamal_whatIsNotInItsEnvironment(t *testing.T) {
+	needKamal(t)
+	r := start(t, map[string]string{
+		"config/deploy.yml":        deployYML("A"),
+		".kamal/secrets":           "A=$A\n",
+		".kamal/hooks/pre-build":   "#!/bin/sh\necho \"pre-build has ${A:-nothing} ${OTHER:-nothing}.\"\nexit 1\n",
+		".kamal/hooks/pre-connect": "#!/bin/sh\necho \"pre-connect has $A ${OTHER:-nothing}.\"\nexit 1\n",
+	}, nil, declare(map[string]string{"A": "value-a", "OTHER": "value-o"}))
+	// The hook fails, so that Kamal shows what it printed and goes no further.
+	_, output, _ := r.kamal("", "deploy", "-P")
+	if !strings.Contains(output, "pre-connect has value-a nothing.") {
+		t.Errorf("pre-connect, which Kamal gives every secret of its own:\n%s", output)
+	}
+	if !r.isMasked("value-a") {
+		t.Error("it was not masked before the hook ran")
+	}
+}
+
+func TestKamal_whenSecretsAreEvaluated(t *testing.T) {
+	needKamal(t)
+	files := map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": "A=$(touch evaluated; exit 1)\n"}
+	for command, evaluated := range map[string]bool{
+		"version": false, "config": false, "lock help": false, "docs env": false, "app version": false, "audit": false,
+		"deploy": true, "deploy -P": true, "redeploy -P": true, "setup": true, "rollback v2": true, "app boot": true,
+		"accessory boot all": true, "build push": true, "registry login": true,
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, files, nil)
+			_, output, _ := r.kamal("no dump", strings.Fields(command)...)
+			_, err := os.Stat(filepath.Join(r.project, "evaluated"))
+			if (err == nil) != evaluated {
+				t.Errorf("evaluated: %v\n%s", err == nil, output)
+			}
+			if evaluated && (!strings.Contains(output, "ConfigurationError") || strings.Contains(output, "192.0.2.1")) {
+				t.Errorf("it went on:\n%s", output)
+			}
+		})
+	}
+}
+
+func TestKamal_undefinedNames(t *testing.T) {
+	needKamal(t)
+	r := start(t, map[string]string{"config/deploy.yml": deployYML("A", "MISSING"), ".kamal/secrets": "A=1\n"}, nil)
+	_, output, status := r.kamal("", "deploy")
+	if p := r.Problems(); status != 1 || len(p) != 1 || p[0].Place.Line != 9 || !strings.Contains(output, "MISSING is named in") {
+		t.Errorf("problems %v\n%s", r.Problems(), output)
+	}
+}
+
+func TestKamal_outputCopies(t *testing.T) {
+	needKamal(t)
+	files := map[string]string{"config/deploy.yml": deployYML("A") + "output:\n  file:\n    path: log\n", ".kamal/secrets": "A=1\n"}
+	r := start(t, files, nil)
+	if _, output, status := r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "output.file copies") {
+		t.Errorf("%d\n%s", status, output)
+	}
+	r = start(t, files, nil, func(o *broker.Options) { o.AllowOutputCopies = true })
+	if _, output, status := r.kamal("", "secrets", "print"); status != 0 {
+		t.Errorf("%d\n%s", status, output)
+	}
+}
+
+func TestKamal_emptyAllowed(t *testing.T) {
+	needKamal(t)
+	r := start(t, map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": "A=\n"}, nil,
+		func(o *broker.Options) { o.AllowEmpty = []string{"A"} })
+	if h, output, status := r.kamal("", "secrets", "print"); status != 0 || h.secrets["A"] != "" {
+		t.Errorf("%d\n%s", status, output)
+	}
+}
+
+func TestKamal_otherAdapters(t *testing.T) {
+	bothOrders(t, func(t *testing.T, order string) {
+		// Kamal's own test adapter reverses names; the one here stands for a CLI.
+		r := start(t, map[string]string{
+			"config/deploy.yml": deployYML("A"),
+			".kamal/secrets":    "S=$(kamal secrets fetch --adapter doppler --from app/prod A REST)\nA=$(kamal secrets extract A $S)\n",
+			"bin/doppler":       "#!/bin/sh\ncase \"$1 $2\" in\n'secrets get') cat fixture.json;;\nesac\n",
+			"fixture.json":      `{"A":{"computed":"x$A $(id)\n"},"REST":{"computed":"value-rest"}}`,
+		}, nil)
+		for i, entry := range r.env {
+			if strings.HasPrefix(entry, "PATH=") {
+				r.env[i] += ":" + filepath.Join(r.project, "bin")
+			}
+		}
+		if err := os.Chmod(filepath.Join(r.project, "bin/doppler"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		h, output, status := r.kamal(order, "secrets", "print")
+		if status != 0 || h.secrets["A"] != "x$A $(id)\n" {
+			t.Errorf("status %d, A %q\n%s", status, h.secrets["A"], output)
+		}
+		if !r.isMasked("value-rest") {
+			t.Error("a field that was fetched and not extracted is not masked")
+		}
+	})
+}
+
+func TestKamal_agentForwarding(t *testing.T) {
+	needKamal(t)
+	const ask = `
+at_exit do
+  KAMAL.config
+  host = SSHKit::Host.new("192.0.2.1")
+  host.ssh_options = SSHKit::Backend::Netssh.config.ssh_options
+  puts "forwards: #{host.netssh_options[:forward_agent].inspect}"
+end if File.basename($PROGRAM_NAME) == "kamal"
+`
+	for _, test := range []struct {
+		name, ssh string
+		flag      bool
+		want      string
+	}{
+		{"by default", "", false, "false"},
+		{"with the flag", "", true, "true"},
+		{"with deploy.yml", "ssh:\n  forward_agent: true\n", false, "true"},
+		{"against deploy.yml", "ssh:\n  forward_agent: false\n", true, "true"},
+		{"not wanted twice", "ssh:\n  forward_agent: false\n", false, "false"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := start(t, map[string]string{"config/deploy.yml": deployYML("A") + test.ssh, ".kamal/secrets": "A=1\n", "ask.rb": ask}, nil,
+				func(o *broker.Options) { o.ForwardAgent = test.flag })
+			for i, entry := range r.env {
+				if strings.HasPrefix(entry, "RUBYOPT=") {
+					r.env[i] += " -r" + filepath.Join(r.project, "ask.rb")
+				}
+			}
+			if _, output, _ := r.kamal("", "secrets", "print"); !strings.Contains(output, "forwards: "+test.want) {
+				t.Error(output)
+			}
+		})
+	}
+}
+
+func TestKamal_preloadIsInertElsewhere(t *testing.T) {
+	needKamal(t)
+	r := start(t, map[string]string{"config/deploy.yml": deployYML("A")}, nil)
+	stdout, stderr, status := r.command("", "ruby", "-e", "p defined?(KamalOp), $stdout.sync, $LOADED_FEATURES.grep(/monitor.rb|socket/).size")
+	if !strings.HasPrefix(stdout, "nil\nfalse\n") || stderr != "" || status != 0 {
+		t.Errorf("%q, %q, %d", stdout, stderr, status)
+	}
+}
+
+// With the methods it is written for gone, the preload steps aside: Kamal works as
+// it does by itself, $NAME comes from the environment, and the check still holds.
+func TestKamal_stepsAside(t *testing.T) {
+	needKamal(t)
+	const change = `
+TracePoint.new(:end) do |trace|
+  if trace.path.end_with?("/dotenv/parser.rb") && trace.self.name == "Dotenv::Parser"
+    trace.disable
+    trace.self.class_eval { def parse_value(value, _other = nil) = super_value(value); private def super_value(v) = (v = v.strip; self.class.substitutions.each { |s| v = s.call(v, @hash) }; v) }
+  end
+end.enable
+`
+	with := func(secrets string, declared map[string]string) *run {
+		r := start(t, map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": secrets, "change.rb": change},
+			map[string]item{"Production": {"A": "x$HOME"}}, declare(declared))
+		for i, entry := range r.env {
+			if strings.HasPrefix(entry, "RUBYOPT=") {
+				r.env[i] += " -r" + filepath.Join(r.project, "change.rb")
+			}
+		}
+		return r
+	}
+	r := with("A=$A\n", map[string]string{"A": "value-a"})
+	h, output, status := r.kamal("", "secrets", "print")
+	if status != 0 || h.secrets["A"] != "value-a" {
+		t.Errorf("status %d, A %q\n%s", status, h.secrets["A"], output)
+	}
+	if !r.told(broker.Warning, "the fidelity of values is left to Kamal") {
+		t.Errorf("it does not say so: %v", r.events)
+	}
+	r = with("A=$(op read op://MyApp/Production/A)\n", nil)
+	if _, output, status = r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "what Kamal holds is not what op://MyApp/Production/A has") {
+		t.Errorf("status %d\n%s", status, output)
+	}
+}
+
+func TestKamal_preflight(t *testing.T) {
+	r := start(t, map[string]string{
+		"config/deploy.yml": deployYML("A", "B", "C", "D"),
+		".kamal/secrets": "S=$(kamal secrets fetch --adapter 1password --account a --from MyApp/Production A BB)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract BB $S)\n" +
+			"C=$(op read op://MyApp/Production/EMPTY)\nD=$(cat x)\nUNUSED=$(op read op://MyApp/Production/UNUSED)\n",
+	}, map[string]item{"Production": {"A": "1", "B": "2", "EMPTY": ""}})
+	var got []string
+	for _, p := range r.Preflight(t.Context()) {
+		got = append(got, p.Error())
+	}
+	if len(got) != 2 || !strings.HasPrefix(got[0], ".kamal/secrets:1:3: ") || !strings.Contains(got[0], "BB") ||
+		got[1] != ".kamal/secrets:4:1: C is empty: op://MyApp/Production/EMPTY has no value" {
+		t.Errorf("%q", got)
+	}
 }
