@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"debug/elf"
 	"embed"
 	"encoding/hex"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 //go:embed sample
@@ -73,6 +76,9 @@ type wanted struct {
 
 // sample writes the embedded project and starts the parts for it.
 func (s *stage) sample(ctx context.Context) (*play, error) {
+	if err := static(s.opts.Executable); err != nil {
+		return nil, err
+	}
 	s.made.service = "myapp-rehearsal-" + s.made.id
 	values := sampleValues()
 	for name, value := range s.opts.Values {
@@ -195,6 +201,23 @@ func (s *stage) git(ctx context.Context, args ...string) error {
 			return context.Cause(ctx)
 		}
 		return fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// static is a problem where a program cannot run in an image that has nothing
+// else in it: it is not for Linux, or needs a loader and libraries.
+func static(path string) error {
+	file, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading kamal-op's own program: %w", err)
+	}
+	defer file.Close()
+	for _, program := range file.Progs {
+		if program.Type == elf.PT_INTERP {
+			return problem.New("this kamal-op is not a static program, so that the sample app cannot be made of it",
+				"build it with CGO_ENABLED=0, or use a released one")
+		}
 	}
 	return nil
 }
