@@ -4,11 +4,16 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
+	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/cli"
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == opclient.Name {
+		os.Exit(opclient.Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	}
 	harden()
 	dir, _ := os.Getwd()
 	executable, _ := os.Executable()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
@@ -109,6 +110,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	j.Project = kamal.ProjectOptions{Dir: dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	j.Terminal = a.terminal()
 	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
+	j.AnyVault, j.OutputCopies = c.OpScope == "any", c.AllowOutputCopies
 	if vault.Prepare != nil {
 		vault.Prepare()
 	}
@@ -123,8 +125,16 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 	keys, keysErr := f.keys()
 	public, publicErr := nameSet("public", f.Public)
 	vault, ok, vaultErr := a.vault(f)
+	var passphrase onepassword.Reference
+	var passphraseErr error
+	if f.SSHKeyPassphrase != "" {
+		passphrase, passphraseErr = onepassword.ParseReference(f.SSHKeyPassphrase)
+		if passphraseErr == nil && passphrase.WholeItem() {
+			passphraseErr = problem.Usagef("name the field too: "+f.SSHKeyPassphrase+"/password", "--ssh-key-passphrase names an item, not a field")
+		}
+	}
 	problems := problem.Of(vaultErr)
-	for _, err := range []error{declaredErr, keysErr, publicErr} {
+	for _, err := range []error{declaredErr, keysErr, passphraseErr, publicErr} {
 		problems = append(problems, problem.Of(err)...)
 	}
 	if len(problems) > 0 {
@@ -135,7 +145,10 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 			"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN",
 			"no credentials for 1Password are given")
 	}
-	return deploy.Wanted{Secrets: declared, Keys: keys, Public: public}, vault, nil
+	return deploy.Wanted{
+		Secrets: declared, Keys: keys, Passphrase: passphrase, Public: public, AllowEmpty: f.AllowEmpty.names(),
+		Users: f.SSHUser.names(), Forward: f.ForwardAgent,
+	}, vault, nil
 }
 
 // directory is the project's directory, absolute.

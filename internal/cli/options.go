@@ -13,7 +13,11 @@ type vaultFlags struct {
 	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)."`
 	ConnectTokenFile string `name:"connect-token-file" placeholder:"FILE" help:"File that holds the Connect token, readable by its owner alone (also OP_CONNECT_TOKEN_FILE)."`
 
-	SSHKey     lines `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
+	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
+	SSHUser          lines  `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable."`
+	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys."`
+	ForwardAgent     bool   `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives."`
+
 	Secret     lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable."`
 	Public     lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable."`
 	AllowEmpty lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable."`
@@ -29,6 +33,9 @@ type projectFlags struct {
 	Roles            string `name:"roles" placeholder:"ROLES" help:"Run on these roles only, separated by commas."`
 	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
 	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+
+	OpScope           string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets and hooks: those that the project and the options name, or any that the credentials see."`
+	AllowOutputCopies bool   `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
 }
 
 // declarations are the declared secrets in the order in which they were given.

@@ -6,9 +6,11 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
+	"github.com/kamal-op/kamal-op/mask"
 )
 
 // A Job is one Kamal command with all it needs.
@@ -25,34 +27,56 @@ type Job struct {
 	Container bool      // we run as a container action: the workspace is somebody else's
 	Apart     bool      // Kamal's standard error goes to ours, not into one stream with its output
 	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
+
+	AnyVault     bool   // --op-scope any: op may ask every vault that the credentials see
+	OutputCopies bool   // --allow-output-copies
+	RealOp       string // a person's own op, in a terminal
 }
 
 // Run does the job and gives Kamal's exit status, 130 or 143 where a signal ended
-// it. An error is a problem of ours; Kamal was then not started, or something of
-// the run could not be taken away.
+// it. An error is a problem of ours: Kamal was then not started, or was stopped
+// before it changed anything, or something of the run could not be taken away.
 func (j Job) Run(ctx context.Context) (status int, err error) {
+	project, projectErr := kamal.OpenProject(j.Project)
+	if projectErr != nil && !j.Lenient {
+		// What else is wrong on this machine is told with it, and 1Password is
+		// not asked for a project that is not there.
+		_, kamalErr := kamal.Find(ctx, j.find())
+		return problem.Found, errors.Join(projectErr, kamalErr)
+	}
+	j.Wanted.items = broker.References(project)
+	j.Wanted.Users = loginUsers(project, j.Wanted.Users)
+
 	// What can be wrong on this machine is looked at while 1Password answers.
 	local := make(chan localAnswer, 1)
-	go func() { local <- j.lookAround(ctx) }()
+	go func() { local <- j.lookAround(ctx, project) }()
 
 	s, err := begin(ctx, j.Process, j.Vault, j.Wanted)
+	defer func() { err = errors.Join(err, s.end()) }()
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil || ctx.Err() != nil {
-		return stopped(ctx, problem.Status(err)), errors.Join(err, s.end())
+		return stopped(ctx, problem.Status(err)), err
 	}
-	defer func() { err = errors.Join(err, s.end()) }()
 	for _, notice := range around.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))
 	}
 	j.System.Info(around.binary.String())
 
-	env, err := s.kamalEnv(j)
+	b, err := s.startBroker(ctx, j, project)
+	if err != nil {
+		return problem.Found, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	env, err := s.kamalEnv(j, b)
 	if err != nil {
 		return problem.Found, err
 	}
 	exit, err := s.supervise(ctx, supervise.Command{
 		Path: around.binary.Path, Args: j.Args, Env: env, Dir: j.Project.Dir, Stdin: j.Stdin,
 	}, j.Terminal, j.Apart)
+	if problems := b.Problems(); len(problems) > 0 && ctx.Err() == nil {
+		return problem.Found, problems
+	}
 	var output *supervise.OutputError
 	if errors.As(err, &output) {
 		// What Kamal did counts, whoever stopped listening.
@@ -62,6 +86,38 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 		return stopped(ctx, problem.Found), outputProblem(err)
 	}
 	return stopped(ctx, exit.Status()), nil
+}
+
+// startBroker puts op and the preload where Kamal finds them.
+func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project) (*broker.Broker, error) {
+	dir, err := s.dir.sub("bin")
+	if err != nil {
+		return nil, err
+	}
+	o := broker.Options{
+		Dir: dir, Executable: j.Executable, Project: project,
+		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward,
+		AllowOutputCopies: j.OutputCopies, RealOp: j.RealOp,
+		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
+		Notify: func(e broker.Event) {
+			switch p := problem.New(e.Message, e.Hint); e.Kind {
+			case broker.Warning:
+				j.System.Warning(p)
+			case broker.Notice:
+				j.System.Notice(p)
+			}
+		},
+	}
+	if s.resolver != nil {
+		o.Vault = s.resolver
+	}
+	for _, secret := range s.secrets {
+		o.Declared = append(o.Declared, broker.Declared{Secret: secret, Public: j.Wanted.Public[secret.Name()]})
+	}
+	for _, d := range j.Wanted.Secrets {
+		o.Vaults = append(o.Vaults, d.Ref.Vault)
+	}
+	return broker.Start(ctx, o)
 }
 
 // outputProblem is an error of the run of a child worth telling: that the reader
@@ -79,27 +135,28 @@ type localAnswer struct {
 	err    error
 }
 
-// lookAround finds what is needed on this machine: the project, Kamal, Docker.
-// All that is missing is told together.
-func (j Job) lookAround(ctx context.Context) localAnswer {
-	project, projectErr := kamal.OpenProject(j.Project)
-	if j.Lenient {
-		projectErr = nil
-	}
-	binary, kamalErr := kamal.Find(ctx, kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env})
+// find says where to look for Kamal.
+func (j Job) find() kamal.FindOptions {
+	return kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env}
+}
+
+// lookAround finds what is needed on this machine: Kamal, Docker. All that is
+// missing is told together.
+func (j Job) lookAround(ctx context.Context, project *kamal.Project) localAnswer {
+	binary, kamalErr := kamal.Find(ctx, j.find())
 	var dockerErr error
 	if j.Builds && !buildsElsewhere(project) {
 		dockerErr = pingDocker(ctx, environment(j.Env))
 	}
-	return localAnswer{binary, errors.Join(projectErr, kamalErr, dockerErr)}
+	return localAnswer{binary, errors.Join(kamalErr, dockerErr)}
 }
 
-// kamalEnv is the environment that Kamal gets.
-func (s *session) kamalEnv(j Job) ([]string, error) {
-	env, err := s.childEnv()
-	if err != nil {
-		return nil, err
-	}
+// kamalEnv is the environment that Kamal gets. The declared secrets are not in
+// it, where every hook and every build would inherit them: the preload answers
+// for them.
+func (s *session) kamalEnv(j Job, b *broker.Broker) ([]string, error) {
+	env := newChildEnv(s.Env)
+	s.giveAgent(env)
 	docker, err := s.dir.sub("docker")
 	if err != nil {
 		return nil, err
@@ -114,16 +171,19 @@ func (s *session) kamalEnv(j Job) ([]string, error) {
 		// call that dubious, and Kamal would then build without a clean clone.
 		env.addGitConfig("safe.directory", "*")
 	}
-	preload, err := kamal.WritePreload(s.dir.path)
-	if err != nil {
-		return nil, err
-	}
-	env.set("RUBYOPT", kamal.RubyOptions(preload, env.get("RUBYOPT")))
+	env.setEntries(b.Environment(env.entries))
 	return env.entries, nil
 }
 
-// childEnv is the environment that every child gets: the caller's less what is
-// ours, the declared secrets, the agent.
+// giveAgent points a child at the agent, where there is one.
+func (s *session) giveAgent(env *childEnv) {
+	if s.agent != nil {
+		env.set("SSH_AUTH_SOCK", s.agent.Socket())
+	}
+}
+
+// childEnv is the environment of a command that is not Kamal: the caller's less
+// what is ours, the declared secrets, the agent.
 func (s *session) childEnv() (*childEnv, error) {
 	env := newChildEnv(s.Env)
 	var problems problem.List
@@ -139,9 +199,7 @@ func (s *session) childEnv() (*childEnv, error) {
 		}
 		env.set(secret.Name(), value)
 	}
-	if s.agent != nil {
-		env.set("SSH_AUTH_SOCK", s.agent.Socket())
-	}
+	s.giveAgent(env)
 	return env, problems.Err()
 }
 

@@ -2,17 +2,22 @@ package deploy
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
 
 // parseKey reads the private key of an item and holds it against the public key
 // and the fingerprint that the item has beside it: a damaged key can load without
 // a word and then log in nowhere.
-func parseKey(from onepassword.SSHKey) (*sshagent.Key, error) {
-	key, err := sshagent.ParseKey([]byte(from.Private.Reveal()), nil)
+func parseKey(from onepassword.SSHKey, passphrase mask.Secret) (*sshagent.Key, error) {
+	key, err := sshagent.ParseKey([]byte(from.Private.Reveal()), []byte(passphrase.Reveal()))
 	if err != nil {
 		return nil, keyProblem(from.Ref, err)
 	}
@@ -42,4 +47,47 @@ func keyProblem(ref onepassword.Reference, err error) error {
 		Status:  problem.Found,
 		Cause:   err,
 	}
+}
+
+// refused tells a person of a signature that the agent would not make: the client
+// that asked for it only says that it was refused.
+func (s *session) refused(e sshagent.Event) {
+	if e.Signed || e.Request != "sign" {
+		return
+	}
+	who := e.Peer.Executable
+	if who == "" {
+		who = "a program"
+	}
+	p := problem.New(fmt.Sprintf("the agent refused %s a signature: %s", who, e.Reason), "")
+	if e.User != "" {
+		p.Hint = "if that login is wanted, allow the user with --ssh-user " + e.User
+	}
+	if e.Forwarded {
+		p.Hint = "if a server is to use the key, allow it with --forward-agent"
+	}
+	s.System.Warning(p)
+}
+
+// tellSignatures says in one line what the agent was used for.
+func (s *session) tellSignatures() {
+	counts := s.agent.Counts()
+	if counts.Signed+counts.Refused == 0 {
+		return
+	}
+	var parts []string
+	for _, user := range slices.Sorted(maps.Keys(counts.Users)) {
+		parts = append(parts, fmt.Sprintf("%d for %s", counts.Users[user], user))
+	}
+	text := fmt.Sprintf("the agent made %d signatures", counts.Signed)
+	if counts.Signed == 1 {
+		text = "the agent made 1 signature"
+	}
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	if counts.Refused > 0 {
+		text += fmt.Sprintf(" and refused %d requests", counts.Refused)
+	}
+	s.System.Info(text)
 }

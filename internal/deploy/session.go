@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
@@ -35,20 +36,43 @@ type Vault struct {
 
 // Wanted is what a run needs out of the vault.
 type Wanted struct {
-	Secrets []onepassword.Declaration
-	Keys    []onepassword.Reference // of SSH keys
-	Public  map[string]bool         // names whose values are no secret, and are not masked
+	Secrets    []onepassword.Declaration
+	Keys       []onepassword.Reference // of SSH keys
+	Passphrase onepassword.Reference   // of the keys; the zero Reference for none
+	Public     map[string]bool         // names whose values are no secret, and are not masked
+	AllowEmpty []string                // names whose empty value is wanted
+	Users      []string                // users that the keys may log in as; empty is any
+	Forward    bool                    // the agent may be used through a forwarded connection
+
+	// items are those that the project's own files name: they come with the rest
+	// in the one batch, and what is wrong with them is told where they are asked
+	// for.
+	items []onepassword.Reference
+}
+
+// references is everything that is to be fetched.
+func (w Wanted) references() []onepassword.Reference {
+	refs := slices.Clone(w.Keys)
+	for _, d := range w.Secrets {
+		refs = append(refs, d.Ref)
+	}
+	if w.Passphrase.Item != "" {
+		refs = append(refs, w.Passphrase)
+	}
+	return append(refs, w.items...)
 }
 
 // A session is what a child runs in: the secrets, the agent, the private
 // directory. It holds all that has to be gone at the end.
 type session struct {
 	Process
-	masker  *mask.Masker
-	dir     *runDir
-	agent   *sshagent.Agent // nil without a key
-	secrets []mask.Secret   // the declared ones, in order
-	keys    []*sshagent.Key
+	masker   *mask.Masker
+	dir      *runDir
+	backend  onepassword.Backend   // nil where nothing is wanted of 1Password
+	resolver *onepassword.Resolver // likewise
+	agent    *sshagent.Agent       // nil without a key
+	secrets  []mask.Secret         // the declared ones, in order
+	keys     []*sshagent.Key
 }
 
 // begin resolves what is wanted, masks it and starts the agent. Nothing has been
@@ -79,7 +103,9 @@ func begin(ctx context.Context, p Process, v Vault, w Wanted) (s *session, err e
 	if len(s.keys) == 0 {
 		return s, nil
 	}
-	s.agent, err = sshagent.Start(ctx, sshagent.Options{Keys: s.keys, Dir: s.dir.path})
+	s.agent, err = sshagent.Start(ctx, sshagent.Options{
+		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
+	})
 	return s, err
 }
 
@@ -87,33 +113,36 @@ func begin(ctx context.Context, p Process, v Vault, w Wanted) (s *session, err e
 // before anything else is done with them. What is wrong with any of them is told
 // together, in the order of declaration, keys last.
 func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
-	if len(w.Secrets) == 0 && len(w.Keys) == 0 {
+	refs := w.references()
+	if v.Open == nil || len(refs) == 0 {
 		return nil
 	}
-	backend, err := v.Open()
-	if err != nil {
+	var err error
+	if s.backend, err = v.Open(); err != nil {
 		return err
 	}
-	defer func() { _ = backend.Close() }()
-	resolver := onepassword.NewResolver(backend, onepassword.Options{})
-	refs := append([]onepassword.Reference(nil), w.Keys...)
-	for _, d := range w.Secrets {
-		refs = append(refs, d.Ref)
-	}
-	if err := resolver.Prefetch(ctx, refs...); err != nil {
+	s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{})
+	if err := s.resolver.Prefetch(ctx, refs...); err != nil {
 		return err
 	}
-	secrets, err := resolver.Resolve(ctx, w.Secrets)
+	secrets, err := s.resolver.Resolve(ctx, w.Secrets)
 	problems := problem.Of(err)
-	masked := make([]mask.Secret, 0, len(secrets)+len(w.Keys))
+	masked := make([]mask.Secret, 0, len(secrets)+len(w.Keys)+1)
+	var passphrase mask.Secret
+	if w.Passphrase.Item != "" {
+		if passphrase, err = s.resolver.Read(ctx, w.Passphrase); err != nil {
+			problems = append(problems, problem.Of(err)...)
+		}
+		masked = append(masked, passphrase)
+	}
 	for _, ref := range w.Keys {
-		from, err := resolver.SSHKey(ctx, ref)
+		from, err := s.resolver.SSHKey(ctx, ref)
 		if err != nil {
 			problems = append(problems, problem.Of(err)...)
 			continue
 		}
 		masked = append(masked, from.Private)
-		key, err := parseKey(from)
+		key, err := parseKey(from, passphrase)
 		if err != nil {
 			problems = append(problems, problem.Of(err)...)
 			continue
@@ -144,8 +173,13 @@ func (s *session) mask(secrets ...mask.Secret) error {
 func (s *session) end() error {
 	var errs []error
 	if s.agent != nil {
+		s.tellSignatures()
 		errs = append(errs, s.agent.Close())
 		s.agent = nil
+	}
+	if s.backend != nil {
+		errs = append(errs, s.backend.Close())
+		s.backend = nil
 	}
 	if s.dir != nil {
 		errs = append(errs, s.dir.remove())

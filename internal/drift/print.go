@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
 )
 
 // marks are the states as a person sees them.
@@ -163,4 +162,3 @@ func WriteJSON(w io.Writer, r Report) error {
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(out)
 }
-
