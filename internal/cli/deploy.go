@@ -110,6 +110,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	j.Project = kamal.ProjectOptions{Dir: dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	j.Terminal = a.terminal()
 	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
+	j.Check = deploy.CheckLevel(c.Check)
 	j.AnyVault, j.OutputCopies = c.OpScope == "any", c.AllowOutputCopies
 	if vault.Prepare != nil {
 		vault.Prepare()

@@ -34,6 +34,7 @@ type projectFlags struct {
 	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
 	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
 
+	Check             string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look."`
 	OpScope           string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets and hooks: those that the project and the options name, or any that the credentials see."`
 	AllowOutputCopies bool   `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
 }

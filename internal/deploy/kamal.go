@@ -28,6 +28,7 @@ type Job struct {
 	Apart     bool      // Kamal's standard error goes to ours, not into one stream with its output
 	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
 
+	Check        CheckLevel
 	AnyVault     bool   // --op-scope any: op may ask every vault that the credentials see
 	OutputCopies bool   // --allow-output-copies
 	RealOp       string // a person's own op, in a terminal
@@ -56,6 +57,9 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil || ctx.Err() != nil {
 		return stopped(ctx, problem.Status(err)), err
+	}
+	if err := s.checkFiles(ctx, j); err != nil {
+		return problem.Status(err), err
 	}
 	for _, notice := range around.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))

@@ -29,6 +29,10 @@ type Options struct {
 
 	// Vault is asked for items, or nil where nothing is to be asked.
 	Vault Vault
+
+	// NoPrivileges leaves out whether the credentials can read more than is
+	// needed, which takes a request of its own.
+	NoPrivileges bool
 }
 
 // A Vault answers what an item has. *onepassword.Resolver is one.
@@ -54,6 +58,16 @@ type Finding struct {
 	Secret       string   // the name it is about, or ""
 	Destinations []string // in which it is so; "" is the plain configuration
 	Problem      *problem.Problem
+}
+
+// Breaks tells whether a deploy would fail for it, or ship an empty secret that
+// the configuration uses.
+func (f Finding) Breaks() bool {
+	switch f.Rule {
+	case ruleUndefined, ruleAlias, ruleNotFetched, ruleNotInVault, ruleEmpty, ruleAccount:
+		return f.Level == Error
+	}
+	return false
 }
 
 // A Report is what a check found.
