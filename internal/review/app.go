@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -94,12 +95,16 @@ func hostOf(template string, a App) (string, error) {
 	return host, nil
 }
 
-// URL is where the preview answers.
-func (a App) URL(tls bool) string {
+// URL is where the preview answers; port 0 is the usual one.
+func (a App) URL(tls bool, port int) string {
+	scheme := "http"
 	if tls {
-		return "https://" + a.Host
+		scheme = "https"
 	}
-	return "http://" + a.Host
+	if port == 0 {
+		return scheme + "://" + a.Host
+	}
+	return scheme + "://" + net.JoinHostPort(a.Host, strconv.Itoa(port))
 }
 
 // Env is what the project's configuration takes a preview's names from.

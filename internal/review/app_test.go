@@ -27,8 +27,8 @@ func TestNewApp_Names(t *testing.T) {
 	if got := a.Env(); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if a.URL(true) != "https://pr-12.review.example.com" || a.URL(false) != "http://pr-12.review.example.com" {
-		t.Errorf("%s %s", a.URL(true), a.URL(false))
+	if a.URL(true, 0) != "https://pr-12.review.example.com" || a.URL(false, 8080) != "http://pr-12.review.example.com:8080" {
+		t.Errorf("%s %s", a.URL(true, 0), a.URL(false, 8080))
 	}
 }
 

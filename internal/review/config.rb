@@ -11,7 +11,7 @@ module KamalOpResolved
       c = p.proxy_config
       health = c["healthcheck"]
       { hosts: Array(p.hosts), tls: !!p.ssl?, path_prefixes: (p.respond_to?(:path_prefixes) ? Array(p.path_prefixes) : []),
-        health: (health["path"] if health.is_a?(Hash)), port: kamal_op_port(c) }
+        health: (health["path"] if health.is_a?(Hash)), port: kamal_op_port(c, p.ssl?) }
     end
     strings = ->(list) { Array(list).map(&:to_s) }
     volumes = ->(args) { args.map(&:to_s).reject { |a| a == "--volume" }.map { |v| kamal_op_bare(v) } }
@@ -30,9 +30,12 @@ module KamalOpResolved
   end
 
   private
-    def kamal_op_port(c)
+    # kamal-proxy's own port, where the project moves it.
+    def kamal_op_port(c, tls)
       run = c["run"]
-      run["http_port"].to_i if run.is_a?(Hash) && run["http_port"]
+      run = raw_config.proxy["run"] if !run && raw_config.proxy.is_a?(Hash)
+      port = run[tls ? "https_port" : "http_port"] if run.is_a?(Hash)
+      port.to_i if port
     end
 
     # Kamal quotes arguments for the shell: --volume "$PWD/x:/y".

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type Leftovers struct {
 	Containers []Container
 	Images     []string // by number
 	Volumes    []string // with a name of the preview's
+	Routes     []string // services that kamal-proxy knows
 	Files      []string // in the home folder of the user who logs in
 }
 
@@ -35,6 +37,29 @@ type Preview struct {
 	Number  int
 	Service string
 	Hosts   []Leftovers
+}
+
+// Left is everything of the preview that is on the hosts, a line each.
+func (p Preview) Left() []string {
+	var list []string
+	for _, l := range p.Hosts {
+		for _, c := range l.Containers {
+			list = append(list, l.Host+": container "+short(c.Name))
+		}
+		for _, i := range l.Images {
+			list = append(list, l.Host+": image "+short(i))
+		}
+		for _, v := range l.Volumes {
+			list = append(list, l.Host+": volume "+short(v))
+		}
+		for _, r := range l.Routes {
+			list = append(list, l.Host+": kamal-proxy's "+short(r))
+		}
+		for _, f := range l.Files {
+			list = append(list, l.Host+": "+short(f))
+		}
+	}
+	return list
 }
 
 // Running says that the app of the preview runs on some host.
@@ -101,6 +126,7 @@ func inventoryScript(base, mark string) string {
 		`a=$(docker image ls -q --no-trunc --filter label=service) || exit 1`,
 		`[ -z "$a" ] || docker image inspect --format "@M i|{{index .Config.Labels \"service\"}}|{{.Id}}" $a 2>/dev/null`,
 		`docker volume ls --format "@M v|{{.Name}}" || exit 1`,
+		`docker exec kamal-proxy kamal-proxy list 2>/dev/null | while read -r a b; do echo "@M p|$a"; done`,
 		`for f in .kamal/apps/@S-pr-* .kamal/proxy/apps-config/@S-pr-* .kamal/@S-pr-*-audit.log .kamal/lock-@S-pr-* @S-pr-*; do if [ -e "$f" ]; then echo "@M f|$f"; fi; done`,
 		`echo "@M end"`,
 	}, "; "), base, mark)
@@ -110,6 +136,8 @@ func inventoryScript(base, mark string) string {
 func script(text, base, mark string) string {
 	return strings.NewReplacer("@M", "@"+mark, "@S", base).Replace(text)
 }
+
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 var errCutShort = errors.New("its answer was cut short")
 
@@ -165,6 +193,11 @@ func parseInventory(host, base, destination, mark string, answer []byte, protect
 		case kind == "v" && len(f) == 1 && !protected[service]:
 			if n, ok := numberOfFree(base, service); ok {
 				note(n, func(l *Leftovers) { l.Volumes = append(l.Volumes, service) })
+			}
+		case kind == "p" && len(f) == 1:
+			route := escapes.ReplaceAllString(service, "") // kamal-proxy colours its table
+			if n, _, ok := numberOf(base, route); ok && !protected[route] {
+				note(n, func(l *Leftovers) { l.Routes = append(l.Routes, route) })
 			}
 		case kind == "f" && len(f) == 1:
 			if n, ok := numberOfFile(base, destination, service, protected); ok {

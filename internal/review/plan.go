@@ -236,6 +236,8 @@ func Asked(ctx context.Context, do Deed, number int, from Source) (Plan, error) 
 	return plan, nil
 }
 
+const closedMeanwhile = "it was closed meanwhile"
+
 // Again looks at the pull request as it is now, before and after the long part of
 // a deploy: the later of two runs wins. It gives back the plan, or one that does
 // nothing where it was closed or overtaken.
@@ -251,7 +253,7 @@ func Again(ctx context.Context, plan Plan, from Source) (Plan, error) {
 	case p.Fork():
 		plan.Do, plan.Why = Nothing, fromFork
 	case !p.Open:
-		plan.Do, plan.Why = Nothing, "it was closed meanwhile"
+		plan.Do, plan.Why = Nothing, closedMeanwhile
 	case p.HeadSHA != plan.SHA:
 		plan.Do, plan.Why = Nothing, "overtaken by "+p.HeadSHA[:7]
 	}

@@ -1,0 +1,340 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// removeOne removes the preview of one pull request.
+func (r *Review) removeOne(ctx context.Context, p Plan) (out Outcome, err error) {
+	out.Plan = p
+	a, err := r.app(p.Number, "") // what runs there may be of another commit
+	if err != nil {
+		return out, err
+	}
+	if p.Number == 0 {
+		return out, problem.Newf("the plan names no pull request")
+	}
+	out.App = a
+	t := r.teller(p, a)
+	t.react(ctx)
+	production, err := r.production(ctx)
+	if err != nil {
+		err = partly(a, "production's configuration cannot be read", err)
+	} else {
+		err = r.remove(ctx, a, production)
+	}
+	if err == nil {
+		out.Removed = []int{a.Number}
+	}
+	t.removed(ctx, err)
+	out.Untold, out.Took = t.untold, r.now().Sub(t.began)
+	return out, err
+}
+
+// remove takes away everything of a preview, or says what of it is left. Never with
+// `kamal remove`: that takes shared accessories and logs the hosts out. Nor with
+// `kamal accessory remove`: that takes the accessory's image by force, also from
+// under production's.
+func (r *Review) remove(ctx context.Context, a App, production *Resolved) error {
+	config, err := r.resolve(ctx, a)
+	if err != nil {
+		return partly(a, "its configuration cannot be read", err)
+	}
+	// Above all this: with production's service in it, `app remove` would take
+	// production.
+	if err := r.Project.checkNames(a, config); err != nil {
+		return partly(a, "its configuration is not its own", err)
+	}
+	before, err := r.inventory(ctx, config.Hosts, production)
+	if err != nil {
+		return err
+	}
+	there, known := before.Find(a.Number)
+	if !known {
+		if len(before.Silent) > 0 {
+			return partly(a, "not every host can be reached", silent(before))
+		}
+		r.say("nothing is left of %s", a.Service)
+		return nil
+	}
+	if len(before.Silent) > 0 {
+		// Kamal would fail as a whole, and half a removal could not be told from a
+		// whole one by the next.
+		return partly(a, "not every host can be reached", silent(before))
+	}
+	dropped := r.drop(ctx, a)
+	if err := r.kamal(ctx, a, "Remove "+a.Service, "app", "remove"); err != nil {
+		// Its lock is held, for one: then it is just being deployed.
+		return partly(a, "", err)
+	}
+	for _, l := range there.Hosts {
+		if _, err := r.remote(ctx, a, l.Host, fmt.Sprintf("Remove what is left of %s on %s", a.Service, l.Host), removeScript(a, l, config, production, r.Project.Safety)); err != nil {
+			return partly(a, "", err)
+		}
+	}
+	after, err := r.inventory(ctx, config.Hosts, production)
+	if err != nil {
+		return err
+	}
+	if err := silent(after); err != nil {
+		return partly(a, "not every host can be reached", err)
+	}
+	if rest, still := after.Find(a.Number); still {
+		return partly(a, "", &problem.Problem{Message: "this is left", Details: rest.Left()})
+	}
+	r.say("removed %s", a.Service)
+	if dropped != nil {
+		return &problem.Problem{
+			Message: a.Service + " is removed, but what it had in the database is not", Details: said(dropped),
+			Hint: "drop it by hand", Status: problem.Partial, Cause: dropped,
+		}
+	}
+	return nil
+}
+
+// drop runs the project's commands that drop what the preview had in a database.
+// That they fail keeps nothing from being removed: the app may not run any more.
+func (r *Review) drop(ctx context.Context, a App) error {
+	if len(r.Project.Drop) == 0 {
+		return nil
+	}
+	inApp := r.tasks(ctx, a, r.Project.Drop, false)
+	// A database cannot be dropped while the app is connected to it.
+	if err := r.kamal(ctx, a, "Stop "+a.Service, "app", "stop"); err != nil {
+		return errors.Join(inApp, err)
+	}
+	return errors.Join(inApp, r.tasks(ctx, a, r.Project.Drop, true))
+}
+
+// checkNames is the part of Safety.Check without which nothing may be removed.
+func (p Project) checkNames(a App, config Resolved) error {
+	c := checker{app: a, is: config, shared: p.SharedAccessories}
+	if config.Service != a.Service || config.Destination != a.Destination {
+		c.names()
+		return c.list.Err()
+	}
+	c.accessories()
+	return c.list.Err()
+}
+
+// partly is the problem of a removal that was not done, or not wholly.
+func partly(a App, why string, err error) error {
+	message := fmt.Sprintf("%s is not removed", a.Service)
+	if why != "" {
+		message += ": " + why
+	}
+	return &problem.Problem{
+		Message: message, Details: said(err),
+		Hint: "the next sweep takes it", Status: problem.Partial, Cause: err,
+	}
+}
+
+// What of a host's own words may stand in a script.
+var (
+	safeName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	safePath  = regexp.MustCompile(`^\.?[A-Za-z0-9][A-Za-z0-9_./-]*$`)
+	safeImage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./:@-]*$`)
+)
+
+// removeScript removes what Kamal leaves, or does not know, of a preview on one
+// host: by exact labels and by the names that were found there.
+func removeScript(a App, l Leftovers, config Resolved, production *Resolved, s Safety) string {
+	var do []string
+	add := func(format string, args ...any) { do = append(do, fmt.Sprintf(format, args...)) }
+	services := []string{a.Service}
+	var volumes []string
+	for _, c := range l.Containers {
+		service := a.Service
+		if c.Accessory != "" {
+			service += "-" + c.Accessory
+		}
+		if safeName.MatchString(service) && !slices.Contains(services, service) {
+			services = append(services, service)
+		}
+		volumes = append(volumes, c.Anonymous...)
+	}
+	for _, route := range l.Routes {
+		if safeName.MatchString(route) {
+			add(`docker exec kamal-proxy kamal-proxy remove %s >/dev/null 2>&1`, route)
+		}
+	}
+	for _, service := range services {
+		add(`a=$(docker ps -aq --filter label=service=%s); [ -z "$a" ] || docker rm -f -v $a >/dev/null`, service)
+	}
+	for _, v := range append(volumes, l.Volumes...) {
+		if safeName.MatchString(v) {
+			add(`docker volume rm %s >/dev/null 2>&1`, v)
+		}
+	}
+	images := accessoryImages(config, production, s)
+	for _, f := range l.Files {
+		if !safePath.MatchString(f) || strings.Contains(f, "..") || strings.HasPrefix(f, ".kamal/lock-") {
+			continue // a lock is released by its owner, or by Kamal
+		}
+		// What a container's own user has written there, the user who logs in may
+		// not be able to delete: the accessory's image deletes it as root.
+		if image := images[f]; image != "" {
+			add(`rm -rf %[1]s 2>/dev/null || { docker run --rm --network none --user 0 --entrypoint sh -v "$PWD/%[1]s:/kamal-op" %[2]s -c "rm -rf /kamal-op/* /kamal-op/.[!.]*" >/dev/null 2>&1; rm -rf %[1]s; }`, f, image)
+			continue
+		}
+		add(`rm -rf %s`, f)
+	}
+	add(`docker image prune -af --filter label=service=%s >/dev/null`, a.Service)
+	for _, service := range keys(images) {
+		image := images[service]
+		add(`[ -n "$(docker ps -aq --filter ancestor=%[1]s)" ] || docker image rm %[1]s >/dev/null 2>&1`, image)
+	}
+	add(`true`)
+	return strings.Join(do, "; ")
+}
+
+// accessoryImages is the images of the preview's own accessories by their service,
+// but for those that production uses too.
+func accessoryImages(config Resolved, production *Resolved, s Safety) map[string]string {
+	all := map[string]string{}
+	for _, name := range s.own(config) {
+		r := config.Accessories[name]
+		shared := false
+		if production != nil {
+			for _, p := range production.Accessories {
+				shared = shared || p.Image == r.Image
+			}
+		}
+		for _, other := range s.SharedAccessories {
+			shared = shared || config.Accessories[other].Image == r.Image
+		}
+		if !shared && safeImage.MatchString(r.Image) {
+			all[r.Service] = r.Image
+		}
+	}
+	return all
+}
+
+// sweep removes the previews that have no open pull request, those that have
+// expired, and those beyond the limit.
+func (r *Review) sweep(ctx context.Context, p Plan, dry bool) (out Outcome, err error) {
+	out.Plan = p
+	began := r.now()
+	defer func() { out.Took = r.now().Sub(began) }()
+	if r.GitHub == nil {
+		return out, problem.Usagef("give a token that may read pull requests", "a sweep asks GitHub which pull requests are open")
+	}
+	nobody, err := r.nobody()
+	if err != nil {
+		return out, err
+	}
+	production, err := r.production(ctx)
+	if err != nil {
+		return out, err
+	}
+	config, err := r.resolve(ctx, nobody)
+	if err != nil {
+		return out, err
+	}
+	if err := r.Project.checkNames(nobody, config); err != nil {
+		return out, err
+	}
+	// The hosts first: a pull request that is opened and deployed meanwhile is then
+	// not among what is held against the list.
+	i, err := r.inventory(ctx, config.Hosts, production)
+	if err != nil {
+		return out, err
+	}
+	open, err := r.GitHub.OpenPullRequests(ctx)
+	if err != nil {
+		return out, err
+	}
+	pushed, err := r.pushed(ctx, i, open)
+	if err != nil {
+		return out, err
+	}
+	out.Verdicts = PlanSweep(i, open, r.Project.Sweeping, pushed, r.now())
+	for _, v := range out.Verdicts {
+		verb := "keep"
+		if v.Remove {
+			verb = "remove"
+		}
+		r.say("%s %s: %s", verb, v.Service, v.Why)
+	}
+	if dry {
+		return out, silent(i)
+	}
+	removed, untold, err := r.execute(ctx, out.Verdicts, production)
+	out.Removed, out.Untold = removed, untold
+	if s := silent(i); s != nil {
+		list := problem.List{{
+			Message: "not every host was swept", Details: said(s), Hint: "the next sweep takes what is left", Status: problem.Partial, Cause: s,
+		}}
+		return out, append(list, problem.Of(err)...).Err()
+	}
+	return out, err
+}
+
+// pushed asks when the heads of those pull requests were committed whose previews
+// may have expired.
+func (r *Review) pushed(ctx context.Context, i Inventory, open []github.PullRequest) (map[int]time.Time, error) {
+	all := map[int]time.Time{}
+	for _, pr := range r.Project.expiring(i, open, r.now()) {
+		at, err := r.GitHub.CommitTime(ctx, pr.HeadSHA)
+		if err != nil {
+			return nil, err
+		}
+		all[pr.Number] = at
+	}
+	return all, nil
+}
+
+// execute carries verdicts out, one after another; one that fails stops no other.
+func (r *Review) execute(ctx context.Context, verdicts []Verdict, production *Resolved) (removed []int, untold problem.List, err error) {
+	var failed problem.List
+	for _, v := range verdicts {
+		if !v.Remove {
+			continue
+		}
+		if ctx.Err() != nil {
+			failed = append(failed, &problem.Problem{Message: v.Service + " is not removed: the run was cancelled", Hint: "the next sweep takes it", Status: problem.Partial, Cause: ctx.Err()})
+			continue
+		}
+		a, err := r.app(v.Number, "")
+		if err == nil && v.Closed {
+			var open bool
+			// A list of pages can miss one; nothing is removed for an absence alone.
+			if open, err = r.isOpen(ctx, v.Number); open {
+				r.say("keep %s: it is open", v.Service)
+				continue
+			}
+		}
+		if err != nil {
+			failed = append(failed, problem.Of(partly(a, "", err))...)
+			continue
+		}
+		t := r.teller(Plan{Do: Remove, Number: v.Number, Why: v.Why}, a)
+		err = r.remove(ctx, a, production)
+		t.removed(ctx, err)
+		untold = append(untold, t.untold...)
+		if err != nil {
+			failed = append(failed, problem.Of(err)...)
+			continue
+		}
+		removed = append(removed, v.Number)
+	}
+	return removed, untold, failed.Err()
+}
+
+// isOpen asks whether a pull request is open. What GitHub does not know is closed.
+func (r *Review) isOpen(ctx context.Context, number int) (bool, error) {
+	p, err := r.GitHub.PullRequest(ctx, number)
+	if github.IsMissing(err) {
+		return false, nil
+	}
+	return p.Open, err
+}
