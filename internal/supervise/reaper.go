@@ -7,9 +7,9 @@ import "sync"
 // a zombie unless it is waited for.
 //
 // It never takes the status of a child that Run started with it, nor of one
-// that any other part of the program started in our own process group. A child
-// started in any other way with a group of its own would be taken for one that
-// was left to us.
+// that any other part of the program started in our own session, be it in a
+// process group of its own. A child started in any other way with a session of
+// its own would be taken for one that was left to us.
 type Reaper struct {
 	// starting is held for reading while a child is started and made known, and
 	// for writing while zombies are looked at: a child that ends at once is

@@ -65,11 +65,21 @@ func (r *Reaper) take(pid int) bool {
 	return err == nil
 }
 
-// adopted tells whether a child of ours was left to us: it is in another
-// process group, and nobody here waits for it.
+// adopted tells whether a child of ours was left to us: nobody here waits for
+// it, and it is in another session. Run gives its children sessions of their
+// own, so that whatever descends from them is never in ours; what other parts
+// of the program start is, unless they say otherwise.
 func (r *Reaper) adopted(pid int) bool {
-	group, err := syscall.Getpgid(pid)
-	return err == nil && group != syscall.Getpgrp() && !r.knows(pid)
+	session, ok := sessionOf(pid)
+	own, _ := sessionOf(0)
+	return ok && session != own && !r.knows(pid)
+}
+
+// sessionOf is getsid(2): the session of a process, 0 is ours. In a pid
+// namespace a session that began outside is 0.
+func sessionOf(pid int) (session int, ok bool) {
+	id, _, errno := syscall.RawSyscall(syscall.SYS_GETSID, uintptr(pid), 0, 0)
+	return int(id), errno == 0
 }
 
 // Adopted are the process ids of the living processes that were left to us.

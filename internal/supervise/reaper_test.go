@@ -1,3 +1,5 @@
+//go:build linux
+
 package supervise_test
 
 import (
@@ -41,7 +43,9 @@ func reapMany([]string) int {
 					lost.Add(1)
 				}
 				if i%4 == 0 {
-					err := exec.Command("sh", "-c", "exit 7").Run()
+					cmd := exec.Command("sh", "-c", "exit 7")
+					cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: i%8 == 0}
+					err := cmd.Run()
 					if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 7 {
 						fmt.Println("os/exec:", err)
 						lostByOthers.Add(1)
