@@ -192,23 +192,14 @@ func (r Report) secrets(p *page) {
 func gantt(phases []Phase) string {
 	var b strings.Builder
 	b.WriteString("gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n")
-	section := ""
 	for i, p := range phases {
-		of := p.Host
-		if of == "" {
-			of = "all hosts"
-		}
-		if of != section {
-			section = of
-			fmt.Fprintf(&b, "    section %s\n", chartText(of))
-		}
 		kind := "done"
 		if p.Failed {
 			kind = "crit"
 		}
 		// A task without length is not drawn.
 		begun := p.Begun.UnixMilli()
-		fmt.Fprintf(&b, "    %s :%s, p%d, %d, %d\n", chartText(p.Name), kind, i+1, begun, begun+max(p.Took.Milliseconds(), 1))
+		fmt.Fprintf(&b, "    %s :%s, p%d, %d, %d\n", chartText(p.Title()), kind, i+1, begun, begun+max(p.Took.Milliseconds(), 1))
 	}
 	return b.String()
 }
