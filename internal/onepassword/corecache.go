@@ -1,3 +1,266 @@
 package onepassword
 
-func loadWarm([]string) string { return "" }
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"unsafe"
+
+	sdk "github.com/1password/onepassword-sdk-go"
+	"github.com/tetratelabs/wazero"
+)
+
+// The SDK compiles its core with wazero's default configuration, into which it
+// lets nobody reach. wazero itself can keep compiled code in files, and takes its
+// defaults from one variable: a cache that is put there while the core is loaded
+// serves it, and nothing of the SDK is touched.
+//
+// This file knows three names of wazero: the variable engineLessConfig, the field
+// cache of what it points to, and the field fileCache of a cache. It was written
+// for the version below. Under another version, and wherever a name or a type is
+// not what it was, it steps aside and the core is compiled as ever; a test fails
+// then, so that the names are looked at anew.
+const (
+	wazeroModule  = "github.com/tetratelabs/wazero"
+	wazeroVersion = "v1.11.0"
+)
+
+//go:linkname wazeroDefaults github.com/tetratelabs/wazero.engineLessConfig
+var wazeroDefaults unsafe.Pointer
+
+// errGuard is why the cache cannot be used with this build.
+var errGuard = errors.New("wazero is not what the cache was written for")
+
+// fileCache is what wazero asks for compiled code, by a key that holds the module,
+// the features of the processor and the engine.
+type fileCache interface {
+	Get(key [32]byte) (io.ReadCloser, bool, error)
+	Add(key [32]byte, content io.Reader) error
+	Delete(key [32]byte) error
+}
+
+// withCache runs f while wazero's default configuration has the cache.
+func withCache(c fileCache, f func() error) (err error) {
+	if err := builtWith(wazeroModule, wazeroVersion); err != nil {
+		return err
+	}
+	cache := wazero.NewCompilationCache()
+	inner := reflect.ValueOf(cache)
+	if inner.Kind() != reflect.Pointer || inner.Elem().Kind() != reflect.Struct {
+		return fmt.Errorf("%w: a cache is no pointer to a struct", errGuard)
+	}
+	files := inner.Elem().FieldByName("fileCache")
+	if !files.IsValid() || files.Kind() != reflect.Interface || !reflect.TypeOf(c).Implements(files.Type()) {
+		return fmt.Errorf("%w: a cache has no field fileCache of that interface", errGuard)
+	}
+	reflect.NewAt(files.Type(), unsafe.Pointer(files.UnsafeAddr())).Elem().Set(reflect.ValueOf(c))
+
+	config := reflect.TypeOf(wazero.NewRuntimeConfig())
+	if config.Kind() != reflect.Pointer || config.Elem().Kind() != reflect.Struct || wazeroDefaults == nil {
+		return fmt.Errorf("%w: there is no engineLessConfig", errGuard)
+	}
+	field, ok := config.Elem().FieldByName("cache")
+	if !ok || field.Type != reflect.TypeFor[wazero.CompilationCache]() {
+		return fmt.Errorf("%w: a configuration has no field cache", errGuard)
+	}
+	slot := (*wazero.CompilationCache)(unsafe.Add(wazeroDefaults, field.Offset))
+	if *slot != nil {
+		return fmt.Errorf("%w: its defaults have a cache already", errGuard)
+	}
+	*slot = cache
+	defer func() {
+		*slot = nil
+		if p := recover(); p != nil {
+			err = fmt.Errorf("loading the core from the cache: %v", p)
+		}
+	}()
+	// Did it arrive where configurations are made from?
+	made := reflect.ValueOf(wazero.NewRuntimeConfig()).Elem().FieldByIndex(field.Index)
+	if made.IsNil() || made.Elem().Pointer() != inner.Pointer() {
+		return fmt.Errorf("%w: its defaults are not where configurations are made from", errGuard)
+	}
+	return f()
+}
+
+// builtWith says whether the program was built with this version of a module.
+func builtWith(module, version string) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return fmt.Errorf("%w: its version is not known", errGuard)
+	}
+	if len(info.Deps) == 0 && strings.HasSuffix(info.Path, ".test") {
+		// A test's binary does not say; there a test reads it in go.mod.
+		return nil
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == module {
+			if dep.Version == version && dep.Replace == nil {
+				return nil
+			}
+			return fmt.Errorf("%w: it is %s", errGuard, dep.Version)
+		}
+	}
+	return fmt.Errorf("%w: its version is not known", errGuard)
+}
+
+// loadWarm loads the SDK's core out of the first of the directories that has it,
+// and says which. Where none has it, the core may be loaded after all, compiled,
+// or not at all: the next call of the SDK compiles it then.
+func loadWarm(dirs []string) (from string) {
+	reader := &cacheReader{}
+	for _, dir := range dirs {
+		if root, err := openPrivate(dir, false); err == nil {
+			defer root.Close() //nolint:errcheck // it was only read
+			reader.roots = append(reader.roots, root)
+		}
+	}
+	if len(reader.roots) == 0 {
+		return ""
+	}
+	if err := withCache(reader, touchCore); err != nil {
+		return ""
+	}
+	return reader.hit()
+}
+
+func touchCore() error {
+	return sdk.Secrets.ValidateSecretReference(context.Background(), "op://vault/item/field")
+}
+
+// cacheReader serves compiled code and stores none: a run writes nothing.
+type cacheReader struct {
+	roots []*os.Root
+
+	mu     sync.Mutex
+	from   string
+	missed bool
+}
+
+// hit is the directory that all code came from, "" where some had to be compiled.
+func (c *cacheReader) hit() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.missed {
+		return ""
+	}
+	return c.from
+}
+
+func (c *cacheReader) Get(key [32]byte) (io.ReadCloser, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, root := range c.roots {
+		if f, err := root.Open(hex.EncodeToString(key[:])); err == nil {
+			info, err := f.Stat()
+			if err == nil && info.Mode().IsRegular() && isPrivate(info) {
+				c.from = root.Name()
+				return &entryReader{f: f, buf: bufio.NewReaderSize(f, 64<<10)}, true, nil
+			}
+			_ = f.Close() // it was only looked at
+		}
+	}
+	c.missed = true
+	return nil, false, nil
+}
+
+func (c *cacheReader) Add([32]byte, io.Reader) error { return nil }
+
+func (c *cacheReader) Delete([32]byte) error {
+	// The entry is of another wazero, and what is loaded is compiled.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missed = true
+	return nil
+}
+
+// entryReader gives as many bytes as are asked for: wazero takes a short read of a
+// number for the end. It asks for hundreds of thousands, so they are buffered.
+type entryReader struct {
+	f   *os.File
+	buf *bufio.Reader
+}
+
+func (e *entryReader) Read(p []byte) (int, error) {
+	n, err := io.ReadFull(e.buf, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return n, err
+}
+
+func (e *entryReader) Close() error { return e.f.Close() }
+
+// cacheWriter stores compiled code and serves none.
+type cacheWriter struct {
+	root *os.Root
+
+	mu      sync.Mutex
+	written map[string]int64
+}
+
+func (c *cacheWriter) Get([32]byte) (io.ReadCloser, bool, error) { return nil, false, nil }
+
+func (c *cacheWriter) Delete([32]byte) error { return nil }
+
+func (c *cacheWriter) Add(key [32]byte, content io.Reader) error {
+	name := hex.EncodeToString(key[:])
+	part := name + ".part"
+	f, err := c.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = c.root.Rename(part, name)
+	}
+	if err != nil {
+		return errors.Join(err, c.root.Remove(part))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.written[name] = n
+	return nil
+}
+
+// openPrivate opens a directory that nobody but its owner can change, who is root
+// or this user: what lies there is run in a process that holds secrets. With own
+// it must be this user's and closed to all others.
+func openPrivate(dir string, own bool) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Stat(".")
+	if err == nil && !isPrivate(info) {
+		err = fmt.Errorf("%s can be changed by others", dir)
+	}
+	if err == nil && own && (info.Mode().Perm()&0o077 != 0 || !isOwn(info)) {
+		err = fmt.Errorf("%s is not this user's alone: its mode is %04o", dir, info.Mode().Perm())
+	}
+	if err == nil {
+		err = privateAbove(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return root, nil
+}
+
+// stale says whether a name is one that this file gives.
+func stale(entry fs.DirEntry) bool {
+	name := entry.Name()
+	if len(name) == 64+len(".part") {
+		name = name[:64]
+	}
+	_, err := hex.DecodeString(name)
+	return err == nil && len(name) == 64 && entry.Type().IsRegular()
+}

@@ -76,6 +76,15 @@ func newServiceAccount(o ServiceAccountOptions) *ServiceAccount {
 // one of them has it.
 func (s *ServiceAccount) Prewarm() { core.start(s.dirs) }
 
+// Ready waits until the SDK's core is loaded, and says from which of CacheDirs; ""
+// is that it was compiled.
+func (s *ServiceAccount) Ready(ctx context.Context) (from string, err error) {
+	if err := core.wait(ctx, s.dirs); err != nil {
+		return "", err
+	}
+	return core.from, nil
+}
+
 // Name is 1Password.
 func (s *ServiceAccount) Name() string { return "1Password" }
 
