@@ -23,11 +23,14 @@ type Command struct {
 // Run runs the command and gives its exit status unchanged. An error is a problem
 // of ours: the command was then not started.
 func (c Command) Run(ctx context.Context) (status int, err error) {
-	s, err := begin(ctx, c.Process, c.Vault, c.Wanted)
+	s, err := newSession(c.Process, c.Vault)
+	defer func() { err = errors.Join(err, s.end()) }()
 	if err != nil {
 		return problem.RunOwn, err
 	}
-	defer func() { err = errors.Join(err, s.end()) }()
+	if err := s.begin(ctx, c.Vault, c.Wanted); err != nil {
+		return stopped(ctx, problem.RunOwn), outputProblem(err)
+	}
 	env, err := s.childEnv()
 	if err != nil {
 		return problem.RunOwn, err

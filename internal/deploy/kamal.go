@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
@@ -42,18 +43,25 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	if projectErr != nil && !j.Lenient {
 		// What else is wrong on this machine is told with it, and 1Password is
 		// not asked for a project that is not there.
-		_, kamalErr := kamal.Find(ctx, j.find())
+		_, kamalErr := kamal.Find(ctx, j.find(""))
 		return problem.Found, errors.Join(projectErr, kamalErr)
 	}
 	j.Wanted.items = broker.References(project)
 	j.Wanted.Users = loginUsers(project, j.Wanted.Users)
 
+	s, err := newSession(j.Process, j.Vault)
+	defer func() { err = errors.Join(err, s.end()) }()
+	if err != nil {
+		return problem.Found, err
+	}
+	preload, err := kamal.WritePreload(s.dir.path)
+	if err != nil {
+		return problem.Found, err
+	}
 	// What can be wrong on this machine is looked at while 1Password answers.
 	local := make(chan localAnswer, 1)
-	go func() { local <- j.lookAround(ctx, project) }()
-
-	s, err := begin(ctx, j.Process, j.Vault, j.Wanted)
-	defer func() { err = errors.Join(err, s.end()) }()
+	go func() { local <- j.lookAround(ctx, project, preload) }()
+	err = s.begin(ctx, j.Vault, j.Wanted)
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil || ctx.Err() != nil {
 		return stopped(ctx, problem.Status(err)), err
@@ -71,7 +79,7 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 		return problem.Found, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	env, err := s.kamalEnv(j, b)
+	env, err := s.kamalEnv(j, b, around.binary)
 	if err != nil {
 		return problem.Found, err
 	}
@@ -140,14 +148,14 @@ type localAnswer struct {
 }
 
 // find says where to look for Kamal.
-func (j Job) find() kamal.FindOptions {
-	return kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env}
+func (j Job) find(preload string) kamal.FindOptions {
+	return kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env, Preload: preload}
 }
 
 // lookAround finds what is needed on this machine: Kamal, Docker. All that is
 // missing is told together.
-func (j Job) lookAround(ctx context.Context, project *kamal.Project) localAnswer {
-	binary, kamalErr := kamal.Find(ctx, j.find())
+func (j Job) lookAround(ctx context.Context, project *kamal.Project, preload string) localAnswer {
+	binary, kamalErr := kamal.Find(ctx, j.find(preload))
 	var dockerErr error
 	if j.Builds && !buildsElsewhere(project) {
 		dockerErr = pingDocker(ctx, environment(j.Env))
@@ -157,10 +165,18 @@ func (j Job) lookAround(ctx context.Context, project *kamal.Project) localAnswer
 
 // kamalEnv is the environment that Kamal gets. The declared secrets are not in
 // it, where every hook and every build would inherit them: the preload answers
-// for them.
-func (s *session) kamalEnv(j Job, b *broker.Broker) ([]string, error) {
+// for them. Only where it is not loaded (a bin/kamal that starts a container) do
+// they come through the environment after all.
+func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]string, error) {
 	env := newChildEnv(s.Env)
 	s.giveAgent(env)
+	if !found.Preload {
+		if err := s.giveSecrets(env); err != nil {
+			return nil, err
+		}
+		s.System.Warning(problem.New("the Kamal at "+found.Path+" does not load kamal-op's preload: that every secret arrives as it is in the vault is not checked",
+			"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal"))
+	}
 	docker, err := s.dir.sub("docker")
 	if err != nil {
 		return nil, err
@@ -190,21 +206,23 @@ func (s *session) giveAgent(env *childEnv) {
 // what is ours, the declared secrets, the agent.
 func (s *session) childEnv() (*childEnv, error) {
 	env := newChildEnv(s.Env)
+	s.giveAgent(env)
+	return env, s.giveSecrets(env)
+}
+
+// giveSecrets puts the declared secrets into an environment.
+func (s *session) giveSecrets(env *childEnv) error {
 	var problems problem.List
 	for _, secret := range s.secrets {
 		value := secret.Reveal()
-		for i := range len(value) {
-			if value[i] == 0 {
-				problems = append(problems, problem.New(
-					secret.Name()+" has a NUL byte, which no environment variable can hold",
-					"keep it base64-encoded in 1Password and have the app decode it"))
-				break
-			}
+		if strings.IndexByte(value, 0) >= 0 {
+			problems = append(problems, problem.New(
+				secret.Name()+" has a NUL byte, which no environment variable can hold",
+				"keep it base64-encoded in 1Password and have the app decode it"))
 		}
 		env.set(secret.Name(), value)
 	}
-	s.giveAgent(env)
-	return env, problems.Err()
+	return problems.Err()
 }
 
 // A Terminal is ours: standard input, and which of our two streams are on it.

@@ -75,38 +75,35 @@ type session struct {
 	keys     []*sshagent.Key
 }
 
-// begin resolves what is wanted, masks it and starts the agent. Nothing has been
-// changed anywhere when it fails, and nothing is left.
-func begin(ctx context.Context, p Process, v Vault, w Wanted) (s *session, err error) {
-	s = &session{Process: p, masker: mask.New()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.end())
-		}
-	}()
-	for _, c := range v.Credentials {
-		s.masker.AddSecret(c)
-	}
-	if err := p.System.Mask(v.Credentials...); err != nil {
-		return s, err
-	}
-	if err := s.resolve(ctx, v, w); err != nil {
+// newSession makes the private directory, and masks the credentials before
+// anything can print them. Whoever made the session ends it.
+func newSession(p Process, v Vault) (*session, error) {
+	s := &session{Process: p, masker: mask.New()}
+	if err := s.mask(v.Credentials...); err != nil {
 		return s, err
 	}
 	env := environment(p.Env)
 	if n := sweep(env, time.Now()); n > 0 {
-		p.System.Info(fmt.Sprintf("removed what %d killed runs had left in memory", n))
+		p.System.Info(fmt.Sprintf("removed what killed runs had left: %d", n))
 	}
+	var err error
 	if s.dir, err = newRunDir(env); err != nil {
 		return s, problem.New(err.Error(), "free some space in /tmp, or set TMPDIR to a directory that can be written")
 	}
-	if len(s.keys) == 0 {
-		return s, nil
+	return s, nil
+}
+
+// begin resolves what is wanted, masks it and starts the agent. Nothing has been
+// changed anywhere when it fails.
+func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
+	if err := s.resolve(ctx, v, w); err != nil || len(s.keys) == 0 {
+		return err
 	}
+	var err error
 	s.agent, err = sshagent.Start(ctx, sshagent.Options{
 		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
 	})
-	return s, err
+	return err
 }
 
 // resolve gets the declared secrets and the keys in one batch, and masks them

@@ -24,6 +24,7 @@ const ProbeTimeout = 30 * time.Second
 type Binary struct {
 	Path    string   // absolute
 	Version string   // as `kamal version` prints it, such as 2.12.0
+	Preload bool     // the preload was loaded into it; false where FindOptions named none
 	Notices []string // what a person should know about the choice; a line each
 }
 
@@ -35,6 +36,7 @@ type FindOptions struct {
 	Dir      string        // the project's directory; relative paths are relative to it
 	Explicit string        // --kamal: a path, or a name on PATH; nothing else is tried
 	Env      []string      // the environment: its PATH is searched; credentials of ours in it are not passed on
+	Preload  string        // the preload's path: whether the Kamal that is found loads it is looked at; "" does not look
 	Timeout  time.Duration // for one `version` call; 0 is ProbeTimeout
 }
 
@@ -57,9 +59,9 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 		if err != nil {
 			return Binary{}, fmt.Errorf("the path of bin/kamal: %w", err)
 		}
-		version, err := probe(ctx, path, o)
+		found, err := probe(ctx, path, o)
 		if err == nil {
-			return withLock(Binary{Path: path, Version: version}, o.Dir), nil
+			return withLock(found, o.Dir), nil
 		}
 		if ctx.Err() != nil {
 			return Binary{}, ctx.Err()
@@ -77,7 +79,7 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 		}
 		return Binary{}, p
 	}
-	version, err := probe(ctx, path, o)
+	found, err := probe(ctx, path, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Binary{}, ctx.Err()
@@ -88,7 +90,8 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 		p.Cause = err
 		return Binary{}, p
 	}
-	return withLock(Binary{Path: path, Version: version, Notices: notices}, o.Dir), nil
+	found.Notices = notices
+	return withLock(found, o.Dir), nil
 }
 
 func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
@@ -106,7 +109,7 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 	if err != nil {
 		return Binary{}, fmt.Errorf("the path of --kamal: %w", err)
 	}
-	version, err := probe(ctx, path, o)
+	found, err := probe(ctx, path, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Binary{}, ctx.Err()
@@ -116,15 +119,18 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 		p.Cause = err
 		return Binary{}, p
 	}
-	return withLock(Binary{Path: path, Version: version}, o.Dir), nil
+	return withLock(found, o.Dir), nil
 }
 
 // versionLine is what Kamal prints, alone on its line: bundler and Ruby may print
 // warnings around it.
 var versionLine = regexp.MustCompile(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
 
-// probe is the version that the Kamal at path prints.
-func probe(ctx context.Context, path string, o FindOptions) (string, error) {
+// probeMark is what the preload prints when it is asked whether it is there.
+const probeMark = "kamal-op's preload is loaded"
+
+// probe is the Kamal at path, with the version that it prints.
+func probe(ctx context.Context, path string, o FindOptions) (Binary, error) {
 	limited, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(limited, path, "version")
@@ -132,6 +138,15 @@ func probe(ctx context.Context, path string, o FindOptions) (string, error) {
 	cmd.Env = o.Env
 	if cmd.Env == nil {
 		cmd.Env = []string{}
+	}
+	if o.Preload != "" {
+		var option string
+		for _, entry := range o.Env {
+			if value, ok := strings.CutPrefix(entry, "RUBYOPT="); ok {
+				option = value
+			}
+		}
+		cmd.Env = append(cmd.Env, "RUBYOPT="+RubyOptions(o.Preload, option), "KAMAL_OP_PROBE="+probeMark)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -148,18 +163,20 @@ func probe(ctx context.Context, path string, o FindOptions) (string, error) {
 	err := cmd.Run()
 	switch {
 	case limited.Err() != nil && ctx.Err() == nil:
-		return "", fmt.Errorf("its version command took longer than %s", o.Timeout)
+		return Binary{}, fmt.Errorf("its version command took longer than %s", o.Timeout)
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		if line := lastLine(stderr.String()); line != "" {
-			return "", fmt.Errorf("%s (%w)", line, err)
+			return Binary{}, fmt.Errorf("%s (%w)", line, err)
 		}
-		return "", err
+		return Binary{}, err
 	}
 	found := versionLine.FindAllStringSubmatch(stdout.String(), -1)
 	if len(found) == 0 {
-		return "", errors.New("its version command prints no version")
+		return Binary{}, errors.New("its version command prints no version")
 	}
-	return found[len(found)-1][1], nil
+	return Binary{
+		Path: path, Version: found[len(found)-1][1], Preload: strings.Contains(stdout.String(), probeMark),
+	}, nil
 }
 
 // lastLine is the last line of text that says something, shortened.

@@ -10,6 +10,10 @@ if kamal_op_program.start_with?("kamal") ||
   # end of a build.
   $stdout.sync = true
 
+  # A run asks before it relies on this file being loaded: a bin/kamal may be a
+  # shell script around a container, which RUBYOPT does not reach.
+  $stdout.puts(ENV["KAMAL_OP_PROBE"]) if ENV["KAMAL_OP_PROBE"]
+
   require "monitor"
 
   # What makes secrets arrive as they are in the vault. It is written against named
@@ -317,10 +321,11 @@ if kamal_op_program.start_with?("kamal") ||
     # whichever order it does that; in its place stands a token, which is put back
     # when dotenv is done with the value.
     class Evaluation
-      # A value that is kept, and what is wrong with it. Of one that is text a shell
-      # may read it: what a person wrote into the same file, and what an in-process
-      # fetch gives, which is escaped for it. All others are data.
-      Kept = Struct.new(:value, :trouble, :text)
+      # A value that is kept, and what is wrong with it. One that is text a shell may
+      # read: what a person wrote into the same file, and what an in-process fetch
+      # gives, which is escaped for a shell; word is what a shell makes of the latter.
+      # All others are data.
+      Kept = Struct.new(:value, :trouble, :text, :word)
 
       TOKEN = /\u{F8E6}(\d+)\u{F8E7}/
 
@@ -340,7 +345,7 @@ if kamal_op_program.start_with?("kamal") ||
       # A file begins. Each is read by itself: $X is X of the same file.
       def file
         @names = []
-        @written = []
+        @text = {} # by name, the kept value that is text, or nil for what was written
       end
 
       def name=(name)
@@ -350,10 +355,15 @@ if kamal_op_program.start_with?("kamal") ||
 
       # The value of @name, the text in dotenv's hands put together again.
       def finish(text)
-        text.scan(TOKEN) { |(index)| blame(@kept[index.to_i]) }
+        tokens(text).each { |kept| blame(kept) }
         @troubles[@name] = @failed
         @names << @name
-        text.match?(TOKEN) ? @written.delete(@name) : @written << @name
+        @text.delete(@name)
+        if !text.match?(TOKEN)
+          @text[@name] = nil
+        elsif alone(text)&.text
+          @text[@name] = alone(text)
+        end
         reveal(text)
       end
 
@@ -371,7 +381,7 @@ if kamal_op_program.start_with?("kamal") ||
       def variable(name, env)
         if env.key?(name)
           failed = @names.include?(name) && troubles(name).any?
-          keep(env[name], trouble: ({ how: "depends", detail: name } if failed), text: @written.include?(name) || escaped?(env[name]))
+          keep(env[name], trouble: ({ how: "depends", detail: name } if failed), text: @text.key?(name), word: @text[name]&.word)
         elsif KamalOp.declared.key?(name)
           keep(KamalOp.declared[name])
         elsif ENV.key?(name)
@@ -393,7 +403,9 @@ if kamal_op_program.start_with?("kamal") ||
         elsif !$?.success?
           fail!("exit", $?.signaled? ? "signal #{$?.termsig}" : "exit status #{$?.exitstatus}")
         end
-        keep(without_newline(output, line), text: fetched?(line, output))
+        word = fetched_word(output) if line.match?(/kamal\s+secrets\s+fetch\s/)
+        # Kamal before 2.10 escapes what any fetch prints, later ones do not.
+        keep(without_newline(output, line), text: !word.nil? && word != output.chomp, word: word)
       rescue SystemCallError => e
         # dotenv would take a missing command for a missing file, and give nothing
         # of this one.
@@ -405,13 +417,12 @@ if kamal_op_program.start_with?("kamal") ||
       def inline(command)
         return keep("") if blocked?(command)
 
-        words = reveal(command).shellsplit[1..]
+        words = words(command)[1..]
         before, ENV[SECRET] = ENV[SECRET], @name
         result = ::Kamal::Cli::Main.start(words + [ "--inline" ])
         if result.is_a?(String)
           fetch = words[1] == "fetch"
-          also!(result) if fetch
-          keep(result, text: fetch)
+          keep(result, text: fetch, word: (fetched_word(result) if fetch))
         else
           fail!("error", "`kamal secrets #{words[1]}` gives nothing#{", --account may be missing" if words[1] == "fetch" && words.none? { |w| w.start_with?("--account") }}")
           keep("")
@@ -428,16 +439,25 @@ if kamal_op_program.start_with?("kamal") ||
       end
 
       private
-        def keep(value, trouble: nil, text: false)
-          @kept << Kept.new(value.dup.force_encoding(Encoding::UTF_8), trouble, text)
+        def keep(value, trouble: nil, text: false, word: nil)
+          @kept << Kept.new(value.dup.force_encoding(Encoding::UTF_8), trouble, text, word)
           "\u{F8E6}#{@kept.size - 1}\u{F8E7}"
         end
 
         def reveal(text) = replace(text) { |kept| kept.value }
 
+        # What stands for tokens in a text.
+        def tokens(text) = text.scan(TOKEN).filter_map { |(index)| @kept[index.to_i] }
+
+        # What a text stands for that is one token and nothing else.
+        def alone(text) = (token(text) if text.match?(/\A#{TOKEN}\z/o))
+
+        # What a piece of text stands for, or nil.
+        def token(piece) = (index = piece[TOKEN, 1]) && @kept[index.to_i]
+
         # gsub would look into values that are no UTF-8.
         def replace(text)
-          text.split(/(\u{F8E6}\d+\u{F8E7})/).map { |piece| (index = piece[TOKEN, 1]) ? yield(@kept[index.to_i]) : piece }.join
+          text.split(/(\u{F8E6}\d+\u{F8E7})/).map { |piece| (kept = token(piece)) ? yield(kept) : piece }.join
         end
 
         def fail!(how, detail) = @failed << { how: how, detail: detail.to_s.scrub }
@@ -448,13 +468,13 @@ if kamal_op_program.start_with?("kamal") ||
 
         # A command is not run on what did not arrive.
         def blocked?(command)
-          depends = command.scan(TOKEN).filter_map { |(index)| (t = @kept[index.to_i].trouble) && t[:how] == "depends" && t }
+          depends = tokens(command).filter_map(&:trouble).select { |trouble| trouble[:how] == "depends" }
           @failed.concat(depends - @failed)
           depends.any?
         end
 
         def unset(command)
-          command.scan(TOKEN).filter_map { |(index)| (t = @kept[index.to_i].trouble) && t[:how] == "unset" && t[:detail] }.first
+          tokens(command).filter_map(&:trouble).find { |trouble| trouble[:how] == "unset" }&.fetch(:detail)
         end
 
         # Exactly one newline is what the command added. Where it is known what it
@@ -467,28 +487,30 @@ if kamal_op_program.start_with?("kamal") ||
           end
         end
 
-        # Kamal before 2.10 escapes what any fetch prints.
-        def fetched?(line, output)
-          return false unless line.match?(/kamal\s+secrets\s+fetch\s/)
+        # What a fetch gives, as the one word that a shell makes of it. Every field in
+        # it is masked, extracted or not.
+        def fetched_word(output)
+          word = output.start_with?("\\{") ? output.shellsplit.first : output.chomp
+          fields = JSON.parse(word)
+          return unless fields.is_a?(Hash)
 
-          also!(output)
-          escaped?(output)
-        end
-
-        # JSON that is escaped for a shell is one word there, and none by itself.
-        def escaped?(value)
-          value.start_with?("\\{") && JSON.parse(value.shellsplit.first).is_a?(Hash)
-        rescue JSON::ParserError, ArgumentError
-          false
-        end
-
-        # Every field that was fetched is masked, extracted or not.
-        def also!(json)
-          json = json.shellsplit.first if json.start_with?("\\{")
-          parsed = JSON.parse(json)
-          @also.concat(parsed.values.grep(String)) if parsed.is_a?(Hash)
+          @also.concat(fields.values.grep(String))
+          word
         rescue JSON::ParserError, ArgumentError
           nil
+        end
+
+        # The words of a command. What a fetch gave is one, however long: a shell's
+        # rules need not be gone through for each extract.
+        def words(command)
+          command.shellsplit.map do |word|
+            next word if tokens(word).none?
+
+            kept = alone(word)
+            return reveal(command).shellsplit unless kept&.text && kept.word
+
+            kept.word
+          end
         end
 
         # The line for a shell, with values in it. dotenv would paste them, and the
@@ -499,16 +521,15 @@ if kamal_op_program.start_with?("kamal") ||
           quote = nil
           line = +""
           command.split(/(\u{F8E6}\d+\u{F8E7})/).each do |piece|
-            unless (index = piece[TOKEN, 1])
+            unless (kept = token(piece))
               quote = quoting(piece, quote)
               line << piece
               next
             end
-            kept = @kept[index.to_i]
             if kept.text || PLAIN.match?(kept.value.b)
               line << kept.value
             else
-              name = "KAMAL_OP_VALUE_#{index}"
+              name = "KAMAL_OP_VALUE_#{env.size}"
               env[name] = kept.value
               line << { "'" => %('"${#{name}}"'), '"' => "${#{name}}" }.fetch(quote, %("${#{name}}"))
             end
