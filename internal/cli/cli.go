@@ -39,6 +39,7 @@ type grammar struct {
 	Kamal    kamalCommand    `cmd:"" help:"Run any other Kamal command: kamal-op kamal -- app logs -f."`
 	Check    checkCommand    `cmd:"" help:"Hold the places a secret must be named in against each other: vault, .kamal/secrets, deploy.yml."`
 	Run      runCommand      `cmd:"" help:"Run any command with the secrets in its environment, the key in an agent, its output masked."`
+	Cache    cacheCommand    `cmd:"" help:"Keep 1Password's SDK compiled for the runs of this machine."`
 	Action   actionCommand   `cmd:"" help:"Run as a GitHub Action: read the inputs, do what the input command says."`
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
 	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`

@@ -63,7 +63,7 @@ func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 		v, err = a.connect(host, token, file, service)
 		return v, err == nil, err
 	case service != "":
-		v, err = serviceAccount(service)
+		v, err = serviceAccount(service, f.CoreCache)
 		return v, err == nil, err
 	}
 	return v, false, nil
@@ -92,17 +92,22 @@ func (a *app) connect(host, token, file, unused string) (deploy.Vault, error) {
 	}, nil
 }
 
-// serviceAccount is the way in with a service account's token.
-func serviceAccount(token string) (deploy.Vault, error) {
+// serviceAccount is the way in with a service account's token. The SDK's core may
+// lie compiled in cache, or where the published image has it.
+func serviceAccount(token, cache string) (deploy.Vault, error) {
+	caches := []string{onepassword.SharedCacheDir}
+	if cache != "" {
+		caches = []string{cache, onepassword.SharedCacheDir}
+	}
 	backend, err := onepassword.NewServiceAccount(onepassword.ServiceAccountOptions{
-		Token: mask.NewSecret("the service account token", token), Version: ReleaseVersion(),
+		Token: mask.NewSecret("the service account token", token), Version: ReleaseVersion(), CacheDirs: caches,
 	})
 	if err != nil {
 		return deploy.Vault{}, err
 	}
 	return deploy.Vault{
 		Open:        func() (onepassword.Backend, error) { return backend, nil },
-		Prepare:     onepassword.Prewarm,
+		Prepare:     backend.Prewarm,
 		Credentials: onepassword.TokenParts(token),
 	}, nil
 }
