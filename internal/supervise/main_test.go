@@ -72,12 +72,28 @@ var children = map[string]func(args []string) int{
 		}
 		return 0
 	},
+	// slowly writes a byte and waits until it is told that it came.
 	"slowly": func(args []string) int {
 		for _, b := range []byte(args[0]) {
 			_, _ = os.Stdout.Write([]byte{b})
-			time.Sleep(2 * time.Millisecond)
+			if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+				return 99
+			}
 		}
 		return 0
+	},
+	// raw reads keys as they are, up to a q.
+	"raw": func([]string) int {
+		if _, err := term.MakeRaw(0); err != nil {
+			return 99
+		}
+		fmt.Print("ready")
+		for key := make([]byte, 1); ; {
+			if _, err := os.Stdin.Read(key); err != nil || key[0] == 'q' {
+				return 8
+			}
+			fmt.Printf("[%d]", key[0])
+		}
 	},
 	// terminal says what its streams are, and then repeats lines.
 	"terminal": func([]string) int {

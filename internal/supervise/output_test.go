@@ -5,6 +5,7 @@ package supervise_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -49,33 +50,51 @@ func TestRun_PassesAGigabyteWithoutANewlineInFlatMemory(t *testing.T) {
 }
 
 func TestRun_PassesOnEveryByteAsItComes(t *testing.T) {
-	text := "Log into image registry…\x00\xff no newline"
-	out := newPage()
-	c := self(t, "slowly", strings.ReplaceAll(text, "\x00", "0"))
-	c.Stdout = out
-	run(t, c)
-	if got, want := out.String(), strings.ReplaceAll(text, "\x00", "0"); got != want {
-		t.Errorf("got %q, want %q", got, want)
+	text := "Log into image registry…\xff no newline"
+	answers, answer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	// Each byte came by itself, 2 ms apart, bar the odd two that a busy machine
-	// delivered together.
-	if len(out.at) < len(text)/2 {
-		t.Errorf("%d bytes came in %d pieces", len(text), len(out.at))
+	defer answers.Close()
+	defer answer.Close()
+	var pieces []string
+	c := self(t, "slowly", text)
+	c.Stdin = answers
+	c.Stdout = writeFunc(func(p []byte) (int, error) {
+		pieces = append(pieces, string(p))
+		_, err := answer.Write([]byte{1})
+		return len(p), err
+	})
+	if exit := run(t, c); exit.Code != 0 {
+		t.Errorf("%+v", exit)
+	}
+	if len(pieces) != len(text) || strings.Join(pieces, "") != text {
+		t.Errorf("%d bytes came as %q", len(text), pieces)
 	}
 }
 
-func TestRun_PassesOnALineWhileTheChildStalls(t *testing.T) {
+func TestRun_PassesOnAPromptWhileTheChildWaits(t *testing.T) {
+	answers, answer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answers.Close()
+	defer answer.Close()
 	out := newPage()
-	c := shell("printf 'Enter the password: '; sleep 0.5; echo; date +%s%N >&2")
-	c.Stdout = out
-	begun := time.Now()
-	run(t, c)
-	if took := out.at[0].Sub(begun); took > 400*time.Millisecond {
-		t.Errorf("the prompt came after %v", took)
+	c := shell("date +%s%N >&2; printf 'Enter the password: '; read answer; echo got $answer")
+	var begun bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = answers, out, &begun
+	_, ended := begin2(t, c)
+	out.await(t, "Enter the password: ") // nothing else comes before the answer
+	if _, err := answer.WriteString("it\n"); err != nil {
+		t.Fatal(err)
 	}
-	if !strings.HasPrefix(out.String(), "Enter the password: ") {
-		t.Errorf("got %q", out.String())
+	ended()
+	if got, want := out.String(), "Enter the password: got it\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
+	printed := time.Unix(0, int64(pidIn(t, begun.String())))
+	t.Logf("the prompt came %v after the child began", out.at[0].Sub(printed))
 }
 
 func TestRun_PassesOnAnyBytes(t *testing.T) {
@@ -171,20 +190,21 @@ func TestRun_DoesNotHangOnAWriterThatStalls(t *testing.T) {
 }
 
 func TestRun_WaitsForASlowWriter(t *testing.T) {
-	var got int
-	c := shell("head -c 60000 /dev/zero")
+	// The child leaves a full pipe, which takes longer than WaitDelay to write,
+	// but each piece takes less.
+	const total = 128 << 10
+	var got, pieces int
+	c := shell(fmt.Sprintf("head -c %d /dev/zero", total))
 	c.Stdout = writeFunc(func(p []byte) (int, error) {
-		// Slower than WaitDelay in all, but it gets on.
-		for range len(p)/1000 + 1 {
-			time.Sleep(time.Millisecond)
-		}
+		time.Sleep(350 * time.Millisecond)
 		got += len(p)
+		pieces++
 		return len(p), nil
 	})
-	c.WaitDelay = 100 * time.Millisecond
+	c.WaitDelay = 500 * time.Millisecond
 	run(t, c)
-	if got != 60000 {
-		t.Errorf("%d bytes came", got)
+	if got != total {
+		t.Errorf("%d bytes came in %d pieces", got, pieces)
 	}
 }
 

@@ -146,6 +146,18 @@ func startError(path string, err error) error {
 func (c *Command) watch(ctx context.Context, k *child, s *streams) Stage {
 	end := stopping{command: c, child: k}
 	defer end.release()
+	// What a signal, sent to us or typed, means for the child.
+	got := func(sig os.Signal) {
+		n, _ := sig.(syscall.Signal)
+		switch {
+		case !ends(n):
+			k.process.signalGroup(n)
+		case end.stage == Unstopped:
+			end.begin(ctx, Signalled{n})
+		default:
+			end.next()
+		}
+	}
 	done, signals := ctx.Done(), c.Signals
 	for {
 		select {
@@ -157,17 +169,13 @@ func (c *Command) watch(ctx context.Context, k *child, s *streams) Stage {
 		case <-s.broken:
 			end.begin(ctx, nil)
 		case sig, open := <-signals:
-			n, _ := sig.(syscall.Signal)
-			switch {
-			case !open:
+			if !open {
 				signals = nil
-			case !ends(n):
-				k.process.signalGroup(n)
-			case end.stage == Unstopped:
-				end.begin(ctx, Signalled{n})
-			default:
-				end.next()
+				break
 			}
+			got(sig)
+		case sig := <-s.interrupts:
+			got(sig)
 		case err := <-end.asked:
 			end.asked = nil
 			if err != nil && end.stage == Asked {

@@ -22,6 +22,7 @@ type streams struct {
 	copies         []*copying
 	broken         chan struct{} // has one when output was refused
 	terminal       *terminal
+	interrupts     chan os.Signal // Ctrl-C, typed where there is a Stop function
 }
 
 // open makes the pipes, or the terminal.
@@ -35,6 +36,10 @@ func (c *Command) open() (s *streams, err error) {
 	if c.Terminal != nil {
 		if s.terminal, err = openTerminal(c.Terminal); err != nil {
 			return s, err
+		}
+		if c.Stop != nil {
+			s.interrupts = make(chan os.Signal, 4)
+			s.terminal.interrupts = s.interrupts
 		}
 		tty := s.terminal.childEnd
 		s.ours = append(s.ours, tty)

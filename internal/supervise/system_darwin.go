@@ -17,3 +17,6 @@ func members(int) []Member { return nil }
 
 // selectRead waits until one of a set of files can be read.
 func selectRead(n int, set *syscall.FdSet) error { return syscall.Select(n, set, nil, nil, nil) }
+
+// getModes asks how a terminal is set.
+const getModes = syscall.TIOCGETA

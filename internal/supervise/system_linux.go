@@ -108,3 +108,6 @@ func selectRead(n int, set *syscall.FdSet) error {
 	_, err := syscall.Select(n, set, nil, nil, nil)
 	return err
 }
+
+// getModes asks how a terminal is set.
+const getModes = syscall.TCGETS

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/signal"
@@ -12,9 +13,11 @@ import (
 	"golang.org/x/term"
 )
 
-// endOfInput is what a terminal takes as the end of input at the beginning of a
-// line (Ctrl-D).
-const endOfInput = 4
+// What a terminal makes something of when it is typed.
+const (
+	interrupt  = 3 // Ctrl-C: SIGINT to the foreground group
+	endOfInput = 4 // Ctrl-D, at the beginning of a line: the end of input
+)
 
 // A terminal is a pty for the child between it and our own terminal.
 type terminal struct {
@@ -22,6 +25,8 @@ type terminal struct {
 	master   *os.File // our end of the pty; reads and writes end when it is closed
 	childEnd *os.File
 	raw      *term.State // ours before it became raw
+
+	interrupts chan os.Signal // Ctrl-C goes here and not to the child; nil: to the child
 
 	wake    *os.File // closed to end the input
 	waking  *os.File
@@ -137,7 +142,7 @@ func (t *terminal) input() {
 	for awaitInput(int(t.ours.Fd()), int(t.waking.Fd())) {
 		n, err := t.ours.Read(piece)
 		if n > 0 {
-			if _, err := t.master.Write(piece[:n]); err != nil {
+			if _, err := t.master.Write(t.withoutInterrupts(piece[:n])); err != nil {
 				return
 			}
 		}
@@ -146,6 +151,40 @@ func (t *terminal) input() {
 			return
 		}
 	}
+}
+
+// withoutInterrupts takes each Ctrl-C out of what was typed and reports it,
+// unless the child reads keys as they are, as an editor or a remote shell does.
+func (t *terminal) withoutInterrupts(typed []byte) []byte {
+	if t.interrupts == nil || bytes.IndexByte(typed, interrupt) < 0 || !t.makesSignals() {
+		return typed
+	}
+	rest := make([]byte, 0, len(typed))
+	for _, key := range typed {
+		if key != interrupt {
+			rest = append(rest, key)
+			continue
+		}
+		select {
+		case t.interrupts <- syscall.SIGINT:
+		default: // enough of them are waiting
+		}
+	}
+	return rest
+}
+
+// makesSignals tells whether the child's terminal would make a signal of Ctrl-C.
+func (t *terminal) makesSignals() bool {
+	conn, err := t.master.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var modes syscall.Termios
+	var errno syscall.Errno
+	err = conn.Control(func(fd uintptr) {
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, getModes, uintptr(unsafe.Pointer(&modes)))
+	})
+	return err == nil && errno == 0 && modes.Lflag&syscall.ISIG != 0
 }
 
 // close ends the input and restores our terminal. It may be called again.

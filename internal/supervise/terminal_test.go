@@ -132,6 +132,49 @@ func TestTerminal_PassesCtrlCAndCtrlDOn(t *testing.T) {
 	d.restored(t)
 }
 
+func TestTerminal_BeginsTheOrderlyStopWithCtrlC(t *testing.T) {
+	d := sit(t)
+	asked := false
+	c := atDesk(t, d, "obeys")
+	c.Stop = stopWith(syscall.SIGUSR1, &asked)
+	_, ended := begin2(t, c)
+	d.await(t, "ready")
+	d.types(t, "abc\x03")
+	if got, want := ended(), (supervise.Exit{Code: 40 + int(syscall.SIGUSR1), Stage: supervise.Asked}); got != want || !asked {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	d.restored(t)
+}
+
+func TestTerminal_HastensTheStopWithFurtherCtrlC(t *testing.T) {
+	d := sit(t)
+	c := atDesk(t, d, "stubborn")
+	c.Grace, c.TermGrace = time.Hour, time.Hour
+	c.Stop = func(context.Context, *supervise.Process) error { return nil }
+	_, ended := begin2(t, c)
+	d.await(t, "ready")
+	d.types(t, "\x03\x03")
+	d.types(t, "\x03")
+	if got := ended(); got.Stage != supervise.Killed {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestTerminal_LeavesCtrlCToAChildThatReadsKeys(t *testing.T) {
+	d := sit(t)
+	asked := false
+	c := atDesk(t, d, "raw")
+	c.Stop = stopWith(syscall.SIGUSR1, &asked)
+	_, ended := begin2(t, c)
+	d.await(t, "ready")
+	d.types(t, "\x03")
+	d.await(t, "[3]")
+	d.types(t, "q")
+	if got, want := ended(), (supervise.Exit{Code: 8}); got != want || asked {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestTerminal_CannotBeStoppedForEver(t *testing.T) {
 	d := sit(t)
 	_, ended := begin2(t, atDesk(t, d, "terminal"))
