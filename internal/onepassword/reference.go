@@ -38,7 +38,7 @@ const referenceShape = "a secret reference is op://vault/item/field or op://vaul
 // misleading error and here in a plain one. Wider than the SDK's syntax are:
 //
 //   - op://vault/item, a whole item, also with ?section=NAME;
-//   - every printable character in a name, other than / ? and %;
+//   - every character in a name, but for / ? % and control characters;
 //   - %XX in a name, percent-encoded UTF-8, for those three and for any other
 //     character; a % that is not followed by two hexadecimal digits is an error;
 //   - the attributes of the op CLI beside otp and totp.
@@ -229,6 +229,9 @@ func unhex(c byte) int {
 
 // quoteReference makes a text that came from outside fit for one line.
 func quoteReference(text string) string {
+	if !utf8.ValidString(text) {
+		return quote(text)
+	}
 	for _, r := range text {
 		if !unicode.IsPrint(r) {
 			return quote(text)
