@@ -282,6 +282,29 @@ func TestRemove_LeavesNothing(t *testing.T) {
 	}
 }
 
+// Production's database is just being rebooted: its image has no container, and stays.
+func TestRemove_ImageOfProductions(t *testing.T) {
+	for service, image := range map[string]string{"shop-db": "postgres:16", "shop-pr-12-cache": "valkey:8"} {
+		s := newScene(t)
+		s.world.preview = func(_ int, r *review.Resolved) {
+			r.Accessories["cache"] = review.Resource{Service: r.Service + "-cache", Image: "valkey:8", Hosts: r.Hosts, Labels: map[string]string{"service": r.Service + "-cache"}}
+		}
+		s.deploy(12)
+		file := s.world.file("192.0.2.1")
+		h := load(file)
+		h.Containers = slices.DeleteFunc(h.Containers, func(c container) bool { return c.Labels["service"] == service })
+		h.save(file)
+		s.nextRun()
+		if _, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "closed"}); err != nil {
+			t.Fatal(err)
+		}
+		kept := slices.ContainsFunc(load(file).Images, func(i dockerImage) bool { return slices.Contains(i.Tags, image) })
+		if want := service == "shop-db"; kept != want {
+			t.Errorf("%s is there: %v", image, kept)
+		}
+	}
+}
+
 // Names that look like another's, or like a command.
 func TestRemove_ExactNames(t *testing.T) {
 	s := newScene(t)
@@ -301,7 +324,10 @@ func TestRemove_ExactNames(t *testing.T) {
 	s.nextRun()
 	_, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 1, Why: "closed"})
 	// What cannot be named safely is left, and said.
-	wantProblem(t, err, "shop-pr-1 is not removed", "shop-pr-1-$(touch pwned)", "shop-pr-1-a b")
+	p := wantProblem(t, err, "shop-pr-1 is not removed", "shop-pr-1-$(touch pwned)", "shop-pr-1-a b")
+	if said := strings.Join(p.Details, "\n"); strings.Contains(said, "other") || strings.Contains(said, "pr-10") {
+		t.Errorf("another's is taken for its own:\n%s", said)
+	}
 	h = load(s.world.file("192.0.2.1"))
 	var left []string
 	for _, c := range h.Containers {
@@ -358,6 +384,26 @@ func TestRemove_WhileItIsDeployed(t *testing.T) {
 	if p := wantProblem(t, err, "shop-pr-12 is not removed", "deploy lock found"); p.Status != problem.Partial {
 		t.Errorf("status %d", p.Status)
 	}
+	if _, err := os.Stat(filepath.Join(s.world.home("192.0.2.1"), ".kamal/lock-shop-pr-12-review/details")); err != nil {
+		t.Error("the lock was taken away")
+	}
+}
+
+// A deploy that begins between the removal's steps keeps its lock.
+func TestRemove_LockThatComesBetween(t *testing.T) {
+	s := newScene(t)
+	s.deploy(12)
+	removed := false
+	s.world.before = func(command string) {
+		if removed && strings.HasPrefix(command, "server exec") {
+			s.world.write("192.0.2.1", ".kamal/lock-shop-pr-12-review/details")
+			removed = false
+		}
+		removed = removed || strings.HasPrefix(command, "app remove")
+	}
+	s.nextRun()
+	_, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "closed"})
+	wantProblem(t, err, "shop-pr-12 is not removed", ".kamal/lock-shop-pr-12-review")
 	if _, err := os.Stat(filepath.Join(s.world.home("192.0.2.1"), ".kamal/lock-shop-pr-12-review/details")); err != nil {
 		t.Error("the lock was taken away")
 	}
@@ -721,6 +767,34 @@ func TestSweep_WithoutAnAnswer(t *testing.T) {
 		if got := s.world.of("shop-pr-12"); got != there {
 			t.Errorf("changed:\n%s", got)
 		}
+	}
+}
+
+// One pull request is closed while the pages are read: another moves forward, past
+// the page that is read next. It is open, and stays.
+func TestSweep_ListThatMoves(t *testing.T) {
+	s := newScene(t)
+	for n := 16; n <= 17; n++ {
+		s.github.AddPull(githubtest.Pull{Number: n})
+	}
+	s.deploy(16)
+	s.github.SetPageSize(1)
+	pages := 0
+	s.review.GitHub = testClient(t, s.github, s.clk, roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/pulls") {
+			if pages++; pages == 2 {
+				s.github.AddPull(githubtest.Pull{Number: 17, Closed: true})
+			}
+		}
+		return (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	}))
+	s.nextRun()
+	out, err := s.review.Carry(t.Context(), review.Plan{Do: review.Sweep})
+	if err != nil || len(out.Removed) != 0 || len(out.Verdicts) != 1 || !out.Verdicts[0].Closed || pages < 3 {
+		t.Errorf("%v, removed %v, %+v, %d pages", err, out.Removed, out.Verdicts, pages)
+	}
+	if s.world.of("shop-pr-16") == "" {
+		t.Error("an open pull request's preview is gone")
 	}
 }
 

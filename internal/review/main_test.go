@@ -61,13 +61,13 @@ func testGitHub(t *testing.T, clk *clock) (*githubtest.Server, *github.Client) {
 	s.AddIssue(20)
 	s.AddUser("alice", 7, "write")
 	s.AddUser("bob", 8, "read")
-	return s, testClient(t, s, clk)
+	return s, testClient(t, s, clk, &http.Transport{})
 }
 
-func testClient(t *testing.T, s *githubtest.Server, clk *clock) *github.Client {
+func testClient(t *testing.T, s *githubtest.Server, clk *clock, transport http.RoundTripper) *github.Client {
 	t.Helper()
 	c, err := github.New(github.Options{
-		BaseURL: s.URL, Token: "t", Repository: "acme/shop", Transport: &http.Transport{}, Now: clk.now, Sleep: clk.sleep,
+		BaseURL: s.URL, Token: "t", Repository: "acme/shop", Transport: transport, Now: clk.now, Sleep: clk.sleep,
 	})
 	if err != nil {
 		t.Fatal(err)

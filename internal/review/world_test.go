@@ -23,7 +23,7 @@ import (
 // that scripts can be run by a real shell, with a `docker` that is this test binary.
 type host struct {
 	Containers []container
-	Images     []image
+	Images     []dockerImage
 	Volumes    []string
 	Routes     []string // kamal-proxy's
 }
@@ -38,7 +38,7 @@ type container struct {
 
 type mount struct{ Type, Name string }
 
-type image struct {
+type dockerImage struct {
 	ID     string
 	Tags   []string
 	Labels map[string]string
@@ -163,7 +163,7 @@ func fakeDocker(file string, args []string) int {
 	case strings.HasPrefix(line, "image prune -af --filter label=service="):
 		h.prune(strings.TrimPrefix(last, "label=service="))
 	case strings.HasPrefix(line, "image rm ") && len(args) == 3:
-		h.Images = slices.DeleteFunc(h.Images, func(i image) bool { return slices.Contains(i.Tags, last) })
+		h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool { return slices.Contains(i.Tags, last) })
 	default:
 		note("docker " + line)
 		return 97
@@ -173,7 +173,7 @@ func fakeDocker(file string, args []string) int {
 
 // prune removes the images of a service that no container uses.
 func (h *host) prune(service string) {
-	h.Images = slices.DeleteFunc(h.Images, func(i image) bool {
+	h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool {
 		used := slices.ContainsFunc(h.Containers, func(c container) bool { return slices.Contains(i.Tags, c.Image) })
 		return i.Labels["service"] == service && !used
 	})
@@ -272,8 +272,8 @@ func (w *world) boot(r review.Resolved, service string) {
 			ID: fmt.Sprintf("c%d", w.made), Name: name(service, "web", r.Destination, r.Version), Image: tag, Running: true, Created: w.clk.now(),
 			Labels: r.Roles["web"].Labels, Mounts: []mount{{"volume", anonymous}, {"volume", service + "_storage"}, {"bind", ""}},
 		})
-		h.Images = slices.DeleteFunc(h.Images, func(i image) bool { return slices.Contains(i.Tags, tag) })
-		h.Images = append(h.Images, image{ID: fmt.Sprintf("i%d", w.made), Tags: []string{tag, name(r.Image+":latest", r.Destination)}, Labels: map[string]string{"service": service}})
+		h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool { return slices.Contains(i.Tags, tag) })
+		h.Images = append(h.Images, dockerImage{ID: fmt.Sprintf("i%d", w.made), Tags: []string{tag, name(r.Image+":latest", r.Destination)}, Labels: map[string]string{"service": service}})
 		h.Volumes = append(h.Volumes, anonymous)
 		if !slices.Contains(h.Volumes, service+"_storage") {
 			h.Volumes = append(h.Volumes, service+"_storage")
@@ -305,8 +305,8 @@ func (w *world) bootAccessory(r review.Resolved, name string) {
 		h.Containers = append(h.Containers, container{
 			ID: fmt.Sprintf("c%d", w.made), Name: a.Service, Image: a.Image, Running: true, Created: w.clk.now(), Labels: a.Labels,
 		})
-		if !slices.ContainsFunc(h.Images, func(i image) bool { return slices.Contains(i.Tags, a.Image) }) {
-			h.Images = append(h.Images, image{ID: fmt.Sprintf("i%d", w.made), Tags: []string{a.Image}})
+		if !slices.ContainsFunc(h.Images, func(i dockerImage) bool { return slices.Contains(i.Tags, a.Image) }) {
+			h.Images = append(h.Images, dockerImage{ID: fmt.Sprintf("i%d", w.made), Tags: []string{a.Image}})
 		}
 		h.save(w.file(at))
 		w.write(at, a.Service+"/data/base")

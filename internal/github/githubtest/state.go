@@ -17,6 +17,13 @@ func (s *Server) AddToken(value string, t Token) {
 	s.tokens[value] = t
 }
 
+// SetPageSize bounds pages from now on.
+func (s *Server) SetPageSize(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.o.PageSize = n
+}
+
 // AddUser makes a user known, with what they may do: admin, write, read, none.
 func (s *Server) AddUser(login string, id int64, permission string) {
 	s.mu.Lock()
