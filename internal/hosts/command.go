@@ -1,0 +1,84 @@
+package hosts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// runs sees that the user can run a command: a login may end in a notice that the
+// account is not to be used.
+func runs(ctx context.Context, client *ssh.Client, result *Result) bool {
+	session, err := client.NewSession()
+	if err != nil {
+		result.Outcome, result.Detail = UserBarred, plain(err.Error())
+		return false
+	}
+	defer func() { _ = session.Close() }()
+	done := context.AfterFunc(ctx, func() { _ = client.Close() })
+	defer done()
+	out := &head{limit: 4 << 10}
+	session.Stdout, session.Stderr = out, out
+	err = session.Run("true")
+	var exit *ssh.ExitError
+	var lost *ssh.ExitMissingError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &exit):
+		result.Outcome, result.Detail = UserBarred, plain(out.String())
+	case ctx.Err() != nil:
+		result.Outcome = NoAnswer
+	case errors.As(err, &lost):
+		result.Outcome, result.Detail = UserBarred, plain(out.String())
+	default:
+		result.Outcome, result.Detail = OtherFailure, plain(err.Error())
+	}
+	return false
+}
+
+// A head keeps the first bytes of what is written to it; ssh writes to it from
+// two goroutines.
+type head struct {
+	mu    sync.Mutex
+	b     []byte
+	limit int
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.b = append(h.b, p[:min(len(p), h.limit-len(h.b))]...)
+	return len(p), nil
+}
+
+func (h *head) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return string(h.b)
+}
+
+// plain is the first line of what a server said, at most 200 characters, with
+// what does not print left out.
+func plain(s string) string {
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) {
+				return -1
+			}
+			return r
+		}, line))
+		if line == "" {
+			continue
+		}
+		if runes := []rune(line); len(runes) > 200 {
+			return string(runes[:200]) + "…"
+		}
+		return line
+	}
+	return ""
+}

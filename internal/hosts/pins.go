@@ -1,0 +1,309 @@
+package hosts
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // the hash of known_hosts' hashed names
+	"encoding/base64"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// Pins are the host keys that a team gave: the only ones that a run accepts.
+type Pins struct{ pins []pin }
+
+// A pin is one line: a key, or its fingerprint, for the hosts that its patterns
+// match.
+type pin struct {
+	patterns    []pattern
+	key         ssh.PublicKey // nil where only the fingerprint was given
+	fingerprint string
+}
+
+// A pattern is a host as a line names it.
+type pattern struct {
+	name       string // may have * and ?
+	port       int    // 0: none was given
+	not        bool   // !name: the line is not for this host
+	salt, hash []byte // of a hashed name; then name is empty
+}
+
+const (
+	hintKeys  = "a line is `host SHA256:fingerprint` or `host ssh-ed25519 AAAA…`; `kamal-op host-keys` prints them"
+	hintPlain = "give the hosts' own keys; `kamal-op host-keys` prints them"
+)
+
+var (
+	sha256Text  = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}=?$`)
+	md5Text     = regexp.MustCompile(`^(MD5:)?([0-9a-fA-F]{2}:){15}[0-9a-fA-F]{2}$`)
+	keyTypeText = regexp.MustCompile(`^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|(sk-)?[a-z0-9-]+@openssh\.com)$`)
+	nameText    = regexp.MustCompile(`^[A-Za-z0-9_.:*?%-]+$`)
+)
+
+// ParsePins reads what --host-keys was given: known_hosts lines, `host key` and
+// `host SHA256:fingerprint`, a line each, with # comments. from is where the text
+// comes from, for the places of problems. All problems come together; none holds
+// anything of the text, which may be a key that was pasted by mistake.
+func ParsePins(text, from string) (*Pins, error) {
+	if strings.Contains(text, "PRIVATE KEY") {
+		return nil, problem.List{problem.Usagef(hintKeys, "%s is a private key, not host keys", from)}
+	}
+	var p Pins
+	var wrong problem.List
+	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		next, bad := parsePin(line)
+		if bad != nil {
+			wrong = append(wrong, bad.At(from, i+1, 0))
+			continue
+		}
+		p.pins = append(p.pins, next)
+	}
+	if len(wrong) == 0 && len(p.pins) == 0 {
+		wrong = append(wrong, problem.Usagef(hintKeys, "%s has no host key", from))
+	}
+	if err := wrong.Err(); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+func parsePin(line string) (pin, *problem.Problem) {
+	fields := strings.Fields(line)
+	switch {
+	case strings.HasPrefix(fields[0], "@cert-authority"), strings.HasPrefix(fields[0], "@revoked"):
+		return pin{}, problem.Usagef(hintPlain, "%s is not enforced by SSHKit, which Kamal logs in with", fields[0])
+	case isKeyType(fields[0]):
+		return pin{}, problem.Usagef("put the host's name or address before it", "a key without its host")
+	case sha256Text.MatchString(fields[0]), md5Text.MatchString(fields[0]):
+		return pin{}, problem.Usagef("put the host's name or address before it", "a fingerprint without its host")
+	case len(fields) == 1:
+		return pin{}, problem.Usagef(hintKeys, "a host without a key")
+	}
+	patterns, ok := parsePatterns(fields[0])
+	if !ok {
+		return pin{}, problem.Usagef(hintKeys, "not a host and its key")
+	}
+	p := pin{patterns: patterns}
+	value := fields[1]
+	switch {
+	case sha256Text.MatchString(value):
+		p.fingerprint = strings.TrimRight(value, "=")
+		return p, nil
+	case md5Text.MatchString(value):
+		return pin{}, problem.Usagef("ssh-keygen -l prints SHA256 fingerprints", "an MD5 fingerprint, which is too weak")
+	case isKeyType(value) && len(fields) > 2:
+		value += " " + fields[2]
+	case strings.HasPrefix(value, "AAAA"): // the key without its type
+		if blob, err := base64.StdEncoding.DecodeString(value); err == nil {
+			if key, err := ssh.ParsePublicKey(blob); err == nil {
+				value = key.Type() + " " + value
+			}
+		}
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(value))
+	if err != nil {
+		return pin{}, problem.Usagef(hintKeys, "not a host and its key, or the key is cut off")
+	}
+	if !slices.Contains(clientTypes(), key.Type()) {
+		return pin{}, problem.Usagef("give the host's ed25519 or ecdsa key", "a %s key, which not all clients can check", key.Type())
+	}
+	p.key, p.fingerprint = key, ssh.FingerprintSHA256(key)
+	return p, nil
+}
+
+// clientTypes are the types that every client knows: Net::SSH's, without DSA.
+func clientTypes() []string {
+	return []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA}
+}
+
+func isKeyType(s string) bool { return keyTypeText.MatchString(s) }
+
+func parsePatterns(list string) ([]pattern, bool) {
+	var out []pattern
+	for word := range strings.SplitSeq(list, ",") {
+		var p pattern
+		if rest, ok := strings.CutPrefix(word, "|1|"); ok {
+			salt, hash, _ := strings.Cut(rest, "|")
+			var err1, err2 error
+			p.salt, err1 = base64.StdEncoding.DecodeString(salt)
+			p.hash, err2 = base64.StdEncoding.DecodeString(hash)
+			if err1 != nil || err2 != nil || len(p.hash) != sha1.Size {
+				return nil, false
+			}
+			out = append(out, p)
+			continue
+		}
+		word, p.not = strings.CutPrefix(word, "!")
+		p.name = word
+		if host, port, err := net.SplitHostPort(word); err == nil { // [host]:port, and host:port
+			n, err := strconv.Atoi(port)
+			if err != nil || n < 1 || n > 65535 {
+				return nil, false
+			}
+			p.name, p.port = host, n
+		}
+		p.name = strings.TrimSuffix(strings.TrimPrefix(p.name, "["), "]")
+		if !nameText.MatchString(p.name) {
+			return nil, false
+		}
+		out = append(out, p)
+	}
+	return out, true
+}
+
+// matches says whether the pattern is for a host; exactly: and for its port.
+func (p pattern) matches(host string, port int) (match, exactly bool) {
+	if p.hash != nil {
+		for _, name := range []string{knownName(host, port), host} {
+			mac := hmac.New(sha1.New, p.salt)
+			mac.Write([]byte(name))
+			if hmac.Equal(mac.Sum(nil), p.hash) {
+				return true, name == knownName(host, port)
+			}
+		}
+		return false, false
+	}
+	if p.port != 0 && p.port != port || !glob(strings.ToLower(p.name), strings.ToLower(host)) {
+		return false, false
+	}
+	return true, p.port == port || port == DefaultPort
+}
+
+// glob matches known_hosts' patterns: * is any characters, ? is one.
+func glob(pattern, s string) bool {
+	star, after := -1, 0
+	i, j := 0, 0
+	for j < len(s) {
+		switch {
+		case i < len(pattern) && pattern[i] == '*':
+			star, after = i, j
+			i++
+		case i < len(pattern) && (pattern[i] == '?' || pattern[i] == s[j]):
+			i++
+			j++
+		case star >= 0:
+			after++
+			i, j = star+1, after
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[i:], "*") == ""
+}
+
+func (p pin) matches(host string, port int) (match, exactly bool) {
+	for _, pattern := range p.patterns {
+		is, exact := pattern.matches(host, port)
+		if is && pattern.not {
+			return false, false
+		}
+		match, exactly = match || is, exactly || exact
+	}
+	return match, exactly
+}
+
+// of are the pins for a target. A line without a port is for every port of its
+// host, unless another line names the port.
+func (p *Pins) of(t Target) []pin {
+	var exact, loose []pin
+	for _, pin := range p.pins {
+		switch match, exactly := pin.matches(t.Host, t.port()); {
+		case exactly:
+			exact = append(exact, pin)
+		case match:
+			loose = append(loose, pin)
+		}
+	}
+	if len(exact) > 0 {
+		return exact
+	}
+	return loose
+}
+
+// Accepts says whether key is one of those that were given for the target.
+func (p *Pins) Accepts(t Target, key ssh.PublicKey) bool {
+	sum := ssh.FingerprintSHA256(key)
+	return slices.ContainsFunc(p.of(t), func(pin pin) bool { return pin.fingerprint == sum })
+}
+
+// Missing are problems, one for each target that no key was given for, and for
+// each with an RSA key only, which Net::SSH cannot ask a current server for.
+func (p *Pins) Missing(targets []Target) problem.List {
+	var wrong problem.List
+	for _, t := range everyHost(targets) {
+		pins := p.of(t)
+		rsa := func(pin pin) bool { return pin.key != nil && pin.key.Type() == ssh.KeyAlgoRSA }
+		switch {
+		case len(pins) == 0:
+			wrong = append(wrong, problem.New(fmt.Sprintf("%s has no line in --host-keys", display(t.Host, t.port())), "add its key; `kamal-op host-keys` prints it"))
+		case !slices.ContainsFunc(pins, func(pin pin) bool { return !rsa(pin) }):
+			wrong = append(wrong, problem.New(fmt.Sprintf("%s has only an RSA key in --host-keys, which Kamal's SSH library cannot ask for", display(t.Host, t.port())), "give its ed25519 or ecdsa key; `kamal-op host-keys` prints it"))
+		}
+	}
+	return wrong
+}
+
+// Learn takes the key of a host whose fingerprint was given, as a check or a scan
+// saw it. A key that was not given is not learnt.
+func (p *Pins) Learn(t Target, key ssh.PublicKey) {
+	sum := ssh.FingerprintSHA256(key)
+	for i := range p.pins {
+		if match, _ := p.pins[i].matches(t.Host, t.port()); match && p.pins[i].fingerprint == sum {
+			p.pins[i].key = key
+		}
+	}
+}
+
+// Unlearnt are the targets of which only fingerprints were given, and no key has
+// been seen yet.
+func (p *Pins) Unlearnt(targets []Target) []Target {
+	var out []Target
+	for _, t := range everyHost(targets) {
+		pins := p.of(t)
+		if len(pins) > 0 && !slices.ContainsFunc(pins, func(pin pin) bool { return pin.key != nil }) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// everyHost are the targets and the hosts they go through, each host once.
+func everyHost(targets []Target) []Target {
+	var out []Target
+	seen := make(map[string]bool)
+	var add func(t Target)
+	add = func(t Target) {
+		if t.Jump != nil {
+			add(*t.Jump)
+		}
+		if name := knownName(t.Host, t.port()); !seen[name] {
+			seen[name] = true
+			out = append(out, t)
+		}
+	}
+	for _, t := range targets {
+		add(t)
+	}
+	return out
+}
+
+// line is a line of known_hosts.
+func line(names []string, key ssh.PublicKey) []byte {
+	var b bytes.Buffer
+	b.WriteString(strings.Join(names, ","))
+	b.WriteByte(' ')
+	b.Write(ssh.MarshalAuthorizedKey(key))
+	return b.Bytes()
+}

@@ -1,0 +1,114 @@
+// Package sshname is the `ssh` that stands first on the PATH of a run's children:
+// it executes the real one, with the run's host keys as the only ones.
+//
+// It is what runs when kamal-op is called under the name ssh. It imports nothing
+// of ours and nothing slow.
+package sshname
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+const (
+	// Name is the name under which the program is this one.
+	Name = "ssh"
+	// KnownHosts is the file beside it with the host keys.
+	KnownHosts = "known_hosts"
+)
+
+// Install makes, in the run's private directory of names, the name ssh for the
+// program and the file of host keys beside it.
+func Install(dir, program string, knownHosts []byte) error {
+	if err := os.WriteFile(filepath.Join(dir, KnownHosts), knownHosts, 0o600); err != nil {
+		return fmt.Errorf("writing the host keys: %w", err)
+	}
+	if err := os.Symlink(program, filepath.Join(dir, Name)); err != nil {
+		return fmt.Errorf("making the name ssh: %w", err)
+	}
+	return nil
+}
+
+// Options are the arguments that make ssh take the keys in a file, and no others.
+// They stand first: of each option ssh takes the first it sees. UpdateHostKeys
+// and VerifyHostKeyDNS are ways in which other keys would come in.
+func Options(knownHosts string) []string {
+	return []string{
+		"-o", `UserKnownHostsFile="` + strings.ReplaceAll(knownHosts, "%", "%%") + `"`,
+		"-o", "GlobalKnownHostsFile=/dev/null",
+		"-o", "StrictHostKeyChecking=yes",
+		"-o", "UpdateHostKeys=no",
+		"-o", "VerifyHostKeyDNS=no",
+	}
+}
+
+// Main takes the place of this process by the real ssh. args are without the
+// program's name. It returns, with the status that ssh has for its own errors,
+// only where that fails.
+func Main(name string, args, env []string, stderr io.Writer) int {
+	ours, real, err := find(name, env)
+	if err == nil {
+		// With our own path as its name, ssh calls us again for a jump host (-J).
+		all := append(append([]string{ours}, Options(filepath.Join(filepath.Dir(ours), KnownHosts))...), args...)
+		err = syscall.Exec(real, all, env)
+	}
+	_, _ = fmt.Fprintln(stderr, "ssh (of kamal-op):", err)
+	return 255
+}
+
+// find is where this name stands, and the next ssh on PATH that is not this
+// program.
+func find(name string, env []string) (ours, real string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", "", fmt.Errorf("finding this program: %w", err)
+	}
+	me, err := os.Stat(self)
+	if err != nil {
+		return "", "", fmt.Errorf("finding this program: %w", err)
+	}
+	if strings.Contains(name, "/") {
+		if ours, err = filepath.Abs(name); err != nil {
+			return "", "", err
+		}
+	}
+	for _, dir := range append(filepath.SplitList(variable(env, "PATH")), "/usr/bin", "/bin") {
+		path := filepath.Join(dir, Name)
+		info, err := os.Stat(path)
+		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			continue
+		}
+		switch {
+		case !os.SameFile(info, me):
+			if real == "" && filepath.IsAbs(path) {
+				real = path
+			}
+		case ours == "":
+			ours = path
+		}
+	}
+	switch {
+	case ours == "":
+		return "", "", errors.New("its own directory is not on PATH")
+	case real == "":
+		return "", "", errors.New("there is no other ssh on PATH")
+	}
+	return ours, real, nil
+}
+
+// variable is a variable's last value, as the C library's getenv would not give
+// it, but every shell.
+func variable(env []string, name string) string {
+	value := ""
+	for _, entry := range env {
+		if v, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}

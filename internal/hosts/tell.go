@@ -1,0 +1,131 @@
+package hosts
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// Problems are what stands in the way of the logins, one for each host; a key
+// that no host takes is one problem of them all. A host that was not tried, as
+// its jump host failed, has none of its own.
+func Problems(results []Result, o Options) problem.List {
+	var list problem.List
+	var wrongKey *problem.Problem
+	for _, r := range results {
+		switch r.Outcome {
+		case LoggedIn, JumpFailed:
+		case WrongKey:
+			if wrongKey == nil {
+				wrongKey = problem.New("", "it is probably another key; compare it with ssh-keygen -l -f ~/.ssh/authorized_keys on a host")
+				list = append(list, wrongKey)
+			}
+			wrongKey.Details = append(wrongKey.Details, r.Target.String())
+			wrongKey.Message = fmt.Sprintf("none of the %d hosts takes %s", len(wrongKey.Details), o.keyNames())
+		default:
+			list = append(list, r.problem(o))
+		}
+	}
+	return list
+}
+
+func (r Result) problem(o Options) *problem.Problem {
+	t := r.Target
+	host, who := display(t.Host, t.port()), t.String()
+	p := problem.New("", "")
+	if r.Detail != "" {
+		p.Details = []string{r.Detail}
+	}
+	limit := o.Time
+	if limit == 0 {
+		limit = LoginTime
+	}
+	switch r.Outcome {
+	case NoSuchName:
+		p.Message, p.Hint = t.Host+" does not resolve", "check the name in deploy.yml"
+	case PortClosed:
+		p.Message, p.Hint = fmt.Sprintf("%s refuses connections to port %d", t.Host, t.port()), "check that the SSH server runs, and ssh.port in deploy.yml"
+	case NoAnswer:
+		p.Message, p.Hint = fmt.Sprintf("%s did not answer on port %d within %v", t.Host, t.port(), limit), "check the address, and that the server's firewall lets this machine in"
+	case NotSSH:
+		p.Message, p.Hint = host+" is no SSH server", "check ssh.port in deploy.yml"
+	case HungUp:
+		p.Message, p.Hint = host+" closed the connection before the login", "the server may ban addresses (fail2ban) or limit connections (MaxStartups)"
+	case NoCommon:
+		p.Message, p.Hint = host+" has no algorithm in common with current SSH clients", "update the SSH server"
+	case HostDiffers:
+		p.Message = host + " has another host key than the one given in --host-keys"
+		if r.HostKey != nil {
+			p.Details = []string{"it shows " + ssh.FingerprintSHA256(r.HostKey) + " (" + r.HostKey.Type() + ")"}
+		}
+		if o.Pins != nil {
+			for _, pin := range o.Pins.of(t) {
+				p.Details = append(p.Details, "given is "+pin.fingerprint)
+			}
+		}
+		p.Hint = "if the server was set up again, replace its line; if not, something is between this machine and the server"
+	case NoPublicKey:
+		p.Message, p.Hint = who+" cannot log in with a key", "set PubkeyAuthentication yes on the server, or check ssh.user in deploy.yml"
+	case NotAllowed:
+		p.Message = who + " does not take " + o.keyNames()
+		for _, k := range o.Keys {
+			p.Details = append(p.Details, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.Public()))))
+		}
+		p.Hint = "add this line to the user's ~/.ssh/authorized_keys on the server, or check ssh.user in deploy.yml"
+	case TooMany:
+		p.Message, p.Hint = host+" refused after too many keys", "give fewer keys, or raise MaxAuthTries on the server"
+	case UserBarred:
+		p.Message, p.Hint = who+" takes the key, but may not log in", "check PermitRootLogin, the account's shell and its expiry on the server, or ssh.user in deploy.yml"
+	case JumpRefuses:
+		p.Message, p.Hint = display(t.Jump.Host, t.Jump.port())+" does not forward to "+host, "set AllowTcpForwarding yes on the jump host"
+	default:
+		p.Message = "logging in to " + who + " did not work"
+	}
+	return p
+}
+
+// keyNames are the keys by their fingerprints, as they stand in a sentence.
+func (o Options) keyNames() string {
+	if len(o.Keys) == 0 {
+		return "a key: none was given"
+	}
+	names := make([]string, len(o.Keys))
+	for i, k := range o.Keys {
+		names[i] = k.Fingerprint()
+	}
+	if len(names) == 1 {
+		return "the key " + names[0]
+	}
+	return "any of the keys " + strings.Join(names, ", ")
+}
+
+// Lines are the host keys that were seen, in the form that --host-keys takes, a
+// line each.
+func Lines(results []Result) string {
+	var b strings.Builder
+	seen := make(map[string]bool)
+	for _, r := range results {
+		name := knownName(r.Target.Host, r.Target.port())
+		if r.HostKey == nil || seen[name] {
+			continue
+		}
+		seen[name] = true
+		b.Write(line([]string{name}, r.HostKey))
+	}
+	return b.String()
+}
+
+// FirstSight is what a run without --host-keys says, once: that any host key was
+// accepted, and which they were. It is nil where none was seen.
+func FirstSight(results []Result) *problem.Problem {
+	lines := strings.Split(strings.TrimSpace(Lines(results)), "\n")
+	if lines[0] == "" {
+		return nil
+	}
+	p := problem.New("host keys were accepted on first sight", "to have them checked from now on, give these lines as host-keys")
+	p.Details = lines
+	return p
+}
