@@ -99,10 +99,12 @@ type judge struct {
 	files *kamal.Secrets
 	held  map[string]held
 	roots map[string]bool // names whose failure is told in place of others'
+
+	fetches map[problem.Place][]fetched // what each fetch gives
 }
 
 func (b *Broker) judge(ctx context.Context, c *check) *judge {
-	j := &judge{b: b, ctx: ctx, c: c, held: map[string]held{}, files: &kamal.Secrets{}, roots: map[string]bool{}}
+	j := &judge{b: b, ctx: ctx, c: c, held: map[string]held{}, files: &kamal.Secrets{}, roots: map[string]bool{}, fetches: map[problem.Place][]fetched{}}
 	var env []string
 	if b.o.Project != nil {
 		env = b.o.Project.Env

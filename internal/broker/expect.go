@@ -58,7 +58,7 @@ func (j *judge) expected(d kamal.Definition, part kamal.Part, depth int) (value,
 		if !ok || part.Source == "" || source.Kind != kamal.Fetch || j.b.o.Vault == nil {
 			return "", "", false
 		}
-		field, ok := j.b.extracted(j.ctx, source.Parts[0], part.Name)
+		field, ok := j.extracted(source.Parts[0], part.Name)
 		return field.value, field.from, ok
 	}
 	return "", "", false
@@ -90,38 +90,14 @@ type fetched struct{ key, value, from string }
 
 // extracted is what `kamal secrets extract` takes out of a fetch: the exact key,
 // else the first that ends in /name.
-func (b *Broker) extracted(ctx context.Context, fetch kamal.Part, name string) (fetched, bool) {
+func (j *judge) extracted(fetch kamal.Part, name string) (fetched, bool) {
 	if !fetch.Known || name == "" {
 		return fetched{}, false
 	}
-	var all []fetched
-	put := func(w kamal.Wanted, path, value string) {
-		key := w.Vault + "/" + w.Item + "/" + path
-		f := fetched{key: strings.TrimSuffix(key, "/password"), value: value, from: "op://" + key}
-		if i := slices.IndexFunc(all, func(have fetched) bool { return have.key == f.key }); i >= 0 {
-			all[i] = f
-			return
-		}
-		all = append(all, f)
-	}
-	for _, w := range fetch.Wanted {
-		item, err := b.o.Vault.Item(ctx, w.Vault, w.Item)
-		if err != nil {
-			return fetched{}, false
-		}
-		get := itemGetter{b: b, vault: w.Vault, item: w.Item, found: item}
-		if w.Field == "" {
-			for i := range item.Fields {
-				f := &item.Fields[i]
-				put(w, get.path(f), f.Value.Reveal())
-			}
-			continue
-		}
-		f, path, err := get.byLabel(ctx, w.Field)
-		if err != nil {
-			return fetched{}, false
-		}
-		put(w, path, f.Value.Reveal())
+	all, ok := j.fetches[fetch.Place]
+	if !ok {
+		all = j.b.fetch(j.ctx, fetch)
+		j.fetches[fetch.Place] = all
 	}
 	for _, f := range all {
 		if f.key == name {
@@ -136,6 +112,42 @@ func (b *Broker) extracted(ctx context.Context, fetch kamal.Part, name string) (
 	return fetched{}, false
 }
 
+// fetch is what a fetch gives, nothing where it would fail.
+func (b *Broker) fetch(ctx context.Context, fetch kamal.Part) []fetched {
+	var all []fetched
+	at := map[string]int{}
+	put := func(w kamal.Wanted, path, value string) {
+		key := w.Vault + "/" + w.Item + "/" + path
+		f := fetched{key: strings.TrimSuffix(key, "/password"), value: value, from: "op://" + key}
+		if i, ok := at[f.key]; ok {
+			all[i] = f
+			return
+		}
+		at[f.key] = len(all)
+		all = append(all, f)
+	}
+	for _, w := range fetch.Wanted {
+		item, err := b.o.Vault.Item(ctx, w.Vault, w.Item)
+		if err != nil {
+			return nil
+		}
+		get := itemGetter{b: b, vault: w.Vault, item: w.Item, found: item}
+		if w.Field == "" {
+			for i := range item.Fields {
+				f := &item.Fields[i]
+				put(w, get.path(f), f.Value.Reveal())
+			}
+			continue
+		}
+		f, path, err := get.byLabel(ctx, w.Field)
+		if err != nil {
+			return nil
+		}
+		put(w, path, f.Value.Reveal())
+	}
+	return all
+}
+
 // Preflight reads, without starting anything, what the secrets that deploy.yml
 // uses will need of the vault, and tells what is wrong with it: fields that are
 // not there, or empty. Kamal would come upon the same, later and one at a time.
@@ -144,7 +156,7 @@ func (b *Broker) Preflight(ctx context.Context) problem.List {
 	if project == nil || project.Secrets == nil || project.Config == nil || b.o.Vault == nil {
 		return nil
 	}
-	j := &judge{b: b, ctx: ctx, files: project.Secrets}
+	j := &judge{b: b, ctx: ctx, files: project.Secrets, fetches: map[problem.Place][]fetched{}}
 	var problems problem.List
 	told := map[string]bool{}
 	tell := func(p *problem.Problem) {
