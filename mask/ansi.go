@@ -29,7 +29,7 @@ type ansiBuffers struct {
 // without them was found already, and would be held from hold on.
 func (w *Writer) chunkANSI(s *set, text []byte, hold int, final bool) (int, error) {
 	b := &w.ansi
-	b.gaps, _ = gaps(b.gaps[:0], text, w.escape)
+	b.gaps = gaps(b.gaps[:0], text, w.escape)
 	b.found = b.found[:0]
 	if h := w.throughGaps(s, text); !final {
 		hold = min(hold, h)
@@ -40,36 +40,6 @@ func (w *Writer) chunkANSI(s *set, text []byte, hold int, final bool) (int, erro
 		return hold, w.put(s, text, hold)
 	}
 	return hold, w.putMarks(s, text, hold)
-}
-
-// stateAt is the state before text[at].
-func stateAt(text []byte, at int, begin escape, gaps []gap) escape {
-	e, from := begin, 0
-	for _, g := range gaps {
-		if g.start >= at {
-			break
-		}
-		e, from = g.before, g.start
-	}
-	// All from the last gap on, but the text behind it at once.
-	for i := from; i < at; {
-		if e.mode == ground && text[i] != esc && text[i] != backspace {
-			n := bytes.IndexByte(text[i:at], esc)
-			if n < 0 {
-				n = at - i
-			}
-			if k := bytes.IndexByte(text[i:i+n], backspace); k >= 0 {
-				n = k
-			}
-			i += n
-			e.last = int16(text[i-1]) + 1
-			continue
-		}
-		if e.read(text[i]) != again {
-			i++
-		}
-	}
-	return e
 }
 
 // throughGaps notes what is found in text with gaps in it, and returns from where
@@ -88,10 +58,10 @@ func (w *Writer) throughGaps(s *set, text []byte) (hold int) {
 		for k++; k < len(b.gaps) && b.gaps[k].start == b.gaps[k-1].end; k++ {
 			broken = broken || b.gaps[k].broken
 		}
-		from, to := b.gaps[first].start, b.gaps[k-1].end
+		from, to := int(b.gaps[first].start), int(b.gaps[k-1].end)
 		next := len(text)
 		if k < len(b.gaps) {
-			next = b.gaps[k].start
+			next = int(b.gaps[k].start)
 		}
 		through := !broken && from > 0 && (to == len(text) || s.pairs.has(uint32(text[from-1])|uint32(text[to])<<8))
 		if !through {
@@ -105,7 +75,7 @@ func (w *Writer) throughGaps(s *set, text []byte) (hold int) {
 			b.shadow, b.places = b.shadow[:0], b.places[:0]
 			left := max(0, from-s.longest+1)
 			if first > 0 {
-				left = max(left, b.gaps[first-1].end)
+				left = max(left, int(b.gaps[first-1].end))
 			}
 			if n := bytes.LastIndexAny(text[left:from], "\r\n"); n >= 0 {
 				left += n + 1
@@ -181,15 +151,16 @@ func (w *Writer) putMarks(s *set, text []byte, hold int) error {
 		}
 		i := f.start
 		for _, g := range b.gaps {
-			if g.end <= f.start || g.struck {
+			start, end := int(g.start), int(g.end)
+			if end <= f.start || g.struck {
 				continue
 			}
-			if g.start >= f.end {
+			if start >= f.end {
 				break
 			}
-			raise(marks[i:g.start], masked)
-			raise(marks[g.start:g.end], kept)
-			i = g.end
+			raise(marks[i:start], masked)
+			raise(marks[start:end], kept)
+			i = end
 		}
 		raise(marks[i:f.end], masked)
 		covered = max(covered, f.end)

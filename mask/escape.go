@@ -1,5 +1,7 @@
 package mask
 
+import "bytes"
+
 // escape is where a terminal is in reading a stream: in text, or so far into an
 // escape sequence. The zero escape is the beginning of a stream.
 //
@@ -114,47 +116,101 @@ func (e *escape) read(b byte) step {
 
 // gap is a stretch of text that a person does not see, or that is none after all.
 type gap struct {
-	start, end int
+	start, end int32
 	before     escape // the state at start
 	broken     bool   // it was no sequence: no value goes through it
-	open       bool   // the text ends in it
 	struck     bool   // overstriking: what is struck is part of the value
 }
 
-// gaps appends those of text, which begins in state e, and returns the state at
-// its end.
-func gaps(found []gap, text []byte, e escape) ([]gap, escape) {
+// gaps appends those of text, which begins in state e.
+func gaps(found []gap, text []byte, e escape) []gap {
 	i := 0
-	for i < len(text) {
-		g := gap{start: i, before: e}
+	nextESC, nextBS := -1, -1
+	for {
+		at := i
 		if e.mode == ground {
 			// Straight to the next byte that may begin one.
-			for i < len(text) && text[i] != esc && text[i] != backspace {
-				i++
+			if nextESC < i {
+				nextESC = index(text, i, esc)
 			}
-			if i > g.start {
-				e.last = int16(text[i-1]) + 1
+			if nextBS < i {
+				nextBS = index(text, i, backspace)
+			}
+			at = min(nextESC, nextBS)
+		}
+		if at >= len(text) {
+			return found
+		}
+		if at > i {
+			e.last = int16(text[at-1]) + 1
+		}
+		g := gap{start: int32(at), before: e}
+		if e.mode == ground && text[at] == esc {
+			if end := endOfCSI(text, at); end > 0 {
+				g.end, i = int32(end), end
+				found = append(found, g)
 				continue
 			}
 		}
+		g.struck = e.mode == afterBS || text[at] == backspace
 		kind := inside
-		for i < len(text) {
-			kind = e.read(text[i])
-			if kind == again {
-				break
-			}
-			i++
-			if kind != inside {
-				break
+		for i = at; i < len(text) && kind == inside; {
+			if kind = e.read(text[i]); kind != again {
+				i++
 			}
 		}
-		g.end = i
-		g.open = kind == inside
-		g.broken = kind == again
-		g.struck = g.before.mode == afterBS || text[g.start] == backspace
+		g.end, g.broken = int32(i), kind == again
 		if kind != visible {
 			found = append(found, g)
 		}
 	}
-	return found, e
+}
+
+// index is where c is next in text from i on; len(text) if nowhere.
+func index(text []byte, i int, c byte) int {
+	if n := bytes.IndexByte(text[i:], c); n >= 0 {
+		return i + n
+	}
+	return len(text)
+}
+
+// endOfCSI is where the whole CSI sequence ends that begins at text[at]; 0 if
+// there is none. Almost every gap is one.
+func endOfCSI(text []byte, at int) int {
+	if at+2 >= len(text) || text[at+1] != '[' {
+		return 0
+	}
+	i := at + 2
+	for limit := min(len(text)-1, at+maxCSI-1); i < limit && text[i]-0x20 < 0x20; {
+		i++
+	}
+	if text[i]-0x40 < 0x3f {
+		return i + 1
+	}
+	return 0
+}
+
+// stateAt is the state before text[at], for text that begins in state e.
+func stateAt(text []byte, at int, e escape, gaps []gap) escape {
+	for k := len(gaps) - 1; k >= 0; k-- {
+		g := &gaps[k]
+		if int(g.start) >= at {
+			continue
+		}
+		switch {
+		case at > int(g.end):
+			return escape{last: int16(text[at-1]) + 1}
+		case at == int(g.end) && g.broken:
+			return escape{}
+		}
+		e = g.before
+		for i := int(g.start); i < at; i++ {
+			e.read(text[i])
+		}
+		return e
+	}
+	if at > 0 {
+		e.last = int16(text[at-1]) + 1
+	}
+	return e
 }

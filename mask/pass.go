@@ -16,8 +16,7 @@ type pass struct {
 	gram   int    // bytes of text that a look takes in, 1 to 8
 	step   int    // bytes from one look to the next
 	mask   uint64 // keeps the gram of 8 bytes read
-	filter []uint64
-	shift  uint8 // of the filter: 64 less the bits of its index
+	filter filter
 	slots  []slot
 }
 
@@ -27,11 +26,6 @@ type slot struct {
 	pattern int32  // its index and 1; 0 is an empty slot
 	offset  int32  // of the gram in the pattern
 }
-
-const (
-	multiplier  = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio: spreads what it multiplies
-	filterSpare = 16                 // bits in the filter for each gram, at least; two of them are set
-)
 
 // plan divides patterns among as few passes as is fastest. Patterns of very
 // different lengths are better looked for in two passes with long steps than in
@@ -101,7 +95,7 @@ func bestGram(shortest, count int) (gram int, cost float64) {
 		// Text has some 4 bits of surprise a byte: logs are full of hexadecimal.
 		hits := min(1, grams/float64(uint64(1)<<(4*g)))
 		look := 1 + hits*chase
-		if grams*filterSpare > 8*32<<10 {
+		if grams > middleGrams {
 			look += far
 		}
 		if c := look/float64(step) + fixed; g == 1 || c < cost {
@@ -122,9 +116,7 @@ func newPass(patterns []string, low, high, gram int) pass {
 		}
 	}
 	grams := count * p.step
-	index := max(3, bits.Len(uint(grams*filterSpare/64)))
-	p.filter = make([]uint64, 1<<index)
-	p.shift = uint8(64 - index)
+	p.filter = newFilter(grams)
 	p.slots = make([]slot, 1<<bits.Len(uint(grams+grams/2)))
 
 	common := newCommon(patterns, low, high, &p)
@@ -135,7 +127,7 @@ func newPass(patterns []string, low, high, gram int) pass {
 		first := common.window(text, &p)
 		for offset := first; offset < first+p.step; offset++ {
 			h := p.hash(gramAt(text, offset, gram))
-			p.filter[h>>p.shift] |= 1<<(h>>20&63) | 1<<(h>>26&63)
+			p.filter.add(h)
 			for i := p.place(h); ; i = (i + 1) & (len(p.slots) - 1) {
 				if p.slots[i].pattern == 0 {
 					p.slots[i] = slot{uint32(h >> 16), int32(k + 1), int32(offset)}
@@ -150,7 +142,7 @@ func newPass(patterns []string, low, high, gram int) pass {
 func (p *pass) hash(gram uint64) uint64 { return gram * multiplier }
 
 // place is the slot at which the grams of this hash begin.
-func (p *pass) place(h uint64) int { return int(h>>32) & (len(p.slots) - 1) }
+func (p *pass) place(h uint64) int { return int(h>>40) & (len(p.slots) - 1) }
 
 func gramAt(text string, offset, gram int) uint64 {
 	var x uint64
@@ -160,28 +152,36 @@ func gramAt(text string, offset, gram int) uint64 {
 	return x
 }
 
-// scan appends the occurrences in text of the patterns of this pass.
+// scan appends the occurrences in text of the patterns of this pass. It looks from
+// the end on, so that at most the first look needs care not to read behind it.
 func (p *pass) scan(found []match, text []byte, patterns []string) []match {
-	i := 0
-	step, mask, shift := p.step, p.mask, p.shift
-	filter := p.filter
-	for ; i <= len(text)-8; i += step {
-		h := (binary.LittleEndian.Uint64(text[i:]) & mask) * multiplier
-		word := filter[h>>shift]
-		if word>>(h>>20&63)&(word>>(h>>26&63))&1 != 0 {
+	i := len(text) - p.gram
+	if len(text) < 8 {
+		for ; i >= 0; i -= p.step {
+			var x uint64
+			for k := p.gram - 1; k >= 0; k-- {
+				x = x<<8 | uint64(text[i+k])
+			}
+			if h := x * multiplier; p.filter.has(h) {
+				found = p.chase(found, text, i, h, patterns)
+			}
+		}
+		return found
+	}
+	last := binary.LittleEndian.Uint64(text[len(text)-8:])
+	for ; i > len(text)-8 && i >= 0; i -= p.step {
+		if h := (last >> (8 * (i - len(text) + 8) & 63) & p.mask) * multiplier; p.filter.has(h) {
 			found = p.chase(found, text, i, h, patterns)
 		}
 	}
-	for ; i <= len(text)-p.gram; i += step {
-		var x uint64
-		for k := p.gram - 1; k >= 0; k-- {
-			x = x<<8 | uint64(text[i+k])
+	for i >= 0 {
+		i = p.filter.look(text, i, p.step, p.mask)
+		if i < 0 {
+			break
 		}
-		h := x * multiplier
-		word := filter[h>>shift]
-		if word>>(h>>20&63)&(word>>(h>>26&63))&1 != 0 {
-			found = p.chase(found, text, i, h, patterns)
-		}
+		h := (binary.LittleEndian.Uint64(text[i:]) & p.mask) * multiplier
+		found = p.chase(found, text, i, h, patterns)
+		i -= p.step
 	}
 	return found
 }

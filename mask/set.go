@@ -14,8 +14,9 @@ import (
 // stop there.
 type set struct {
 	opts     *options
-	patterns []string // sorted
-	names    []string // of patterns, by index; nil if none has one
+	goesOn   [256]bool // whether a pattern holds the byte, and not only as its last
+	patterns []string  // sorted
+	names    []string  // of patterns, by index; nil if none has one
 	passes   []pass
 	longest  int
 	starts   starts
@@ -55,6 +56,7 @@ func newSet(named map[string]string, o *options) *set {
 	s.pairs = newBitmap(1 << 16)
 	for _, p := range s.patterns {
 		for i := 1; i < len(p); i++ {
+			s.goesOn[p[i-1]] = true
 			s.pairs.set(uint32(p[i-1]) | uint32(p[i])<<8)
 		}
 	}
@@ -62,14 +64,14 @@ func newSet(named map[string]string, o *options) *set {
 	return s
 }
 
-// find appends every occurrence of every pattern in text, in order of byPlace.
+// find puts into found, which is empty, every occurrence of every pattern in text,
+// in order of byPlace.
 func (s *set) find(found []match, text []byte) []match {
-	from := len(found)
 	for i := range s.passes {
 		found = s.passes[i].scan(found, text, s.patterns)
 	}
-	if len(found)-from > 1 {
-		slices.SortFunc(found[from:], byPlace)
+	if len(found) > 1 {
+		slices.SortFunc(found, byPlace)
 	}
 	return found
 }
@@ -78,8 +80,8 @@ func (s *set) find(found []match, text []byte) []match {
 // pattern, without being the whole of it; len(text) if there is none. Ends that
 // begin before from are not looked at.
 func (s *set) pending(text []byte, from int) int {
-	if len(text) == 0 {
-		return 0
+	if len(text) == 0 || !s.goesOn[text[len(text)-1]] {
+		return len(text)
 	}
 	// Back to the first pair of bytes that no pattern holds.
 	i := len(text) - 1

@@ -98,7 +98,18 @@ func (w *Writer) flush() error {
 // mask takes in p, writes what can be told, and holds back the rest; with final,
 // it holds back nothing.
 func (w *Writer) mask(p []byte, final bool) error {
-	s := w.masker.compiled()
+	s := w.masker.current.Load()
+	if s == nil {
+		s = w.masker.compiled()
+	}
+	// By far the most Writes hold nothing to mask, and end with a line.
+	if len(w.held) == 0 && 0 < len(p) && len(p) <= blockSize && !s.goesOn[p[len(p)-1]] && w.covered == 0 &&
+		(!s.opts.ansi || w.escape.mode == ground && !hasEscape(p)) {
+		w.found = s.find(w.found[:0], p)
+		w.escape.last = int16(p[len(p)-1]) + 1
+		w.err = w.put(s, p, len(p))
+		return w.err
+	}
 	for {
 		// What was held back stands in front of p. Either all of p fits behind it,
 		// or so much that what is then held back lies in p alone.
