@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -59,14 +60,15 @@ func (c *copier) Write(p []byte) (int, error) {
 	return c.out.Write(c.buf[:n])
 }
 
-// cpu is the processor time of this thread.
+// cpu is the processor time of this thread. The clock is asked and not getrusage,
+// whose times come in ticks.
 func cpu() time.Duration {
-	const thread = 1 // RUSAGE_THREAD
-	var u syscall.Rusage
-	if err := syscall.Getrusage(thread, &u); err != nil {
-		panic(err)
+	const threadCPU = 3 // CLOCK_THREAD_CPUTIME_ID
+	var t syscall.Timespec
+	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, threadCPU, uintptr(unsafe.Pointer(&t)), 0); errno != 0 {
+		panic(errno)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return time.Duration(t.Nano())
 }
 
 // cutting is how a log comes in Writes.
