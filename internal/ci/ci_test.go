@@ -334,3 +334,37 @@ func TestSystem_CanBeUsedFromSeveralGoroutines(t *testing.T) {
 		}
 	}
 }
+
+// FuzzChild holds that a child's output is never a command, with lines of ours
+// at any place in between and two streams that share the log.
+func FuzzChild(f *testing.F) {
+	f.Add(hostile, []byte{3, 200, 9, 130, 1})
+	f.Add("::error::a\n:\r:x\n##[\x1b[0m--- a\nsection_start:", []byte{1, 255, 2, 128})
+	f.Fuzz(func(t *testing.T, text string, plan []byte) {
+		for _, env := range []string{"GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE"} {
+			var log bytes.Buffer
+			s := ci.Detect(map[string]string{env: "true"}, &log, ci.Options{})
+			streams := []ci.Stream{s.Child(&log), s.Child(&log)}
+			rest := text
+			for _, step := range plan {
+				n := min(int(step&15)+1, len(rest))
+				if _, err := io.WriteString(streams[step>>4&1], rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+				if step&64 != 0 {
+					_ = streams[0].Flush()
+				}
+				if step&128 != 0 {
+					s.Info("ours")
+				}
+			}
+			for _, stream := range streams {
+				_ = stream.Close()
+			}
+			for _, command := range commands(s.Name(), log.String()) {
+				t.Fatalf("%s: %q is a command in %q", s.Name(), command, log.String())
+			}
+		}
+	})
+}
