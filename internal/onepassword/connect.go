@@ -463,7 +463,7 @@ func (c *Connect) unreachable(err error) *attempt {
 		what = "could not be trusted: its certificate is not valid for this host and time"
 		f.Hint = "give the host by the name that is in its certificate"
 		a.fatal = true
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		what = "does not speak TLS there"
 		f.Hint = "write http:// in the Connect host, or give the port that speaks TLS"
 		a.fatal = true

@@ -42,6 +42,8 @@ func (d *Desktop) Name() string { return "op" }
 // Close does nothing: the session is the person's.
 func (d *Desktop) Close() error { return nil }
 
+const unlock = "is the 1Password app unlocked, and is its CLI integration on?"
+
 type opItem struct {
 	connectItem
 	UpdatedOp string `json:"updated_at"`
@@ -178,14 +180,18 @@ func (d *Desktop) run(ctx context.Context, stdin []byte, args ...string) ([]byte
 	cmd := exec.CommandContext(ctx, d.o.Op, args...)
 	cmd.Env = d.o.Env
 	cmd.Stdin = bytes.NewReader(stdin)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, ctx.Err()
+	case ctx.Err() != nil:
+		return nil, &Failure{Reason: RanOut, Message: fmt.Sprintf("op %s %s did not answer in time", args[0], args[1]), Hint: unlock, Cause: ctx.Err()}
 	}
-	if err == nil {
+	// op leaves a daemon behind now and then, which may hold the pipes open.
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
 		return stdout.Bytes(), nil
 	}
 	said := strings.Join(strings.Fields(stderr.String()), " ")
@@ -195,7 +201,7 @@ func (d *Desktop) run(ctx context.Context, stdin []byte, args ...string) ([]byte
 			said = parts[3]
 		}
 	}
-	f := &Failure{Reason: Denied, Message: fmt.Sprintf("op %s %s: %s", args[0], args[1], said), Hint: "is the 1Password app unlocked, and is its CLI integration on?", Cause: err}
+	f := &Failure{Reason: Denied, Message: fmt.Sprintf("op %s %s: %s", args[0], args[1], said), Hint: unlock, Cause: err}
 	var exit *exec.ExitError
 	switch {
 	case !errors.As(err, &exit):

@@ -1,0 +1,173 @@
+package onepassword_test
+
+import (
+	"encoding/pem"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// resolve reads one field of the walkthrough through a client of these options.
+func resolve(t *testing.T, o onepassword.ConnectOptions) error {
+	t.Helper()
+	backend, err := onepassword.NewConnect(o)
+	if err != nil {
+		return err
+	}
+	r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 3 * time.Second})
+	got, err := r.Resolve(t.Context(), declare(t, "KEY=op://MyApp/Server/SSH_KEY"))
+	if err == nil && got[0].Reveal() != "the key" {
+		t.Error("the value is wrong")
+	}
+	return errors.Join(err, backend.Close())
+}
+
+func TestConnect_Addresses(t *testing.T) {
+	options := walkthrough
+	options.Prefix = "/some/prefix"
+	vault, _ := startVault(t, options)
+	token := mask.NewSecret("token", vault.Token())
+	for _, host := range []string{vault.URL(), vault.URL() + "/", vault.URL() + "/v1", vault.URL() + "/v1/", " " + vault.URL() + "\n"} {
+		if err := resolve(t, onepassword.ConnectOptions{Host: host, Token: token}); err != nil {
+			t.Errorf("%q: %v", host, err)
+		}
+	}
+	for host, want := range map[string]string{
+		"":                        "is empty",
+		"connect:8080":            "has no http://",
+		"//connect":               "has no http://",
+		"ftp://connect":           "has no http://",
+		"http://":                 "has no name",
+		"http://user:pw@connect":  "holds a user",
+		"http://connect?a=b":      "more than an address",
+		"http://connect#a":        "more than an address",
+		"http://connect:80 80":    "is not an address",
+		connectToken():            "is a token",
+		"ops_abc":                 "is a token",
+		"http://[::1":             "is not an address",
+		"https://connect\x7f.com": "is not an address",
+	} {
+		err := resolve(t, onepassword.ConnectOptions{Host: host, Token: token})
+		if err == nil || !strings.Contains(err.Error(), want) || problem.Status(err) != problem.Usage {
+			t.Errorf("%q: %v, want %q", host, err, want)
+		}
+	}
+	if err := resolve(t, onepassword.ConnectOptions{Host: vault.URL(), Token: mask.NewSecret("token", connectToken())}); err == nil || !strings.Contains(err.Error(), "Invalid token signature") {
+		t.Errorf("another token: %v", err)
+	}
+}
+
+// TestConnect_TLS: a server with a certificate of its own authority.
+func TestConnect_TLS(t *testing.T) {
+	vault, _ := startVault(t, walkthrough)
+	target, err := url.Parse(vault.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(target))
+	server.Config.ErrorLog = discardLog()
+	server.StartTLS()
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	token := mask.NewSecret("token", vault.Token())
+	if err := resolve(t, onepassword.ConnectOptions{Host: server.URL, Token: token, CA: ca}); err != nil {
+		t.Error(err)
+	}
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(server.URL, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		o    onepassword.ConnectOptions
+		want string
+		most time.Duration
+	}{
+		"unknown authority": {onepassword.ConnectOptions{Host: server.URL}, "signed by an unknown authority", time.Second},
+		"another name":      {onepassword.ConnectOptions{Host: "https://localhost:" + port, CA: ca}, "not valid for this host", time.Second},
+		"plain":             {onepassword.ConnectOptions{Host: strings.Replace(vault.URL(), "http:", "https:", 1)}, "does not speak TLS", time.Second},
+		"no certificate":    {onepassword.ConnectOptions{Host: server.URL, CA: []byte("none")}, "no certificate in it", time.Second},
+		"TLS where plain":   {onepassword.ConnectOptions{Host: strings.Replace(server.URL, "https:", "http:", 1)}, "answered 400", time.Second},
+		"no name":           {onepassword.ConnectOptions{Host: "http://no-such-host.invalid"}, "does not resolve", 3 * time.Second},
+		"refused":           {onepassword.ConnectOptions{Host: "http://127.0.0.1:1"}, "the connection was refused", 3 * time.Second},
+	} {
+		test.o.Token = token
+		began := time.Now()
+		err := resolve(t, test.o)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+		if took := time.Since(began); took > test.most {
+			t.Errorf("%s: it took %v", name, took)
+		}
+	}
+}
+
+// TestConnect_Proxy: requests go through the proxy that is chosen for them, and
+// connections are kept.
+func TestConnect_Proxy(t *testing.T) {
+	vault, _ := startVault(t, walkthrough)
+	var seen, opened atomic.Int64
+	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		seen.Add(1)
+		r.Out.URL = r.In.URL
+		r.Out.Host = ""
+		r.Out.URL.Host = strings.TrimPrefix(vault.URL(), "http://")
+	}})
+	proxy.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	proxy.Start()
+	defer proxy.Close()
+	at, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = resolve(t, onepassword.ConnectOptions{Host: "http://connect.example:8080", Token: mask.NewSecret("token", vault.Token()), Proxy: http.ProxyURL(at)})
+	if err != nil || seen.Load() != 3 || opened.Load() != 1 {
+		t.Errorf("%d requests over %d connections: %v", seen.Load(), opened.Load(), err)
+	}
+}
+
+// TestConnect_KeepsTheTokenToItself: not in an error, whatever a server echoes, and
+// not sent on a redirect.
+func TestConnect_KeepsTheTokenToItself(t *testing.T) {
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	defer other.Close()
+	vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vault.Close() //nolint:errcheck // a test's server
+	token := mask.NewSecret("token", vault.Token())
+	for name, fault := range map[string]fault{
+		"an echo": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"message":"who sends ` + r.Header.Get("Authorization") + `?\nsecond line"}`))
+		},
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) },
+	} {
+		vault.SetFault(func(_ int, w http.ResponseWriter, r *http.Request) bool { fault(w, r); return true })
+		err := resolve(t, onepassword.ConnectOptions{Host: vault.URL(), Token: token})
+		if err == nil || strings.Contains(err.Error(), vault.Token()) || strings.Contains(problem.Of(err)[0].Message, "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if elsewhere.Load() != 0 {
+		t.Error("the redirect was followed")
+	}
+}
