@@ -148,20 +148,22 @@ func (s *stage) checkEnvironments(ctx context.Context, p *play) (problems proble
 			problems = append(problems, problem.Newf("no container of %s is running", w.filter))
 		}
 	}
-	var right, escaped []string
+	var right, escaped, unknown []string
 	for _, w := range p.wants {
 		for _, env := range environments[w.filter] {
 			got, ok := env[w.name]
 			switch {
 			case !ok:
 				problems = append(problems, problem.Newf("%s is not in the container of %s", w.name, w.filter))
+			case !w.known:
+				unknown = append(unknown, w.name)
 			case Digest(got) == Digest(w.value):
 				right = append(right, w.name)
 			case Digest(got) == Digest(kamalEscaped(w.value)):
 				escaped = append(escaped, w.name)
 			default:
 				problems = append(problems, &problem.Problem{
-					Message: fmt.Sprintf("%s did not arrive as it is in the vault", w.name),
+					Message: fmt.Sprintf("%s did not arrive in the container of %s as it is in the vault", w.name, w.filter),
 					Details: []string{fmt.Sprintf("in the vault: %d bytes, sha256 %.12s…; in the container: %d bytes, sha256 %.12s…",
 						len(w.value), Digest(w.value), len(got), Digest(got))},
 					Hint:   "see how .kamal/secrets defines it: dotenv reads $ and quotes again in what a $(…) gives",
@@ -170,12 +172,15 @@ func (s *stage) checkEnvironments(ctx context.Context, p *play) (problems proble
 			}
 		}
 	}
-	right, escaped = unique(right), unique(escaped)
+	right, escaped, unknown = unique(right), unique(escaped), unique(unknown)
 	if len(right) > 0 {
 		s.tell.step("in the container, byte for byte as in the vault: %s", strings.Join(right, ", "))
 	}
 	if len(escaped) > 0 {
 		s.tell.step("in the container with newlines or backslashes escaped, as Kamal's env file does: %s", strings.Join(escaped, ", "))
+	}
+	if len(unknown) > 0 {
+		s.tell.step("in the container, put together by the secrets file: %s", strings.Join(unknown, ", "))
 	}
 	return problems, nil
 }

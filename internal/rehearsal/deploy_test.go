@@ -35,6 +35,7 @@ type deployer struct {
 	values  []string                      // that were read
 	before  func(rehearsal.DeployRequest) // called before Kamal runs
 	during  func()                        // called once it does
+	after   func()                        // called when it is done, and well
 	request rehearsal.DeployRequest
 }
 
@@ -113,6 +114,9 @@ func (d *deployer) deploy(ctx context.Context, r rehearsal.DeployRequest) (int, 
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.ExitCode(), nil
+	}
+	if err == nil && d.after != nil {
+		d.after()
 	}
 	return 0, err
 }

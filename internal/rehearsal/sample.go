@@ -72,6 +72,7 @@ type wanted struct {
 	filter string // label=value, beside that of the service
 	name   string // of the variable
 	value  string // as the vault has it
+	known  bool   // the value is known; else only that there is one
 }
 
 // sample writes the embedded project and starts the parts for it.
@@ -122,7 +123,7 @@ func (s *stage) sample(ctx context.Context) (*play, error) {
 	for i, name := range sampleNames() {
 		p.request.Secrets = append(p.request.Secrets, fmt.Sprintf("%s=op://%s/%s/%s", name, sampleVault, sampleItem, name))
 		if i > 0 {
-			p.wants = append(p.wants, wanted{filter: "role=web", name: name, value: values[name]})
+			p.wants = append(p.wants, wanted{filter: "role=web", name: name, value: values[name], known: true})
 		}
 	}
 	return p, s.register(ctx)

@@ -326,5 +326,3 @@ func setEnv(env []string, name, value string) []string {
 	})
 	return append(env, name+"="+value)
 }
-
-func (s *stage) project(context.Context) (*play, error) { return nil, errors.New("not yet") }
