@@ -260,10 +260,7 @@ func (o *overlay) options(at []string, theirs any) {
 
 // publish is a free port of loopback for the container's port.
 func (o *overlay) publish(port any) string {
-	_, container, err := splitPublish(fmt.Sprint(port))
-	if err != nil {
-		container = fmt.Sprint(port)
-	}
+	_, container := splitPublish(fmt.Sprint(port))
 	return loopback + "::" + container
 }
 

@@ -7,7 +7,6 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -231,8 +230,7 @@ func (s *stage) beyond(args []string) (faults []string) {
 		value = strings.Trim(value, `"`)
 		switch option {
 		case "--publish", "-p":
-			address, _, err := splitPublish(value)
-			if err != nil || !isLoopback(address) {
+			if address, _ := splitPublish(value); !isLoopback(address) {
 				faults = append(faults, option+" "+value)
 			}
 		case "--volume", "-v":
@@ -274,21 +272,17 @@ func isLoopback(address string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// splitPublish splits docker's [ADDRESS:][PORT]:CONTAINERPORT.
-func splitPublish(text string) (address, container string, err error) {
+// splitPublish splits docker's [ADDRESS:][PORT]:CONTAINERPORT. Without an address
+// a port is published on every one.
+func splitPublish(text string) (address, container string) {
 	last := strings.LastIndexByte(text, ':')
 	if last < 0 {
-		return "", text, nil
+		return "", text
 	}
-	container = text[last+1:]
-	rest := text[:last]
+	rest, container := text[:last], text[last+1:]
 	last = strings.LastIndexByte(rest, ':')
-	if last < 0 { // a port alone, on every address
-		return "", container, nil
+	if last < 0 {
+		return "", container
 	}
-	address = strings.Trim(rest[:last], "[]")
-	if address == "" {
-		return "", "", errors.New("no address")
-	}
-	return address, container, nil
+	return strings.Trim(rest[:last], "[]"), container
 }

@@ -1,0 +1,331 @@
+package rehearsal
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// newTestStage is a stage with an SSH host and a registry, and no engine.
+func newTestStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{tell: newTeller(nil), engine: &engine{arch: "amd64"}}
+	s.made = made{id: "0badcafe", service: "shop-rehearsal-0badcafe", dir: t.TempDir()}
+	public, err := s.makeKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.host, err = StartSSHHost(t.Context(), SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	if s.registry, err = StartRegistry(t.Context(), RegistryOptions{User: "u", Password: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.host.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := s.registry.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func config(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var raw map[string]any
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// moved is a configuration as Kamal will see it: less what is dropped, and with
+// the overlay merged into it.
+func moved(t *testing.T, raw map[string]any, o *overlay) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Drop [][]string
+		Set  map[string]any
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range read.Drop {
+		at := raw
+		for _, key := range path[:len(path)-1] {
+			at = asMap(at[key])
+		}
+		delete(at, path[len(path)-1])
+	}
+	return merge(raw, read.Set)
+}
+
+func merge(a, b map[string]any) map[string]any {
+	merged := maps.Clone(a)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for key, value := range b {
+		if section, ok := value.(map[string]any); ok && asMap(merged[key]) != nil {
+			value = merge(asMap(merged[key]), section)
+		}
+		merged[key] = value
+	}
+	return merged
+}
+
+func TestOverlay_MovesServers(t *testing.T) {
+	s := newTestStage(t)
+	for what, c := range map[string]struct{ servers, want string }{
+		"a list":            {`["203.0.113.1", "203.0.113.2"]`, `["127.0.0.1"]`},
+		"with tags":         {`[{"203.0.113.1": ["a", "b"]}, "203.0.113.2"]`, `[{"127.0.0.1": ["a", "b"]}]`},
+		"roles":             {`{"web": ["203.0.113.1"], "jobs": {"hosts": ["203.0.113.2"], "cmd": "run"}}`, `{"web": ["127.0.0.1"], "jobs": {"hosts": ["127.0.0.1"], "cmd": "run"}}`},
+		"a role of no host": {`{"web": ["203.0.113.1"], "jobs": []}`, `{"web": ["127.0.0.1"], "jobs": []}`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			raw := config(t, `{"service": "shop", "image": "i", "servers": `+c.servers+`}`)
+			got := moved(t, raw, newOverlay(s, raw, map[string]any{}))
+			if diff := cmp.Diff(config(t, `{"x": `+c.want+`}`)["x"], got["servers"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestOverlay_MovesSettingsThatNameAServer(t *testing.T) {
+	s := newTestStage(t)
+	raw := config(t, `{"service": "shop", "servers": ["203.0.113.1", "app.example.com", "web"],
+		"accessories": {"db": {"image": "d", "host": "203.0.113.2"}, "a": {"image": "a", "host": "203.0.113.3"}, "b": {"image": "b", "hosts": ["203.0.113.3"]}},
+		"env": {"ONE": "203.0.113.1", "IN": "tcp://203.0.113.2:5432/x?at=app.example.com", "LONGER": "203.0.113.10 myapp.example.com 1203.0.113.1",
+			"WORD": "web", "WORDS": "a web of", "TWO": "203.0.113.3", "NUMBER": 5}}`)
+	got := moved(t, raw, newOverlay(s, raw, map[string]any{}))
+	want := map[string]any{
+		"ONE": "127.0.0.1", "IN": "tcp://shop-rehearsal-0badcafe-db:5432/x?at=127.0.0.1",
+		"LONGER": "203.0.113.10 myapp.example.com 1203.0.113.1",
+		"WORD":   "127.0.0.1", "WORDS": "a web of", "TWO": "127.0.0.1", "NUMBER": float64(5),
+	}
+	if diff := cmp.Diff(want, got["env"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOverlay_MovesAccessories(t *testing.T) {
+	s := newTestStage(t)
+	raw := config(t, `{"service": "shop", "servers": ["203.0.113.1"], "accessories": {
+		"db": {"service": "shared-db", "image": "team/db", "registry": {"server": "registry.example.com", "username": "u", "password": ["P"]},
+			"roles": ["web"], "port": "5432", "network": "other",
+			"directories": ["data:/data", "/var/lib/db:/lib:z", {"local": "../up/$HOME", "remote": "/up"}],
+			"options": {"publish": ["80:80", "127.0.0.1:53:53/udp"], "network-alias": "sql", "volume": "named:/n", "mount": "type=bind,src=/,dst=/host"},
+			"proxy": {"host": "db.example.com", "ssl": true, "run": {"http_port": 80}}}}}`)
+	o := newOverlay(s, raw, map[string]any{})
+	got := asMap(asMap(moved(t, raw, o)["accessories"])["db"])
+	want := config(t, `{"service": "shop-rehearsal-0badcafe-db", "image": "registry.example.com/team/db", "host": "127.0.0.1",
+		"port": "127.0.0.1::5432", "labels": {"kamal-op.rehearsal": "0badcafe"},
+		"directories": ["data:/data", "var/lib/db:/lib:z", {"local": "up/_HOME", "remote": "/up"}],
+		"options": {"publish": ["127.0.0.1::80", "127.0.0.1::53/udp"], "network-alias": ["sql", "shared-db"],
+			"volume": ["shop-rehearsal-0badcafe_named:/n"]},
+		"proxy": {"host": "db.example.com", "ssl": false, "run": {"bind_ips": ["127.0.0.1"], "http_port": 0, "https_port": 0,
+			"options": {"label": ["kamal-op.rehearsal=0badcafe"]}}}}`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if text := strings.Join(o.lines(), "\n"); !strings.Contains(text, "mount is left out") || !strings.Contains(text, "without logging in") {
+		t.Error(text)
+	}
+	if !slices.Contains(o.volumes, "shop-rehearsal-0badcafe_named") {
+		t.Errorf("volumes: %v", o.volumes)
+	}
+}
+
+func TestOverlay_KeepsVolumesApart(t *testing.T) {
+	s := newTestStage(t)
+	home := s.path("home", "volumes")
+	o := &overlay{s: s}
+	for theirs, want := range map[string]string{
+		"storage:/s":                         s.made.service + "_storage:/s",
+		"/srv/x:/s:ro":                       home + "/srv/x:/s:ro",
+		"/:/host":                            home + ":/host",
+		"/../../etc:/e":                      home + "/etc:/e",
+		"$HOME/x:/s":                         home + "/_HOME/x:/s",
+		"~/x:/s":                             home + "/_/x:/s",
+		"/etc/localtime:/etc/localtime:ro":   "/etc/localtime:/etc/localtime:ro",
+		"/anonymous":                         "/anonymous",
+		"/var/run/docker.sock:/var/run/d.so": home + "/var/run/docker.sock:/var/run/d.so",
+	} {
+		got := o.volumeList([]any{theirs})
+		if diff := cmp.Diff([]any{want}, got); diff != "" {
+			t.Errorf("%s: %s", theirs, diff)
+		}
+		if theirs != "/anonymous" {
+			if faults := s.beyond([]string{"--volume", want}); len(faults) > 0 {
+				t.Errorf("%s is found to lead beyond: %v", want, faults)
+			}
+		}
+	}
+}
+
+// A configuration that is all on loopback passes, and each way to lead beyond
+// it is found, by itself.
+func TestResolved_StopsAtWhatLeadsBeyond(t *testing.T) {
+	s := newTestStage(t)
+	fine := func() *resolved {
+		r := &resolved{
+			Service: s.made.service, Hosts: []string{"127.0.0.1"},
+			SSH:      sshSection{User: hostUser, Port: strconv.Itoa(s.host.Port())},
+			Registry: s.registry.Address(), HooksPath: s.path("hooks"),
+		}
+		r.Builder.Driver = "docker"
+		web := resolvedContainer{Name: "web", Hosts: []string{"127.0.0.1"}, Proxy: &resolvedProxy{Hosts: []string{"shop.example.com"}},
+			Args: []string{"--volume", s.made.service + "_x:/x", "--log-opt", `max-size="10m"`}}
+		if err := json.Unmarshal([]byte(`{"args": ["--volume", "$PWD/.kamal/proxy/apps-config:/a",
+			"--publish 127.0.0.1:0:80 --publish 127.0.0.1:0:443"]}`), &web.Proxy.Run); err != nil {
+			t.Fatal(err)
+		}
+		r.Roles = []resolvedContainer{web}
+		r.Accessories = []resolvedContainer{{Name: "db", Hosts: []string{"127.0.0.1"}, Args: []string{"--network", "kamal", "--publish", "127.0.0.1::5432"}}}
+		return r
+	}
+	if err := fine().loopbackOnly(s); err != nil {
+		t.Fatal(err)
+	}
+	web := func(args ...string) func(*resolved) { return func(r *resolved) { r.Roles[0].Args = args } }
+	for what, change := range map[string]func(*resolved){
+		"no hosts":             func(r *resolved) { r.Hosts = nil },
+		"a host":               func(r *resolved) { r.Hosts = append(r.Hosts, "203.0.113.1") },
+		"a host name":          func(r *resolved) { r.Hosts = []string{"localhost.example.com"} },
+		"a role's host":        func(r *resolved) { r.Roles[0].Hosts = []string{"10.0.0.1"} },
+		"an accessory's host":  func(r *resolved) { r.Accessories[0].Hosts = []string{"::2"} },
+		"an SSH proxy":         func(r *resolved) { r.SSH.Proxy = true },
+		"the SSH port":         func(r *resolved) { r.SSH.Port = "22" },
+		"SSH keys":             func(r *resolved) { r.SSH.Keys = true },
+		"the registry":         func(r *resolved) { r.Registry = "ghcr.io" },
+		"another registry":     func(r *resolved) { r.Accessories[0].Registry = "ghcr.io" },
+		"no registry":          func(r *resolved) { r.Registry = "" },
+		"a remote builder":     func(r *resolved) { r.Builder.Remote = "ssh://x" },
+		"a builder container":  func(r *resolved) { r.Builder.Driver = "docker-container" },
+		"a build cache":        func(r *resolved) { r.Builder.Cached = true },
+		"the log's output":     func(r *resolved) { r.Output = true },
+		"hooks":                func(r *resolved) { r.HooksPath = ".kamal/hooks" },
+		"the service's name":   func(r *resolved) { r.Service = "shop" },
+		"TLS":                  func(r *resolved) { r.Roles[0].Proxy.SSL = true },
+		"the proxy's registry": func(r *resolved) { r.Roles[0].Proxy.Run.Registry = "ghcr.io" },
+		"the proxy's port": func(r *resolved) {
+			r.Roles[0].Proxy.Run.Args = []string{"--publish 80:80 --publish 127.0.0.1:0:443"}
+		},
+		"the proxy's defaults": func(r *resolved) { r.Roles[0].Proxy.Run = nil },
+		"a port":               web("--publish", `"80:80"`),
+		"a port of an address": web("--publish", "0.0.0.0:80:80"),
+		"a port by =":          web("--publish=80:80"),
+		"a port by -p":         web("-p", "80"),
+		"all ports":            web("--publish-all"),
+		"a folder":             web("--volume", `"/srv:/srv"`),
+		"a folder above":       web("--volume", "$PWD/../x:/srv"),
+		"another's volume":     web("-v", "postgres:/data"),
+		"a mount":              web("--mount", "type=bind,src=/,dst=/host"),
+		"the host's network":   web("--network", "host"),
+		"a log driver":         web("--log-driver", "awslogs"),
+		"privileges":           web("--privileged"),
+	} {
+		t.Run(what, func(t *testing.T) {
+			r := fine()
+			change(r)
+			problems := problem.Of(r.loopbackOnly(s))
+			if len(problems) != 1 || problem.Status(problems.Err()) != problem.Found {
+				t.Errorf("found: %v", problems)
+			}
+		})
+	}
+}
+
+func TestUsedNames(t *testing.T) {
+	raw := config(t, `{"registry": {"username": "literal", "password": ["REGISTRY"]}, "builder": {"secrets": ["BUILD"]},
+		"proxy": {"ssl": {"certificate_pem": "CERT", "private_key_pem": "KEY"}}, "ssh": {"key_data": ["SSH"]},
+		"env": {"clear": {"A": "b"}, "secret": ["ONE", "AS:TWO"], "tags": {"t": {"secret": ["TAG"]}}},
+		"servers": {"web": ["x"], "jobs": {"hosts": ["x"], "env": {"secret": ["JOBS"]}}},
+		"accessories": {"db": {"registry": {"password": ["OTHER"]}, "env": {"secret": ["DB"]}}}}`)
+	want := []string{"BUILD", "DB", "JOBS", "ONE", "REGISTRY", "TAG", "TWO"}
+	if diff := cmp.Diff(want, usedNames(raw)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProjectSecrets_KnowsWhatKamalGets(t *testing.T) {
+	p := &projectSecrets{
+		values: map[string]string{"A": "value of A", "B": "value of B"},
+		texts: []string{
+			"ALIAS=$A\nexport QUOTED=\"${B}\"\nLATER=$A\nBOTH=$A\n",
+			"LITERAL=plain\nBUILT=x-$A\nLATER=$B\nSINGLE='$A'\nBOTH=none # $A\n",
+		},
+	}
+	for name, want := range map[string]string{"ALIAS": "value of A", "QUOTED": "value of B", "LATER": "value of B"} {
+		if got, known := p.value(name); !known || got != want {
+			t.Errorf("%s: %q, %v", name, got, known)
+		}
+	}
+	for _, name := range []string{"LITERAL", "BUILT", "SINGLE", "BOTH", "NOWHERE"} {
+		if got, known := p.value(name); known {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func FuzzVariablesIn(f *testing.F) {
+	for _, text := range []string{"A=$B\n", "A=${B}x$C\n# $D", "A=1\nB=$A", "export A=\"$A$$B\"", "$", "=$=", "A=$1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, name := range variablesIn([]string{text}) {
+			if !strings.Contains(text, "$"+name) && !strings.Contains(text, "${"+name) {
+				t.Errorf("%q is no variable in it", name)
+			}
+		}
+		p := &projectSecrets{values: map[string]string{}, texts: []string{text}}
+		if value, known := p.value("A"); known && value != "" {
+			t.Error("a value came from nowhere")
+		}
+	})
+}
+
+// What Kamal's own env file makes of values, as real Ruby wrote them.
+func TestKamalEscaped(t *testing.T) {
+	for value, want := range map[string]string{
+		"plain":          "plain",
+		"two\nlines":     `two\nlines`,
+		"cr\r\n\ttab":    `cr\r\n\ttab`,
+		`back\slash`:     `back\\slash`,
+		`{"a":"b\"c"}`:   `{"a":"b\\"c"}`,
+		"#{x} #$y $z":    "#{x} #$y $z",
+		"ü€\x1b[31m\x01": `ü€\e[31m\x01`,
+	} {
+		if got := kamalEscaped(value); got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+}
+
+func FuzzSplitPublish(f *testing.F) {
+	for _, text := range []string{"80", "80:80", "127.0.0.1:80:80", "[::1]:80:80", "127.0.0.1::80/udp", ":80:80", "::"} {
+		f.Add(text)
+	}
+	s := &stage{}
+	o := &overlay{s: s}
+	f.Fuzz(func(t *testing.T, text string) {
+		address, container := splitPublish(o.publish(text))
+		if !isLoopback(address) || !strings.HasSuffix(text, container) || strings.Contains(container, ":") {
+			t.Errorf("%q is published at %q for %q", text, address, container)
+		}
+	})
+}
