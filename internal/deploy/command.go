@@ -38,7 +38,7 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 	exit, err := s.supervise(ctx, supervise.Command{
 		Path: c.Argv[0], Args: c.Argv[1:], Env: env.entries, Dir: c.Dir,
 		Stdin: c.Stdin,
-	}, c.Terminal, true)
+	}, c.Terminal, true, nil)
 	var start *supervise.StartError
 	if errors.As(err, &start) {
 		return start.Status(), problem.New(start.Error(), "look at the PATH, and at the command's spelling")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -83,11 +84,31 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	if err != nil {
 		return problem.Found, err
 	}
+	var f *follow
+	if !j.Lenient {
+		f = newFollow(j.System)
+	}
+	began := time.Now()
 	exit, err := s.supervise(ctx, supervise.Command{
 		Path: around.binary.Path, Args: j.Args, Env: env, Dir: j.Project.Dir, Stdin: j.Stdin,
-	}, j.Terminal, j.Apart)
-	if problems := b.Problems(); len(problems) > 0 && ctx.Err() == nil {
-		return problem.Found, problems
+	}, j.Terminal, j.Apart, f)
+	stops := b.Problems()
+	if f != nil {
+		status := stopped(ctx, exit.Status())
+		if len(stops) > 0 {
+			status = problem.Found
+		}
+		if status == problem.Done && j.Args[0] == "rollback" && f.follower.Version() == "" {
+			// Kamal says in red that the version is not there, and ends with 0.
+			p := problem.New("the rollback did not happen: that version is not on the servers",
+				"kamal-op kamal -- app containers lists the versions that are")
+			stops, status = problem.List{p}, problem.Found
+		}
+		told := f.end(status, stops)
+		s.report(ctx, j, project, f, status, told, time.Since(began))
+	}
+	if len(stops) > 0 && ctx.Err() == nil {
+		return problem.Found, stops
 	}
 	var output *supervise.OutputError
 	if errors.As(err, &output) {
@@ -234,8 +255,12 @@ type Terminal struct {
 // supervise runs a child with its output masked, live, to our streams. Where we
 // have a terminal the child gets one as well; a stream that is not on ours stays
 // a pipe, since it is somebody's file or the input of another program.
-func (s *session) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool) (supervise.Exit, error) {
+// f, if it is not nil, follows the output.
+func (s *session) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (supervise.Exit, error) {
 	out := s.stream(s.Stdout)
+	if f != nil {
+		out = s.followed(s.Stdout, f)
+	}
 	streams := []*maskedStream{out}
 	c.Stdout, c.Stderr = out, out
 	if apart {

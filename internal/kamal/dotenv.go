@@ -241,7 +241,8 @@ var variable = regexp.MustCompile(`^\$\{?([A-Za-z0-9_]+)?\}?`)
 func (r *secretsReader) parts(v span) []Part {
 	var parts []Part
 	var text strings.Builder
-	start := 0 // of the text
+	start := 0  // of the text
+	opaque := 0 // up to here no commands are looked for: what an escaped one holds
 	flush := func() {
 		if text.Len() > 0 {
 			parts = append(parts, Part{Kind: Literal, Text: text.String(), Known: true, Place: r.at(v.at(start))})
@@ -265,14 +266,16 @@ func (r *secretsReader) parts(v span) []Part {
 			i++
 			continue
 		}
-		if end := commandEnd(v.text, at+1); end > 0 {
+		if end := commandEnd(v.text, at+1); end > 0 && at >= opaque {
 			if escaped {
-				write(i, v.text[at:end])
+				// Its backslash is taken, and variables are put in.
+				write(i, "$(")
+				i, opaque = at+2, end
 			} else {
 				flush()
 				parts = append(parts, r.command(v.cut(at+2, end-1), r.at(v.at(at))))
+				i = end
 			}
-			i = end
 			continue
 		}
 		if strings.HasPrefix(v.text[at:], "$(") { // not closed: text

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -78,6 +79,7 @@ type SecretsFile struct {
 	Path        string // as Kamal names it, relative to the project
 	Definitions []Definition
 	Ignored     []problem.Place // lines that are neither a definition nor a comment: dotenv passes over them silently
+	Opaque      bool            // it is no regular file: what it defines is not known here
 	Unset       []problem.Place // `export NAME` of a name that is not defined: dotenv stops there
 }
 
@@ -159,10 +161,26 @@ func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
 	return s, nil
 }
 
+// maxSecretsFile is far beyond every file that a person writes.
+const maxSecretsFile = 8 << 20
+
 // ReadSecretsFile reads one secrets file. name is relative to dir, or absolute,
 // and stands in the places; env is as in ProjectOptions.
 func ReadSecretsFile(dir, name string, env []string) (*SecretsFile, error) {
-	text, err := os.ReadFile(inDir(dir, name))
+	path := inDir(dir, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		// A pipe that 1Password or a shell feeds gives its text to one reader, and
+		// that is Kamal.
+		return &SecretsFile{Path: name, Opaque: true}, nil
+	}
+	if info.Size() > maxSecretsFile {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

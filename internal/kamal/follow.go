@@ -1,0 +1,140 @@
+package kamal
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// headlines are the lines with which Kamal begins a part of its work, as its
+// commands print them (lib/kamal/cli/*.rb), and what that part is called here.
+// They begin a line; a hook's is found by its pattern.
+var headlines = []struct{ begins, phase string }{
+	{"Ensure Docker is installed...", "docker on the servers"},
+	{"Build and push app image...", "build and push"},
+	{"Pull app image...", "pull"},
+	{"Acquiring the deploy lock", "deploy lock"},
+	{"Ensure kamal-proxy is running...", "proxy"},
+	{"Detect stale containers...", "stale containers"},
+	{"Start container with version ", "boot"},
+	{"Prune old containers and images...", "prune"},
+	{"Releasing the deploy lock...", "release of the deploy lock"},
+}
+
+// hookLine is how Kamal announces a hook (lib/kamal/cli/base.rb, run_hook).
+var hookLine = regexp.MustCompile(`^Running the ([a-z-]+) hook\.\.\.`)
+
+// maxHeadline is the length at which a line that could still become a headline is
+// passed on as none: with a version in it, it is no longer than this.
+const maxHeadline = 256
+
+// escapes are the colours that Kamal paints its headlines in on a terminal.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// A Follower passes Kamal's output on and tells which part of its work it has
+// come to. Nothing is changed and nothing is held back but a line's beginning
+// that may become a headline, so that whoever is told can write something before
+// it. It is for one stream and one goroutine.
+type Follower struct {
+	w     io.Writer
+	begin func(phase string)
+	held  []byte // the beginning of a line that may be a headline
+	open  bool   // the line has begun and is none
+
+	version string
+}
+
+// bootLine names the version of the app that is booted.
+var bootLine = regexp.MustCompile(`^(?:\x1b\[[0-9;]*m)*Start container with version (\S+)`)
+
+// Version is the version of the app that Kamal has booted, "" before it has.
+func (f *Follower) Version() string { return f.version }
+
+// NewFollower follows what is written on its way to w. begin is called before the
+// line that begins a phase is passed on.
+func NewFollower(w io.Writer, begin func(phase string)) *Follower {
+	return &Follower{w: w, begin: begin}
+}
+
+// Write passes p on. The error is w's.
+func (f *Follower) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		end := bytes.IndexByte(p, '\n') + 1
+		line := p
+		if end > 0 {
+			line = p[:end]
+		}
+		p = p[len(line):]
+		if err := f.line(line, end > 0); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// line takes the next piece of the line under way; ended tells that it is its
+// last.
+func (f *Follower) line(piece []byte, ended bool) error {
+	if f.open {
+		f.open = !ended
+		_, err := f.w.Write(piece)
+		return err
+	}
+	whole := piece
+	if len(f.held) > 0 {
+		f.held = append(f.held, piece...)
+		whole = f.held
+	}
+	phase, maybe := headline(whole)
+	if maybe && !ended && len(whole) < maxHeadline {
+		if len(f.held) == 0 {
+			f.held = append(f.held, piece...)
+		}
+		return nil
+	}
+	if phase != "" {
+		f.begin(phase)
+	}
+	if m := bootLine.FindSubmatch(whole); m != nil && phase != "" {
+		f.version = string(m[1])
+	}
+	f.open = !ended
+	_, err := f.w.Write(whole)
+	f.held = f.held[:0]
+	return err
+}
+
+// Flush lets out the beginning that is held back.
+func (f *Follower) Flush() error {
+	if len(f.held) == 0 {
+		return nil
+	}
+	f.open = true
+	_, err := f.w.Write(f.held)
+	f.held = f.held[:0]
+	return err
+}
+
+// headline is the phase that a line begins, "" for none; maybe tells that a
+// longer line could begin one.
+func headline(line []byte) (phase string, maybe bool) {
+	text := strings.TrimRight(string(escapes.ReplaceAll(line, nil)), "\r\n")
+	for _, h := range headlines {
+		switch {
+		case strings.HasPrefix(text, h.begins):
+			return h.phase, h.phase == "boot" // its version stands on the same line
+		case strings.HasPrefix(h.begins, text):
+			maybe = true
+		}
+	}
+	if m := hookLine.FindStringSubmatch(text); m != nil {
+		return "hook " + m[1], false
+	}
+	const hook = "Running the "
+	if strings.HasPrefix(hook, text) || strings.HasPrefix(text, hook) || strings.HasPrefix(text, "\x1b") {
+		maybe = true
+	}
+	return "", maybe
+}
