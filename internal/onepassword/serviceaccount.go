@@ -111,8 +111,11 @@ func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
 // fails for good, or the context ends.
 func (s *ServiceAccount) call(ctx context.Context, what string, f func(ctx context.Context, c *sdkClient) error) error {
 	return retry(ctx, func(ctx context.Context) *attempt {
+		what := what
 		client, err := s.session(ctx)
-		if err == nil {
+		if err != nil {
+			what = loggingIn
+		} else {
 			try, cancel := context.WithTimeout(ctx, s.timeout)
 			err = f(try, client)
 			if try.Err() != nil && err != nil && ctx.Err() == nil {
@@ -153,6 +156,9 @@ func (s *ServiceAccount) forget() {
 	defer s.mu.Unlock()
 	s.client = nil
 }
+
+// loggingIn is what is asked for before anything else can be.
+const loggingIn = "the login"
 
 const outage = "is https://status.1password.com clear, and may this machine reach 1password.com (HTTPS_PROXY, SSL_CERT_FILE)?"
 
@@ -196,6 +202,9 @@ func (s *ServiceAccount) failed(what string, err error) *attempt {
 	case has("is not in an active state"):
 		f.Reason, f.Message, f.Hint, f.Cause = NotFound, errInTrash.Message, errInTrash.Hint, errInTrash
 		a.fatal = true
+	case what == loggingIn && has("not found"):
+		tell(Denied, "the account that the token belongs to is not there any more", "1Password refused the service account token")
+		a.fatal = true
 	case has("not found", "no item matched", "no vault matched", "couldn't be found", "cannot be found"):
 		tell(NotFound, "", "1Password has none")
 		a.fatal = true
@@ -231,6 +240,7 @@ func (s *ServiceAccount) clean(err error) string {
 	for _, prefix := range []string{"error initializing client: ", "error resolving secret reference: ", "authentication error: ", "invalid user input: ", "encountered the following errors: "} {
 		line = strings.TrimPrefix(line, prefix)
 	}
+	line = strings.TrimSuffix(line, " (recovered by wazero)")
 	for _, part := range TokenParts(s.token.Reveal()) {
 		line = strings.ReplaceAll(line, part.Reveal(), "***")
 	}

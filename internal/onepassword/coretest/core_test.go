@@ -88,7 +88,7 @@ func (j job) run() (r report) {
 		if err != nil {
 			return fail(err)
 		}
-		resolver := onepassword.NewResolver(s, onepassword.Options{Deadline: 8 * time.Second})
+		resolver := onepassword.NewResolver(s, onepassword.Options{Deadline: 4 * time.Second})
 		if _, err = resolver.Vaults(context.Background()); err != nil {
 			r.Err = err.Error()
 		}

@@ -1,0 +1,141 @@
+//go:build !race
+
+package coretest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestLogin_ProxyAndCA: the SDK's requests go through HTTPS_PROXY, trust
+// SSL_CERT_FILE, and what comes back is told for what it is.
+func TestLogin_ProxyAndCA(t *testing.T) {
+	const host = "kamal-op-test.1password.com"
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, DNSNames: []string{host},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var (
+		mu     sync.Mutex
+		status int
+		asked  []string
+	)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.Host+r.URL.Path+" "+r.UserAgent())
+		w.WriteHeader(status)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	var connects []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		connects = append(connects, r.Method+" "+r.Host)
+		mu.Unlock()
+		splice(w, server.Listener.Addr().String())
+	}))
+	defer proxy.Close()
+
+	dir := private(t)
+	if r := elsewhere(t, job{Do: "warm", Dirs: []string{dir}}); r.Err != "" {
+		t.Fatal(r.Err)
+	}
+	for _, test := range []struct {
+		name, ca string
+		status   int
+		want     string
+		requests int // 0 is several
+	}{
+		{"an unknown authority", "", 200, "could not be trusted", -1},
+		{"401", ca, 401, "refused the service account token", 1},
+		{"403", ca, 403, "refused access", 1},
+		{"404", ca, 404, "refused the service account token", 1},
+		{"429", ca, 429, "rate limit is used up", 4},
+		{"500", ca, 500, "could not be reached", 0},
+		{"503", ca, 503, "could not be reached", 0},
+		{"an empty answer", ca, 200, "", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			mu.Lock()
+			status, asked, connects = test.status, nil, nil
+			mu.Unlock()
+			env := []string{"HTTPS_PROXY=" + proxy.URL, "NO_PROXY="}
+			if test.ca != "" {
+				env = append(env, "SSL_CERT_FILE="+test.ca)
+			}
+			r := elsewhere(t, job{Do: "login", Token: token(host), Dirs: []string{dir}}, env...)
+			if r.Err == "" || !strings.Contains(r.Err, test.want) || strings.Contains(r.Err, "\n") {
+				t.Errorf("%+v", r)
+			}
+			t.Log(r.Err)
+			mu.Lock()
+			defer mu.Unlock()
+			if len(connects) == 0 || connects[0] != "CONNECT "+host+":443" {
+				t.Errorf("the proxy saw %v", connects)
+			}
+			switch {
+			case test.requests < 0 && len(asked) > 0:
+				t.Errorf("%d requests went to a server that is not trusted", len(asked))
+			case test.requests > 0 && len(asked) != test.requests, test.requests == 0 && len(asked) == 0:
+				t.Errorf("%d requests: %v", len(asked), asked)
+			}
+			for _, a := range asked {
+				if !strings.HasPrefix(a, host+"/api/") || !strings.Contains(a, "kamal-op/") {
+					t.Errorf("an unexpected request: %s", a)
+				}
+			}
+		})
+	}
+}
+
+// splice joins the connection of a CONNECT request with an address.
+func splice(w http.ResponseWriter, address string) {
+	client, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer client.Close() //nolint:errcheck // a test's connection
+	target, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer target.Close() //nolint:errcheck // a test's connection
+	if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		return
+	}
+	go func() { _, _ = io.Copy(target, client) }()
+	_, _ = io.Copy(client, target)
+}
