@@ -20,6 +20,9 @@ const kamalImage = "kamal-op/kamal-base:test"
 // network, and returns the line that testdata/client.rb ends with.
 func ruby(t *testing.T, a *Agent, args ...string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts containers")
+	}
 	if err := exec.Command("docker", "image", "inspect", kamalImage).Run(); err != nil {
 		t.Skipf("no image %s to run Net::SSH and SSHKit in (make it with build/kamal-image.sh)", kamalImage)
 	}

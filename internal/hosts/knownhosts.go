@@ -35,6 +35,7 @@ func (p *Pins) KnownHosts(ctx context.Context, targets []Target, lookup Lookup) 
 			if err != nil {
 				addresses = nil // the login check tells of it
 			}
+			addresses = slices.Clone(addresses) // may be the resolver's own
 			slices.Sort(addresses)
 			for _, a := range slices.Compact(addresses) {
 				names = append(names, knownName(a, t.port()))

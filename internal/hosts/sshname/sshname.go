@@ -51,10 +51,9 @@ func Options(knownHosts string) []string {
 // program's name. It returns, with the status that ssh has for its own errors,
 // only where that fails.
 func Main(name string, args, env []string, stderr io.Writer) int {
-	ours, real, err := find(name, env)
+	ours, again, real, err := find(name, env)
 	if err == nil {
-		// With our own path as its name, ssh calls us again for a jump host (-J).
-		all := append(append([]string{ours}, Options(filepath.Join(filepath.Dir(ours), KnownHosts))...), args...)
+		all := append(append([]string{again}, Options(filepath.Join(filepath.Dir(ours), KnownHosts))...), args...)
 		err = syscall.Exec(real, all, env)
 	}
 	_, _ = fmt.Fprintln(stderr, "ssh (of kamal-op):", err)
@@ -62,43 +61,46 @@ func Main(name string, args, env []string, stderr io.Writer) int {
 }
 
 // find is where this name stands, and the next ssh on PATH that is not this
-// program.
-func find(name string, env []string) (ours, real string, err error) {
+// program. again is what the real one is to be called by: for a jump host (-J) it
+// starts itself by that name, unquoted in a shell's command line, and is to reach
+// this program again.
+func find(name string, env []string) (ours, again, real string, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", "", fmt.Errorf("finding this program: %w", err)
+		return "", "", "", fmt.Errorf("finding this program: %w", err)
 	}
 	me, err := os.Stat(self)
 	if err != nil {
-		return "", "", fmt.Errorf("finding this program: %w", err)
+		return "", "", "", fmt.Errorf("finding this program: %w", err)
 	}
 	if strings.Contains(name, "/") {
 		if ours, err = filepath.Abs(name); err != nil {
-			return "", "", err
+			return "", "", "", err
 		}
+		again = ours
 	}
 	for _, dir := range append(filepath.SplitList(variable(env, "PATH")), "/usr/bin", "/bin") {
 		path := filepath.Join(dir, Name)
 		info, err := os.Stat(path)
-		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || !filepath.IsAbs(path) {
 			continue
 		}
-		switch {
-		case !os.SameFile(info, me):
-			if real == "" && filepath.IsAbs(path) {
-				real = path
-			}
-		case ours == "":
+		if !os.SameFile(info, me) {
+			real = path
+			break
+		}
+		again = Name // on PATH, before the real one
+		if ours == "" {
 			ours = path
 		}
 	}
 	switch {
 	case ours == "":
-		return "", "", errors.New("its own directory is not on PATH")
+		return "", "", "", errors.New("its own directory is not on PATH")
 	case real == "":
-		return "", "", errors.New("there is no other ssh on PATH")
+		return "", "", "", errors.New("there is no other ssh on PATH")
 	}
-	return ours, real, nil
+	return ours, again, real, nil
 }
 
 // variable is a variable's last value, as the C library's getenv would not give
