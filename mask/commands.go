@@ -3,6 +3,8 @@ package mask
 import (
 	"io"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Commands keeps what a child prints from being taken for workflow commands by
@@ -16,10 +18,13 @@ type Commands struct {
 	err   error // the first error of out; it stays
 }
 
+// commandState is what has been seen of a line, across Writes.
 type commandState struct {
-	start  bool // nothing but white space since the line began
-	colon  bool // the line begins with white space and one colon
-	marker int  // so many bytes of ##vso are just behind us; 2 also after more than two #
+	start  bool    // nothing but white space since the line began
+	colon  bool    // the line begins with white space and one colon
+	marker int     // so many bytes of ##vso are just behind us; 2 also after more than two #
+	rune   [4]byte // the first bytes of a character at the start of a line
+	bytes  int     // how many
 }
 
 // NewCommands passes on to w what is written to it, with a backslash put into
@@ -68,46 +73,85 @@ func (c *Commands) Close() error { return nil }
 
 // neutralise is p itself if there is nothing in it to change.
 func (c *Commands) neutralise(p []byte) []byte {
-	const vso = "##vso"
-	s := c.state
 	out, from := c.buf[:0], 0
-	for i, b := range p {
-		insert := false
-		switch {
-		case b == '\n' || b == '\r':
-			s.start, s.colon = true, false
-		case s.colon:
-			insert = b == ':'
-			s.start, s.colon = false, false
-		case s.start:
-			s.colon = b == ':'
-			s.start = !s.colon && (b <= ' ' || b >= 0x7f)
-		}
-		switch {
-		case b == '#':
-			if s.marker == 1 || s.marker == 2 {
-				s.marker = 2
-			} else {
-				s.marker = 1
+	nextLF, nextCR, nextHash := -1, -1, -1
+	for i := 0; i < len(p); i++ {
+		if s := &c.state; !s.start && !s.colon && s.marker == 0 {
+			// Within a line: straight to what may matter.
+			if nextLF < i {
+				nextLF = index(p, i, '\n')
 			}
-		case b == '[' && (s.marker == 2 || s.marker == len(vso)):
-			insert = true
-			s.marker = 0
-		case s.marker >= 2 && s.marker < len(vso) && b|0x20 == vso[s.marker]:
-			s.marker++
-		default:
-			s.marker = 0
+			if nextCR < i {
+				nextCR = index(p, i, '\r')
+			}
+			if nextHash < i {
+				nextHash = index(p, i, '#')
+			}
+			if i = min(nextLF, nextCR, nextHash); i == len(p) {
+				break
+			}
 		}
-		if insert {
+		if c.state.completes(p[i]) {
 			out = append(append(out, p[from:i]...), '\\')
 			from = i
 		}
 	}
-	c.state = s
 	if len(out) == 0 {
 		return p
 	}
-	out = append(out, p[from:]...)
-	c.buf = out
-	return out
+	c.buf = append(out, p[from:]...)
+	return c.buf
+}
+
+// completes takes in the next byte and reports whether it is the last of what a
+// runner would see a command in.
+func (s *commandState) completes(b byte) bool {
+	const vso = "##vso"
+	found := false
+	switch {
+	case b == '\n' || b == '\r':
+		s.start, s.colon, s.bytes = true, false, 0
+	case s.colon:
+		found = b == ':'
+		s.start, s.colon = false, false
+	case s.start:
+		s.start = s.blank(b)
+		s.colon = !s.start && s.bytes == 0 && b == ':'
+	}
+	switch {
+	case b == '#':
+		if s.marker > 2 { // ##v#
+			s.marker = 0
+		}
+		s.marker = min(s.marker+1, 2)
+	case b == '[' && (s.marker == 2 || s.marker == len(vso)):
+		found = true
+		s.marker = 0
+	case s.marker >= 2 && s.marker < len(vso) && b|0x20 == vso[s.marker]:
+		s.marker++
+	default:
+		s.marker = 0
+	}
+	return found
+}
+
+// blank reports whether nothing but white space has been on the line with b. What
+// cannot be seen counts as white space: the runner takes off a byte order mark,
+// and compares strings as a dictionary does, where such characters do not count.
+func (s *commandState) blank(b byte) bool {
+	if b < utf8.RuneSelf {
+		if s.bytes > 0 { // a character that was cut short
+			return false
+		}
+		return b <= ' ' || b == 0x7f
+	}
+	s.rune[s.bytes] = b
+	s.bytes++
+	if !utf8.FullRune(s.rune[:s.bytes]) {
+		return true
+	}
+	r, size := utf8.DecodeRune(s.rune[:s.bytes])
+	whole := size == s.bytes && r != utf8.RuneError
+	s.bytes = 0
+	return whole && (unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Z, r))
 }

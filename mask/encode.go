@@ -11,6 +11,10 @@ import (
 // with coreutils.
 var base64Widths = [...]int{60, 64, 76}
 
+// wrappedMin is the shortest last line of such base64 that is masked by itself:
+// shorter ones are met by chance, and slow down the search for all others.
+const wrappedMin = 12
+
 // addBase64 takes the base64 of value at each of the three places it can have in
 // a longer text that is encoded, in both alphabets.
 func (f *forms) addBase64(value string, o *options) {
@@ -44,7 +48,7 @@ func (f *forms) addBase64(value string, o *options) {
 // addWrapped takes the lines of a long code as tools break it.
 func (f *forms) addWrapped(code string) {
 	for _, width := range base64Widths {
-		for line := code; len(code) > width && len(line) > 0; line = line[min(width, len(line)):] {
+		for line := code; len(code) > width && len(line) >= wrappedMin; line = line[min(width, len(line)):] {
 			f.addCode(line[:min(width, len(line))])
 		}
 	}

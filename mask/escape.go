@@ -1,6 +1,10 @@
 package mask
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // escape is where a terminal is in reading a stream: in text, or so far into an
 // escape sequence. The zero escape is the beginning of a stream.
@@ -180,8 +184,17 @@ func endOfCSI(text []byte, at int) int {
 	if at+2 >= len(text) || text[at+1] != '[' {
 		return 0
 	}
-	i := at + 2
-	for limit := min(len(text)-1, at+maxCSI-1); i < limit && text[i]-0x20 < 0x20; {
+	i, limit := at+2, min(len(text)-1, at+maxCSI-1)
+	for i+8 <= limit {
+		// Eight at once: zero is what is left of the bytes from 0x20 to 0x3f.
+		x := binary.LittleEndian.Uint64(text[i:i+8:i+8])&0xe0e0e0e0e0e0e0e0 ^ 0x2020202020202020
+		n := bits.TrailingZeros64(x) / 8
+		i += n
+		if n < 8 {
+			break
+		}
+	}
+	for i < limit && text[i]-0x20 < 0x20 {
 		i++
 	}
 	if text[i]-0x40 < 0x3f {

@@ -52,7 +52,10 @@ func expand(value string, o *options) (patterns []string, skipped Skipped) {
 	if several {
 		joined = strings.Join(lines, "")
 		f.add(joined)
-		f.add(strings.TrimSpace(strings.Join(lines, " ")))
+		if skipped.Lines != nil {
+			// Lines that are masked are so with spaces between them too.
+			f.add(strings.TrimSpace(strings.Join(lines, " ")))
+		}
 	}
 	if o.fragments {
 		f.addFragments(joined)

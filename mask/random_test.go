@@ -146,7 +146,13 @@ func literal(value string, minimum int) (patterns []string) {
 	for i := range lines {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
-	for _, p := range append(lines, strings.Join(lines, ""), strings.Join(lines, " ")) {
+	forms := append(lines, strings.Join(lines, ""))
+	for _, line := range lines {
+		if line != "" && len(line) < minimum {
+			forms = append(forms, strings.Join(lines, " "))
+		}
+	}
+	for _, p := range forms {
 		if len(p) >= minimum && p != "" {
 			patterns = append(patterns, p)
 		}

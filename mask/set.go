@@ -1,7 +1,6 @@
 package mask
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 )
@@ -83,27 +82,41 @@ func (s *set) pending(text []byte, from int) int {
 	if len(text) == 0 || !s.goesOn[text[len(text)-1]] {
 		return len(text)
 	}
-	// Back to the first pair of bytes that no pattern holds.
-	i := len(text) - 1
 	from = max(from, len(text)-s.longest+1)
+	i := len(text) - 1
 	if i < from {
 		return len(text)
 	}
-	next := uint32(text[i])
-	for i > from {
-		c := uint32(text[i-1])
-		if !s.pairs.has(c | next<<8) {
+	t := &s.starts
+	hold := len(text)
+	// Back to the first pair of bytes that no pattern holds, with the next four
+	// bytes in x, the first of them lowest.
+	x := uint32(text[i])
+	if t.one[x] {
+		hold = i
+	}
+	for length := 2; i > from; length++ {
+		i--
+		x = x<<8 | uint32(text[i])
+		if !s.pairs.has(x & 0xffff) {
 			break
 		}
-		next = c
-		i--
-	}
-	for ; i < len(text); i++ {
-		if s.starts.properPrefix(text[i:], s.patterns) {
-			return i
+		switch {
+		case length == 2:
+			if t.two.has(x & 0xffff) {
+				hold = i
+			}
+		case length == 3:
+			if t.three.has(t.hash(x&0xffffff)) && longerThan(text[i:], s.patterns) {
+				hold = i
+			}
+		default:
+			if t.four.has(t.hash(x)) && longerThan(text[i:], s.patterns) {
+				hold = i
+			}
 		}
 	}
-	return len(text)
+	return hold
 }
 
 // token is what stands for a pattern.
@@ -114,7 +127,7 @@ func (s *set) token(pattern int) string {
 	return s.opts.token + s.names[pattern] + s.opts.token
 }
 
-// starts answers whether a text is a proper prefix of a pattern.
+// starts is how patterns begin, to tell what may be the beginning of one.
 type starts struct {
 	one   [256]bool // patterns of 2 bytes and more, by their first byte
 	two   bitmap    // of 3 bytes and more, by their first two, low byte first
@@ -124,8 +137,8 @@ type starts struct {
 }
 
 func newStarts(patterns []string) starts {
-	bits := uint8(10)
-	for 1<<bits < 16*len(patterns) && bits < 22 {
+	bits := uint8(12)
+	for 1<<bits < 128*len(patterns) && bits < 20 {
 		bits++
 	}
 	t := starts{two: newBitmap(1 << 16), three: newBitmap(1 << bits), four: newBitmap(1 << bits), shift: 32 - bits}
@@ -148,24 +161,10 @@ func newStarts(patterns []string) starts {
 
 func (t *starts) hash(x uint32) uint32 { return x * 0x9E3779B1 >> t.shift }
 
-// properPrefix reports whether end is the beginning of a pattern that is longer.
-// The patterns are sorted.
-func (t *starts) properPrefix(end []byte, patterns []string) bool {
-	switch len(end) {
-	case 1:
-		return t.one[end[0]]
-	case 2:
-		return t.two.has(uint32(end[0]) | uint32(end[1])<<8)
-	case 3:
-		if !t.three.has(t.hash(uint32(end[0]) | uint32(end[1])<<8 | uint32(end[2])<<16)) {
-			return false
-		}
-	default:
-		if !t.four.has(t.hash(uint32(end[0]) | uint32(end[1])<<8 | uint32(end[2])<<16 | uint32(end[3])<<24)) {
-			return false
-		}
-	}
-	// The patterns that begin with end come together, behind end itself.
+// longerThan reports whether one of patterns, which are sorted, begins with end
+// and is longer.
+func longerThan(end []byte, patterns []string) bool {
+	// Those that begin with end come together, behind end itself.
 	low, high := 0, len(patterns)
 	for low < high {
 		middle := int(uint(low+high) >> 1)
@@ -175,7 +174,7 @@ func (t *starts) properPrefix(end []byte, patterns []string) bool {
 			high = middle
 		}
 	}
-	return low < len(patterns) && len(patterns[low]) > len(end) && bytes.Equal(end, []byte(patterns[low][:len(end)]))
+	return low < len(patterns) && len(patterns[low]) > len(end) && patterns[low][:len(end)] == string(end)
 }
 
 // bitmap is a set of small numbers.
