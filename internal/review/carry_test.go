@@ -860,3 +860,28 @@ func TestInventory_CutShort(t *testing.T) {
 	_, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12})
 	wantProblem(t, err, "shop-pr-12 is not removed", "its answer was cut short")
 }
+
+func TestList(t *testing.T) {
+	s := newScene(t, "192.0.2.1", "192.0.2.2")
+	s.deploy(12)
+	s.github.AddPull(githubtest.Pull{Number: 16})
+	s.deploy(16)
+	s.github.AddPull(githubtest.Pull{Number: 12, Closed: true})
+	list, err := s.review.List(t.Context(), 0)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	got := list[0]
+	if got.Number != 12 || got.Service != "shop-pr-12" || got.URL != "http://pr-12.review.example.com" || !got.Running || got.Pull != "closed" || got.Deployed.IsZero() || !slices.Equal(got.Hosts, s.world.hosts) || got.Things != nil {
+		t.Errorf("%+v", got)
+	}
+	if list[1].Pull != "open" {
+		t.Errorf("%+v", list[1])
+	}
+	s.world.down["192.0.2.2"] = true
+	list, err = s.review.List(t.Context(), 16)
+	wantProblem(t, err, "192.0.2.2 did not say what is there")
+	if len(list) != 1 || len(list[0].Things) < 5 {
+		t.Errorf("%+v", list)
+	}
+}

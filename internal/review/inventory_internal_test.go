@@ -1,0 +1,75 @@
+package review
+
+import (
+	"strings"
+	"testing"
+)
+
+// Whatever a host says, only names of the project's previews are taken for theirs,
+// and nothing of what is protected.
+func FuzzParseInventory(f *testing.F) {
+	f.Add("shop", "c|shop-pr-12|/x|2026-11-21T12:00:00Z|true|v,\n@M i|shop-pr-12|sha256:1\n@M v|shop-pr-12_x\n@M p|shop-pr-12-web-review\n@M f|.kamal/apps/shop-pr-12-review\n@M end")
+	f.Add("shop", "c|shop-pr-012|/x|bad|true|\n@M f|shop-pr-1-../x\n@M end")
+	f.Fuzz(func(t *testing.T, base, text string) {
+		if !serviceName.MatchString(base) {
+			return
+		}
+		production := base + "-pr-7"
+		all, err := parseInventory("h", base, "review", "M", []byte("@M "+text), map[string]bool{production: true})
+		if err != nil {
+			return
+		}
+		for n, l := range all {
+			a := App{Base: base, Number: n}
+			a.Service = a.Name(n)
+			if n <= 0 {
+				t.Errorf("number %d", n)
+			}
+			for _, v := range l.Volumes {
+				if !a.owns(v) {
+					t.Errorf("volume %q of %s", v, a.Service)
+				}
+			}
+			for _, f := range l.Files {
+				if !strings.Contains(f, a.Service) || strings.Count(f, "/") > 3 {
+					t.Errorf("file %q of %s", f, a.Service)
+				}
+			}
+			if n == 7 {
+				for _, c := range l.Containers {
+					if c.Accessory == "" {
+						t.Errorf("production's container %+v", c)
+					}
+				}
+			}
+			// Whatever was found, the script quotes nothing and stays one line.
+			text := removeScript(a, l, Resolved{}, nil, Safety{})
+			if strings.ContainsAny(text, "'\n`") {
+				t.Errorf("script %q", text)
+			}
+			for _, bad := range []string{"..", "rm -rf /", "$(touch", "${", "&& "} {
+				if strings.Contains(text, bad) {
+					t.Errorf("script %q", text)
+				}
+			}
+		}
+	})
+}
+
+func FuzzCode(f *testing.F) {
+	f.Add("`a``")
+	f.Add("\x1b[31m\n::error::x")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := code(s)
+		if strings.ContainsAny(got, "\n\r\x1b\x00") {
+			t.Errorf("%q", got)
+		}
+		fence := len(got) - len(strings.TrimLeft(got, "`"))
+		if inner := strings.Trim(got, "`"); got != "" && longestRun(inner) >= fence {
+			t.Errorf("%q ends within", got)
+		}
+		if b := block([]string{s}); strings.Count(b, "\n") != 2 {
+			t.Errorf("%q", b)
+		}
+	})
+}
