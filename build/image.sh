@@ -82,10 +82,10 @@ if ! have "$go"; then
     } >"$warm/main.go"
     cat >"$warm/Dockerfile" <<DOCKERFILE
 FROM $toolchain
-ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/src GOFLAGS="-buildvcs=false -trimpath"
-COPY . /src/
-WORKDIR /src
-RUN ["go", "build", "-o", "/src/", "."]
+ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/warm GOFLAGS="-buildvcs=false -trimpath"
+WORKDIR /warm
+COPY . .
+RUN ["go", "build", "-o", "/dev/null", "."]
 DOCKERFILE
     build "$go" "$warm"
     rm -rf "$warm"
