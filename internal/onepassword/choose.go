@@ -41,8 +41,8 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 			sectioned = append(sectioned, c)
 		}
 	}
-	for n := range i.Fields {
-		if f := &i.Fields[n]; inSection(f.Section) && f.is(ref.Field) && !i.isFile(f) {
+	for f := range i.candidates(ref.Field) {
+		if inSection(f.Section) && f.is(ref.Field) && !i.isFile(f) {
 			add(f.Section, chosen{field: f})
 		}
 	}

@@ -39,6 +39,7 @@ var (
 	Nearest  = nearest
 	OpenSSH  = openSSH
 	Distance = distance
+	FoldKey  = foldKey
 )
 
 // AnswerWith puts f in the network's place.

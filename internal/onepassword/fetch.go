@@ -221,6 +221,7 @@ func (r *Resolver) get(ctx context.Context, vaultID string, ids []string) map[st
 		o := &outcome{item: answers[i].Item, err: answers[i].Err}
 		if o.item != nil {
 			o.item.Vault.Name = name
+			o.item.index()
 			r.byID[[2]string{vaultID, id}] = o
 		}
 		got[id] = o

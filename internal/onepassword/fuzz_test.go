@@ -145,3 +145,21 @@ func FuzzValues(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFoldKey: the keys of two texts are equal where the texts are, without regard
+// to case.
+func FuzzFoldKey(f *testing.F) {
+	f.Add("Kelvin", "\u212Aelvin")
+	f.Add("\u017Fsh", "SSH")
+	f.Add("\u03C2", "\u03A3")
+	f.Add("a", "B")
+	f.Add("\u0130", "i")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if !utf8.ValidString(a) || !utf8.ValidString(b) {
+			return
+		}
+		if got, want := onepassword.FoldKey(a) == onepassword.FoldKey(b), strings.EqualFold(a, b); got != want {
+			t.Errorf("%q and %q: %v, want %v", a, b, got, want)
+		}
+	})
+}

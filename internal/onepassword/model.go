@@ -1,6 +1,11 @@
 package onepassword
 
 import (
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -32,6 +37,10 @@ type Item struct {
 	Sections  []Section
 	Fields    []Field
 	Files     []File
+
+	// byName are the places in Fields by id and by label, folded; nil where the item
+	// was not indexed, and then all are looked at.
+	byName map[string][]int
 }
 
 // A Section is a heading under which fields stand.
@@ -80,3 +89,67 @@ func (i *Item) SectionLabel(id string) string { return i.section(id).Label }
 // ownSection says whether the section is the one of fields that a person put
 // under no heading. 1Password's clients keep those under a section of this id.
 func ownSection(id string) bool { return id == "" || id == "add more" }
+
+// index makes byName, so that a thousand references into an item of a thousand
+// fields are not a million comparisons.
+func (i *Item) index() {
+	i.byName = make(map[string][]int, 2*len(i.Fields))
+	add := func(name string, n int) {
+		key := foldKey(name)
+		if at := i.byName[key]; len(at) == 0 || at[len(at)-1] != n {
+			i.byName[key] = append(at, n)
+		}
+	}
+	for n := range i.Fields {
+		f := &i.Fields[n]
+		add(f.ID, n)
+		add(f.Label, n)
+		if f.Purpose == "NOTES" {
+			add("notes", n)
+			add("notesPlain", n)
+		}
+		if f.Type == "SSHKEY" {
+			add("private_key", n)
+			add("private key", n)
+		}
+	}
+}
+
+// candidates are the fields that may go by the name, in the item's order.
+func (i *Item) candidates(name string) iter.Seq[*Field] {
+	return func(yield func(*Field) bool) {
+		if i.byName == nil {
+			for n := range i.Fields {
+				if !yield(&i.Fields[n]) {
+					return
+				}
+			}
+			return
+		}
+		for _, n := range i.byName[foldKey(name)] {
+			if !yield(&i.Fields[n]) {
+				return
+			}
+		}
+	}
+}
+
+// foldKey is the same for two texts where strings.EqualFold says that they are.
+func foldKey(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf {
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			// Two letters of ASCII have a partner outside it: K and s.
+			if r != 'k' && r != 's' {
+				return r
+			}
+		}
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, s)
+}

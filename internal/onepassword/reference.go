@@ -212,6 +212,9 @@ func decodePart(s string) (string, error) {
 }
 
 func encodePart(s string) string {
+	if !strings.ContainsAny(s, "%/?") {
+		return s
+	}
 	return strings.NewReplacer("%", "%25", "/", "%2F", "?", "%3F").Replace(s)
 }
 
