@@ -17,9 +17,10 @@ const (
 	// maxConns is how many connections are served at once; more wait in the
 	// socket's backlog, as in a burst of logins.
 	maxConns = 512
-	// idleEnough is how long a connection must have been idle to be closed in
-	// favour of one that waits. A login takes milliseconds.
-	idleEnough = time.Second
+	// idleTime is how long a connection must have been idle to be closed in
+	// favour of one that waits. Between listing and signing a client waits for
+	// its server, which takes a round trip or two.
+	idleTime = 10 * time.Second
 )
 
 // Options is what an agent holds and what it may do. The zero value of every
@@ -67,6 +68,7 @@ type Agent struct {
 	self      int // this process
 	ancestor  int // the process that clients must descend from; 0: any
 	frameTime time.Duration
+	idleTime  time.Duration
 	slots     chan struct{}
 
 	cancel context.CancelFunc
@@ -104,7 +106,7 @@ func newAgent(o Options) (*Agent, error) {
 	a := &Agent{
 		policy: p, journal: journal{log: o.Log},
 		uid: os.Getuid(), self: os.Getpid(),
-		frameTime: frameTime,
+		frameTime: frameTime, idleTime: idleTime,
 		slots:     make(chan struct{}, maxConns),
 		conns:     make(map[*conn]struct{}),
 	}
@@ -221,7 +223,7 @@ func (a *Agent) slot(ctx context.Context) bool {
 func (a *Agent) closeIdle() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	oldest := time.Now().Add(-idleEnough).UnixNano()
+	oldest := time.Now().Add(-a.idleTime).UnixNano()
 	var found *conn
 	for c := range a.conns {
 		if since := c.idleSince.Load(); since != 0 && since < oldest {

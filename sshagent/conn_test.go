@@ -312,17 +312,21 @@ func TestStart_EndsWithItsContext(t *testing.T) {
 }
 
 func TestConnections_MoreThanAreServed(t *testing.T) {
-	a, k := startAgent(t, Options{})
+	const idleTime = 3 * time.Second
+	a, k := startTuned(t, Options{}, func(a *Agent) { a.idleTime = idleTime })
 	var idle []*wire
 	for range maxConns {
 		w := dial(t, a)
 		w.ask([]byte{msgList})
 		idle = append(idle, w)
 	}
-	time.Sleep(idleEnough)
-	w := dial(t, a) // takes the place of an idle one, at once
+	began := time.Now()
+	w := dial(t, a) // waits, and takes the place of one that was idle
 	if !w.login(k, request{}, 0) {
 		t.Fatal(lastReason(t, a))
+	}
+	if waited := time.Since(began); waited > 2*idleTime {
+		t.Errorf("it waited %v", waited)
 	}
 	idle[0].closed() // the one that was idle longest
 	idle[maxConns-1].ask([]byte{msgList})
