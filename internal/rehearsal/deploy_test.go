@@ -254,7 +254,7 @@ func options(t *testing.T, d *deployer, out io.Writer) rehearsal.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rehearsal.Options{Deploy: d.deploy, Out: out, Env: os.Environ(), Executable: executable}
+	return rehearsal.Options{Deploy: d.deploy, Out: out, Env: os.Environ(), Executable: executable, NoOp: true}
 }
 
 // noValues fails where one of the values stands in text.

@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -17,6 +18,7 @@ type overlay struct {
 	Set  map[string]any `json:"set"`
 
 	s        *stage
+	plain    map[string]string // keys of the root with a text, as YAML
 	service  string            // of the project
 	volumes  []string          // names of volumes that will be made
 	left     []string          // what is left out, for a person
@@ -28,8 +30,8 @@ type overlay struct {
 // the stage have started. login is the registry section's username and password.
 func newOverlay(s *stage, raw, login map[string]any) *overlay {
 	service, _ := raw["service"].(string)
-	o := &overlay{s: s, service: service, Set: map[string]any{}, moved: map[string]string{}}
-	o.Set["service"] = s.made.service
+	o := &overlay{s: s, service: service, Set: map[string]any{}, plain: map[string]string{}, moved: map[string]string{}}
+	o.scalar("service", s.made.service)
 	if image, _ := raw["image"].(string); image == "" {
 		o.Set["image"] = service
 	}
@@ -44,7 +46,7 @@ func newOverlay(s *stage, raw, login map[string]any) *overlay {
 		o.drop(key)
 	}
 	if !s.opts.WithHooks {
-		o.Set["hooks_path"] = s.path("hooks")
+		o.scalar("hooks_path", s.path("hooks"))
 	}
 	if list, ok := raw["volumes"].([]any); ok {
 		o.Set["volumes"] = o.volumeList(list)
@@ -65,6 +67,12 @@ func (o *overlay) lines() []string {
 			strings.Join(unique(o.settings), ", "))
 	}
 	return lines
+}
+
+// scalar sets a key of the root to a text.
+func (o *overlay) scalar(key, text string) {
+	quoted, _ := json.Marshal(text) // of a string: never fails, and is YAML
+	o.plain[key] = string(quoted)
 }
 
 func (o *overlay) drop(keys ...string) { o.Drop = append(o.Drop, keys) }

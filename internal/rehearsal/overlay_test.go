@@ -3,6 +3,8 @@ package rehearsal
 import (
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -262,41 +265,99 @@ func TestUsedNames(t *testing.T) {
 	}
 }
 
-func TestProjectSecrets_KnowsWhatKamalGets(t *testing.T) {
-	p := &projectSecrets{
-		values: map[string]string{"A": "value of A", "B": "value of B"},
-		texts: []string{
-			"ALIAS=$A\nexport QUOTED=\"${B}\"\nLATER=$A\nBOTH=$A\n",
-			"LITERAL=plain\nBUILT=x-$A\nLATER=$B\nSINGLE='$A'\nBOTH=none # $A\n",
-		},
+// What the project's own secrets files take from 1Password is in the vault, and
+// what Kamal will get is known where it comes from one place.
+func TestProjectSecrets_LayOutTheVault(t *testing.T) {
+	s := newTestStage(t)
+	s.opts = Options{Project: t.TempDir(), Destination: "production", Values: map[string]string{
+		"DATABASE_PASSWORD": "given", "READ": "given too", "FROM_ENV": "given as well",
+	}}
+	write(t, s.opts.Project, ".kamal/secrets-common", "READ=$(op read op://Team/Other/sec/label)\nALIAS=$FROM_ENV\n")
+	write(t, s.opts.Project, ".kamal/secrets.production", `SECRETS=$(kamal secrets fetch --adapter 1password --account a --from MyApp/Production DATABASE_PASSWORD RAILS_MASTER_KEY)
+DATABASE_PASSWORD=$(kamal secrets extract DATABASE_PASSWORD ${SECRETS})
+RAILS_MASTER_KEY=$(kamal secrets extract MyApp/Production/RAILS_MASTER_KEY $SECRETS)
+ALL=$(kamal secrets fetch --adapter 1password --account a --from MyApp/Whole)
+ONE=$(kamal secrets extract ONE $ALL)
+SAME=$ONE
+BUILT=postgres://u:$DATABASE_PASSWORD@db
+LITERAL=plain
+`)
+	raw := config(t, `{"service": "shop", "env": {"secret": ["DATABASE_PASSWORD", "RAILS_MASTER_KEY", "ONE", "SAME", "READ", "ALIAS", "BUILT", "LITERAL"]}}`)
+	p, err := s.readSecrets(raw)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"ALIAS": "value of A", "QUOTED": "value of B", "LATER": "value of B"} {
-		if got, known := p.value(name); !known || got != want {
-			t.Errorf("%s: %q, %v", name, got, known)
+	if p.replaced != "" {
+		t.Fatal(p.replaced)
+	}
+	if diff := cmp.Diff([]string{"FROM_ENV=op://Rehearsal/Secrets/FROM_ENV"}, p.declared); diff != "" {
+		t.Error(diff)
+	}
+	there := map[string]string{} // vault/item[/section]/label to value
+	for _, vault := range p.vaults("the key") {
+		for _, item := range vault.Items {
+			for _, f := range item.Fields {
+				there[strings.ReplaceAll(vault.Name+"/"+item.Title+"/"+f.Section+"/"+f.Label, "//", "/")] = f.Value
+			}
 		}
 	}
-	for _, name := range []string{"LITERAL", "BUILT", "SINGLE", "BOTH", "NOWHERE"} {
+	for place, want := range map[string]string{
+		"MyApp/Production/DATABASE_PASSWORD": "given", "Team/Other/sec/label": "given too",
+		"Rehearsal/Secrets/FROM_ENV": "given as well", "Rehearsal/Server/SSH_KEY": "the key",
+	} {
+		if got := there[place]; got != want {
+			t.Errorf("%s is %q, want %q", place, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"DATABASE_PASSWORD": "given", "READ": "given too", "ALIAS": "given as well",
+		"RAILS_MASTER_KEY": there["MyApp/Production/RAILS_MASTER_KEY"], "ONE": there["MyApp/Whole/ONE"], "SAME": there["MyApp/Whole/ONE"],
+	} {
+		if got, known := p.value(name); !known || got != want || got == "" {
+			t.Errorf("%s: %q, %v, want %q", name, got, known, want)
+		}
+	}
+	for _, name := range []string{"BUILT", "LITERAL", "NOWHERE"} {
 		if got, known := p.value(name); known {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
 
-func FuzzVariablesIn(f *testing.F) {
-	for _, text := range []string{"A=$B\n", "A=${B}x$C\n# $D", "A=1\nB=$A", "export A=\"$A$$B\"", "$", "=$=", "A=$1"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, name := range variablesIn([]string{text}) {
-			if !strings.Contains(text, "$"+name) && !strings.Contains(text, "${"+name) {
-				t.Errorf("%q is no variable in it", name)
+func TestProjectSecrets_AskNobodyElse(t *testing.T) {
+	for what, text := range map[string]string{
+		"a command":       "A=$(cat config/master.key)\n",
+		"another adapter": "S=$(kamal secrets fetch --adapter bitwarden --account a A)\nA=$(kamal secrets extract A $S)\n",
+		"an unknown name": "A=$(op read op://$VAULT/x/y)\n",
+		"a pipeline":      "A=$(op read op://v/x/y | head -1)\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newTestStage(t)
+			s.opts.Project = t.TempDir()
+			write(t, s.opts.Project, ".kamal/secrets", text)
+			p, err := s.readSecrets(config(t, `{"service": "shop", "env": {"secret": ["A"]}}`))
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		p := &projectSecrets{values: map[string]string{}, texts: []string{text}}
-		if value, known := p.value("A"); known && value != "" {
-			t.Error("a value came from nowhere")
-		}
-	})
+			if !strings.HasPrefix(p.replaced, ".kamal/secrets:") || len(p.declared) != 1 {
+				t.Errorf("replaced %q, declared %v", p.replaced, p.declared)
+			}
+			if _, known := p.value("A"); !known {
+				t.Error("its value is not known")
+			}
+		})
+	}
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What Kamal's own env file makes of values, as real Ruby wrote them.
@@ -328,4 +389,27 @@ func FuzzSplitPublish(f *testing.F) {
 			t.Errorf("%q is published at %q for %q", text, address, container)
 		}
 	})
+}
+
+// Whoever reads the configuration without running Ruby still finds the secrets
+// files and the service.
+func TestOverlay_TellsThePlainThingsPlainly(t *testing.T) {
+	s := newTestStage(t)
+	s.opts = Options{Project: t.TempDir()}
+	if err := os.MkdirAll(s.path("config"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	raw := config(t, `{"service": "shop", "image": "i", "servers": ["203.0.113.1"], "secrets_path": "elsewhere"}`)
+	o := newOverlay(s, raw, map[string]any{})
+	o.scalar("secrets_path", s.path("config", "secrets"))
+	if err := s.writeConfig(o); err != nil {
+		t.Fatal(err)
+	}
+	read, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: s.opts.Project, ConfigFile: s.path("config", "deploy.yml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.SecretsPath.Text != s.path("config", "secrets") || read.Service.Text != s.made.service || read.HooksPath.Text != s.path("hooks") {
+		t.Errorf("secrets path %+v, service %+v, hooks %+v", read.SecretsPath, read.Service, read.HooksPath)
+	}
 }

@@ -28,12 +28,11 @@ type Options struct {
 	// Values are sample values by the name that the project gives a secret. A
 	// name that has none gets one made up.
 	Values map[string]string
-	// Reads are the secrets that the project's own .kamal/secrets reads from
-	// 1Password itself, through an op command that Deploy puts on Kamal's PATH:
-	// name to op:// reference. The vault is laid out so that these are there.
-	// Where it is nil and the file runs commands, the rehearsal puts NAME=$NAME
-	// lines in its place and says so.
-	Reads map[string]string
+	// NoOp says that Deploy puts no op command on Kamal's PATH that reads from
+	// the vault of the request. A .kamal/secrets that asks 1Password itself is
+	// then rehearsed with NAME=$NAME lines in its place, as is one that asks
+	// anybody else.
+	NoOp bool
 	// Deploy is the main job.
 	Deploy func(ctx context.Context, request DeployRequest) (status int, err error)
 	// Out is told what happens, a line each.
