@@ -107,8 +107,8 @@ func newAgent(o Options) (*Agent, error) {
 		policy: p, journal: journal{log: o.Log},
 		uid: os.Getuid(), self: os.Getpid(),
 		frameTime: frameTime, idleTime: idleTime,
-		slots:     make(chan struct{}, maxConns),
-		conns:     make(map[*conn]struct{}),
+		slots: make(chan struct{}, maxConns),
+		conns: make(map[*conn]struct{}),
 	}
 	if o.Descendants {
 		a.ancestor = a.self
