@@ -252,7 +252,7 @@ func (r *Resolver) readFile(ctx context.Context, item *Item, f *File) ([]byte, e
 //
 // The fields that 1Password's templates bring along (username, notes, valid from)
 // count only where somebody filled them in, and notes never: they are prose.
-func (i *Item) declared(d Declaration) ([]mask.Secret, error) {
+func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 	inSection := func(string) bool { return true }
 	if d.Ref.Section != "" {
 		ids := map[string]bool{}
@@ -297,17 +297,12 @@ func (i *Item) declared(d Declaration) ([]mask.Secret, error) {
 			continue
 		}
 		seen[f.Label] = f
-		switch {
-		case empty && !d.AllowEmpty:
-			problems = append(problems, &problem.Problem{
-				Message: fmt.Sprintf("%s is empty: the field of that name in %s has no value", f.Label, text),
-				Hint:    "fill the field in 1Password, or allow it with --allow-empty " + f.Label, Status: problem.Found,
-			})
-		case strings.ContainsRune(f.Value.Reveal(), 0):
-			problems = append(problems, hasNUL(f.Label, d.Ref))
-		default:
-			secrets = append(secrets, mask.NewSecret(f.Label, f.Value.Reveal()))
+		secret := mask.NewSecret(f.Label, f.Value.Reveal())
+		if err := r.checkValue(d, secret, "the field of that name in "+text+" has no value"); err != nil {
+			problems = append(problems, problem.Of(err)...)
+			continue
 		}
+		secrets = append(secrets, secret)
 	}
 	if len(secrets) == 0 && len(problems) == 0 && !d.Optional {
 		problems = append(problems, &problem.Problem{

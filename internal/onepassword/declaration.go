@@ -13,12 +13,16 @@ type Declaration struct {
 	Name string
 	Ref  Reference
 
+	// Environment, in place of Name and Ref, is the id of a 1Password Environment:
+	// every variable of it is declared. Only a service account has Environments.
+	Environment string
+
 	// Origin says where the declaration stands, for messages: "--secret",
 	// "input secrets, line 3".
 	Origin string
 
 	Public     bool // not to be masked; only passed through here
-	AllowEmpty bool // an empty value is wanted; otherwise it is a problem
+	AllowEmpty bool // empty values are wanted; otherwise they are a problem
 	Optional   bool // no problem if vault, item or field are not there: it is left out
 }
 
@@ -73,6 +77,9 @@ func IsEnvironmentName(s string) bool {
 
 // title is what the declaration is called in a message.
 func (d Declaration) title() string {
+	if d.Environment != "" {
+		return "Environment " + quoteReference(d.Environment)
+	}
 	if d.Name == "" {
 		return quoteReference(d.Ref.String())
 	}

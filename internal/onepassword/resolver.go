@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,15 +17,19 @@ import (
 type Options struct {
 	Deadline time.Duration    // of a batch, retries included; 0 is DefaultDeadline
 	Now      func() time.Time // for one-time passwords; nil is time.Now
+
+	// AllowEmpty are names whose empty value is wanted, however they are declared.
+	AllowEmpty []string
 }
 
 // A Resolver gives references their values. It may be used from several
 // goroutines. What it has fetched it keeps for its life: lists, items, files and
 // failures; so a run sees one state of the vault, and asks for nothing twice.
 type Resolver struct {
-	backend  Backend
-	deadline time.Duration
-	now      func() time.Time
+	backend    Backend
+	deadline   time.Duration
+	now        func() time.Time
+	allowEmpty []string
 
 	// fetching is held by the one goroutine that talks to the backend.
 	fetching chan struct{}
@@ -65,7 +70,7 @@ func NewResolver(b Backend, o Options) *Resolver {
 		o.Now = time.Now
 	}
 	return &Resolver{
-		backend: b, deadline: o.Deadline, now: o.Now,
+		backend: b, deadline: o.Deadline, now: o.Now, allowEmpty: o.AllowEmpty,
 		fetching: make(chan struct{}, 1),
 		items:    map[string]*listed[Overview]{},
 		byKey:    map[itemKey]*outcome{},
@@ -93,9 +98,11 @@ func (r *Resolver) Prefetch(ctx context.Context, refs ...Reference) error {
 // item gives one secret a field, in the item's order. An error is a problem.List
 // of all that failed, in the order of declaration, or the context's.
 func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.Secret, error) {
-	refs := make([]Reference, len(declared))
-	for i, d := range declared {
-		refs[i] = d.Ref
+	var refs []Reference
+	for _, d := range declared {
+		if d.Environment == "" {
+			refs = append(refs, d.Ref)
+		}
 	}
 	if err := r.Prefetch(ctx, refs...); err != nil {
 		return nil, err
@@ -131,7 +138,10 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 
 // from is the declaration with where it stands.
 func (d Declaration) from() string {
-	text := quoteReference(d.Ref.String())
+	text := d.title()
+	if d.Environment == "" {
+		text = quoteReference(d.Ref.String())
+	}
 	if d.Origin != "" {
 		text += " (" + d.Origin + ")"
 	}
@@ -139,7 +149,10 @@ func (d Declaration) from() string {
 }
 
 func (r *Resolver) resolveOne(ctx context.Context, d Declaration) ([]mask.Secret, error) {
-	if d.Name == "" {
+	switch {
+	case d.Environment != "":
+		return r.resolveEnvironment(ctx, d)
+	case d.Name == "":
 		return r.resolveItem(ctx, d)
 	}
 	s, err := r.read(ctx, d.Ref, d.Name)
@@ -148,22 +161,62 @@ func (r *Resolver) resolveOne(ctx context.Context, d Declaration) ([]mask.Secret
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case s.Len() == 0 && !d.AllowEmpty:
-		return nil, &problem.Problem{
-			Message: fmt.Sprintf("%s is empty: %s has no value", d.Name, quoteReference(d.Ref.String())),
-			Hint:    "fill the field in 1Password, or allow it with --allow-empty " + d.Name, Status: problem.Found,
-		}
-	case strings.ContainsRune(s.Reveal(), 0):
-		return nil, hasNUL(d.Name, d.Ref)
 	}
-	return []mask.Secret{mask.NewSecret(d.Name, s.Reveal())}, nil
+	s = mask.NewSecret(d.Name, s.Reveal())
+	if err := r.checkValue(d, s, quoteReference(d.Ref.String())+" has no value"); err != nil {
+		return nil, err
+	}
+	return []mask.Secret{s}, nil
 }
 
-func hasNUL(name string, ref Reference) *problem.Problem {
-	return &problem.Problem{
-		Message: fmt.Sprintf("%s has a NUL byte in it, which no environment variable can hold: %s", name, quoteReference(ref.String())),
-		Hint:    "store it as base64", Status: problem.Found,
+// checkValue is the problem that a value cannot be one of an environment variable,
+// or is empty without having been allowed to.
+func (r *Resolver) checkValue(d Declaration, s mask.Secret, empty string) error {
+	switch {
+	case s.Len() == 0 && !d.AllowEmpty && !slices.Contains(r.allowEmpty, s.Name()):
+		return &problem.Problem{
+			Message: s.Name() + " is empty: " + empty,
+			Hint:    "fill it in in 1Password, or allow it with --allow-empty " + s.Name(), Status: problem.Found,
+		}
+	case strings.ContainsRune(s.Reveal(), 0):
+		where := quoteReference(d.Ref.String())
+		if d.Environment != "" {
+			where = d.title()
+		}
+		return &problem.Problem{
+			Message: fmt.Sprintf("%s has a NUL byte in it, which no environment variable can hold: %s", s.Name(), where),
+			Hint:    "store it as base64", Status: problem.Found,
+		}
 	}
+	return nil
+}
+
+// resolveEnvironment declares the variables of a 1Password Environment.
+func (r *Resolver) resolveEnvironment(ctx context.Context, d Declaration) ([]mask.Secret, error) {
+	variables, err := r.Environment(ctx, d.Environment)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		secrets  []mask.Secret
+		problems problem.List
+	)
+	for _, v := range variables {
+		name := v.Value.Name()
+		if !IsEnvironmentName(name) {
+			problems = append(problems, &problem.Problem{
+				Message: fmt.Sprintf("%s: the variable %s is not the name of an environment variable", d.title(), quote(name)),
+				Hint:    "rename the variable in 1Password", Status: problem.Found,
+			})
+			continue
+		}
+		if err := r.checkValue(d, v.Value, d.title()+" has no value for it"); err != nil {
+			problems = append(problems, problem.Of(err)...)
+			continue
+		}
+		secrets = append(secrets, v.Value)
+	}
+	return secrets, problems.Err()
 }
 
 // resolveItem declares the fields of a whole item under their labels.
@@ -175,7 +228,7 @@ func (r *Resolver) resolveItem(ctx context.Context, d Declaration) ([]mask.Secre
 		}
 		return nil, err
 	}
-	return item.declared(d)
+	return r.declared(item, d)
 }
 
 // Item gives a whole item by names or ids, each fetched once. The error is a

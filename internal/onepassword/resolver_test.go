@@ -126,6 +126,7 @@ func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
 		}},
 	}}}
 	_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
+	r = onepassword.NewResolver(r.Backend(), onepassword.Options{AllowEmpty: []string{"E"}})
 	declared := declare(t,
 		"A=op://MyApp/Production/GOOD",
 		"DATABASE_PASSWORD=op://MyApp/Production/DATABASE_PASSWORD",
@@ -142,7 +143,6 @@ func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
 		"J=op://MyApp/none/none",
 		"K=op://none/none/none",
 	)
-	declared[6].AllowEmpty = true
 	for n := len(declared) - 3; n < len(declared); n++ {
 		declared[n].Optional = true
 	}
@@ -179,13 +179,13 @@ op://MyApp/Messy: the item has the field "TWICE" twice
   "TWICE", id ID
   hint: rename one, or choose a section with ?section=NAME
 VOID is empty: the field of that name in op://MyApp/Messy has no value
-  hint: fill the field in 1Password, or allow it with --allow-empty VOID
+  hint: fill it in in 1Password, or allow it with --allow-empty VOID
 there is no vault "Other" for these credentials
   wanted for C, G
   they can see: MyApp
   hint: correct the name, or give the credentials read access to the vault
 D is empty: op://MyApp/Production/EMPTY has no value
-  hint: fill the field in 1Password, or allow it with --allow-empty D
+  hint: fill it in in 1Password, or allow it with --allow-empty D
 H has a NUL byte in it, which no environment variable can hold: op://MyApp/Production/NUL
   hint: store it as base64
 A is declared twice: by op://MyApp/Production/GOOD (--secret) and by op://MyApp/Production/GOOD (--secret)
@@ -297,7 +297,25 @@ func TestResolver_Environment(t *testing.T) {
 	if _, err := r.Environment(t.Context(), "none"); problem.Status(err) != problem.Found {
 		t.Errorf("an unknown Environment: %v", err)
 	}
+	fake.envs["env2"] = []sdk.EnvironmentVariable{{Name: "C", Value: "3"}, {Name: "D"}, {Name: "E"}, {Name: "not a name", Value: "4"}, {Name: "F", Value: "\x00"}}
+	declared := []onepassword.Declaration{{Environment: "env1", AllowEmpty: true, Origin: "--environment"}, {Environment: "env2", Origin: "--environment"}, {Environment: "env1", AllowEmpty: true, Origin: "--environment"}}
+	secrets, err := onepassword.NewResolver(fake.backend(), onepassword.Options{AllowEmpty: []string{"D"}}).Resolve(t.Context(), declared[:1])
+	if err != nil || len(secrets) != 2 || secrets[1].Name() != "B" {
+		t.Errorf("%v, %v", secrets, err)
+	}
+	_, err = onepassword.NewResolver(fake.backend(), onepassword.Options{AllowEmpty: []string{"D"}}).Resolve(t.Context(), declared)
+	want := `E is empty: Environment env2 has no value for it
+Environment env2: the variable "not a name" is not the name of an environment variable
+F has a NUL byte in it, which no environment variable can hold: Environment env2
+A is declared twice: by Environment env1 (--environment) and by Environment env1 (--environment)
+B is declared twice: by Environment env1 (--environment) and by Environment env1 (--environment)`
+	if err == nil || err.Error() != want {
+		t.Error(cmp.Diff(want, fmt.Sprint(err)))
+	}
 	_, connect := startVault(t, walkthrough)
+	if _, err := connect.Resolve(t.Context(), declared[:1]); err == nil || problem.Status(err) != problem.Refused {
+		t.Errorf("on Connect: %v", err)
+	}
 	if _, err := connect.Environment(t.Context(), "env1"); err == nil || !strings.Contains(err.Error(), "Connect does not serve Environments") {
 		t.Errorf("on Connect: %v", err)
 	}
