@@ -132,6 +132,9 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 		_ = os.RemoveAll(dir)
 	})
 	base := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8"}
+	if lib := os.Getenv("RUBYLIB"); lib != "" {
+		base = append(base, "RUBYLIB="+lib) // another dotenv than the system's
+	}
 	r.env = append(base, r.Environment(base)...)
 	return r
 }

@@ -201,11 +201,12 @@ func TestOp_run(t *testing.T) {
 
 func TestOp_withAnEmptyEnvironment(t *testing.T) {
 	r := minimalRun(t)
-	stdout, stderr, status := r.command("", "env", "-i", r.env[3], "op", "read", "op://MyApp/Production/password")
+	path := r.Environment(nil)[0]
+	stdout, stderr, status := r.command("", "env", "-i", path, "op", "read", "op://MyApp/Production/password")
 	if status != 0 || stdout != "item-password\n" {
 		t.Errorf("%q, %q, %d", stdout, stderr, status)
 	}
-	stdout, stderr, status = r.command("", "env", "-u", "KAMAL_OP_BROKER", "PATH=/usr/bin:/bin", r.env[3][5:strings.Index(r.env[3], ":")]+"/op", "whoami")
+	stdout, stderr, status = r.command("", "env", "-u", "KAMAL_OP_BROKER", "PATH=/usr/bin:/bin", strings.TrimPrefix(strings.Split(path, ":")[0], "PATH=")+"/op", "whoami")
 	if status != 1 || stdout != "" || !strings.Contains(stderr, "no run") {
 		t.Errorf("without a socket: %q, %q, %d", stdout, stderr, status)
 	}

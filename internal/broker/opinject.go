@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -13,9 +14,13 @@ var (
 	// reference is one in a template: between braces, where it may hold anything
 	// but them, or bare, where it ends before a character that no simple
 	// reference has. Variables may stand in either.
-	reference = regexp.MustCompile(`\{\{\s*(op://(?:[^{}]|\$\{[^{}]*\})*?)\s*\}\}|op://(?:[A-Za-z0-9\-?_./=$]|\$\{[^{}]*\})+`)
+	reference = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\{\{\s*(op://(?:[^{}]|\$\{[^{}]*\})*?)\s*\}\}|op://(?:[A-Za-z0-9\-?_./=$]|\$\{[^{}]*\})+`)
+	})
 	// shellVariable is $NAME, ${NAME} or ${NAME:-default}.
-	shellVariable = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\})`)
+	shellVariable = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\})`)
+	})
 )
 
 // inject puts values in the place of references in a template.
@@ -23,7 +28,7 @@ func (b *Broker) inject(ctx context.Context, template string, env []string) (*op
 	var out strings.Builder
 	var problems problem.List
 	end := 0
-	for _, m := range reference.FindAllStringSubmatchIndex(template, -1) {
+	for _, m := range reference().FindAllStringSubmatchIndex(template, -1) {
 		out.WriteString(template[end:m[0]])
 		end = m[1]
 		var text, after string
@@ -68,8 +73,8 @@ func joins(c byte) bool {
 
 // expand puts variables of the caller's environment into a reference.
 func expand(text string, env []string) string {
-	return shellVariable.ReplaceAllStringFunc(text, func(v string) string {
-		m := shellVariable.FindStringSubmatch(v)
+	return shellVariable().ReplaceAllStringFunc(text, func(v string) string {
+		m := shellVariable().FindStringSubmatch(v)
 		for i := len(env) - 1; i >= 0; i-- {
 			if value, ok := strings.CutPrefix(env[i], m[1]+m[2]+"="); ok && value != "" {
 				return value

@@ -423,6 +423,12 @@ end.enable
 		t.Errorf("it does not say so: %v", r.events)
 	}
 	r = with("A=$(op read op://MyApp/Production/A)\n", nil)
+	if !r.told(broker.Attach, "") {
+		_, _, _ = r.kamal("no dump", "config")
+	}
+	if r.told(broker.Attach, "dotenv 3.1") {
+		return // reads no command's output again
+	}
 	if _, output, status = r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "what Kamal holds is not what op://MyApp/Production/A has") {
 		t.Errorf("status %d\n%s", status, output)
 	}

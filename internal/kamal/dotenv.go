@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -11,10 +12,12 @@ import (
 // dotenvLine is the LINE of Ruby's dotenv: both engines take the leftmost match
 // and try alternatives in order, so that a value which spans lines, or a quote
 // that is never closed, is read here as it is there. Ruby's \s has \v too.
-var dotenvLine = regexp.MustCompile(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
-	`((?:[\s\v]*=[\s\v]*?|:[\s\v]+?)` +
-	`([\s\v]*'(?:\\'|[^'])*'|[\s\v]*"(?:\\"|[^"])*"|[^#\n]+)?)?` +
-	`[\s\v]*(?:#.*)?(?:$|\z)`)
+var dotenvLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
+		`((?:[\s\v]*=[\s\v]*?|:[\s\v]+?)` +
+		`([\s\v]*'(?:\\'|[^'])*'|[\s\v]*"(?:\\"|[^"])*"|[^#\n]+)?)?` +
+		`[\s\v]*(?:#.*)?(?:$|\z)`)
+})
 
 // ParseSecrets reads the text of one secrets file as dotenv does, and what Kamal
 // substitutes in it; nothing is executed. name is for the places. env are
@@ -25,7 +28,7 @@ func ParseSecrets(name, text string, env []string) *SecretsFile {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	r := &secretsReader{file: f, text: text, lines: lineStarts(text), env: env, known: map[string]string{}}
 	end := 0
-	for _, m := range dotenvLine.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range dotenvLine().FindAllStringSubmatchIndex(text, -1) {
 		r.passOver(end, m[0])
 		end = m[1]
 		r.define(m)
@@ -235,7 +238,9 @@ func literal(v span, r *secretsReader) []Part {
 }
 
 // variable is dotenv's VARIABLE without its look-ahead.
-var variable = regexp.MustCompile(`^\$\{?([A-Za-z0-9_]+)?\}?`)
+var variable = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\$\{?([A-Za-z0-9_]+)?\}?`)
+})
 
 // parts splits a value into text, variables and commands.
 func (r *secretsReader) parts(v span) []Part {
@@ -283,7 +288,7 @@ func (r *secretsReader) parts(v span) []Part {
 			i = at + 1
 			continue
 		}
-		m := variable.FindStringSubmatch(v.text[at:])
+		m := variable().FindStringSubmatch(v.text[at:])
 		switch {
 		case escaped:
 			write(i, m[0])

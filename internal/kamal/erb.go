@@ -3,6 +3,7 @@ package kamal
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -14,9 +15,15 @@ const erbFiller = '\uE0EB'
 
 // What opens a block in a tag of ERB, which an `end` or a } closes.
 var (
-	erbOpens   = regexp.MustCompile(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
-	erbCloses  = regexp.MustCompile(`^\s*(end\b|\})`)
-	erbOneLine = regexp.MustCompile(`\bend\s*$`)
+	erbOpens = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
+	})
+	erbCloses = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\s*(end\b|\})`)
+	})
+	erbOneLine = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\bend\s*$`)
+	})
 )
 
 // passERB takes the tags of ERB out of a template and keeps every line and column
@@ -104,11 +111,11 @@ func passERB(text string) (string, []problem.Place) {
 			}
 		default:
 			body = strings.TrimPrefix(body, "-")
-			closes := erbCloses.MatchString(body)
+			closes := erbCloses().MatchString(body)
 			if closes && depth > 0 {
 				depth--
 			}
-			if erbOpens.MatchString(strings.TrimRight(body, " \t\n")) && !erbOneLine.MatchString(body) {
+			if erbOpens().MatchString(strings.TrimRight(body, " \t\n")) && !erbOneLine().MatchString(body) {
 				if depth == 0 {
 					places = append(places, at)
 				}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -124,7 +125,9 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 
 // versionLine is what Kamal prints, alone on its line: bundler and Ruby may print
 // warnings around it.
-var versionLine = regexp.MustCompile(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
+var versionLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
+})
 
 // probeMark is what the preload prints when it is asked whether it is there.
 const probeMark = "kamal-op's preload is loaded"
@@ -170,7 +173,7 @@ func probe(ctx context.Context, path string, o FindOptions) (Binary, error) {
 		}
 		return Binary{}, err
 	}
-	found := versionLine.FindAllStringSubmatch(stdout.String(), -1)
+	found := versionLine().FindAllStringSubmatch(stdout.String(), -1)
 	if len(found) == 0 {
 		return Binary{}, errors.New("its version command prints no version")
 	}
@@ -225,7 +228,9 @@ func lookPath(name string, o FindOptions) string {
 	return ""
 }
 
-var lockedKamal = regexp.MustCompile(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
+var lockedKamal = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
+})
 
 // withLock adds a notice where Gemfile.lock names another version than b's.
 func withLock(b Binary, dir string) Binary {
@@ -233,7 +238,7 @@ func withLock(b Binary, dir string) Binary {
 	if err != nil {
 		return b
 	}
-	if m := lockedKamal.FindSubmatch(text); m != nil && string(m[1]) != b.Version {
+	if m := lockedKamal().FindSubmatch(text); m != nil && string(m[1]) != b.Version {
 		b.Notices = append(b.Notices, fmt.Sprintf("Gemfile.lock names kamal %s, this run uses %s", m[1], b.Version))
 	}
 	return b

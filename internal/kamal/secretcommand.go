@@ -3,12 +3,15 @@ package kamal
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // inlined is how Kamal knows the commands that it runs in its own process.
-var inlined = regexp.MustCompile(`\A[\s\v]*kamal[\s\v]*secrets[\s\v]+`)
+var inlined = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[\s\v]*kamal[\s\v]*secrets[\s\v]+`)
+})
 
 // A word of a command: its text, and whether all of it is known.
 type word struct {
@@ -19,7 +22,7 @@ type word struct {
 
 // command reads what stands between the parentheses of $(…).
 func (r *secretsReader) command(v span, at problem.Place) Part {
-	p := Part{Kind: Command, Text: v.text, Place: at, Inline: inlined.MatchString(v.text)}
+	p := Part{Kind: Command, Text: v.text, Place: at, Inline: inlined().MatchString(v.text)}
 	words, names, simple := r.words(v.text)
 	p.Known, p.Variables = true, names
 	for _, w := range words {
@@ -219,7 +222,7 @@ func (r *secretsReader) substitute(text string) (line string, names []string, re
 			i, rest = at+1, true
 			continue
 		}
-		m := variable.FindStringSubmatch(text[at:])
+		m := variable().FindStringSubmatch(text[at:])
 		i = at + len(m[0])
 		if escaped || m[1] == "" {
 			b.WriteString(m[0])
