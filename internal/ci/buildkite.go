@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -38,7 +39,7 @@ func (s *buildkite) Mask(secrets ...mask.Secret) error {
 	for _, secret := range secrets {
 		for _, value := range append(lines(secret.Reveal()), secret.Reveal()) {
 			if len(value) >= shortest {
-				values[fmt.Sprint(len(values))] = value
+				values[strconv.Itoa(len(values))] = value
 			}
 		}
 	}

@@ -49,8 +49,7 @@ func (s *gitlab) section(what, name, title string) {
 // sectionName is a title in the letters that a section's name may have.
 func sectionName(title string) string {
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
 			return unicode.ToLower(r)
 		}
 		return '_'

@@ -3,6 +3,7 @@ package ci
 import (
 	"bytes"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -65,7 +66,7 @@ func (g *guard) Write(p []byte) (int, error) {
 	if g.err != nil || len(p) == 0 {
 		return 0, g.err
 	}
-	text := append(g.held, p...)
+	text := slices.Concat(g.held, p)
 	out := make([]byte, 0, len(text)+8)
 	i, insert := 0, -1
 	for ; i < len(text); i++ {

@@ -66,7 +66,7 @@ func (l *log) line(text string) error {
 
 // write is line with mu held.
 func (l *log) write(text string) error {
-	l.around(func() error {
+	l.note(l.around(func() error {
 		if l.begun || l.beside {
 			// What the guard holds back belongs to the child's line.
 			l.note(l.child.Flush())
@@ -75,9 +75,8 @@ func (l *log) write(text string) error {
 			l.beside = false
 		}
 		_, err := io.WriteString(sink{l}, strings.ReplaceAll(text+"\n", "\n", l.end))
-		l.note(err)
 		return err
-	})
+	}))
 	return l.err
 }
 

@@ -2,6 +2,7 @@ package ci
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func (r Report) head(p *page) {
 		add("in", took(r.Took))
 	}
 	if r.Status != problem.Done {
-		add("exit status", fmt.Sprint(r.Status))
+		add("exit status", strconv.Itoa(r.Status))
 	}
 	add("at", link(r.URL, r.URL))
 	add("by", link("this run", r.RunURL))
@@ -175,7 +176,7 @@ func (r Report) secrets(p *page) {
 	for i, s := range r.Secrets {
 		version, changed, name := "", "", code(s.Name)
 		if s.ItemVersion > 0 {
-			version = fmt.Sprint(s.ItemVersion)
+			version = strconv.Itoa(s.ItemVersion)
 		}
 		if !s.Changed.IsZero() {
 			changed = s.Changed.UTC().Format("2006-01-02 15:04 UTC")

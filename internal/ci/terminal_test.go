@@ -141,7 +141,7 @@ func TestTerminal_LosesNothing(t *testing.T) {
 		if got, want := gotChilds.String(), strings.ReplaceAll(childs.String(), "\n", ""); got != want || gotOurs.String() != ours.String() {
 			t.Fatalf("the child's %q, want %q; ours %q, want %q", got, want, gotOurs.String(), ours.String())
 		}
-		if strings.Trim(aside.String(), "elsewhere\n") != "" {
+		if strings.ReplaceAll(aside.String(), "elsewhere\n", "") != "" {
 			t.Fatalf("beside it: %q", aside.String())
 		}
 	}

@@ -56,7 +56,7 @@ func (e Exit) String() string {
 
 // Signalled is the cause of a context that a signal ended. Run passes that very
 // signal on to a child without a Stop function.
-type Signalled struct{ Signal syscall.Signal }
+type Signalled struct{ Signal syscall.Signal } //nolint:errname // a signal first, an error as a cause
 
 // Error is the signal's name.
 func (s Signalled) Error() string { return "got signal: " + s.Signal.String() }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,7 +47,7 @@ func TestRun_LeavesNoProcessOfItsSession(t *testing.T) {
 				t.Fatal(err)
 			}
 			awaitDeath(t, pidIn(t, string(text)))
-			left, _ := exec.Command("ps", "-o", "pid,stat,args", "-s", fmt.Sprint(session)).Output()
+			left, _ := exec.Command("ps", "-o", "pid,stat,args", "-s", strconv.Itoa(session)).Output()
 			for _, line := range strings.Split(strings.TrimSpace(string(left)), "\n")[1:] {
 				if f := strings.Fields(line); !strings.HasPrefix(f[1], "Z") {
 					t.Errorf("left: %s", line)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func reapMany([]string) int {
 					cmd := exec.Command("sh", "-c", "exit 7")
 					cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: i%8 == 0}
 					err := cmd.Run()
-					if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 7 {
+					if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 7 {
 						fmt.Println("os/exec:", err)
 						lostByOthers.Add(1)
 					}
@@ -69,7 +70,7 @@ func reapMany([]string) int {
 	begun := time.Now()
 	reaper.Close(100 * time.Millisecond)
 	fmt.Printf("closed in %v\n", time.Since(begun).Round(10*time.Millisecond))
-	children, _ := exec.Command("ps", "-o", "pid=,stat=,args=", "--ppid", fmt.Sprint(os.Getpid())).Output()
+	children, _ := exec.Command("ps", "-o", "pid=,stat=,args=", "--ppid", strconv.Itoa(os.Getpid())).Output()
 	left := 0
 	for _, line := range strings.Split(strings.TrimSpace(string(children)), "\n") {
 		if !strings.Contains(line, "ps -o") && line != "" {

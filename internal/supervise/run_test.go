@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,7 +74,7 @@ func TestRun_KeepsTheOrderOfBothStreamsInOneWriter(t *testing.T) {
 		fmt.Fprintf(&want, "out %d\nerr %d\n", i, i)
 	}
 	var out bytes.Buffer
-	c := self(t, "alternate", fmt.Sprint(lines))
+	c := self(t, "alternate", strconv.Itoa(lines))
 	c.Stdout, c.Stderr = &out, &out
 	run(t, c)
 	if diff := cmp.Diff(want.String(), out.String()); diff != "" {

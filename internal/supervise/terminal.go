@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -130,7 +131,7 @@ func (t *terminal) resize() {
 		return
 	}
 	_ = conn.Control(func(fd uintptr) {
-		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(size)))
+		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(size))) //nolint:gosec // as ioctl wants it
 	})
 }
 
@@ -182,7 +183,7 @@ func (t *terminal) makesSignals() bool {
 	var modes syscall.Termios
 	var errno syscall.Errno
 	err = conn.Control(func(fd uintptr) {
-		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, getModes, uintptr(unsafe.Pointer(&modes)))
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, getModes, uintptr(unsafe.Pointer(&modes))) //nolint:gosec // as ioctl wants it
 	})
 	return err == nil && errno == 0 && modes.Lflag&syscall.ISIG != 0
 }
@@ -216,7 +217,7 @@ func awaitInput(terminal, wake int) bool {
 		set.Bits[terminal/bits] |= 1 << (terminal % bits)
 		set.Bits[wake/bits] |= 1 << (wake % bits)
 		err := selectRead(max(terminal, wake)+1, &set)
-		if err == syscall.EINTR {
+		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		return err == nil && set.Bits[wake/bits]&(1<<(wake%bits)) == 0

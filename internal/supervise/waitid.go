@@ -16,7 +16,7 @@ type siginfo struct {
 // waitid is the system call, which the syscall package has as a number only.
 func waitid(idtype, id, options int, info *siginfo) syscall.Errno {
 	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, uintptr(idtype), uintptr(id),
-		uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)
+		uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0) //nolint:gosec // as waitid wants it
 	return errno
 }
 
