@@ -202,6 +202,25 @@ func TestDeploy_SharedAccessories(t *testing.T) {
 	}
 }
 
+func TestBuild(t *testing.T) {
+	s := newScene(t)
+	plan := review.Plan{Do: review.Deploy, Number: 12, SHA: githubtest.SHA(12)}
+	if _, err := s.review.Build(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	s.wantLog("-1: config --version production", "12: config", "12: build push")
+	s.nextRun()
+	plan.Do = review.Nothing
+	if _, err := s.review.Build(t.Context(), plan); err != nil || len(s.world.log) != 0 {
+		t.Errorf("%v, %v", err, s.world.log)
+	}
+	plan.Do = review.Deploy
+	s.world.preview = func(_ int, r *review.Resolved) { r.Service = "shop" }
+	if _, err := s.review.Build(t.Context(), plan); err == nil || len(s.github.Calls()) != 0 {
+		t.Errorf("%v, %v", err, s.github.Calls())
+	}
+}
+
 func TestDeploy_RefusesBeforeAnythingChanges(t *testing.T) {
 	s := newScene(t)
 	s.world.preview = func(_ int, r *review.Resolved) { r.Service = "shop" }

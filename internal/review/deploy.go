@@ -46,6 +46,34 @@ func (r *Review) deploy(ctx context.Context, p Plan) (out Outcome, err error) {
 	return out, err
 }
 
+// Build builds and pushes the image of the plan's preview and does nothing else, so
+// that a job may do it that can be cancelled; the deploy then has --skip-push among
+// Project.DeployArgs. GitHub is told nothing.
+func (r *Review) Build(ctx context.Context, p Plan) (Outcome, error) {
+	out := Outcome{Plan: p}
+	r.say("%s", p.Said())
+	if p.Do != Deploy {
+		return out, nil
+	}
+	a, err := r.app(p.Number, p.SHA)
+	if err != nil {
+		return out, err
+	}
+	out.App = a
+	production, err := r.production(ctx)
+	if err != nil {
+		return out, err
+	}
+	config, err := r.resolve(ctx, a)
+	if err != nil {
+		return out, err
+	}
+	if err := r.Project.Safety.Check(a, config, production); err != nil {
+		return out, err
+	}
+	return out, r.kamal(ctx, a, "Build "+a.Service, "build", "push")
+}
+
 // overtaken looks at the pull request as it is now.
 func (r *Review) overtaken(ctx context.Context, p Plan) (Plan, bool, error) {
 	if r.GitHub == nil {

@@ -18,6 +18,11 @@ import (
 //go:embed config.rb
 var ConfigPreload string
 
+// Overlay is the config/deploy.review.yml that a project begins with.
+//
+//go:embed deploy.review.yml
+var Overlay string
+
 // ResolvedLine begins the line that ConfigPreload writes.
 const ResolvedLine = "@kamal-op-resolved "
 

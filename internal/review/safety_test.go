@@ -52,6 +52,17 @@ func TestSafety_Careless(t *testing.T) {
 	}
 }
 
+// The file that a project begins with, as real Kamal resolves it.
+func TestSafety_Overlay(t *testing.T) {
+	production := resolved(t, "production")
+	if err := (review.Safety{}).Check(app(t, 12), resolved(t, "preview"), &production); err != nil {
+		t.Error(messages(err))
+	}
+	if !strings.Contains(review.Overlay, `ENV.fetch("REVIEW_SERVICE")`) {
+		t.Error("the overlay takes no service")
+	}
+}
+
 func TestSafety_EachWayToTouchAnother(t *testing.T) {
 	production := resolved(t, "production")
 	web := func(r review.Resolved, f func(*review.Role)) review.Resolved {

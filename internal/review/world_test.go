@@ -443,7 +443,7 @@ func (w *world) Run(ctx context.Context, c review.Command) ([]byte, error) {
 		return resolvedText(w.config(c.Env)), nil
 	case c.Args[0] == "server" && c.Args[1] == "exec":
 		return w.shell(c)
-	case rest == "server bootstrap":
+	case rest == "server bootstrap", rest == "build push":
 	case rest == "setup", rest == "deploy", rest == "deploy --skip-push", rest == "setup --skip-push":
 		r := w.config(c.Env)
 		if strings.HasPrefix(rest, "setup") {
