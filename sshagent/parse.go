@@ -68,7 +68,7 @@ func ParseKey(text, passphrase []byte) (*Key, error) {
 	switch {
 	case len(private) > 1:
 		return nil, keyError(SeveralKeys)
-	case wrong != "" && len(private) == len(blocks):
+	case wrong != "" && (len(private) > 0 || len(blocks) == 0):
 		return nil, keyError(wrong)
 	case len(private) == 0:
 		return nil, diagnose(tidied, blocks)
@@ -263,7 +263,7 @@ func newKey(raw any) (*Key, KeyErrorKind) {
 	case *ecdh.PrivateKey:
 		return nil, X25519
 	default:
-		return nil, DSA
+		return nil, Unsupported
 	}
 	s, err := ssh.NewSignerFromKey(raw)
 	if err != nil {

@@ -250,6 +250,7 @@ func TestParseKey_WhatPeoplePaste(t *testing.T) {
 		"no first nor last line":    {middle, NoFrame},
 		"no last line":              {strings.Join(lines[:len(lines)-1], "\n"), CutOff},
 		"a line lost":               {strings.Join(slices.Delete(slices.Clone(lines), 2, 3), "\n"), Damaged},
+		"cut off beside another":    {string(block64("PUBLIC KEY", pub8)) + strings.Join(lines[:len(lines)-1], "\n"), CutOff},
 		"nothing inside":            {lines[0] + "\n" + lines[len(lines)-1], CutOff},
 		"another last line":         {strings.Replace(text, "END OPENSSH", "END RSA", 1), Damaged},
 		"four dashes":               {strings.ReplaceAll(text, "-----", "----"), NoFrame},

@@ -253,6 +253,16 @@ func TestRuby_TakesThePinnedKeyOnly(t *testing.T) {
 	}
 }
 
+// writeProject is the least that Kamal needs to log in.
+func writeProject(t *testing.T, dir, host, ssh string) {
+	t.Helper()
+	check(t, os.Mkdir(filepath.Join(dir, "config"), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "config", "deploy.yml"), fmt.Appendf(nil,
+		"service: app\nimage: app\nservers: [%s]\nregistry: {server: 127.0.0.1:5555, username: u, password: p}\nbuilder: {arch: amd64}\nssh: {%s}\n", host, ssh), 0o644))
+}
+
+const kamalLogin = "RUBYOPT=-r/strict/strict.rb VERSION=1 kamal server exec 'echo logged in'"
+
 func TestKamal_TakesThePinnedKeyOnly(t *testing.T) {
 	key := makeKey(t)
 	s := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key})
@@ -265,15 +275,48 @@ func TestKamal_TakesThePinnedKeyOnly(t *testing.T) {
 		for _, host := range []string{"one.test", "127.0.0.2"} {
 			t.Run(name+" "+host, func(t *testing.T) {
 				dir := others(t, pinned(t, s, c.key, host, "127.0.0.2"))
-				check(t, os.Mkdir(filepath.Join(dir, "config"), 0o755))
-				check(t, os.WriteFile(filepath.Join(dir, "config", "deploy.yml"), fmt.Appendf(nil,
-					"service: app\nimage: app\nservers: [%s]\nregistry: {server: 127.0.0.1:5555, username: u, password: p}\nbuilder: {arch: amd64}\nssh: {port: %d}\n", host, s.port), 0o644))
-				out := container(t, "0", a, dir, "sh", "-c", "RUBYOPT=-r/strict/strict.rb VERSION=1 kamal server exec 'echo logged in'")
+				writeProject(t, dir, host, fmt.Sprintf("port: %d", s.port))
+				out := container(t, "0", a, dir, "sh", "-c", kamalLogin)
 				in, refused := strings.Contains(out, "logged in\n"), strings.Contains(out, "HostKeyMismatch")
 				if in != c.ok || refused == c.ok {
 					t.Errorf("%s", out)
 				}
 			})
 		}
+	}
+}
+
+// With ssh.proxy Kamal starts an ssh, which takes the run's keys by its name; the
+// host behind is Net::SSH's.
+func TestKamal_JumpHostIsChecked(t *testing.T) {
+	key := makeKey(t)
+	s, jump := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key}), startServer(t, "127.0.0.3", ed, []*sshagent.Key{key})
+	a := startAgent(t, key)
+	_, stranger := hostKey(t, "ed25519")
+	self, err := os.Executable()
+	check(t, err)
+	program, err := os.ReadFile(self)
+	check(t, err)
+	for name, c := range map[string]struct {
+		host, jump ssh.PublicKey
+		says       string
+	}{
+		"both right": {s.keys["ed25519"], jump.keys["ed25519"], "logged in\n"},
+		"wrong jump": {s.keys["ed25519"], stranger, "Host key verification failed"},
+		"wrong host": {stranger, jump.keys["ed25519"], "HostKeyMismatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := append(pinned(t, s, c.host, "127.0.0.2"), pinned(t, jump, c.jump, "127.0.0.3")...)
+			dir := others(t, file)
+			writeProject(t, dir, "127.0.0.2", fmt.Sprintf("port: %d, proxy: '%s@127.0.0.3:%d'", s.port, jump.user, jump.port))
+			names := filepath.Join(dir, "names")
+			check(t, os.Mkdir(names, 0o700))
+			check(t, os.WriteFile(filepath.Join(dir, "program"), program, 0o755))
+			check(t, sshname.Install(names, "/keys/program", file))
+			out := container(t, "0", a, dir, "sh", "-c", "PATH=/keys/names:$PATH "+kamalLogin)
+			if !strings.Contains(out, c.says) || c.says != "logged in\n" && strings.Contains(out, "logged in\n") {
+				t.Errorf("%s", out)
+			}
+		})
 	}
 }

@@ -3,7 +3,7 @@ package hosts
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the hash of known_hosts' hashed names
+	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -236,6 +236,17 @@ func (p *Pins) of(t Target) []pin {
 func (p *Pins) Accepts(t Target, key ssh.PublicKey) bool {
 	sum := ssh.FingerprintSHA256(key)
 	return slices.ContainsFunc(p.of(t), func(pin pin) bool { return pin.fingerprint == sum })
+}
+
+// Fingerprints are those of all keys that were given, for the agent's own check
+// (sshagent.Options.HostKeys).
+func (p *Pins) Fingerprints() []string {
+	var out []string
+	for _, pin := range p.pins {
+		out = append(out, pin.fingerprint)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Missing are problems, one for each target that no key was given for, and for

@@ -180,6 +180,9 @@ func TestLearn(t *testing.T) {
 	if left := pins.Unlearnt([]Target{db}); len(left) != 0 {
 		t.Errorf("%v", left)
 	}
+	if got := pins.Fingerprints(); len(got) != 1 || got[0] != ssh.FingerprintSHA256(k) {
+		t.Errorf("fingerprints are %v", got)
+	}
 	none := func(context.Context, string) ([]string, error) { return nil, context.Canceled }
 	if got := string(pins.KnownHosts(t.Context(), []Target{db}, none)); got != "db "+keyLine(k)+"\n" {
 		t.Errorf("the file is %q", got)
