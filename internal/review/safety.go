@@ -122,9 +122,10 @@ func (c *checker) accessories() {
 		if c.production == nil || r.Port == "" {
 			continue
 		}
-		for other, p := range c.production.Accessories {
+		for _, other := range keys(c.production.Accessories) {
+			p := c.production.Accessories[other]
 			if p.Port != "" && published(p.Port) == published(r.Port) && overlap(p.Hosts, r.Hosts) {
-				c.add("leave out port: previews reach it over the network kamal", "the preview's accessory %s publishes port %s, which production's %s has", name, published(r.Port), other)
+				c.add(fmt.Sprintf(`write port: "127.0.0.1::%s" in %s: Docker then takes a free one`, inside(r.Port), c.file()), "the preview's accessory %s publishes port %s, which production's %s has", name, published(r.Port), other)
 			}
 		}
 	}
@@ -134,6 +135,9 @@ func (c *checker) accessories() {
 		}
 	}
 }
+
+// inside is the container's port.
+func inside(port string) string { return port[strings.LastIndex(port, ":")+1:] }
 
 // published is the host's port of "[ADDRESS:]HOST:CONTAINER".
 func published(port string) string {
