@@ -2,7 +2,10 @@ package mask
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // Skipped says that a value, or some lines of it, are not masked.
@@ -47,11 +50,76 @@ func (n Noisy) String() string {
 	return fmt.Sprintf("%s is %s", name, n.Reason)
 }
 
+// commonWords are values that logs hold for other reasons: in lower case, sorted.
+var commonWords = strings.Fields(`
+	access admin administrator alpine amd64 apache app apps arm64 assets auth backend
+	base beta block bool boolean branch build builder cache changeme client cloud
+	config container cron data database debian debug default demo deploy deployment dev
+	development disabled docker domain email enabled env environment error example
+	false file foobar force frontend git github guest health hello hidden home host
+	hostname http https image info internal job jobs kamal kubernetes latest level
+	linux local localhost log logs mail main mariadb master memcached message mongo
+	mongodb mysql name network nginx nil node none null off pass password path port
+	postgres postgresql preview primary private prod production project proxy public
+	puma queue rabbitmq rails redis registry release remote replica root ruby rule
+	secret secrets server service session setup sidekiq smtp sqlite sqlite3 ssh staging
+	start status stop string support system task temp template test testing thread time
+	token trace true ubuntu undefined unknown user username value version volume warn
+	warning web worker yes zone`)
+
 // noise is why value will blank much of the log; empty if it will not.
 func noise(value string, o *options) string {
 	v := strings.TrimSpace(value)
-	if o.hosts[v] {
-		return "the name of a host"
+	lower := strings.ToLower(v)
+	if _, common := slices.BinarySearch(commonWords, lower); common {
+		return "a common word"
+	}
+	if o.hosts[v] || o.hosts[lower] || isHost(v) {
+		return "the name or address of a host"
+	}
+	digits, letters := 0, 0
+	for _, r := range v {
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+		case unicode.IsLetter(r):
+			letters++
+		}
+	}
+	switch {
+	case v == "":
+	case strings.Count(v, v[:1]) == len(v):
+		return "one character, repeated"
+	case letters+digits == 0 && len(v) < 8:
+		return "punctuation only"
+	case digits == len(v) && len(v) < 8:
+		return "a short number"
 	}
 	return ""
+}
+
+// isHost reports whether v is an IP address, or looks like the name of a host:
+// labels between dots, in lower case, of which the last has letters only. A token
+// with dots in it has capitals, or longer labels.
+func isHost(v string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil {
+		return true
+	}
+	labels := strings.Split(v, ".")
+	if len(labels) < 2 || len(v) > 80 {
+		return false
+	}
+	for i, label := range labels {
+		if label == "" || len(label) > 24 {
+			return false
+		}
+		for k := range len(label) {
+			c := label[k]
+			letter := 'a' <= c && c <= 'z'
+			if !letter && (i == len(labels)-1 || c != '-' && !('0' <= c && c <= '9')) {
+				return false
+			}
+		}
+	}
+	return len(labels[len(labels)-1]) > 1
 }
