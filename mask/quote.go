@@ -252,6 +252,13 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	python := add(wide(json.with("\x7f", `\u007f`), lowerDigits))
 	add(wide(jsonUpper.with(), upperDigits))
 	add(wide(json.with("/", `\/`), lowerDigits)) // PHP
+	goRaw := json.with()                         // Go without HTML
+	goRaw.wide, goRaw.invalid = onlyLineSeparators, replaced(`\ufffd`)
+	add(goRaw)
+	goSlashes := goRaw.with("/", `\/`)
+	add(goSlashes)
+	lossy := add(&quoter{invalid: replaced("\uFFFD")}) // read as text by a program that takes no other
+	add(&quoter{invalid: replaced("?")})
 	htmlSafe := []string{"<", `\u003c`, ">", `\u003e`, "&", `\u0026`}
 	goJSON := json.with(htmlSafe...) // Go and Rails
 	goJSON.wide, goJSON.invalid = onlyLineSeparators, replaced(`\ufffd`)
@@ -356,7 +363,8 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	add(libyaml)
 
 	t.nested = [][2]*quoter{
-		{json, json}, {goJSON, goJSON}, {ascii, json}, {python, python}, // JSON in JSON
+		{json, json}, {goJSON, goJSON}, {ascii, json}, {python, python}, {goRaw, goRaw}, // JSON in JSON
+		{lossy, json},
 		{json, rubyShell}, {json, single}, {json, double}, // Kamal's secrets fetch; JSON on a command line
 		{single, double}, {double, single}, {single, single}, {double, double}, // a command in a command
 		{single, json}, {spliced, json}, {double, json}, {rubyShell, json}, {rubyShell, double}, {rubyShell, single}, // a command in JSON
