@@ -3,6 +3,8 @@
 # test with the given arguments.
 #
 #   build/e2e.sh BINARY [GO TEST ARGUMENTS]
+#
+# KAMAL_IMAGE names another image with Kamal, such as the official one.
 set -eu
 
 binary=${1:?usage: build/e2e.sh BINARY [GO TEST ARGUMENTS]}
@@ -11,15 +13,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 cd "$root"
 
-# Kamal's official image where it is here or can be had, else the one from
-# Debian's packages. The servers of the tests are Debian's in both cases.
-kamal=${KAMAL_IMAGE:-ghcr.io/basecamp/kamal:v2.12.0}
-debian=debian:testing-slim
-if ! docker image inspect "$kamal" >/dev/null 2>&1 && ! timeout 300 docker pull --quiet "$kamal" >/dev/null 2>&1; then
-  kamal="kamal-op/kamal-base:test"
-  debian=$kamal
-  "$here/kamal-image.sh" "$kamal"
-fi
+# The servers are Debian's, whatever image Kamal is tested in.
+debian="kamal-op/kamal-base:test"
+"$here/kamal-image.sh" "$debian"
+kamal=${KAMAL_IMAGE:-$debian}
 
 build() {
   if docker buildx version >/dev/null 2>&1; then

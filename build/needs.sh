@@ -6,6 +6,7 @@
 set -eu
 
 packages=
+PATH=$PATH:/usr/sbin:/sbin
 for program in "$@"; do
   if ! command -v "$program" >/dev/null 2>&1; then
     case $program in
@@ -15,6 +16,8 @@ for program in "$@"; do
         ;;
       docker) packages="$packages docker.io" ;;
       gcc) packages="$packages gcc libc6-dev" ;;
+      ssh) packages="$packages openssh-client" ;;
+      sshd) packages="$packages openssh-server" ;;
       *) packages="$packages $program" ;;
     esac
   fi

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Runs the unit tests that need real Kamal, Ruby's dotenv or the engine behind
+# them: inside Kamal's image, each package as a test binary of its own.
+#
+#   build/kamal-tests.sh [GO TEST FLAGS, as -test.run=...]
+#
+# KAMAL_IMAGE names another image with Kamal.
+set -eu
+
+image=${KAMAL_IMAGE:-kamal-op/kamal-base:test}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+cd "$root"
+if ! docker image inspect "$image" >/dev/null 2>&1; then
+  "$here/kamal-image.sh" "$image"
+fi
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kamal-op-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+status=0
+for package in internal/kamal internal/broker; do
+  binary=$work/$(basename "$package").test
+  CGO_ENABLED=0 go test -c -o "$binary" "./$package"
+  docker run --rm --network host --tmpfs /tmp:exec \
+    --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
+    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -kamal /usr/bin/kamal "$@" || status=1
+done
+KAMAL_IMAGE=$image build/rehearsal-test.sh "$@" || status=1
+exit $status
