@@ -258,7 +258,6 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	goSlashes := goRaw.with("/", `\/`)
 	add(goSlashes)
 	lossy := add(&quoter{invalid: replaced("\uFFFD")}) // read as text by a program that takes no other
-	add(&quoter{invalid: replaced("?")})
 	htmlSafe := []string{"<", `\u003c`, ">", `\u003e`, "&", `\u0026`}
 	goJSON := json.with(htmlSafe...) // Go and Rails
 	goJSON.wide, goJSON.invalid = onlyLineSeparators, replaced(`\ufffd`)

@@ -112,9 +112,9 @@ func (m *measured) round(budget time.Duration) {
 	runtime.ReadMemStats(&before)
 	n, writes := 0, 0
 	start := cpu()
-	for spent := time.Duration(0); spent < budget; spent = cpu() - start {
-		// A slow one is asked for the time more often.
-		for range max(1, min(len(m.writes)/64, 4096)) {
+	batch := 1 // the time is asked for so seldom that it does not count
+	for spent := time.Duration(0); spent < budget; {
+		for range batch {
 			p := m.writes[m.at]
 			if _, err := m.w.Write(p); err != nil {
 				panic(err)
@@ -124,10 +124,12 @@ func (m *measured) round(budget time.Duration) {
 			if m.at++; m.at == len(m.writes) {
 				m.at = 0
 			}
-			if n&0xfff == 0 && cpu()-start > budget {
-				break
-			}
 		}
+		now := cpu() - start
+		if now-spent < budget/50 {
+			batch *= 2
+		}
+		spent = now
 	}
 	took := (cpu() - start).Seconds()
 	runtime.ReadMemStats(&after)
