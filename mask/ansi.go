@@ -111,7 +111,7 @@ func (w *Writer) addShadow(text []byte, from, to int) {
 // closeShadow notes what is in shadow and has a gap in it.
 func (w *Writer) closeShadow(s *set) {
 	b := &w.ansi
-	b.raw = s.find(b.raw[:0], b.shadow)
+	b.raw = s.find(b.raw[:0], b.shadow, false) // each must be in reach by itself
 	for _, f := range b.raw {
 		m := match{int(b.places[f.start]), int(b.places[f.end-1]) + 1, f.pattern}
 		if length := m.end - m.start; length > f.end-f.start && length <= s.reach {

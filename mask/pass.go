@@ -154,7 +154,7 @@ func gramAt(text string, offset, gram int) uint64 {
 
 // scan appends the occurrences in text of the patterns of this pass. It looks from
 // the end on, so that at most the first look needs care not to read behind it.
-func (p *pass) scan(found []match, text []byte, patterns []string) []match {
+func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []match {
 	i := len(text) - p.gram
 	if len(text) < 8 {
 		for ; i >= 0; i -= p.step {
@@ -163,7 +163,7 @@ func (p *pass) scan(found []match, text []byte, patterns []string) []match {
 				x = x<<8 | uint64(text[i+k])
 			}
 			if h := x * multiplier; p.filter.has(h) {
-				found = p.chase(found, text, i, h, patterns)
+				found = p.chase(found, text, i, h, patterns, join)
 			}
 		}
 		return found
@@ -171,7 +171,7 @@ func (p *pass) scan(found []match, text []byte, patterns []string) []match {
 	last := binary.LittleEndian.Uint64(text[len(text)-8:])
 	for ; i > len(text)-8 && i >= 0; i -= p.step {
 		if h := (last >> (8 * (i - len(text) + 8) & 63) & p.mask) * multiplier; p.filter.has(h) {
-			found = p.chase(found, text, i, h, patterns)
+			found = p.chase(found, text, i, h, patterns, join)
 		}
 	}
 	for i >= 0 {
@@ -180,14 +180,14 @@ func (p *pass) scan(found []match, text []byte, patterns []string) []match {
 			break
 		}
 		h := (binary.LittleEndian.Uint64(text[i:]) & p.mask) * multiplier
-		found = p.chase(found, text, i, h, patterns)
+		found = p.chase(found, text, i, h, patterns, join)
 		i -= p.step
 	}
 	return found
 }
 
 // chase appends the occurrences that have a gram of hash h at place i of text.
-func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []string) []match {
+func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []string, join bool) []match {
 	tag := uint32(h >> 16)
 	for k := p.place(h); p.slots[k].pattern != 0; k = (k + 1) & (len(p.slots) - 1) {
 		s := p.slots[k]
@@ -199,9 +199,30 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 		if start < 0 || len(text)-start < len(pattern) || string(text[start:start+len(pattern)]) != pattern {
 			continue
 		}
-		found = append(found, match{start, start + len(pattern), int(s.pattern - 1)})
+		m := match{start, start + len(pattern), int(s.pattern - 1)}
+		if !join || !joined(found, m, patterns) {
+			found = append(found, m)
+		}
 	}
 	return found
+}
+
+// joined joins m to the last of found, if the two overlap, so that what is found
+// in a text of one letter does not outgrow the text. Of those joined, the pattern
+// that begins first stays, the longest of these.
+func joined(found []match, m match, patterns []string) bool {
+	if len(found) == 0 {
+		return false
+	}
+	last := &found[len(found)-1]
+	if m.start >= last.end || last.start >= m.end {
+		return false
+	}
+	if m.start < last.start || m.start == last.start && len(patterns[m.pattern]) > len(patterns[last.pattern]) {
+		last.start, last.pattern = m.start, m.pattern
+	}
+	last.end = max(last.end, m.end)
+	return true
 }
 
 // common counts the grams of patterns, to tell which part of a pattern is rare.

@@ -23,7 +23,8 @@ type set struct {
 	reach    int    // the longest stretch with escape sequences in it that is one occurrence
 }
 
-// match is an occurrence of a pattern.
+// match is an occurrence of a pattern, or of several that overlap, of which pattern
+// is the one that begins first, the longest of these.
 type match struct {
 	start, end int
 	pattern    int
@@ -64,10 +65,10 @@ func newSet(named map[string]string, o *options) *set {
 }
 
 // find puts into found, which is empty, every occurrence of every pattern in text,
-// in order of byPlace.
-func (s *set) find(found []match, text []byte) []match {
+// in order of byPlace. With join, some of those that overlap are one match.
+func (s *set) find(found []match, text []byte, join bool) []match {
 	for i := range s.passes {
-		found = s.passes[i].scan(found, text, s.patterns)
+		found = s.passes[i].scan(found, text, s.patterns, join)
 	}
 	if len(found) > 1 {
 		slices.SortFunc(found, byPlace)

@@ -51,18 +51,17 @@ type Writer struct {
 // now and by every later call; n is then 0.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
-	switch {
-	case w.closed:
-		err = ErrClosed
-	case w.err != nil:
-		err = w.err
-	case len(p) > 0:
-		if err = w.mask(p, false); err == nil {
-			n = len(p)
-		}
+	defer w.mu.Unlock()
+	if w.closed {
+		return 0, ErrClosed
 	}
-	w.mu.Unlock()
-	return n, err
+	if w.err != nil || len(p) == 0 {
+		return 0, w.err
+	}
+	if err := w.mask(p, false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // Flush lets out what is held back, masked as it stands: a value of which the
@@ -105,7 +104,7 @@ func (w *Writer) mask(p []byte, final bool) error {
 	// By far the most Writes hold nothing to mask, and end with a line.
 	if len(w.held) == 0 && 0 < len(p) && len(p) <= blockSize && !s.goesOn[p[len(p)-1]] && w.covered == 0 &&
 		(!s.opts.ansi || w.escape.mode == ground && !hasEscape(p)) {
-		w.found = s.find(w.found[:0], p)
+		w.found = s.find(w.found[:0], p, true)
 		w.escape.last = int16(p[len(p)-1]) + 1
 		w.err = w.put(s, p, len(p))
 		return w.err
@@ -147,7 +146,7 @@ func (w *Writer) mask(p []byte, final bool) error {
 // chunk masks text, which begins with what is held back, writes what can be told
 // of it, and returns where the rest begins.
 func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, err error) {
-	w.found = s.find(w.found[:0], text)
+	w.found = s.find(w.found[:0], text, true)
 	hold = len(text)
 	if !final {
 		hold = s.pending(text, 0)
