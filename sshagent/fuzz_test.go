@@ -27,7 +27,9 @@ func FuzzFrames(f *testing.F) {
 		appendString([]byte{msgV1List}, "SSH-2.0-Ruby/Net::SSH_7.3.3"),
 		appendString([]byte{msgExtension}, "query"),
 		appendString([]byte{msgLock}, "passphrase"),
-		{msgRemoveAll}, {msgAdd}, {255},
+		{msgRemoveAll},
+		{msgAdd},
+		{255},
 	} {
 		f.Add(framed(m), uint16(3))
 		f.Add(append(framed(m), framed([]byte{msgList})...), uint16(len(m)+4))

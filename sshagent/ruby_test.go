@@ -31,8 +31,10 @@ func ruby(t *testing.T, a *Agent, args ...string) string {
 	socket := filepath.Dir(a.Socket())
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
-	all := []string{"run", "--rm", "--network", "host", "-u", fmt.Sprint(os.Getuid()), "-e", "SSH_AUTH_SOCK=" + a.Socket(), "-e", "HOME=/tmp",
-		"-v", socket + ":" + socket, "-v", scripts + ":/scripts:ro", "-v", os.TempDir() + ":" + os.TempDir() + ":ro", "--entrypoint", "ruby", kamalImage, "/scripts/client.rb"}
+	all := []string{
+		"run", "--rm", "--network", "host", "-u", fmt.Sprint(os.Getuid()), "-e", "SSH_AUTH_SOCK=" + a.Socket(), "-e", "HOME=/tmp",
+		"-v", socket + ":" + socket, "-v", scripts + ":/scripts:ro", "-v", os.TempDir() + ":" + os.TempDir() + ":ro", "--entrypoint", "ruby", kamalImage, "/scripts/client.rb",
+	}
 	out, err := exec.CommandContext(ctx, "docker", append(all, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)

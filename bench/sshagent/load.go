@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/kamal-op/kamal-op/sshagent"
 	"golang.org/x/crypto/ssh"

@@ -218,8 +218,10 @@ func TestRuby_TakesThePinnedKeyOnly(t *testing.T) {
 		"right, two addresses":  {pinned(t, s, s.keys["ed25519"], "one.test", "127.0.0.2", "192.0.2.7"), "one.test", true},
 		"right, ecdsa, by name": {pinned(t, s, s.keys["ecdsa"], "one.test", "127.0.0.2"), "one.test", true},
 		"right, by address":     {pinned(t, s, s.keys["ed25519"], "127.0.0.2"), "127.0.0.2", true},
-		"right, two kinds": {append(pinned(t, s, s.keys["ecdsa"], "one.test", "127.0.0.2"), pinned(t, s, s.keys["ed25519"], "one.test", "127.0.0.2")...),
-			"one.test", true},
+		"right, two kinds": {
+			append(pinned(t, s, s.keys["ecdsa"], "one.test", "127.0.0.2"), pinned(t, s, s.keys["ed25519"], "one.test", "127.0.0.2")...),
+			"one.test", true,
+		},
 		"wrong, by name":    {pinned(t, s, stranger, "one.test", "127.0.0.2"), "one.test", false},
 		"wrong, by address": {pinned(t, s, stranger, "127.0.0.2"), "127.0.0.2", false},
 		"not there":         {nil, "one.test", false},
