@@ -50,22 +50,28 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		// A test run that is ended from outside takes its containers with it.
-		<-interrupted.Done()
-		if interrupted.Err() != nil && theRig != nil {
-			sweep(os.Getpid())
-			os.Exit(1)
-		}
+		<-signals
+		tearDown()
+		os.Exit(1)
 	}()
 	status := m.Run()
+	tearDown()
+	os.Exit(status)
+}
+
+func tearDown() {
 	if theRig != nil {
+		for _, s := range theRig.servers {
+			// An engine that is killed leaves the cgroups of its containers.
+			_, _ = s.exec("sh", "-c", "docker ps --all --quiet | xargs -r docker rm --force")
+		}
 		sweep(os.Getpid())
 		os.RemoveAll(theRig.dir)
 	}
-	_ = stop
-	os.Exit(status)
 }
 
 // start is the first line of every test here: it skips where the tests were not

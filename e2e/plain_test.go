@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Kamal alone, with an ordinary ssh-agent and the secrets in its environment,
 // deploys in this rig: what the tests of kamal-op stand on.
@@ -28,5 +31,23 @@ func TestKamalAlone(t *testing.T) {
 	}
 	if locks := s.locks(t, p.Service); locks != "" {
 		t.Errorf("left on the server: %s", locks)
+	}
+}
+
+// What a run leaves behind would be seen, wherever it is.
+func TestLeftBehindIsSeen(t *testing.T) {
+	r := start(t)
+	p := r.newProject(t, nil)
+	m := r.machine(t, p)
+	m.remember()
+	if left := m.leftBehind(); len(left) > 0 {
+		t.Errorf("left by nothing: %q", left)
+	}
+	m.run(nil, "sh", "-c", "touch /dev/shm/one /tmp/two three; mkdir /run/four; sleep 1000 >/dev/null 2>&1 </dev/null &")
+	left := strings.Join(m.leftBehind(), "\n")
+	for _, name := range []string{"/dev/shm/one", "/tmp/two", p.Dir + "/three", "/run/four", "process sleep 1000"} {
+		if !strings.Contains(left, name) {
+			t.Errorf("%s was not seen in\n%s", name, left)
+		}
 	}
 }
