@@ -12,7 +12,6 @@ TOOLS := .cache/tools
 NO_RACE := . ./internal/onepassword/...
 
 export CGO_ENABLED := 0
-export KAMAL_IMAGE
 
 .PHONY: help
 help: ## Say what there is

@@ -33,9 +33,22 @@ if [ -n "$packages" ]; then
   echo "installing$packages" >&2
   # A mirror that is a snapshot has a Release file past its date.
   $sudo apt-get -o Acquire::Check-Valid-Until=false update -qq
+  # Programs are wanted, not services: above all no sshd on port 22.
+  policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then
+    policy=
+  else
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 755 "$policy"
+    trap '$sudo rm -f "$policy"' EXIT
+  fi
   # shellcheck disable=SC2086 # the list is words
   $sudo env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends $packages >/dev/null </dev/null
+  if [ -n "$policy" ]; then
+    $sudo rm -f "$policy"
+    trap - EXIT
+  fi
 fi
 
 case " $* " in
