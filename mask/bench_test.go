@@ -74,3 +74,19 @@ func BenchmarkWriter(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkBuild(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var secrets []string
+	for range 20 {
+		secrets = append(secrets, letters(random, 20+random.IntN(45)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		m := New()
+		for _, s := range secrets {
+			m.Add(s)
+		}
+		m.compiled()
+	}
+}

@@ -145,6 +145,12 @@ func (p *pass) hash(gram uint64) uint64 { return gram * multiplier }
 func (p *pass) place(h uint64) int { return int(h>>40) & (len(p.slots) - 1) }
 
 func gramAt(text string, offset, gram int) uint64 {
+	if offset+8 <= len(text) {
+		b := text[offset : offset+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		return x & (^uint64(0) >> (64 - 8*gram))
+	}
 	var x uint64
 	for i := gram - 1; i >= 0; i-- {
 		x = x<<8 | uint64(text[offset+i])
@@ -200,7 +206,7 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 			continue
 		}
 		m := match{start, start + len(pattern), int(s.pattern - 1)}
-		if !join || !joined(found, m, patterns) {
+		if !join || !joined(found, m) {
 			found = append(found, m)
 		}
 	}
@@ -208,9 +214,8 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 }
 
 // joined joins m to the last of found, if the two overlap, so that what is found
-// in a text of one letter does not outgrow the text. Of those joined, the pattern
-// that begins first stays, the longest of these.
-func joined(found []match, m match, patterns []string) bool {
+// in a text of one letter does not outgrow the text. Which pattern it was is lost.
+func joined(found []match, m match) bool {
 	if len(found) == 0 {
 		return false
 	}
@@ -218,10 +223,7 @@ func joined(found []match, m match, patterns []string) bool {
 	if m.start >= last.end || last.start >= m.end {
 		return false
 	}
-	if m.start < last.start || m.start == last.start && len(patterns[m.pattern]) > len(patterns[last.pattern]) {
-		last.start, last.pattern = m.start, m.pattern
-	}
-	last.end = max(last.end, m.end)
+	last.start, last.end = min(last.start, m.start), max(last.end, m.end)
 	return true
 }
 
@@ -232,7 +234,7 @@ type common struct {
 }
 
 // windowRange is how much of a long pattern is looked at for a rare part.
-const windowRange = 128
+const windowRange = 64
 
 func newCommon(patterns []string, low, high int, p *pass) *common {
 	total := 0
@@ -271,7 +273,7 @@ func (c *common) window(text string, p *pass) int {
 	sum, best, at := int32(0), int32(0), 0
 	for i := 0; i < n; i++ {
 		g := gramAt(text, i, p.gram)
-		weights[i] = 8*int32(c.counts[p.hash(g)>>c.shift]) + plainness(text[i:i+p.gram])
+		weights[i] = 8*int32(c.counts[p.hash(g)>>c.shift]) + plainness(text[i])
 		sum += weights[i]
 		if i < p.step-1 {
 			continue
@@ -286,19 +288,16 @@ func (c *common) window(text string, p *pass) int {
 	return at
 }
 
-// plainness is how much a gram looks like the words and the separators that logs
+// plainness is how much a byte looks like the words and the separators that logs
 // are made of.
-func plainness(gram string) int32 {
-	digit, upper, lower := int32(0), int32(0), int32(0)
-	for i := 0; i < len(gram); i++ {
-		switch c := gram[i]; {
-		case '0' <= c && c <= '9':
-			digit = 1
-		case 'A' <= c && c <= 'Z':
-			upper = 1
-		case 'a' <= c && c <= 'z':
-			lower = 1
-		}
+func plainness(c byte) int32 {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return 0
+	case '0' <= c && c <= '9':
+		return 1
+	case 'a' <= c && c <= 'z':
+		return 2
 	}
-	return 3 - digit - upper - lower
+	return 3
 }

@@ -23,8 +23,8 @@ type set struct {
 	reach    int    // the longest stretch with escape sequences in it that is one occurrence
 }
 
-// match is an occurrence of a pattern, or of several that overlap, of which pattern
-// is the one that begins first, the longest of these.
+// match is an occurrence of a pattern, or of several that overlap; pattern is then
+// one of them.
 type match struct {
 	start, end int
 	pattern    int

@@ -104,7 +104,7 @@ func (w *Writer) mask(p []byte, final bool) error {
 	// By far the most Writes hold nothing to mask, and end with a line.
 	if len(w.held) == 0 && 0 < len(p) && len(p) <= blockSize && !s.goesOn[p[len(p)-1]] && w.covered == 0 &&
 		(!s.opts.ansi || w.escape.mode == ground && !hasEscape(p)) {
-		w.found = s.find(w.found[:0], p, true)
+		w.found = s.find(w.found[:0], p, s.names == nil)
 		w.escape.last = int16(p[len(p)-1]) + 1
 		w.err = w.put(s, p, len(p))
 		return w.err
@@ -146,7 +146,7 @@ func (w *Writer) mask(p []byte, final bool) error {
 // chunk masks text, which begins with what is held back, writes what can be told
 // of it, and returns where the rest begins.
 func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, err error) {
-	w.found = s.find(w.found[:0], text, true)
+	w.found = s.find(w.found[:0], text, s.names == nil)
 	hold = len(text)
 	if !final {
 		hold = s.pending(text, 0)
