@@ -26,7 +26,7 @@ func resolve(t *testing.T, o onepassword.ConnectOptions) error {
 	if err != nil {
 		return err
 	}
-	r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 3 * time.Second})
+	r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 15 * time.Second})
 	got, err := r.Resolve(t.Context(), declare(t, "KEY=op://MyApp/Server/SSH_KEY"))
 	if err == nil && got[0].Reveal() != "the key" {
 		t.Error("the value is wrong")
@@ -94,13 +94,13 @@ func TestConnect_TLS(t *testing.T) {
 		want string
 		most time.Duration
 	}{
-		"unknown authority": {onepassword.ConnectOptions{Host: server.URL}, "signed by an unknown authority", time.Second},
-		"another name":      {onepassword.ConnectOptions{Host: "https://localhost:" + port, CA: ca}, "not valid for this host", time.Second},
-		"plain":             {onepassword.ConnectOptions{Host: strings.Replace(vault.URL(), "http:", "https:", 1)}, "does not speak TLS", time.Second},
-		"no certificate":    {onepassword.ConnectOptions{Host: server.URL, CA: []byte("none")}, "no certificate in it", time.Second},
-		"TLS where plain":   {onepassword.ConnectOptions{Host: strings.Replace(server.URL, "https:", "http:", 1)}, "answered 400", time.Second},
-		"no name":           {onepassword.ConnectOptions{Host: "http://no-such-host.invalid"}, "does not resolve", 3 * time.Second},
-		"refused":           {onepassword.ConnectOptions{Host: "http://127.0.0.1:1"}, "the connection was refused", 3 * time.Second},
+		"unknown authority": {onepassword.ConnectOptions{Host: server.URL}, "signed by an unknown authority", 10 * time.Second},
+		"another name":      {onepassword.ConnectOptions{Host: "https://localhost:" + port, CA: ca}, "not valid for this host", 10 * time.Second},
+		"plain":             {onepassword.ConnectOptions{Host: strings.Replace(vault.URL(), "http:", "https:", 1)}, "does not speak TLS", 10 * time.Second},
+		"no certificate":    {onepassword.ConnectOptions{Host: server.URL, CA: []byte("none")}, "no certificate in it", 10 * time.Second},
+		"TLS where plain":   {onepassword.ConnectOptions{Host: strings.Replace(server.URL, "https:", "http:", 1)}, "answered 400", 10 * time.Second},
+		"no name":           {onepassword.ConnectOptions{Host: "http://no-such-host.invalid"}, "does not resolve", 10 * time.Second},
+		"refused":           {onepassword.ConnectOptions{Host: "http://127.0.0.1:1"}, "the connection was refused", 10 * time.Second},
 	} {
 		test.o.Token = token
 		began := time.Now()
