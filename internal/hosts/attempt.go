@@ -3,12 +3,13 @@ package hosts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -66,10 +67,11 @@ func (a *attempt) dial() (net.Conn, error) {
 			return nil, err
 		}
 	}
-	var d net.Dialer
-	var last error
+	// An address that does not answer leaves the others their share of the time.
+	d := net.Dialer{Timeout: a.round.o.Time / time.Duration(max(len(addresses), 1))}
+	var last error = &net.DNSError{Err: "no address", Name: a.target.Host, IsNotFound: true}
 	for _, address := range addresses {
-		conn, err := d.DialContext(a.ctx, "tcp", net.JoinHostPort(address, fmt.Sprint(a.target.port())))
+		conn, err := d.DialContext(a.ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(a.target.port())))
 		if err == nil {
 			return conn, nil
 		}
@@ -95,6 +97,8 @@ func (a *attempt) signers() ([]ssh.Signer, error) {
 	for _, k := range a.round.o.Keys {
 		if s, ok := k.Signer().(ssh.MultiAlgorithmSigner); ok {
 			out = append(out, &watched{s, a})
+		} else {
+			out = append(out, k.Signer())
 		}
 	}
 	return out, nil
@@ -145,6 +149,7 @@ func (h *heard) another() bool {
 func (a *attempt) explain(err error) (Outcome, string) {
 	var dns *net.DNSError
 	var channel *ssh.OpenChannelError
+	var late net.Error
 	var negotiation *ssh.AlgorithmNegotiationError
 	text := err.Error()
 	switch {
@@ -156,7 +161,7 @@ func (a *attempt) explain(err error) (Outcome, string) {
 		return NoCommon, plain(negotiation.Error())
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return NoSuchName, ""
-	case a.ctx.Err() != nil:
+	case a.ctx.Err() != nil, errors.As(err, &late) && late.Timeout():
 		return NoAnswer, ""
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return PortClosed, ""

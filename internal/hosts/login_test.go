@@ -1,9 +1,11 @@
 package hosts
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -230,5 +232,38 @@ func TestLogin_InParallel(t *testing.T) {
 		if r.Outcome != NoAnswer {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+func TestLogin_WithACertificate(t *testing.T) {
+	key := makeKey(t)
+	private, public := hostKey(t, "ed25519")
+	ca, err := ssh.NewSignerFromKey(private)
+	check(t, err)
+	file := filepath.Join(t.TempDir(), "ca")
+	check(t, os.WriteFile(file, ssh.MarshalAuthorizedKey(public), 0o644))
+	s := startServer(t, "127.0.0.1", ed, nil, "TrustedUserCAKeys "+file)
+	cert := &ssh.Certificate{Key: key.Public(), CertType: ssh.UserCert, ValidPrincipals: []string{s.user}, ValidBefore: ssh.CertTimeInfinity}
+	check(t, cert.SignCert(rand.Reader, ca))
+	check(t, key.Certify(ssh.MarshalAuthorizedKey(cert)))
+	if r := Login(t.Context(), []Target{s.target()}, Options{Keys: []*sshagent.Key{key}})[0]; r.Outcome != LoggedIn {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestLogin_NextAddress(t *testing.T) {
+	key := makeKey(t)
+	s := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key})
+	to := s.target()
+	to.Host = "app"
+	for _, addresses := range [][]string{{"127.0.0.3", "127.0.0.2"}, {"127.0.0.2"}} {
+		o := Options{Keys: []*sshagent.Key{key}, Lookup: names(map[string][]string{"app": addresses})}
+		if r := Login(t.Context(), []Target{to}, o)[0]; r.Outcome != LoggedIn {
+			t.Errorf("%+v", r)
+		}
+	}
+	o := Options{Keys: []*sshagent.Key{key}, Lookup: names(map[string][]string{"app": nil})}
+	if r := Login(t.Context(), []Target{to}, o)[0]; r.Outcome != NoSuchName {
+		t.Errorf("%+v", r)
 	}
 }
