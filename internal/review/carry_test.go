@@ -559,6 +559,46 @@ func TestDeploy_Cancelled(t *testing.T) {
 	}
 }
 
+// Cancelled in the last moment, when it is up already.
+func TestDeploy_CancelledWhenUp(t *testing.T) {
+	s := newScene(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.proxy.status = func(string) int { cancel(); return 200 }
+	if _, err := s.review.Carry(ctx, review.Plan{Do: review.Deploy, Number: 12, SHA: githubtest.SHA(12)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.states(), "pr-12=queued,in_progress,success"; got != want {
+		t.Errorf("states %s, want %s", got, want)
+	}
+	s.has(s.comment(12), "is up")
+}
+
+// GitHub fails for a while: the deploy does not wait for each thing it would tell,
+// and what stays is told in the end.
+func TestDeploy_GitHubFailsForAWhile(t *testing.T) {
+	s := newScene(t)
+	began := s.clk.now()
+	s.github.Inject(func(c githubtest.Call) githubtest.Fault {
+		if c.Method == "POST" && s.clk.now().Sub(began) < 2*time.Minute && !strings.HasSuffix(c.Path, "/graphql") {
+			return githubtest.BadGateway
+		}
+		return githubtest.None
+	})
+	s.world.before = func(command string) {
+		if command != "setup" && s.clk.now().Sub(began) > time.Minute+30*time.Second {
+			t.Errorf("%s waited %s for GitHub", command, s.clk.now().Sub(began))
+		}
+		if strings.HasPrefix(command, "setup") {
+			_ = s.clk.sleep(t.Context(), 3*time.Minute)
+		}
+	}
+	out, err := s.review.Carry(t.Context(), review.Plan{Do: review.Deploy, Number: 12, SHA: githubtest.SHA(12)})
+	if err != nil || len(out.Untold) != 1 {
+		t.Errorf("%v, untold %v", err, out.Untold)
+	}
+	s.has(s.comment(12), "is up")
+}
+
 // Killed: the step that comes after ends what was left unfinished.
 func TestEndKilled(t *testing.T) {
 	s := newScene(t)

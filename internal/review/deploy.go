@@ -129,7 +129,7 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 	if p, skipped, err := r.overtaken(ctx, t.plan); skipped || err != nil {
 		return result{Plan: p}, err
 	}
-	t.state(ctx, github.InProgress, "deploying", "")
+	t.passing(ctx, github.InProgress, "deploying")
 	if err := r.boot(ctx, a, config, i); err != nil {
 		return result{}, err
 	}

@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -27,6 +28,7 @@ type teller struct {
 	began      time.Time
 	deployment github.Deployment
 	comments   bool // a comment may be written
+	troubled   bool // GitHub did not answer: only what stays is told from now on
 	untold     problem.List
 }
 
@@ -36,6 +38,10 @@ func (r *Review) teller(p Plan, a App) *teller {
 
 // keep notes what could not be told, each once.
 func (t *teller) keep(err error) {
+	var denied *github.Denied
+	if err != nil && !errors.As(err, &denied) {
+		t.troubled = true // each further attempt would wait as long
+	}
 	for _, p := range problem.Of(err) {
 		known := false
 		for _, k := range t.untold {
@@ -77,8 +83,17 @@ func (t *teller) begin(ctx context.Context) {
 	})
 	t.deployment = d
 	t.keep(err)
-	t.state(ctx, github.Queued, "waiting", "")
-	t.comment(ctx, "is being deployed", "", nil, false)
+	t.passing(ctx, github.Queued, "waiting")
+	if !t.troubled {
+		t.comment(ctx, "is being deployed", "", nil, false)
+	}
+}
+
+// passing sets a state that another follows.
+func (t *teller) passing(ctx context.Context, s github.State, why string) {
+	if !t.troubled {
+		t.state(ctx, s, why, "")
+	}
 }
 
 func (r *Review) environment() string {
@@ -101,6 +116,8 @@ func (t *teller) success(ctx context.Context, url string) {
 	if t.r.GitHub == nil {
 		return
 	}
+	ctx, done := still(ctx)
+	defer done()
 	t.state(ctx, github.Success, "answers at "+t.app.Host, url)
 	if t.deployment.ID != 0 {
 		_, err := t.r.GitHub.Deactivate(ctx, t.r.environment(), t.app.Task(), t.deployment.ID, "overtaken", t.r.Run.URL)
@@ -129,6 +146,8 @@ func (t *teller) failure(ctx context.Context, err error) {
 
 // skipped tells that it was not deployed after all: it was overtaken, or must wait.
 func (t *teller) skipped(ctx context.Context, why string) {
+	ctx, done := still(ctx)
+	defer done()
 	t.state(ctx, github.Inactive, why, "")
 	t.comment(ctx, "is not deployed: "+why, "", nil, false)
 }
@@ -173,10 +192,9 @@ func (t *teller) comment(ctx context.Context, what, url string, failed error, on
 		}
 		return body, true
 	})
-	if err != nil {
-		t.comments = false // the next would be refused as well
-		t.keep(err)
-	}
+	var denied *github.Denied
+	t.comments = !errors.As(err, &denied) // the next would be refused as well
+	t.keep(err)
 }
 
 // body is the comment's text. All of it that is not ours stands as code.
