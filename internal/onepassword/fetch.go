@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -39,10 +40,19 @@ func (r *Resolver) hold(ctx context.Context, f func(context.Context) error) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.deadline)
+	left := r.deadline
+	if until, ok := ctx.Value(untilKey{}).(time.Time); ok {
+		left = min(left, time.Until(until))
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	return f(ctx)
 }
+
+// untilKey is the context's key of the time at which a batch that holds the
+// backend several times has to be done. It is no deadline of the context, so that
+// what runs out of time is told with what it wanted.
+type untilKey struct{}
 
 // fetch fills byKey with every item that is not there yet.
 func (r *Resolver) fetch(ctx context.Context, names []itemName) error {

@@ -98,6 +98,7 @@ func (r *Resolver) Prefetch(ctx context.Context, refs ...Reference) error {
 // item gives one secret a field, in the item's order. An error is a problem.List
 // of all that failed, in the order of declaration, or the context's.
 func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.Secret, error) {
+	ctx = context.WithValue(ctx, untilKey{}, time.Now().Add(r.deadline))
 	var refs []Reference
 	for _, d := range declared {
 		if d.Environment == "" {

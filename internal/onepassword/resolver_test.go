@@ -332,3 +332,33 @@ func TestResolver_ConnectLeavesTheCoreAlone(t *testing.T) {
 		t.Error("the SDK's core was loaded")
 	}
 }
+
+// TestResolver_OneDeadlineForAll: several files that stall share the deadline of
+// the batch.
+func TestResolver_OneDeadlineForAll(t *testing.T) {
+	item := rehearsal.ItemSpec{Title: "Files"}
+	var lines []string
+	for n := range 5 {
+		name := fmt.Sprintf("file%d", n)
+		item.Files = append(item.Files, rehearsal.FileSpec{Name: name, Content: []byte("x")})
+		lines = append(lines, fmt.Sprintf("F%d=op://MyApp/Files/%s", n, name))
+	}
+	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{item}}}})
+	vault.SetFault(func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		stalls := strings.HasSuffix(r.URL.Path, "/content")
+		if stalls {
+			<-r.Context().Done()
+		}
+		return stalls
+	})
+	r = onepassword.NewResolver(r.Backend(), onepassword.Options{Deadline: 1500 * time.Millisecond})
+	began := time.Now()
+	_, err := r.Resolve(t.Context(), declare(t, lines...))
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	list := problem.Of(err)
+	if len(list) != 5 || problem.Status(err) != problem.Refused || !strings.HasPrefix(list[4].Message, "F4 (op://MyApp/Files/file4): ") {
+		t.Errorf("%v", err)
+	}
+}

@@ -98,6 +98,12 @@ func (s *ServiceAccount) Close() error {
 
 func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
 	if err := core.wait(ctx, s.dirs); err != nil {
+		if ctx.Err() != nil {
+			return nil, &Failure{
+				Reason: Unreachable, Message: "1Password's SDK was not compiled in time", Cause: err,
+				Hint: "this machine is slow or busy: `kamal-op cache warm DIR` compiles it once for all runs",
+			}
+		}
 		return nil, err
 	}
 	c, err := sdk.NewClient(ctx, sdk.WithServiceAccountToken(s.token.Reveal()), sdk.WithIntegrationInfo("kamal-op", s.version))
@@ -127,7 +133,8 @@ func (s *ServiceAccount) call(ctx context.Context, what string, f func(ctx conte
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		var own *Failure
+		if ctx.Err() != nil && !errors.As(err, &own) {
 			return &attempt{fatal: true, err: &Failure{Reason: RanOut, Message: "1Password did not answer in time for " + what, Hint: outage, Cause: ctx.Err()}}
 		}
 		return s.failed(what, err)
