@@ -234,7 +234,7 @@ func TestRun_RehearsesTheWalkthrough(t *testing.T) {
 		t.Errorf("%v\n%s", err, d.log.String())
 	}
 	for _, want := range []string{
-		".kamal/secrets:1:9 takes SECRETS from elsewhere than this rehearsal's vault, so NAME=$NAME lines stand in for it",
+		".kamal/secrets:1:1 takes SECRETS from elsewhere than this rehearsal's vault, so NAME=$NAME lines stand in for it",
 		"myapp.example.com answers / through kamal-proxy: 200",
 		"byte for byte as in the vault: DATABASE_PASSWORD, MAILGUN_INGRESS_SIGNING_KEY, RAILS_MASTER_KEY",
 		"escaped, as Kamal's env file does: CHATKIT_PK",
