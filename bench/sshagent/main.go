@@ -1,7 +1,7 @@
 // Command sshagent measures the agent of package sshagent beside OpenSSH's
 // ssh-agent and Go's own signer, in one run on one machine:
 //
-//	go run ./bench/sshagent [-rounds 3] [-time 1s]
+//	go run ./bench/sshagent [-rounds 3] [-time 1s] [-keys ed25519,ecdsa,rsa]
 //
 // The load comes from a process of its own, the same for both agents; this
 // process holds the agent, with every rule of its policy on. Each number is the
@@ -30,13 +30,14 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 3, "rounds of which the best counts")
 	duration := flag.Duration("time", time.Second, "time of a round")
+	keys := flag.String("keys", "ed25519,ecdsa,rsa", "kinds of keys, separated by commas")
 	load := flag.String("load", "", "be the process that makes the load; its job as JSON")
 	flag.Parse()
 	var err error
 	if *load != "" {
 		err = runLoad(*load, os.Stdout)
 	} else {
-		err = run(context.Background(), os.Stdout, *rounds, *duration)
+		err = run(context.Background(), os.Stdout, strings.Split(*keys, ","), *rounds, *duration)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -44,7 +45,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, rounds int, duration time.Duration) error {
+func run(ctx context.Context, out io.Writer, kinds []string, rounds int, duration time.Duration) error {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func run(ctx context.Context, out io.Writer, rounds int, duration time.Duration)
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "\n%-10s %5s  %28s  %28s  %6s\n", "key", "conns", "sshagent sig/s (p50, p99 ms)", "ssh-agent sig/s (p50, p99 ms)", "ratio")
-	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
+	for _, kind := range kinds {
 		if err := compare(ctx, out, dir, kind, rounds, duration); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
