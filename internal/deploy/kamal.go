@@ -150,7 +150,8 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	for _, d := range j.Wanted.Secrets {
 		o.Vaults = append(o.Vaults, d.Ref.Vault)
 	}
-	return broker.Start(ctx, o)
+	// It answers until Kamal is down, also while a cancelled run ends in order.
+	return broker.Start(context.WithoutCancel(ctx), o)
 }
 
 // outputProblem is an error of the run of a child worth telling: that the reader

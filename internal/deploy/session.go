@@ -100,7 +100,9 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 		return err
 	}
 	var err error
-	s.agent, err = sshagent.Start(ctx, sshagent.Options{
+	// The agent outlives a cancellation: Kamal may have to log in once more to
+	// release its lock.
+	s.agent, err = sshagent.Start(context.WithoutCancel(ctx), sshagent.Options{
 		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
 	})
 	return err

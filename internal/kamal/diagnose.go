@@ -22,6 +22,7 @@ var (
 	errorLine = regexp.MustCompile(`ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
 	onHost    = regexp.MustCompile(`[Ee]xecuting on host ([^\s:]+)`)
 	atHost    = regexp.MustCompile(`(?:for (?:user )?|user )[\w.-]+@([\w.:-]+)`)
+	backtrace = regexp.MustCompile(`^(\S+\.rb|<internal:\S+>):\d+:in `)
 	running   = regexp.MustCompile(`(?:INFO|DEBUG|ERROR)?\s*\[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
 )
 
@@ -168,7 +169,7 @@ func Diagnose(lines []string) Failure {
 		}
 	}
 	for _, line := range lines {
-		if line = strings.TrimSpace(escapes.ReplaceAllString(line, "")); line != "" {
+		if line = strings.TrimSpace(escapes.ReplaceAllString(line, "")); line != "" && !backtrace.MatchString(line) {
 			f.Words = append(f.Words, line)
 		}
 	}

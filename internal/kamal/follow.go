@@ -9,7 +9,8 @@ import (
 
 // headlines are the lines with which Kamal begins a part of its work, as its
 // commands print them (lib/kamal/cli/*.rb), and what that part is called here.
-// They begin a line; a hook's is found by its pattern.
+// They begin a line; a hook's is found by its pattern. The release of the lock is
+// none: it comes in the middle of whatever failed.
 var headlines = []struct{ begins, phase string }{
 	{"Ensure Docker is installed...", "docker on the servers"},
 	{"Build and push app image...", "build and push"},
@@ -19,7 +20,6 @@ var headlines = []struct{ begins, phase string }{
 	{"Detect stale containers...", "stale containers"},
 	{"Start container with version ", "boot"},
 	{"Prune old containers and images...", "prune"},
-	{"Releasing the deploy lock...", "release of the deploy lock"},
 }
 
 // hookLine is how Kamal announces a hook (lib/kamal/cli/base.rb, run_hook).

@@ -38,6 +38,9 @@ if kamal_op_program.start_with?("kamal") ||
 
     class StepAside < StandardError; end
 
+    # The run was cancelled. Kamal's own rescue is for a StandardError.
+    class Cancelled < StandardError; end
+
     @lock = Monitor.new
     @aside = []
     @declared = {}
@@ -53,6 +56,7 @@ if kamal_op_program.start_with?("kamal") ||
           known base.method_defined?(:invoke_command), "Thor runs commands otherwise"
           base.prepend(BeforeConnecting)
         end
+        %w[ INT TERM ].each { |signal| trap(signal) { cancel(signal) } }
         part "the last newline of an extracted value" do
           known ::Kamal::Cli::Secrets.private_method_defined?(:return_or_puts), "it prints otherwise"
           ::Kamal::Cli::Secrets.prepend(WholeLine)
@@ -61,6 +65,17 @@ if kamal_op_program.start_with?("kamal") ||
           known defined?(::KAMAL) && instance_method?(::KAMAL.class, :config, 0), "its commander is another"
           ::KAMAL.singleton_class.prepend(FirstUse)
         end
+      end
+
+      # A signal would end Ruby at once, and leave the deploy lock on the server for
+      # ever. As an error in the main thread, where signal handlers run, it is
+      # rescued by Kamal, which releases its lock over the connection it has. A
+      # second signal must not disturb that: who sends it will kill in the end.
+      def cancel(signal)
+        return if @cancelled
+
+        @cancelled = true
+        raise Cancelled, "the run was cancelled (SIG#{signal})"
       end
 
       # Once in a process, before deploy.yml is read.
