@@ -23,11 +23,6 @@ type coreLoader struct {
 	from    string // the directory whose cache served, "" where it was compiled
 }
 
-// Prewarm begins to load the SDK's core in the background, so that it overlaps
-// with what does not need it. It is compiled; the method of a ServiceAccount looks
-// for a compiled one first.
-func Prewarm() { core.start(nil) }
-
 // start begins to load the core, once in a process: from the first of the
 // directories that has it compiled for this machine, or else by compiling it.
 func (c *coreLoader) start(dirs []string) {
