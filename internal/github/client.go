@@ -20,6 +20,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -204,5 +205,5 @@ func each[T any](list func(github.ListOptions) ([]T, *github.Response, error), s
 		}
 		opts.Page = resp.NextPage
 	}
-	return fmt.Errorf("the list has more than 1000 pages")
+	return errors.New("the list has more than 1000 pages")
 }

@@ -2,6 +2,7 @@ package github_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -103,7 +104,7 @@ func TestComment_LostAnswerAndLaggingList(t *testing.T) {
 		s.HideNewComments(lists)
 		lost := false
 		s.Inject(func(call githubtest.Call) githubtest.Fault {
-			if call.Method == "POST" && !lost && strings.Contains(call.Path, "comments") {
+			if call.Method == http.MethodPost && !lost && strings.Contains(call.Path, "comments") {
 				lost = true
 				return githubtest.BadGatewayDone
 			}

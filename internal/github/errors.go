@@ -32,15 +32,15 @@ var (
 	writeAdmin       = need{"administration", "write"}
 )
 
-// A Denied is the cause of a problem where GitHub refused for want of a
+// A DeniedError is the cause of a problem where GitHub refused for want of a
 // permission; for errors.As.
-type Denied struct {
+type DeniedError struct {
 	Doing      string // what was to be done
 	Permission string // what a workflow's permissions would have to say, "deployments: write"
 	Status     int    // 401, 403 or 404
 }
 
-func (d *Denied) Error() string { return d.Doing + ": needs " + d.Permission }
+func (d *DeniedError) Error() string { return d.Doing + ": needs " + d.Permission }
 
 // IsMissing says that err is GitHub's 404: there is no such thing, or the token
 // may not see it.
@@ -135,7 +135,7 @@ func (c *Client) tellResponse(p *problem.Problem, r *github.ErrorResponse, doing
 		p.Details = append(p.Details, strings.TrimSpace(clean(strings.Join([]string{e.Resource, e.Field, e.Code, e.Message}, " "))))
 	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound {
-		p.Cause = errors.Join(&Denied{Doing: doing, Permission: needs.String(), Status: status}, r)
+		p.Cause = errors.Join(&DeniedError{Doing: doing, Permission: needs.String(), Status: status}, r)
 	}
 }
 

@@ -26,11 +26,11 @@ type Run struct {
 type Over int
 
 const (
-	// Unknown: GitHub does not say, the run is gone, or the token may not see it.
+	// Unknown is what GitHub does not say: the run is gone, or the token may not see it.
 	Unknown Over = iota
-	// Alive: it has not ended, or one of the jobs it may be has not.
+	// Alive is a run that has not ended, or of which one of the jobs it may be has not.
 	Alive
-	// Ended: nothing of it runs any more.
+	// Ended is a run of which nothing runs any more.
 	Ended
 )
 

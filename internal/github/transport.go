@@ -116,7 +116,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		backoff := min(firstBackoff<<(failures-1), longestWait)
-		backoff += rand.N(backoff/4 + 1) // several jobs of one run should not come back together
+		// Several jobs of one run should not come back together.
+		backoff += rand.N(backoff/4 + 1) //nolint:gosec // nothing secret depends on it
 		if waitErr := t.wait(ctx, err.Error(), backoff); waitErr != nil {
 			var limit *limitError
 			if errors.As(waitErr, &limit) {

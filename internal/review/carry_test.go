@@ -502,7 +502,7 @@ func TestDeploy_NotReady(t *testing.T) {
 	})
 	t.Run("a name without an address", func(t *testing.T) {
 		s := newScene(t)
-		s.review.Project.Ready.Transport = nil
+		s.review.Project.Transport = nil
 		s.review.Project.Host = "nowhere.invalid"
 		s.review.Project.Timeout = time.Second
 		_, err := s.review.Carry(t.Context(), review.Plan{Do: review.Deploy, Number: 12, SHA: githubtest.SHA(12)})
@@ -519,7 +519,7 @@ func TestDeploy_NotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		tr := &http.Transport{DisableKeepAlives: true}
-		s.review.Project.Ready.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		s.review.Project.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 			r.URL.Host, r.URL.Scheme = to.Host, "https"
 			return tr.RoundTrip(r)
 		})
@@ -579,7 +579,7 @@ func TestDeploy_GitHubFailsForAWhile(t *testing.T) {
 	s := newScene(t)
 	began := s.clk.now()
 	s.github.Inject(func(c githubtest.Call) githubtest.Fault {
-		if c.Method == "POST" && s.clk.now().Sub(began) < 2*time.Minute && !strings.HasSuffix(c.Path, "/graphql") {
+		if c.Method == http.MethodPost && s.clk.now().Sub(began) < 2*time.Minute && !strings.HasSuffix(c.Path, "/graphql") {
 			return githubtest.BadGateway
 		}
 		return githubtest.None
@@ -776,7 +776,7 @@ func TestSweep(t *testing.T) {
 	if got := s.world.productions(); got != production {
 		t.Errorf("production changed:\n%s\nwas\n%s", got, production)
 	}
-	for n := 0; n <= 10; n++ {
+	for n := range 11 {
 		if left := s.world.of(fmt.Sprintf("shop-pr-%d", n)); left != "" {
 			t.Errorf("left of %d:\n%s", n, left)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/github"
@@ -68,7 +69,7 @@ func (r *Review) Build(ctx context.Context, p Plan) (Outcome, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := r.Project.Safety.Check(a, config, production); err != nil {
+	if err := r.Project.Check(a, config, production); err != nil {
 		return out, err
 	}
 	return out, r.kamal(ctx, a, "Build "+a.Service, "build", "push")
@@ -109,7 +110,7 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	if err := r.Project.Safety.Check(a, config, production); err != nil {
+	if err := r.Project.Check(a, config, production); err != nil {
 		return result{}, err
 	}
 	i, err := r.inventory(ctx, config.Hosts, production)
@@ -149,7 +150,7 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 // boot creates what the preview needs, and deploys it.
 func (r *Review) boot(ctx context.Context, a App, config Resolved, i Inventory) error {
 	there, known := i.Find(a.Number)
-	own := r.Project.Safety.own(config)
+	own := r.Project.own(config)
 	command := "deploy"
 	if !known && len(own) == len(config.Accessories) {
 		// Boots every accessory there is: only where all are the preview's own.
@@ -204,7 +205,7 @@ func (r *Review) tasks(ctx context.Context, a App, list []Task, inAccessories bo
 		if (task.Accessory != "") != inAccessories {
 			continue
 		}
-		command := strings.NewReplacer("{number}", fmt.Sprint(a.Number), "{service}", a.Service,
+		command := strings.NewReplacer("{number}", strconv.Itoa(a.Number), "{service}", a.Service,
 			"{database}", strings.ReplaceAll(a.Service, "-", "_")).Replace(task.Command)
 		args := []string{"app", "exec", "--reuse", command}
 		if inAccessories {
@@ -251,7 +252,7 @@ func silent(i Inventory) error {
 	var list problem.List
 	for _, host := range keys(i.Silent) {
 		list = append(list, &problem.Problem{
-			Message: fmt.Sprintf("%s did not say what is there", host), Details: said(i.Silent[host]),
+			Message: host + " did not say what is there", Details: said(i.Silent[host]),
 			Hint: "can it be reached, and does Docker run there?", Status: problem.Found, Cause: i.Silent[host],
 		})
 	}

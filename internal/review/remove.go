@@ -128,7 +128,7 @@ func (p Project) checkNames(a App, config Resolved) error {
 
 // partly is the problem of a removal that was not done, or not wholly.
 func partly(a App, why string, err error) error {
-	message := fmt.Sprintf("%s is not removed", a.Service)
+	message := a.Service + " is not removed"
 	if why != "" {
 		message += ": " + why
 	}

@@ -47,7 +47,7 @@ func (c *checker) file() string { return "config/deploy." + c.app.Destination + 
 
 func (c *checker) names() {
 	if c.is.Service != c.app.Service {
-		c.add(fmt.Sprintf(`write service: <%%= ENV["REVIEW_SERVICE"] %%> in %s`, c.file()),
+		c.add(`write service: <%= ENV["REVIEW_SERVICE"] %> in `+c.file(),
 			"the preview's service is %s, not %s", short(c.is.Service), c.app.Service)
 	}
 	if c.is.Destination != c.app.Destination {
@@ -60,7 +60,7 @@ func (c *checker) names() {
 }
 
 func (c *checker) hosts() {
-	hint := fmt.Sprintf(`write host: <%%= ENV["REVIEW_HOST"] %%> under proxy in %s`, c.file())
+	hint := `write host: <%= ENV["REVIEW_HOST"] %> under proxy in ` + c.file()
 	taken := map[string]string{}
 	if c.production != nil {
 		for of, p := range c.production.proxies() {

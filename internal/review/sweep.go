@@ -61,7 +61,7 @@ func (s Sweeping) judge(i Inventory, open []github.PullRequest, pushed map[int]t
 		case s.Keep != "" && has(pr, s.Keep):
 			v.Why = "it has the label that keeps it"
 		case s.TTL > 0 && !last.IsZero() && age > s.TTL:
-			v.Remove, v.Why = true, fmt.Sprintf("no push for %s", days(age))
+			v.Remove, v.Why = true, "no push for "+days(age)
 		default:
 			v.Why = "open"
 			if p.Running() {

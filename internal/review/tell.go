@@ -38,7 +38,7 @@ func (r *Review) teller(p Plan, a App) *teller {
 
 // keep notes what could not be told, each once.
 func (t *teller) keep(err error) {
-	var denied *github.Denied
+	var denied *github.DeniedError
 	if err != nil && !errors.As(err, &denied) {
 		t.troubled = true // each further attempt would wait as long
 	}
@@ -192,7 +192,7 @@ func (t *teller) comment(ctx context.Context, what, url string, failed error, on
 		}
 		return body, true
 	})
-	var denied *github.Denied
+	var denied *github.DeniedError
 	t.comments = !errors.As(err, &denied) // the next would be refused as well
 	t.keep(err)
 }

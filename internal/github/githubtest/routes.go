@@ -46,14 +46,14 @@ func (s *Server) listPulls(r *request) answer {
 }
 
 func (s *Server) getPull(r *request) answer {
-	if p, ok := s.pulls[r.number(0)]; ok {
+	if p, ok := s.pulls[r.number()]; ok {
 		return answer{status: http.StatusOK, body: p}
 	}
 	return notFound()
 }
 
 func (s *Server) listComments(r *request) answer {
-	n := r.number(0)
+	n := r.number()
 	if s.pulls[n] == nil && !s.issues[n] {
 		return notFound()
 	}
@@ -80,7 +80,7 @@ func checkBody(body string) (answer, bool) {
 }
 
 func (s *Server) createComment(r *request) answer {
-	n := r.number(0)
+	n := r.number()
 	var in github.IssueComment
 	if !r.decode(&in) {
 		return refuse(http.StatusBadRequest, "Problems parsing JSON")
@@ -117,7 +117,7 @@ func (s *Server) findComment(id int64) (*github.IssueComment, int) {
 }
 
 func (s *Server) editComment(r *request) answer {
-	c, _ := s.findComment(r.id(0))
+	c, _ := s.findComment(r.id())
 	var in github.IssueComment
 	switch {
 	case c == nil:
@@ -137,7 +137,7 @@ func (s *Server) editComment(r *request) answer {
 }
 
 func (s *Server) deleteComment(r *request) answer {
-	c, n := s.findComment(r.id(0))
+	c, n := s.findComment(r.id())
 	if c == nil {
 		return notFound()
 	}
@@ -148,7 +148,7 @@ func (s *Server) deleteComment(r *request) answer {
 var reactionKinds = []string{"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"}
 
 func (s *Server) react(r *request) answer {
-	c, _ := s.findComment(r.id(0))
+	c, _ := s.findComment(r.id())
 	var in github.Reaction
 	switch {
 	case c == nil:
@@ -240,7 +240,7 @@ func (s *Server) findDeployment(id int64) *Deployment {
 }
 
 func (s *Server) listStatuses(r *request) answer {
-	d := s.findDeployment(r.id(0))
+	d := s.findDeployment(r.id())
 	if d == nil {
 		return notFound()
 	}
@@ -254,7 +254,7 @@ func (s *Server) listStatuses(r *request) answer {
 var states = []string{"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}
 
 func (s *Server) createStatus(r *request) answer {
-	d := s.findDeployment(r.id(0))
+	d := s.findDeployment(r.id())
 	var in github.DeploymentStatusRequest
 	switch {
 	case d == nil:
@@ -304,7 +304,7 @@ func (s *Server) permission(r *request) answer {
 }
 
 func (s *Server) getRun(r *request) answer {
-	if run, ok := s.runs[r.id(0)]; ok {
+	if run, ok := s.runs[r.id()]; ok {
 		return answer{status: http.StatusOK, body: run}
 	}
 	return notFound()

@@ -164,12 +164,13 @@ type request struct {
 	body  []byte
 }
 
-func (r *request) number(i int) int {
-	n, _ := strconv.Atoi(r.args[i])
+// number is what the route's pattern caught first.
+func (r *request) number() int {
+	n, _ := strconv.Atoi(r.args[0])
 	return n
 }
 
-func (r *request) id(i int) int64 { return int64(r.number(i)) }
+func (r *request) id() int64 { return int64(r.number()) }
 
 // decode reads the body; false where it is no JSON.
 func (r *request) decode(v any) bool { return json.Unmarshal(r.body, v) == nil }
