@@ -25,6 +25,34 @@ type ansiBuffers struct {
 	marks  []mark
 }
 
+// quiet reports whether text can be masked, and held back from hold on, as if
+// escape sequences were nothing but text. Almost always they can: where one
+// stands, there are few pairs of characters that are next to each other in a value.
+func (w *Writer) quiet(s *set, text []byte, hold int) bool {
+	if !s.opts.ansi {
+		return true
+	}
+	if w.escape.mode != ground || len(w.coveredMarks) > 0 || bytes.IndexByte(text, backspace) >= 0 {
+		return false
+	}
+	end := 0
+	for {
+		n := bytes.IndexByte(text[end:], esc)
+		if n < 0 {
+			return end == 0 || end < hold
+		}
+		at := end + n
+		for end = at; end < len(text) && text[end] == esc; {
+			if end = endOfCSI(text, end); end == 0 {
+				return false
+			}
+		}
+		if end == len(text) || at > 0 && s.pairs.has(uint32(text[at-1])|uint32(text[end])<<8) {
+			return false
+		}
+	}
+}
+
 // chunkANSI is chunk for a text that may hold escape sequences. What is seen
 // without them was found already, and would be held from hold on.
 func (w *Writer) chunkANSI(s *set, text []byte, hold int, final bool) (int, error) {

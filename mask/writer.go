@@ -1,7 +1,6 @@
 package mask
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -103,7 +102,7 @@ func (w *Writer) mask(p []byte, final bool) error {
 	}
 	// By far the most Writes hold nothing to mask, and end with a line.
 	if len(w.held) == 0 && 0 < len(p) && len(p) <= blockSize && !s.goesOn[p[len(p)-1]] && w.covered == 0 &&
-		(!s.opts.ansi || w.escape.mode == ground && !hasEscape(p)) {
+		w.quiet(s, p, len(p)) {
 		w.found = s.find(w.found[:0], p, s.names == nil)
 		w.escape.last = int16(p[len(p)-1]) + 1
 		w.err = w.put(s, p, len(p))
@@ -151,7 +150,7 @@ func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, err error) {
 	if !final {
 		hold = s.pending(text, 0)
 	}
-	if s.opts.ansi && (w.escape.mode != ground || len(w.coveredMarks) > 0 || hasEscape(text)) {
+	if !w.quiet(s, text, hold) {
 		return w.chunkANSI(s, text, hold, final)
 	}
 	if hold > 0 {
@@ -201,10 +200,4 @@ func (w *Writer) emit(out []byte) error {
 		err = io.ErrShortWrite
 	}
 	return err
-}
-
-// hasEscape reports whether text may hold what escape sequences or overstriking
-// are made of.
-func hasEscape(text []byte) bool {
-	return bytes.IndexByte(text, esc) >= 0 || bytes.IndexByte(text, backspace) >= 0
 }

@@ -250,7 +250,7 @@ func report(name string, all []*measured) {
 
 // building reports time and memory until the first Write.
 func building(random *rand.Rand) {
-	fmt.Print("\nBuilding: all Adds and the first Write\n\n| secrets | patterns | ms | MB |\n|---|---|---|---|\n")
+	fmt.Print("\nBuilding: all Adds and the first Write\n\n| secrets | patterns | ms of processor time | MB |\n|---|---|---|---|\n")
 	for _, c := range []struct {
 		name    string
 		secrets []string
@@ -268,7 +268,7 @@ func building(random *rand.Rand) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			start := time.Now()
+			start := cpu()
 			m := mask.New(c.opts...)
 			for _, s := range c.secrets {
 				m.Add(s)
@@ -277,7 +277,7 @@ func building(random *rand.Rand) {
 			if _, err := w.Write([]byte("x\n")); err != nil {
 				panic(err)
 			}
-			best = min(best, time.Since(start))
+			best = min(best, cpu()-start)
 			patterns = m.Patterns()
 			runtime.GC()
 			runtime.ReadMemStats(&after)
