@@ -79,7 +79,7 @@ func (f *failures) add(d Declaration, err error) {
 		}
 		shared := false
 		for n := range f.groups {
-			if g := &f.groups[n]; cause != nil && g.cause == cause {
+			if g := &f.groups[n]; cause != nil && sameCause(g.cause, cause) {
 				g.declared = append(g.declared, d)
 				shared = true
 			}
@@ -88,6 +88,17 @@ func (f *failures) add(d Declaration, err error) {
 			f.groups = append(f.groups, failureGroup{cause, p, []Declaration{d}})
 		}
 	}
+}
+
+// sameCause says whether two causes are one: the same problem, or failures of a
+// backend that say the same.
+func sameCause(a, b error) bool {
+	if a == b {
+		return true
+	}
+	first, ok := a.(*Failure)
+	second, also := b.(*Failure)
+	return ok && also && first.Reason == second.Reason && first.Message == second.Message
 }
 
 func (f *failures) list() error {

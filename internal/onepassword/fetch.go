@@ -267,7 +267,8 @@ func (r *Resolver) listVaults(ctx context.Context) ([]Vault, error) {
 	if l == nil {
 		l = &listed[Vault]{}
 		l.all, l.err = r.backend.Vaults(ctx)
-		if errors.Is(l.err, context.Canceled) {
+		if l.err != nil && ctx.Err() != nil {
+			// Whoever has more time may ask again.
 			return nil, l.err
 		}
 		r.mu.Lock()
@@ -284,7 +285,8 @@ func (r *Resolver) listItems(ctx context.Context, vaultID string) ([]Overview, e
 	if l == nil {
 		l = &listed[Overview]{}
 		l.all, l.err = r.backend.Items(ctx, vaultID)
-		if errors.Is(l.err, context.Canceled) {
+		if l.err != nil && ctx.Err() != nil {
+			// Whoever has more time may ask again.
 			return nil, l.err
 		}
 		r.mu.Lock()
