@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -118,13 +117,21 @@ func (b *Broker) judge(ctx context.Context, c *check) *judge {
 	}
 	for _, h := range c.Secrets {
 		j.held[h.Name] = h
-		for _, t := range h.Failed {
-			if t.How == "depends" && j.uses(h.Name) {
-				j.roots[t.Detail] = true
-			}
-		}
+	}
+	for _, u := range c.Used {
+		j.mark(u.Name)
 	}
 	return j
+}
+
+// mark notes what a name that the configuration uses failed for, at any remove.
+func (j *judge) mark(name string) {
+	for _, t := range j.held[name].Failed {
+		if t.How == "depends" && !j.roots[t.Detail] {
+			j.roots[t.Detail] = true
+			j.mark(t.Detail)
+		}
+	}
 }
 
 func (j *judge) uses(name string) bool {
@@ -306,9 +313,4 @@ func (j *judge) tellEscapes() {
 			})
 		}
 	}
-}
-
-// byPlace orders problems as they stand in the files.
-func byPlace(a, b *problem.Problem) int {
-	return cmp.Or(strings.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
 }

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -146,72 +145,4 @@ func (b *Broker) fetch(ctx context.Context, fetch kamal.Part) []fetched {
 		put(w, path, f.Value.Reveal())
 	}
 	return all
-}
-
-// Preflight reads, without starting anything, what the secrets that deploy.yml
-// uses will need of the vault, and tells what is wrong with it: fields that are
-// not there, or empty. Kamal would come upon the same, later and one at a time.
-func (b *Broker) Preflight(ctx context.Context) problem.List {
-	project := b.o.Project
-	if project == nil || project.Secrets == nil || project.Config == nil || b.o.Vault == nil {
-		return nil
-	}
-	j := &judge{b: b, ctx: ctx, files: project.Secrets, fetches: map[problem.Place][]fetched{}}
-	var problems problem.List
-	told := map[string]bool{}
-	tell := func(p *problem.Problem) {
-		if key := p.Error(); !told[key] {
-			told[key] = true
-			problems = append(problems, p)
-		}
-	}
-	for _, name := range project.Config.Used() {
-		d, ok := project.Secrets.Lookup(name)
-		if !ok {
-			continue
-		}
-		for _, part := range j.sources(d, 0) {
-			for _, w := range part.Wanted {
-				if _, err := b.wanted(ctx, w); err != nil {
-					for _, p := range problem.Of(err) {
-						at := *p
-						at.Place = w.Place
-						tell(&at)
-					}
-				}
-			}
-		}
-		if len(d.Parts) != 1 || slices.Contains(b.o.AllowEmpty, name) {
-			continue
-		}
-		if value, from, known := j.expected(d, d.Parts[0], 0); known && value == "" {
-			p := problem.Newf("%s is empty: %s has no value", name, from)
-			p.Hint = "fill the field in 1Password, or allow it with --allow-empty " + name
-			p.Place = d.Place
-			tell(p)
-		}
-	}
-	slices.SortStableFunc(problems, byPlace)
-	return problems
-}
-
-// sources are the parts that a definition's value comes from: its own, and those
-// of what it takes from other names of the file.
-func (j *judge) sources(d kamal.Definition, depth int) []kamal.Part {
-	if depth > 10 {
-		return nil
-	}
-	parts := d.Parts
-	for _, part := range d.Parts {
-		names := part.Variables
-		if part.Kind == kamal.PassThrough {
-			names = []string{part.Name}
-		}
-		for _, name := range names {
-			if earlier, ok := j.files.Before(d, name); ok {
-				parts = append(parts[:len(parts):len(parts)], j.sources(earlier, depth+1)...)
-			}
-		}
-	}
-	return parts
 }

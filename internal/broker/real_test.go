@@ -159,6 +159,7 @@ func TestKamal_whatStopsIt(t *testing.T) {
 			{"an empty pass-through", "A=$NOT_SET\n", "A: $NOT_SET is not set", "--secret NOT_SET="},
 			{"a composed line without a part", "A=x:$NOT_SET@y\n", "A: $NOT_SET is not set", ""},
 			{"a variable of another file", "A=$(kamal secrets extract A $SECRETS)\n", "A: its command is not used as it should be: $SECRETS is not set", "each secrets file"},
+			{"a chain of names", "X=$(op read op://MyApp/Production/AA)\nY=$X\nA=a-$Y\n", "X: its command failed, exit status 1", "A"},
 			{"a literal that is empty", "A=\n", "A is empty", ""},
 		} {
 			t.Run(test.name, func(t *testing.T) {
@@ -431,21 +432,5 @@ end.enable
 	}
 	if _, output, status = r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "what Kamal holds is not what op://MyApp/Production/A has") {
 		t.Errorf("status %d\n%s", status, output)
-	}
-}
-
-func TestKamal_preflight(t *testing.T) {
-	r := start(t, map[string]string{
-		"config/deploy.yml": deployYML("A", "B", "C", "D"),
-		".kamal/secrets": "S=$(kamal secrets fetch --adapter 1password --account a --from MyApp/Production A BB)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract BB $S)\n" +
-			"C=$(op read op://MyApp/Production/EMPTY)\nD=$(cat x)\nUNUSED=$(op read op://MyApp/Production/UNUSED)\n",
-	}, map[string]item{"Production": {"A": "1", "B": "2", "EMPTY": ""}})
-	var got []string
-	for _, p := range r.Preflight(t.Context()) {
-		got = append(got, p.Error())
-	}
-	if len(got) != 2 || !strings.HasPrefix(got[0], ".kamal/secrets:1:3: ") || !strings.Contains(got[0], "BB") ||
-		got[1] != ".kamal/secrets:4:1: C is empty: op://MyApp/Production/EMPTY has no value" {
-		t.Errorf("%q", got)
 	}
 }
