@@ -108,12 +108,12 @@ func (c *scene) action(inputs map[string]string) (*step, result) {
 		own = append(own, variable+"="+s.env[variable])
 	}
 	for from, to := range map[string]string{
-		"/var/run/docker.sock":                         "/var/run/docker.sock",
-		s.temp:                                         "/github/runner_temp",
-		filepath.Join(s.temp, "_github_home"):          "/github/home",
+		"/var/run/docker.sock":                "/var/run/docker.sock",
+		s.temp:                                "/github/runner_temp",
+		filepath.Join(s.temp, "_github_home"): "/github/home",
 		filepath.Join(s.temp, "_github_workflow"):      "/github/workflow",
 		filepath.Join(s.temp, "_runner_file_commands"): "/github/file_commands",
-		c.project.Dir:                                  "/github/workspace",
+		c.project.Dir: "/github/workspace",
 	} {
 		args = append(args, "-v", from+":"+to)
 	}
