@@ -434,3 +434,16 @@ end.enable
 		t.Errorf("status %d\n%s", status, output)
 	}
 }
+
+// A secret may be longer than a variable of a child can be.
+func TestKamal_longSecret(t *testing.T) {
+	bothOrders(t, func(t *testing.T, order string) {
+		long := strings.Repeat("x$A'\"", 60_000)
+		r := start(t, map[string]string{"config/deploy.yml": deployYML("A", "B"), ".kamal/secrets": "A=$A\nB=$(printenv C)\n"}, nil,
+			declare(map[string]string{"A": long, "C": "value-c"}))
+		h, output, status := r.kamal(order, "config")
+		if status != 0 || h.secrets["A"] != long || h.secrets["B"] != "value-c" {
+			t.Errorf("status %d, %d bytes, B %q\n%.2000s", status, len(h.secrets["A"]), h.secrets["B"], output)
+		}
+	})
+}

@@ -411,7 +411,7 @@ if kamal_op_program.start_with?("kamal") ||
         return keep("") if blocked?(command)
 
         line, env = shell(command)
-        env = KamalOp.declared.reject { |_, value| value.include?("\0") }.merge(env, SECRET => @name)
+        env = environment.merge(env, SECRET => @name)
         output = IO.popen(env, line, &:read).force_encoding(Encoding::UTF_8)
         if $?.exitstatus == 127
           fail!("missing", line[/\S+/])
@@ -442,6 +442,8 @@ if kamal_op_program.start_with?("kamal") ||
           fail!("error", "`kamal secrets #{words[1]}` gives nothing#{", --account may be missing" if words[1] == "fetch" && words.none? { |w| w.start_with?("--account") }}")
           keep("")
         end
+      rescue Cancelled
+        raise
       rescue SystemExit
         fail!("usage", unset(command))
         keep("")
@@ -473,6 +475,13 @@ if kamal_op_program.start_with?("kamal") ||
         # gsub would look into values that are no UTF-8.
         def replace(text)
           text.split(/(\u{F8E6}\d+\u{F8E7})/).map { |piece| (kept = token(piece)) ? yield(kept) : piece }.join
+        end
+
+        # The declared secrets, for a command that reads its environment, such as
+        # printenv. The system has room for two megabytes of it, 128 KiB a variable.
+        def environment
+          room = 1 << 20
+          KamalOp.declared.select { |_, value| !value.include?("\0") && value.bytesize < 100_000 && (room -= value.bytesize) > 0 }
         end
 
         def fail!(how, detail) = @failed << { how: how, detail: detail.to_s.scrub }
