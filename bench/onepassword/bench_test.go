@@ -142,7 +142,7 @@ func resolve(url, token string, declared []onepassword.Declaration) error {
 	if err != nil {
 		return err
 	}
-	defer backend.Close() //nolint:errcheck // it never fails
+	defer backend.Close()
 	secrets, err := onepassword.NewResolver(backend, onepassword.Options{}).Resolve(noContext(), declared)
 	if err == nil && len(secrets) != len(declared) {
 		return fmt.Errorf("%d secrets of %d", len(secrets), len(declared))

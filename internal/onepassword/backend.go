@@ -4,7 +4,7 @@ import "context"
 
 // A Backend is where items come from. Its methods may be called from several
 // goroutines. They retry what is transient until the context ends, and an error
-// of theirs is a *Failure (or the context's).
+// of theirs is a *BackendError (or the context's).
 type Backend interface {
 	// Name is what the backend is called in a message: "1Password Connect at
 	// http://connect:8080", "1Password".

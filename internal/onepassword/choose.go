@@ -74,8 +74,7 @@ func (f *Field) is(name string) bool {
 	if f.ID == name || strings.EqualFold(f.Label, name) {
 		return true
 	}
-	switch f.Purpose {
-	case "NOTES":
+	if f.Purpose == "NOTES" {
 		// An empty note does not stand in the way of a field that is called notes.
 		return strings.EqualFold(name, "notesPlain") || strings.EqualFold(name, "notes") && f.Value.Len() > 0
 	}
@@ -96,15 +95,11 @@ func (i *Item) isFile(f *Field) bool {
 }
 
 func (i *Item) describe(c chosen) string {
-	id, label, section := "", "", ""
+	var id, text, section string
 	if c.field != nil {
-		id, label, section = c.field.ID, c.field.Label, c.field.Section
+		id, text, section = c.field.ID, quote(c.field.Label), c.field.Section
 	} else {
-		id, label, section = c.file.ID, c.file.Name, c.file.Section
-	}
-	text := quote(label)
-	if c.file != nil {
-		text = "file " + text
+		id, text, section = c.file.ID, "file "+quote(c.file.Name), c.file.Section
 	}
 	if !ownSection(section) {
 		s := i.section(section)
@@ -306,7 +301,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 	}
 	if len(secrets) == 0 && len(problems) == 0 && !d.Optional {
 		problems = append(problems, &problem.Problem{
-			Message: fmt.Sprintf("%s: the item has no field with a value", text),
+			Message: text + ": the item has no field with a value",
 			Hint:    "add a field to the item for each secret, labelled with the secret's name", Status: problem.Found,
 		})
 	}

@@ -292,7 +292,7 @@ func (c *Connect) ReadFile(ctx context.Context, item *Item, file File) ([]byte, 
 
 // Environment refuses: Connect has no Environments.
 func (c *Connect) Environment(context.Context, string) ([]Variable, error) {
-	return nil, &Failure{
+	return nil, &BackendError{
 		Reason: Unsupported, Message: "1Password Connect does not serve Environments",
 		Hint: "use a service account that may read the Environment, or put the variables into an item",
 	}
@@ -325,7 +325,7 @@ func (c *Connect) do(ctx context.Context, what string, limit int64, read func([]
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return ctx.Err()
 		}
-		return &Failure{Reason: RanOut, Message: c.Name() + " was not asked for " + what + " before the time ran out", Hint: serverLogs, Cause: ctx.Err()}
+		return &BackendError{Reason: RanOut, Message: c.Name() + " was not asked for " + what + " before the time ran out", Hint: serverLogs, Cause: ctx.Err()}
 	}
 	for i := range path {
 		path[i] = url.PathEscape(path[i])
@@ -341,7 +341,7 @@ func (c *Connect) try(ctx context.Context, what string, limit int64, target stri
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		return &attempt{fatal: true, err: &Failure{Reason: Broken, Message: "no request can be made of the address", Cause: err}}
+		return &attempt{fatal: true, err: &BackendError{Reason: Broken, Message: "no request can be made of the address", Cause: err}}
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
 	req.Header.Set("Accept", "application/json, application/octet-stream")
@@ -350,7 +350,7 @@ func (c *Connect) try(ctx context.Context, what string, limit int64, target stri
 	if err != nil {
 		return c.unreachable(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	if resp.StatusCode != http.StatusOK {
 		return c.refused(what, resp)
 	}
@@ -382,7 +382,7 @@ func (c *Connect) refused(what string, resp *http.Response) *attempt {
 			said = ": " + c.clean(message.Message)
 		}
 	}
-	f := &Failure{Message: fmt.Sprintf("%s answered %d for %s%s", c.Name(), resp.StatusCode, what, said)}
+	f := &BackendError{Message: fmt.Sprintf("%s answered %d for %s%s", c.Name(), resp.StatusCode, what, said)}
 	a := &attempt{err: f}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
@@ -432,7 +432,7 @@ func (c *Connect) clean(s string) string {
 
 // unreachable tells an error of the transport.
 func (c *Connect) unreachable(err error) *attempt {
-	f := &Failure{Reason: Unreachable, Cause: err, Hint: "is this the address of a Connect server?"}
+	f := &BackendError{Reason: Unreachable, Cause: err, Hint: "is this the address of a Connect server?"}
 	a := &attempt{err: f}
 	var dns *net.DNSError
 	var unknown x509.UnknownAuthorityError
@@ -492,14 +492,14 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-func broken(what, how string, cause error) *Failure {
-	return &Failure{
+func broken(what, how string, cause error) *BackendError {
+	return &BackendError{
 		Reason: Broken, Message: what + " that came back " + how, Cause: cause,
 		Hint: "is this the address of a Connect server, with nothing between that changes its answers?",
 	}
 }
 
-func tooLarge(what string, limit int64) *Failure {
+func tooLarge(what string, limit int64) *BackendError {
 	return broken(what, fmt.Sprintf("is larger than %d MiB", limit>>20), nil)
 }
 

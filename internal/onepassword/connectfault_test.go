@@ -132,10 +132,10 @@ func TestConnect_Faults(t *testing.T) {
 		{ID: id("two"), Title: "two", Fields: []rehearsal.FieldSpec{{Label: "B", Value: "right value B\n"}}},
 	}}}
 	declared := declare(t, "A=op://MyApp/one/A", "B=op://MyApp/two/B")
-	run := func(t *testing.T, f fault, at int, ever bool) (map[string]string, error, int) {
+	run := func(t *testing.T, f fault, at int, ever bool) (map[string]string, int, error) {
 		vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{Vaults: vaults})
 		if err != nil {
-			return nil, err, 0
+			return nil, 0, err
 		}
 		// Requests are told apart by what they ask for, not by their number: a try
 		// more on a busy machine must not move the fault to another request.
@@ -152,7 +152,7 @@ func TestConnect_Faults(t *testing.T) {
 			Host: vault.URL(), Token: mask.NewSecret("token", vault.Token()), Timeout: time.Second, Concurrency: 1,
 		})
 		if err != nil {
-			return nil, err, 0
+			return nil, 0, err
 		}
 		r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 4 * time.Second})
 		got, err := r.Resolve(t.Context(), declared)
@@ -163,11 +163,11 @@ func TestConnect_Faults(t *testing.T) {
 		if err := vault.Close(); err != nil {
 			t.Error(err)
 		}
-		return reveal(got), err, requests
+		return reveal(got), requests, err
 	}
 	check := func(t *testing.T, name string, f fault, at int, ever bool, want string) {
 		began := time.Now()
-		got, err, requests := run(t, f, at, ever)
+		got, requests, err := run(t, f, at, ever)
 		took := time.Since(began)
 		if took > 20*time.Second {
 			t.Errorf("%s: it took %v", name, took)
@@ -185,13 +185,14 @@ func TestConnect_Faults(t *testing.T) {
 		if problem.Status(err) != problem.Refused {
 			t.Errorf("%s: status %d of %v", name, problem.Status(err), err)
 		}
-		told := ""
+		var text strings.Builder
 		for _, p := range problem.Of(err) {
-			told += fmt.Sprintln(p.Message, p.Details, p.Hint)
+			fmt.Fprintln(&text, p.Message, p.Details, p.Hint)
 			if p.Hint == "" {
 				t.Errorf("%s: no hint: %s", name, p.Message)
 			}
 		}
+		told := text.String()
 		if !strings.Contains(told, want) || !strings.Contains(told, "op://MyApp/") && !strings.Contains(told, "wanted for A, B") {
 			t.Errorf("%s: %q does not have %q and a secret's name", name, told, want)
 		}

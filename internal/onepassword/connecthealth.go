@@ -13,7 +13,7 @@ import (
 // explained adds to a failure what the server says of its own health. It is asked
 // once in the client's life, and only when something failed.
 func (c *Connect) explained(ctx context.Context, err error) error {
-	var f *Failure
+	var f *BackendError
 	if !errors.As(err, &f) || f.Reason == NotFound || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}

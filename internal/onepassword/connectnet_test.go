@@ -152,7 +152,7 @@ func TestConnect_KeepsTheTokenToItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer vault.Close() //nolint:errcheck // a test's server
+	defer vault.Close()
 	token := mask.NewSecret("token", vault.Token())
 	for name, fault := range map[string]fault{
 		"an echo": func(w http.ResponseWriter, r *http.Request) {

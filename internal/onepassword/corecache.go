@@ -62,7 +62,8 @@ func withCache(c fileCache, f func() error) (err error) {
 	if !files.IsValid() || files.Kind() != reflect.Interface || !reflect.TypeOf(c).Implements(files.Type()) {
 		return fmt.Errorf("%w: a cache has no field fileCache of that interface", errGuard)
 	}
-	reflect.NewAt(files.Type(), unsafe.Pointer(files.UnsafeAddr())).Elem().Set(reflect.ValueOf(c))
+	filesAt := reflect.NewAt(files.Type(), unsafe.Pointer(files.UnsafeAddr())) //nolint:gosec // the guard of this file
+	filesAt.Elem().Set(reflect.ValueOf(c))
 
 	config := reflect.TypeOf(wazero.NewRuntimeConfig())
 	if config.Kind() != reflect.Pointer || config.Elem().Kind() != reflect.Struct || wazeroDefaults == nil {

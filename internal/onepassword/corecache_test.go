@@ -136,7 +136,7 @@ func TestCacheReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close() //nolint:errcheck // a test's directory
+	defer root.Close()
 	for n := byte(1); n <= 6; n++ {
 		c := &cacheReader{roots: []*os.Root{root}}
 		content, ok, err := c.Get([32]byte{n})

@@ -17,6 +17,7 @@ type Credentials struct {
 // A Way is one of the ways into 1Password.
 type Way int
 
+// The ways.
 const (
 	NoWay             Way = iota // no credentials at all
 	ConnectWay                   // a Connect server; it wins where both are given, as in the op CLI

@@ -115,7 +115,7 @@ func (d *Desktop) Get(ctx context.Context, vaultID string, itemIDs []string) []G
 	}
 	for n, id := range itemIDs {
 		if got[n].Item = found[id]; found[id] == nil {
-			got[n].Err = &Failure{Reason: NotFound, Message: "op gave no item of the id " + id}
+			got[n].Err = &BackendError{Reason: NotFound, Message: "op gave no item of the id " + id}
 		}
 	}
 	return got
@@ -151,7 +151,7 @@ func (d *Desktop) Environment(ctx context.Context, id string) ([]Variable, error
 	for line := range strings.Lines(string(out)) {
 		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if !ok || !IsEnvironmentName(name) {
-			return nil, &Failure{Reason: Broken, Message: "op environment read gave a line that is not NAME=value", Hint: "declare the variables one by one"}
+			return nil, &BackendError{Reason: Broken, Message: "op environment read gave a line that is not NAME=value", Hint: "declare the variables one by one"}
 		}
 		variables = append(variables, Variable{Value: mask.NewSecret(name, value), Masked: true})
 	}
@@ -168,7 +168,7 @@ func (d *Desktop) json(ctx context.Context, stdin []byte, decode func(*json.Deco
 		return err
 	}
 	if err := decode(json.NewDecoder(bytes.NewReader(out))); err != nil {
-		return &Failure{Reason: Broken, Message: fmt.Sprintf("op %s %s gave something else than JSON", args[0], args[1]), Hint: "bring op up to date: 2.30 or later", Cause: err}
+		return &BackendError{Reason: Broken, Message: fmt.Sprintf("op %s %s gave something else than JSON", args[0], args[1]), Hint: "bring op up to date: 2.30 or later", Cause: err}
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (d *Desktop) run(ctx context.Context, stdin []byte, args ...string) ([]byte
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, ctx.Err()
 	case ctx.Err() != nil:
-		return nil, &Failure{Reason: RanOut, Message: fmt.Sprintf("op %s %s did not answer in time", args[0], args[1]), Hint: unlock, Cause: ctx.Err()}
+		return nil, &BackendError{Reason: RanOut, Message: fmt.Sprintf("op %s %s did not answer in time", args[0], args[1]), Hint: unlock, Cause: ctx.Err()}
 	}
 	// op leaves a daemon behind now and then, which may hold the pipes open.
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
@@ -201,7 +201,7 @@ func (d *Desktop) run(ctx context.Context, stdin []byte, args ...string) ([]byte
 			said = parts[3]
 		}
 	}
-	f := &Failure{Reason: Denied, Message: fmt.Sprintf("op %s %s: %s", args[0], args[1], said), Hint: unlock, Cause: err}
+	f := &BackendError{Reason: Denied, Message: fmt.Sprintf("op %s %s: %s", args[0], args[1], said), Hint: unlock, Cause: err}
 	var exit *exec.ExitError
 	switch {
 	case !errors.As(err, &exit):

@@ -9,6 +9,7 @@ import (
 // A Reason is the kind of a failure, the same on every backend.
 type Reason int
 
+// The reasons.
 const (
 	NotFound    Reason = iota + 1 // no vault, item or file of that id, or not for these credentials
 	Denied                        // the credentials were refused, or do not reach this far
@@ -19,9 +20,9 @@ const (
 	RanOut                        // the deadline passed while it was tried again
 )
 
-// A Failure is why a backend did not answer. Message and Hint are written to be
+// A BackendError is why a backend did not answer. Message and Hint are written to be
 // shown; no value stands in them.
-type Failure struct {
+type BackendError struct {
 	Reason  Reason
 	Message string
 	Details []string // what else is known, a line each
@@ -29,14 +30,14 @@ type Failure struct {
 	Cause   error // for errors.Is; not shown
 }
 
-func (f *Failure) Error() string { return f.Message }
+func (f *BackendError) Error() string { return f.Message }
 
 // Unwrap is the cause.
-func (f *Failure) Unwrap() error { return f.Cause }
+func (f *BackendError) Unwrap() error { return f.Cause }
 
 // reasonOf is the reason of an error of a backend, 0 where it has none.
 func reasonOf(err error) Reason {
-	var f *Failure
+	var f *BackendError
 	if errors.As(err, &f) {
 		return f.Reason
 	}
@@ -47,7 +48,7 @@ func reasonOf(err error) Reason {
 // wanted: "DATABASE_PASSWORD (op://MyApp/Production/DATABASE_PASSWORD)".
 func problemOf(what string, err error) *problem.Problem {
 	p := &problem.Problem{Message: what + ": " + err.Error(), Status: problem.Refused, Cause: err}
-	var f *Failure
+	var f *BackendError
 	if errors.As(err, &f) {
 		p.Hint, p.Details = f.Hint, f.Details
 		if f.Reason == NotFound {
@@ -72,9 +73,9 @@ type failureGroup struct {
 func (f *failures) add(d Declaration, err error) {
 	for _, p := range problem.Of(err) {
 		cause := p.Cause
-		switch cause.(type) {
-		case *Failure, *problem.Problem:
-		default:
+		var backend *BackendError
+		var other *problem.Problem
+		if !errors.As(cause, &backend) && !errors.As(cause, &other) {
 			cause = nil
 		}
 		shared := false
@@ -93,12 +94,11 @@ func (f *failures) add(d Declaration, err error) {
 // sameCause says whether two causes are one: the same problem, or failures of a
 // backend that say the same.
 func sameCause(a, b error) bool {
-	if a == b {
+	if errors.Is(a, b) {
 		return true
 	}
-	first, ok := a.(*Failure)
-	second, also := b.(*Failure)
-	return ok && also && first.Reason == second.Reason && first.Message == second.Message
+	var first, second *BackendError
+	return errors.As(a, &first) && errors.As(b, &second) && first.Reason == second.Reason && first.Message == second.Message
 }
 
 func (f *failures) list() error {

@@ -114,7 +114,7 @@ func FuzzConnectJSON(f *testing.F) {
 			case 4:
 				body = items
 			}
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}
 		})
 		for _, d := range declared {
 			r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 2 * time.Millisecond})

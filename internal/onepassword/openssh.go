@@ -32,7 +32,7 @@ func openSSH(text string) (string, error) {
 	var public, private wire
 	switch key := parsed.(type) {
 	case ed25519.PrivateKey:
-		half := key.Public().(ed25519.PublicKey) //nolint:errcheck // crypto/ed25519 documents the type
+		half := key.Public().(ed25519.PublicKey)
 		public.string("ssh-ed25519")
 		public.bytes(half)
 		private.string("ssh-ed25519")

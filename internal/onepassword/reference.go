@@ -1,6 +1,7 @@
 package onepassword
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -152,11 +153,6 @@ func (r Reference) String() string {
 	return b.String()
 }
 
-// itemText is the reference up to its item, as it was written.
-func (r Reference) itemText() string {
-	return Reference{Vault: r.Vault, Item: r.Item}.String()
-}
-
 // IsID says whether s has the form of a 1Password id: 26 lower-case letters and
 // digits.
 func IsID(s string) bool {
@@ -193,7 +189,7 @@ func decodePart(s string) (string, error) {
 				continue
 			}
 			if i+2 >= len(s) || unhex(s[i+1]) < 0 || unhex(s[i+2]) < 0 {
-				return "", fmt.Errorf("has a %% without two hexadecimal digits after it")
+				return "", errors.New("has a % without two hexadecimal digits after it")
 			}
 			b.WriteByte(byte(unhex(s[i+1])<<4 | unhex(s[i+2])))
 			i += 2
@@ -201,7 +197,7 @@ func decodePart(s string) (string, error) {
 		s = b.String()
 	}
 	if !utf8.ValidString(s) {
-		return "", fmt.Errorf("is not UTF-8")
+		return "", errors.New("is not UTF-8")
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) {

@@ -83,16 +83,15 @@ func TestParseReference(t *testing.T) {
 
 func TestParseDeclaration(t *testing.T) {
 	for text, want := range map[string]string{
-		"A_1=op://a/b/c":   "",
-		"op://a/b":         "",
-		" A = op://a/b/c ": "",
-		"op://a/b/c":       "no name for it",
-		"A=op://a/b":       "names an item, not a field",
-		"1A=op://a/b/c":    "not the name of an environment variable",
-		"A-B=op://a/b/c":   "not the name of an environment variable",
-		"=op://a/b/c":      "not the name of an environment variable",
-		"A":                "no name or no reference",
-		"A=hunter2":        "A: not a secret reference",
+		"A_1=op://a/b/c": "",
+		"op://a/b":       "",
+		"op://a/b/c":     "no name for it",
+		"A=op://a/b":     "names an item, not a field",
+		"1A=op://a/b/c":  "not the name of an environment variable",
+		"A-B=op://a/b/c": "not the name of an environment variable",
+		"=op://a/b/c":    "not the name of an environment variable",
+		"A":              "no name or no reference",
+		"A=hunter2":      "A: not a secret reference",
 	} {
 		d, err := onepassword.ParseDeclaration(text, "input secrets, line 3")
 		if want == "" {

@@ -121,8 +121,11 @@ func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
 			{Label: "DATABASE_PASSWRD", Value: "hidden value"}, {Label: "EMPTY"}, {Label: "NUL", Value: "a\x00b"}, {Label: "GOOD", Value: "good"},
 		}},
 		{Title: "Messy", Fields: []rehearsal.FieldSpec{
-			{Label: "API key", Value: "1"}, {Label: "TWICE", Value: "1"}, {Label: "TWICE", Value: "2"},
-			{ID: "username", Label: "username", Purpose: "USERNAME"}, {Label: "VOID"},
+			{Label: "API key", Value: "1"},
+			{Label: "TWICE", Value: "1"},
+			{Label: "TWICE", Value: "2"},
+			{ID: "username", Label: "username", Purpose: "USERNAME"},
+			{Label: "VOID"},
 		}},
 	}}}
 	_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
@@ -357,10 +360,11 @@ func TestResolver_OneDeadlineForAll(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	told := ""
+	var text strings.Builder
 	for _, p := range problem.Of(err) {
-		told += fmt.Sprintln(p.Message, p.Details)
+		fmt.Fprintln(&text, p.Message, p.Details)
 	}
+	told := text.String()
 	for n := range 5 {
 		if !strings.Contains(told, fmt.Sprintf("F%d", n)) || problem.Status(err) != problem.Refused {
 			t.Errorf("F%d is not in %q of status %d", n, told, problem.Status(err))

@@ -67,7 +67,7 @@ func retry(ctx context.Context, try func(ctx context.Context) *attempt) error {
 		last = err
 	}
 	if ctx.Err() != nil && total > 1 {
-		var f *Failure
+		var f *BackendError
 		if errors.As(last, &f) {
 			told := *f
 			told.Message = fmt.Sprintf("%s, still so after %d tries when the time ran out", f.Message, total)

@@ -174,8 +174,10 @@ func (e fakeEnvironments) GetVariables(_ context.Context, id string) (sdk.GetVar
 func (f *fakeSDK) item(vaultID string, spec *rehearsal.ItemSpec) sdk.Item {
 	type object = map[string]any
 	fields, sections, files := []object{}, []object{}, []object{}
-	out := object{"id": spec.ID, "title": spec.Title, "vaultId": vaultID, "category": camel(spec.Category), "version": 1, "notes": "",
-		"tags": []string{}, "websites": []string{}, "createdAt": "2024-01-01T00:00:00Z", "updatedAt": "2024-01-01T00:00:00Z"}
+	out := object{
+		"id": spec.ID, "title": spec.Title, "vaultId": vaultID, "category": camel(spec.Category), "version": 1, "notes": "",
+		"tags": []string{}, "websites": []string{}, "createdAt": "2024-01-01T00:00:00Z", "updatedAt": "2024-01-01T00:00:00Z",
+	}
 	for _, s := range spec.Sections {
 		sections = append(sections, object{"id": s.ID, "title": s.Label})
 	}

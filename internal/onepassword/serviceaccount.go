@@ -99,7 +99,7 @@ func (s *ServiceAccount) Close() error {
 func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
 	if err := core.wait(ctx, s.dirs); err != nil {
 		if ctx.Err() != nil {
-			return nil, &Failure{
+			return nil, &BackendError{
 				Reason: Unreachable, Message: "1Password's SDK was not compiled in time", Cause: err,
 				Hint: "this machine is slow or busy: `kamal-op cache warm DIR` compiles it once for all runs",
 			}
@@ -133,9 +133,9 @@ func (s *ServiceAccount) call(ctx context.Context, what string, f func(ctx conte
 		if err == nil {
 			return nil
 		}
-		var own *Failure
+		var own *BackendError
 		if ctx.Err() != nil && !errors.As(err, &own) {
-			return &attempt{fatal: true, err: &Failure{Reason: RanOut, Message: "1Password did not answer in time for " + what, Hint: outage, Cause: ctx.Err()}}
+			return &attempt{fatal: true, err: &BackendError{Reason: RanOut, Message: "1Password did not answer in time for " + what, Hint: outage, Cause: ctx.Err()}}
 		}
 		return s.failed(what, err)
 	})
@@ -172,9 +172,9 @@ const outage = "is https://status.1password.com clear, and may this machine reac
 // failed tells an error of the SDK, which but for one has no type: its texts were
 // seen with every status injected.
 func (s *ServiceAccount) failed(what string, err error) *attempt {
-	f := &Failure{Reason: Broken, Cause: err}
+	f := &BackendError{Reason: Broken, Cause: err}
 	a := &attempt{err: f}
-	var own *Failure
+	var own *BackendError
 	if errors.As(err, &own) {
 		return &attempt{err: own, fatal: own.Reason != Unreachable && own.Reason != Broken, tries: 2}
 	}
@@ -319,7 +319,7 @@ func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []st
 			return err
 		}
 		if len(answers.IndividualResponses) != len(itemIDs) {
-			return &Failure{Reason: Broken, Message: "1Password answered for another number of items than was asked for", Hint: outage}
+			return &BackendError{Reason: Broken, Message: "1Password answered for another number of items than was asked for", Hint: outage}
 		}
 		for n, answer := range answers.IndividualResponses {
 			got[n] = Got{}
@@ -347,7 +347,7 @@ func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []st
 func (s *ServiceAccount) individual(vaultID, itemID string, answer sdk.Response[sdk.Item, sdk.ItemsGetAllError]) (*Item, error) {
 	switch {
 	case answer.Error != nil && answer.Error.Type == sdk.ItemsGetAllErrorTypeVariantItemNotFound:
-		return nil, &Failure{Reason: NotFound, Message: "1Password has no item of the id " + itemID}
+		return nil, &BackendError{Reason: NotFound, Message: "1Password has no item of the id " + itemID}
 	case answer.Error != nil:
 		text := string(answer.Error.Type)
 		if answer.Error.Type == sdk.ItemsGetAllErrorTypeVariantInternal {
@@ -355,9 +355,9 @@ func (s *ServiceAccount) individual(vaultID, itemID string, answer sdk.Response[
 		}
 		return nil, s.failed("the item", errors.New(text)).err
 	case answer.Content == nil:
-		return nil, &Failure{Reason: Broken, Message: "1Password answered with neither an item nor an error", Hint: outage}
+		return nil, &BackendError{Reason: Broken, Message: "1Password answered with neither an item nor an error", Hint: outage}
 	case answer.Content.ID != itemID || answer.Content.VaultID != vaultID:
-		return nil, &Failure{Reason: Broken, Message: "1Password answered with another item than was asked for", Hint: outage}
+		return nil, &BackendError{Reason: Broken, Message: "1Password answered with another item than was asked for", Hint: outage}
 	}
 	return sdkItem(answer.Content), nil
 }
@@ -368,7 +368,7 @@ func (s *ServiceAccount) ReadFile(ctx context.Context, item *Item, file File) ([
 	err := s.call(ctx, "the file", func(ctx context.Context, c *sdkClient) (err error) {
 		content, err = c.items.Files().Read(ctx, item.Vault.ID, item.ID, sdk.FileAttributes{Name: file.Name, ID: file.ID, Size: uint32(file.Size)})
 		if err == nil && int64(len(content)) != file.Size {
-			return &Failure{Reason: Broken, Message: "the file that came back is not of the size that the item says", Hint: outage}
+			return &BackendError{Reason: Broken, Message: "the file that came back is not of the size that the item says", Hint: outage}
 		}
 		return err
 	})

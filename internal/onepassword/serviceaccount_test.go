@@ -81,10 +81,11 @@ func TestServiceAccount_Faults(t *testing.T) {
 		if problem.Status(err) != problem.Refused {
 			t.Errorf("%s: status %d of %v", name, problem.Status(err), err)
 		}
-		told := ""
+		var text strings.Builder
 		for _, p := range problem.Of(err) {
-			told += fmt.Sprint(p.Message, p.Details, p.Hint)
+			fmt.Fprint(&text, p.Message, p.Details, p.Hint)
 		}
+		told := text.String()
 		both := strings.Contains(told, "wanted for A, B") || strings.Contains(told, "A (op://") && strings.Contains(told, "B (op://")
 		if !strings.Contains(told, want) || !both {
 			t.Errorf("%s: %q does not have %q and the secrets' names", name, told, want)

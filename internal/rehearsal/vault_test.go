@@ -43,7 +43,7 @@ func ask(t *testing.T, v *rehearsal.Vault, path string, header ...string) (int, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +63,10 @@ const (
 
 var sample = rehearsal.VaultOptions{Prefix: "/connect", Vaults: []rehearsal.VaultSpec{
 	{ID: vaultID, Name: "My App", Items: []rehearsal.ItemSpec{
-		{ID: itemID, Title: "Production", Tags: []string{"deploy"}, Fields: []rehearsal.FieldSpec{{Label: "A", Value: "1"}},
-			Files: []rehearsal.FileSpec{{ID: fileID, Name: "large", Content: make([]byte, 200<<10)}}},
+		{
+			ID: itemID, Title: "Production", Tags: []string{"deploy"}, Fields: []rehearsal.FieldSpec{{Label: "A", Value: "1"}},
+			Files: []rehearsal.FileSpec{{ID: fileID, Name: "large", Content: make([]byte, 200<<10)}},
+		},
 		{Title: "It's", State: ""},
 	}},
 	{ID: hiddenID, Name: "Hidden", Hidden: true},

@@ -104,7 +104,7 @@ func usage() (seconds float64, mib int) {
 	if err != nil {
 		return 0, 0
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		if text, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {

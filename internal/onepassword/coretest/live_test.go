@@ -22,7 +22,7 @@ func TestLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer backend.Close() //nolint:errcheck // it never fails
+	defer backend.Close()
 	r := onepassword.NewResolver(backend, onepassword.Options{})
 	vaults, err := r.Vaults(t.Context())
 	if err != nil {
