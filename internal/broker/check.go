@@ -191,7 +191,7 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 		p.Message = fmt.Sprintf("%s: $%s is not set", h.Name, t.Detail)
 		p.Hint = fmt.Sprintf("declare it, as in --secret %s=op://vault/item/%s, or define it above in the same file: each secrets file is read by itself", t.Detail, t.Detail)
 	case "usage":
-		p.Message = fmt.Sprintf("%s: its command is not used as it should be", h.Name)
+		p.Message = h.Name + ": its command is not used as it should be"
 		if t.Detail != "" {
 			p.Message += ": $" + t.Detail + " is not set"
 			p.Hint = "define " + t.Detail + " above in the same file: each secrets file is read by itself"
@@ -249,7 +249,7 @@ func (j *judge) empty(name string, d kamal.Definition) *problem.Problem {
 	case kamal.Command:
 		p.Message += ": its command prints nothing"
 	case kamal.PassThrough:
-		p.Message += fmt.Sprintf(": so is $%s", d.Parts[0].Name)
+		p.Message += ": so is $" + d.Parts[0].Name
 	case kamal.Literal:
 		p.Message += " in the secrets file"
 		p.Hint = "give it a value, or allow it with --allow-empty " + name

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -53,18 +54,16 @@ func (b *Broker) stopFor(problems problem.List) string {
 	b.mu.Lock()
 	b.problems = append(b.problems, problems...)
 	b.mu.Unlock()
-	text := ""
-	for i, p := range problems {
-		if i > 0 {
-			text += "\n  "
-		}
-		text += p.Error()
+	var lines []string
+	for _, p := range problems {
+		lines = append(lines, "  "+p.Error())
 		for _, detail := range p.Details {
-			text += "\n    " + detail
+			lines = append(lines, "    "+detail)
 		}
 		if p.Hint != "" {
-			text += "\n    hint: " + p.Hint
+			lines = append(lines, "    hint: "+p.Hint)
 		}
 	}
-	return text
+	// The first stands behind what Kamal says before it.
+	return strings.TrimPrefix(strings.Join(lines, "\n"), "  ")
 }

@@ -135,7 +135,7 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 	if lib := os.Getenv("RUBYLIB"); lib != "" {
 		base = append(base, "RUBYLIB="+lib) // another dotenv than the system's
 	}
-	r.env = append(base, r.Environment(base)...)
+	r.env = slices.Concat(base, r.Environment(base))
 	return r
 }
 

@@ -82,14 +82,14 @@ func (c commandLine) command() string {
 // stderr tells a problem as the op CLI does, the hint in a line of its own.
 func (b *Broker) stderr(p *problem.Problem) string {
 	stamp := "[ERROR] " + b.o.Now().Format("2006/01/02 15:04:05") + " "
-	text := stamp + p.Message + "\n"
+	lines := []string{p.Message}
 	for _, detail := range p.Details {
-		text += stamp + "  " + detail + "\n"
+		lines = append(lines, "  "+detail)
 	}
 	if p.Hint != "" {
-		text += stamp + "hint: " + p.Hint + "\n"
+		lines = append(lines, "hint: "+p.Hint)
 	}
-	return text
+	return stamp + strings.Join(lines, "\n"+stamp) + "\n"
 }
 
 func (b *Broker) command(ctx context.Context, c commandLine, r *opclient.Request) (*opclient.Reply, error) {

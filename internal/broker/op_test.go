@@ -213,11 +213,11 @@ func TestOp_withAnEmptyEnvironment(t *testing.T) {
 }
 
 func TestOp_realOneInATerminal(t *testing.T) {
-	real := filepath.Join(t.TempDir(), "op")
-	if err := os.WriteFile(real, []byte("#!/bin/sh\necho real \"$@\"\n"), 0o755); err != nil {
+	cli := filepath.Join(t.TempDir(), "op")
+	if err := os.WriteFile(cli, []byte("#!/bin/sh\necho real \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := minimalRun(t, func(o *broker.Options) { o.RealOp = real })
+	r := minimalRun(t, func(o *broker.Options) { o.RealOp = cli })
 	if stdout, stderr, status := r.op("item", "create", "--category=login"); status != 0 || stdout != "real item create --category=login\n" {
 		t.Errorf("%q, %q, %d", stdout, stderr, status)
 	}

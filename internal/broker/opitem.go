@@ -253,17 +253,17 @@ func (b *Broker) vaultList(ctx context.Context, c commandLine) (*opclient.Reply,
 		return nil, err
 	}
 	list := []jsonVault{}
-	text := "ID                            NAME\n"
+	text := []string{"ID                            NAME\n"}
 	for _, v := range vaults {
 		if b.scope.has(v.Name) || b.scope.has(v.ID) {
 			list = append(list, jsonVault(v))
-			text += v.ID + "    " + v.Name + "\n"
+			text = append(text, v.ID+"    "+v.Name+"\n")
 		}
 	}
 	if c.flags["format"] == "json" {
 		return sayJSON(list)
 	}
-	return say(text), nil
+	return say(strings.Join(text, "")), nil
 }
 
 func (b *Broker) itemList(ctx context.Context, c commandLine) (*opclient.Reply, error) {
@@ -284,7 +284,7 @@ func (b *Broker) itemList(ctx context.Context, c commandLine) (*opclient.Reply, 
 		})
 	}
 	list := []jsonItem{}
-	text := "ID                            TITLE\n"
+	text := []string{"ID                            TITLE\n"}
 	for _, i := range items {
 		if i.Archived || !wanted(c.flags["categories"], i.Category) {
 			continue
@@ -293,10 +293,10 @@ func (b *Broker) itemList(ctx context.Context, c commandLine) (*opclient.Reply, 
 			continue
 		}
 		list = append(list, jsonItem{ID: i.ID, Title: i.Title, Tags: i.Tags, Version: i.Version, Vault: jsonVault{Name: vault}, Category: i.Category})
-		text += i.ID + "    " + i.Title + "\n"
+		text = append(text, i.ID+"    "+i.Title+"\n")
 	}
 	if c.flags["format"] == "json" {
 		return sayJSON(list)
 	}
-	return say(text), nil
+	return say(strings.Join(text, "")), nil
 }

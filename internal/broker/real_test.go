@@ -76,7 +76,7 @@ func (r *run) kamal(order string, args ...string) (h held, output string, status
 	}
 	file := filepath.Join(dir, "dump.json")
 	before := r.env
-	r.env = append(env, "VERSION=v1")
+	r.env = slices.Concat(env, []string{"VERSION=v1"})
 	if order != "no dump" {
 		r.env = append(r.env, "DUMP="+file)
 	}

@@ -284,8 +284,8 @@ func (c *Config) takeUses(root *node) {
 		for _, name := range n.get("secret").list() {
 			use(name, key+".secret", true)
 		}
-		for _, clear := range n.get("clear").pairs() {
-			c.Clear = append(c.Clear, Use{Name: clear.key.text, As: clear.key.text, Key: key + ".clear", Place: clear.key.place})
+		for _, entry := range n.get("clear").pairs() {
+			c.Clear = append(c.Clear, Use{Name: entry.key.text, As: entry.key.text, Key: key + ".clear", Place: entry.key.place})
 		}
 	}
 	registry := func(n *node, key string) {

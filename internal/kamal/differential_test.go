@@ -140,18 +140,18 @@ func TestParseSecrets_asDotenvDoes(t *testing.T) {
 	failed, definitions, run := 0, 0, 0
 	for name, text := range texts {
 		file := ParseSecrets("s", text, []string{"FROM_ENV=env value"})
-		real := answers[name]
-		if (real.Error != "") != (len(file.Unset) > 0) {
-			t.Errorf("%q: dotenv says %q, here unset are %v", text, real.Error, file.Unset)
+		dotenv := answers[name]
+		if (dotenv.Error != "") != (len(file.Unset) > 0) {
+			t.Errorf("%q: dotenv says %q, here unset are %v", text, dotenv.Error, file.Unset)
 			failed++
 			continue
 		}
-		if real.Error != "" {
+		if dotenv.Error != "" {
 			continue
 		}
 		values, commands := evaluate(file)
-		definitions, run = definitions+len(real.Values), run+len(real.Commands)
-		if diff := cmp.Diff(real.Values, values) + cmp.Diff(real.Commands, commands); diff != "" {
+		definitions, run = definitions+len(dotenv.Values), run+len(dotenv.Commands)
+		if diff := cmp.Diff(dotenv.Values, values) + cmp.Diff(dotenv.Commands, commands); diff != "" {
 			t.Errorf("%q (-dotenv +here):\n%s", text, diff)
 			failed++
 		}

@@ -53,10 +53,14 @@ func TestParseSecrets(t *testing.T) {
 		{"empty", "", ""},
 		{"comments and blank lines", "# one\n\n  # two\n", ""},
 		{"pass-through", "A=$A\nB=${B}\n", "1:1 A pass-through [1:3 pass-through A]\n2:1 B pass-through [2:3 pass-through B]\n"},
-		{"literal", "A=abc#def\nB='a # b'\nC=\"x\\ny\"\n",
-			"1:1 A literal [1:3 literal \"abc\"]\n2:1 B literal [2:4 literal \"a # b\"]\n3:1 C literal [3:4 literal \"x\\\\ny\"]\n"},
-		{"spaces, colons, export", "export A = 1\n  B: 2\nC =3\n",
-			"1:8 A literal [1:12 literal \"1\"]\n2:3 B literal [2:6 literal \"2\"]\n3:1 C literal [3:4 literal \"3\"]\n"},
+		{
+			"literal", "A=abc#def\nB='a # b'\nC=\"x\\ny\"\n",
+			"1:1 A literal [1:3 literal \"abc\"]\n2:1 B literal [2:4 literal \"a # b\"]\n3:1 C literal [3:4 literal \"x\\\\ny\"]\n",
+		},
+		{
+			"spaces, colons, export", "export A = 1\n  B: 2\nC =3\n",
+			"1:8 A literal [1:12 literal \"1\"]\n2:3 B literal [2:6 literal \"2\"]\n3:1 C literal [3:4 literal \"3\"]\n",
+		},
 		{"export without value", "A=1\nexport A\nexport B\n", "1:1 A literal [1:3 literal \"1\"]\n3:8 unset\n"},
 		{"a bare word defines an empty value", "A\n", "1:1 A literal\n"},
 		{"a key with a dash is passed over", "MY-KEY=1\n", "1:1 ignored\n"},
@@ -92,8 +96,10 @@ func TestParseSecrets(t *testing.T) {
 				"3:1 C command [3:3 command \"op read op://V/I/F | base64 -d\" <V|I|F>]\n" +
 				"4:1 D op read [4:4 op read \"op read \\\"op://V/I t/F\\\"\" <V|I t|F>]\n",
 		},
-		{"op item get", "A=$(op item get Production --vault MyApp --fields label=A)\n",
-			"1:1 A command [1:3 command \"op item get Production --vault MyApp --fields label=A\" <MyApp|Production|>]\n"},
+		{
+			"op item get", "A=$(op item get Production --vault MyApp --fields label=A)\n",
+			"1:1 A command [1:3 command \"op item get Production --vault MyApp --fields label=A\" <MyApp|Production|>]\n",
+		},
 		{"other command", "A=$(cat config/master.key)\n", "1:1 A command [1:3 command \"cat config/master.key\"]\n"},
 		{"composed", "URL=postgres://app:$PW@db\n", "1:1 URL composed [1:5 literal \"postgres://app:\"] [1:20 pass-through PW] [1:23 literal \"@db\"]\n"},
 		{"escapes", "A=\\$B\nB=\\$(id)\nC=a\\$(x)\n", "1:1 A literal [1:3 literal \"$B\"]\n2:1 B literal [2:3 literal \"$(id)\"]\n3:1 C literal [3:3 literal \"a$(x)\"]\n"},
