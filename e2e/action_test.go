@@ -240,7 +240,7 @@ func TestAction(t *testing.T) {
 	c.loggedIn(1)
 	c.unlocked()
 	step.clean()
-	if text := withoutMasks(res.Stderr); text != "" {
+	if text := strings.TrimSpace(withoutMasks(res.Stderr)); text != "" {
 		// The runner shows lines of standard error before those of standard
 		// output that came first: that is where masks belong, and nothing else.
 		t.Errorf("the step writes to standard error too\n%s", text)
