@@ -95,7 +95,7 @@ func ask(ctx context.Context, client *http.Client, address, host, path string) (
 	if err != nil {
 		return 0, nil, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	return response.StatusCode, body, err
 }

@@ -99,7 +99,7 @@ func (d *deployer) deploy(ctx context.Context, r rehearsal.DeployRequest) (int, 
 	}
 	cmd := exec.CommandContext(ctx, d.kamal, args...)
 	cmd.Dir = r.Dir
-	cmd.Env = append(env, "SSH_AUTH_SOCK="+filepath.Join(dir, "agent"), "DOCKER_CONFIG="+d.t.TempDir())
+	cmd.Env = slices.Concat(env, []string{"SSH_AUTH_SOCK=" + filepath.Join(dir, "agent"), "DOCKER_CONFIG=" + d.t.TempDir()})
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }

@@ -379,12 +379,12 @@ func (o *overlay) addresses(raw map[string]any) {
 // where there is nothing to move.
 func (o *overlay) clearEnv(theirs any) map[string]any {
 	env := asMap(theirs)
-	clear, ok := env["clear"].(map[string]any)
+	plain, ok := env["clear"].(map[string]any)
 	if !ok && env["secret"] == nil && env["tags"] == nil {
-		clear = env
+		plain = env
 	}
 	moved := map[string]any{}
-	for name, value := range clear {
+	for name, value := range plain {
 		text, isText := value.(string)
 		if !isText {
 			continue

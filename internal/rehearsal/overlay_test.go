@@ -191,8 +191,10 @@ func TestResolved_StopsAtWhatLeadsBeyond(t *testing.T) {
 			Registry: s.registry.Address(), HooksPath: s.path("hooks"),
 		}
 		r.Builder.Driver = "docker"
-		web := resolvedContainer{Name: "web", Hosts: []string{"127.0.0.1"}, Proxy: &resolvedProxy{Hosts: []string{"shop.example.com"}},
-			Args: []string{"--volume", s.made.service + "_x:/x", "--log-opt", `max-size="10m"`}}
+		web := resolvedContainer{
+			Name: "web", Hosts: []string{"127.0.0.1"}, Proxy: &resolvedProxy{Hosts: []string{"shop.example.com"}},
+			Args: []string{"--volume", s.made.service + "_x:/x", "--log-opt", `max-size="10m"`},
+		}
 		if err := json.Unmarshal([]byte(`{"args": ["--volume", "$PWD/.kamal/proxy/apps-config:/a",
 			"--publish 127.0.0.1:0:80 --publish 127.0.0.1:0:443"]}`), &web.Proxy.Run); err != nil {
 			t.Fatal(err)

@@ -185,7 +185,8 @@ func writeProject(t *testing.T, files map[string]string) string {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"init", "--quiet"}, {"add", "--all"},
+		{"init", "--quiet"},
+		{"add", "--all"},
 		{"-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message", "A project"},
 	} {
 		cmd := exec.Command("git", args...)
@@ -264,12 +265,13 @@ func TestRun_MovesEverything(t *testing.T) {
 			// What runs is looked at while it does, just before it is removed.
 			var containers, volumes string
 			d.after = func() {
-				containers = docker(t, "inspect", "--format", "{{.Name}} {{.Config.Env}} {{json .HostConfig.PortBindings}} {{json .HostConfig.Binds}} {{.HostConfig.Memory}}",
-					"kamal-proxy") + "\n"
+				all := []string{docker(t, "inspect", "--format", "{{.Name}} {{.Config.Env}} {{json .HostConfig.PortBindings}} {{json .HostConfig.Binds}} {{.HostConfig.Memory}}",
+					"kamal-proxy")}
 				for _, role := range []string{"role=web", "role=jobs"} {
 					id := docker(t, "ps", "--quiet", "--filter", "label="+rehearsal.Label, "--filter", "label="+role)
-					containers += docker(t, "inspect", "--format", "{{.Config.Env}} {{json .HostConfig.PortBindings}} {{json .HostConfig.Binds}} {{.HostConfig.Memory}} {{json .HostConfig.LogConfig}} {{json .Config.Labels}}", id) + "\n"
+					all = append(all, docker(t, "inspect", "--format", "{{.Config.Env}} {{json .HostConfig.PortBindings}} {{json .HostConfig.Binds}} {{.HostConfig.Memory}} {{json .HostConfig.LogConfig}} {{json .Config.Labels}}", id))
 				}
+				containers = strings.Join(all, "\n")
 				volumes = docker(t, "volume", "ls", "--quiet", "--filter", "label="+rehearsal.Label)
 			}
 			out, err := run(t.Context(), t, d, func(o *rehearsal.Options) {

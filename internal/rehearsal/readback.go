@@ -217,7 +217,7 @@ func (r *resolved) loopbackOnly(s *stage) error {
 // beyond is what among the arguments of docker run reaches beyond loopback and
 // the rehearsal's own folders and volumes.
 func (s *stage) beyond(args []string) (faults []string) {
-	for i := 0; i < len(args); i++ {
+	for i := range args {
 		option, value, joined := strings.Cut(args[i], "=")
 		if !joined && i+1 < len(args) {
 			value = args[i+1]

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -49,7 +48,7 @@ func StartRegistry(ctx context.Context, opts RegistryOptions) (*Registry, error)
 	if err != nil {
 		return nil, err
 	}
-	quiet := log.New(io.Discard, "", 0)
+	quiet := discardLog()
 	options := []registry.Option{registry.Logger(quiet)}
 	if opts.Dir != "" {
 		options = append(options, registry.WithBlobHandler(registry.NewDiskBlobHandler(opts.Dir)))

@@ -213,7 +213,7 @@ func static(path string) error {
 	if err != nil {
 		return fmt.Errorf("reading kamal-op's own program: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	for _, program := range file.Progs {
 		if program.Type == elf.PT_INTERP {
 			return problem.New("this kamal-op is not a static program, so that the sample app cannot be made of it",
@@ -229,8 +229,8 @@ func copyFile(to, from string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	defer func() { _ = source.Close() }()
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700) //nolint:gosec // a program is to be run
 	if err != nil {
 		return err
 	}

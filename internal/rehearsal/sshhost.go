@@ -208,7 +208,7 @@ func (h *SSHHost) serve(conn net.Conn) {
 	h.mu.Lock()
 	h.logins++
 	h.mu.Unlock()
-	h.opts.Log(fmt.Sprintf("login of %s", login.User()))
+	h.opts.Log("login of " + login.User())
 
 	ctx, cancel := context.WithCancel(h.ctx)
 	defer cancel()

@@ -135,7 +135,7 @@ func alive(ctx context.Context, address string) bool {
 	if err != nil {
 		return false
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		return false
 	}
