@@ -3,9 +3,6 @@ package deploy
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -60,7 +57,7 @@ func (s *session) refused(e sshagent.Event) {
 		who = "a program"
 	}
 	p := problem.New(fmt.Sprintf("the agent refused %s a signature: %s", who, e.Reason), "")
-	if e.User != "" {
+	if e.Reason == sshagent.ReasonUser {
 		p.Hint = "if that login is wanted, allow the user with --ssh-user " + e.User
 	}
 	if e.Forwarded {
@@ -75,19 +72,5 @@ func (s *session) tellSignatures() {
 	if counts.Signed+counts.Refused == 0 {
 		return
 	}
-	var parts []string
-	for _, user := range slices.Sorted(maps.Keys(counts.Users)) {
-		parts = append(parts, fmt.Sprintf("%d for %s", counts.Users[user], user))
-	}
-	text := fmt.Sprintf("the agent made %d signatures", counts.Signed)
-	if counts.Signed == 1 {
-		text = "the agent made 1 signature"
-	}
-	if len(parts) > 0 {
-		text += " (" + strings.Join(parts, ", ") + ")"
-	}
-	if counts.Refused > 0 {
-		text += fmt.Sprintf(" and refused %d requests", counts.Refused)
-	}
-	s.System.Info(text)
+	s.System.Info("the agent made " + counts.String())
 }

@@ -146,6 +146,9 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 			problems = append(problems, problem.Of(err)...)
 			continue
 		}
+		for _, repair := range key.Repairs() {
+			s.System.Info("the SSH key of op://" + from.Ref.Vault + "/" + from.Ref.Item + " is fine, though " + repair)
+		}
 		s.keys = append(s.keys, key)
 	}
 	s.secrets = secrets
