@@ -361,13 +361,28 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	add(libyaml)
 
 	t.nested = [][2]*quoter{
-		{json, json}, {goJSON, goJSON}, {ascii, json}, {python, python}, {goRaw, goRaw}, // JSON in JSON
+		{json, json},
+		{goJSON, goJSON},
+		{ascii, json},
+		{python, python},
+		{goRaw, goRaw}, // JSON in JSON
 		{lossy, json},
-		{json, rubyShell}, {json, single}, {json, double}, // Kamal's secrets fetch; JSON on a command line
-		{single, double}, {double, single}, {single, single}, {double, double}, // a command in a command
-		{single, json}, {spliced, json}, {double, json}, {rubyShell, json}, {rubyShell, double}, {rubyShell, single}, // a command in JSON
-		{xml, json}, {entities(`"`, "&quot;", "'", "&#39;"), goJSON}, // HTML in JSON
-		{json, entities(`"`, "&quot;", "'", "&#39;")}, // JSON in HTML
+		{json, rubyShell},
+		{json, single},
+		{json, double}, // Kamal's secrets fetch; JSON on a command line
+		{single, double},
+		{double, single},
+		{single, single},
+		{double, double}, // a command in a command
+		{single, json},
+		{spliced, json},
+		{double, json},
+		{rubyShell, json},
+		{rubyShell, double},
+		{rubyShell, single}, // a command in JSON
+		{xml, json},
+		{entities(`"`, "&quot;", "'", "&#39;"), goJSON}, // HTML in JSON
+		{json, entities(`"`, "&quot;", "'", "&#39;")},   // JSON in HTML
 	}
 	return &t
 })
