@@ -2,7 +2,7 @@
 # Runs the unit tests that need real Kamal, Ruby's dotenv or the engine behind
 # them: inside Kamal's image, each package as a test binary of its own.
 #
-#   build/kamal-tests.sh [GO TEST FLAGS, as -test.run=...]
+#   build/kamal-tests.sh [TEST FLAGS, as -test.short]
 #
 # KAMAL_IMAGE names another image with Kamal.
 set -eu
@@ -24,9 +24,12 @@ status=0
 for package in internal/kamal internal/broker; do
   binary=$work/$(basename "$package").test
   CGO_ENABLED=0 go test -c -o "$binary" "./$package"
+  # The tests that ask for Kamal; the others have run outside.
+  tests=$(grep -l -w -E 'needKamal|realKamal' "$package"/*_test.go | xargs sed -n -E 's/^func (Test[A-Za-z0-9_]+).*/\1/p' | paste -s -d '|')
+  echo "$package, in $image" >&2
   docker run --rm --network host --tmpfs /tmp:exec \
     --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
-    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -kamal /usr/bin/kamal "$@" || status=1
+    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v "-test.run=^($tests)\$" -kamal /usr/bin/kamal "$@" || status=1
 done
 KAMAL_IMAGE=$image build/rehearsal-test.sh "$@" || status=1
 exit $status
