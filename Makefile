@@ -29,7 +29,7 @@ test: unit kamal e2e ## Run all tests: unit tests with the race detector, those 
 unit: ## Run the unit tests
 	@build/needs.sh go gcc git docker ssh sshd
 	@build/kamal-image.sh kamal-op/kamal-base:test
-	CGO_ENABLED=1 go test -race -shuffle=on -count=1 $$(go list ./... | grep -v '/e2e')
+	CGO_ENABLED=1 go test -race -shuffle=on -count=1 $$(CGO_ENABLED=1 go list -race ./... | grep -v '/e2e')
 	go test -shuffle=on -count=1 $(NO_RACE)
 
 .PHONY: kamal
@@ -48,7 +48,7 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflow
 	@build/needs.sh go git shellcheck
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); \
 	  if [ -n "$$unformatted" ]; then printf 'gofumpt would change:\n%s\n' "$$unformatted" >&2; exit 1; fi
-	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 	$(TOOLS)/actionlint
 	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry)
 
