@@ -72,11 +72,7 @@ func TestDeployWithDestination(t *testing.T) {
 	// .kamal/secrets, which Kamal then does not read.
 	p.write("config/deploy.staging.yml", "env:\n  clear:\n    APP_ENV: staging\n")
 	p.write(".kamal/secrets-common", "KAMAL_REGISTRY_PASSWORD=$KAMAL_REGISTRY_PASSWORD\n")
-	lines := ""
-	for _, name := range p.Secrets {
-		lines += name + "=$" + name + "\n"
-	}
-	p.write(".kamal/secrets.staging", lines)
+	p.write(".kamal/secrets.staging", passedThrough(p.Secrets...))
 	p.write(".kamal/secrets", "RAILS_MASTER_KEY=not-of-this-destination\n")
 	p.commit()
 	m := c.rig.machine(t, p)

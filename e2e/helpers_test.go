@@ -46,7 +46,7 @@ type rig struct {
 var (
 	theRig   *rig
 	rigOnce  sync.Once
-	rigError error
+	errRig error
 )
 
 func TestMain(m *testing.M) {
@@ -81,9 +81,9 @@ func start(t *testing.T) *rig {
 	if os.Getenv(envAsked) == "" {
 		t.Skip("not asked for: make test (or make e2e) sets " + envAsked)
 	}
-	rigOnce.Do(func() { theRig, rigError = newRig() })
-	if rigError != nil {
-		t.Fatal(rigError)
+	rigOnce.Do(func() { theRig, errRig = newRig() })
+	if errRig != nil {
+		t.Fatal(errRig)
 	}
 	return theRig
 }

@@ -69,11 +69,7 @@ func (r *rig) newProject(t *testing.T, names []string, servers ...*server) *proj
 		t.Fatal(err)
 	}
 	p.write("config/deploy.yml", yml.String())
-	lines := "KAMAL_REGISTRY_PASSWORD=$KAMAL_REGISTRY_PASSWORD\n"
-	for _, name := range names {
-		lines += name + "=$" + name + "\n"
-	}
-	p.write(".kamal/secrets", lines)
+	p.write(".kamal/secrets", passedThrough(append([]string{"KAMAL_REGISTRY_PASSWORD"}, names...)...))
 	p.write("Dockerfile", "FROM scratch\nCOPY app /app\nEXPOSE 80\nCMD [\"/app\"]\n")
 	p.copy("app", filepath.Join(r.dir, "app"))
 	t.Cleanup(func() {
@@ -83,6 +79,16 @@ func (r *rig) newProject(t *testing.T, names []string, servers ...*server) *proj
 		p.removeImages()
 	})
 	return p
+}
+
+// passedThrough are the lines of a secrets file that takes each name from the
+// environment.
+func passedThrough(names ...string) string {
+	var lines strings.Builder
+	for _, name := range names {
+		lines.WriteString(name + "=$" + name + "\n")
+	}
+	return lines.String()
 }
 
 // write puts a file into the project; executable where it is a script.

@@ -99,7 +99,8 @@ func (c *Commands) neutralise(p []byte) []byte {
 	if len(out) == 0 {
 		return p
 	}
-	c.buf = append(out, p[from:]...)
+	out = append(out, p[from:]...)
+	c.buf = out
 	return c.buf
 }
 

@@ -123,7 +123,7 @@ var percentSets = sync.OnceValue(func() (sets []byteSet) {
 func (f *forms) addPercent(value string) {
 	var have byteSet
 	var special []byte // each byte that some encoder changes
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		c := value[i]
 		if !have[c] && !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
 			special = append(special, c)
@@ -163,7 +163,7 @@ next:
 
 func percent(value string, bad *byteSet, digits string, plus bool) string {
 	b := make([]byte, 0, 3*len(value))
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		switch c := value[i]; {
 		case plus && c == ' ':
 			b = append(b, '+')

@@ -271,7 +271,7 @@ func (c *common) window(text string, p *pass) int {
 		return 0
 	}
 	sum, best, at := int32(0), int32(0), 0
-	for i := 0; i < n; i++ {
+	for i := range n {
 		g := gramAt(text, i, p.gram)
 		weights[i] = 8*int32(c.counts[p.hash(g)>>c.shift]) + plainness(text[i])
 		sum += weights[i]

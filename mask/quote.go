@@ -11,7 +11,7 @@ import (
 func (f *forms) addQuoted(value string) {
 	var have byteSet
 	special := false
-	for i := 0; i < len(value); i++ {
+	for i := range len(value) {
 		have[value[i]] = true
 		special = special || !isAlphanumeric(value[i]) && value[i] != '-' && value[i] != '_' && value[i] != '.'
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,7 +147,7 @@ func literal(value string, minimum int) (patterns []string) {
 	for i := range lines {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
-	forms := append(lines, strings.Join(lines, ""))
+	forms := append(slices.Clone(lines), strings.Join(lines, ""))
 	for _, line := range lines {
 		if line != "" && len(line) < minimum {
 			forms = append(forms, strings.Join(lines, " "))

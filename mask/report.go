@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -29,7 +30,7 @@ func (s Skipped) String() string {
 	}
 	lines := make([]string, len(s.Lines))
 	for i, n := range s.Lines {
-		lines[i] = fmt.Sprint(n)
+		lines[i] = strconv.Itoa(n)
 	}
 	return fmt.Sprintf("%s: lines %s are %s", name, strings.Join(lines, ", "), s.Reason)
 }
@@ -116,7 +117,7 @@ func isHost(v string) bool {
 		for k := range len(label) {
 			c := label[k]
 			letter := 'a' <= c && c <= 'z'
-			if !letter && (i == len(labels)-1 || c != '-' && !('0' <= c && c <= '9')) {
+			if !letter && (i == len(labels)-1 || c != '-' && ('0' > c || c > '9')) {
 				return false
 			}
 		}

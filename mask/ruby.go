@@ -82,7 +82,7 @@ func rubyString(value string, style rubyStyle) string {
 // before each backquote, and before each $ that does not begin a ${…}.
 func kamalShell(dumped string) string {
 	b := make([]byte, 0, len(dumped)+8)
-	for i := 0; i < len(dumped); i++ {
+	for i := range len(dumped) {
 		c := dumped[i]
 		braces := strings.HasPrefix(dumped[i:], "${") && strings.IndexByte(dumped[i:], '}') >= 0
 		if c == '`' || c == '$' && !braces {

@@ -26,10 +26,10 @@ func TestSecret_PrintsAsStars(t *testing.T) {
 		p *Secret
 	}
 	type embedded struct{ Secret }
-	print := map[string]string{}
+	printed := map[string]string{}
 	for _, verb := range "vsdqxXtbcoOUeEfFgGpTw%zZ" {
 		for _, flag := range []string{"", "+", "#", "-", " ", "0", "20", ".3", "+#20.5", "[1]"} {
-			print["%"+flag+string(verb)] = fmt.Sprintf("%"+flag+string(verb), s)
+			printed["%"+flag+string(verb)] = fmt.Sprintf("%"+flag+string(verb), s)
 		}
 	}
 	shown := map[string]any{
@@ -40,34 +40,34 @@ func TestSecret_PrintsAsStars(t *testing.T) {
 	}
 	for name, x := range shown {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-			print[name+format] = fmt.Sprintf(format, x)
+			printed[name+format] = fmt.Sprintf(format, x)
 		}
-		print[name+" Print"] = fmt.Sprint(x) + fmt.Sprintln(x)
+		printed[name+" Print"] = fmt.Sprint(x) + fmt.Sprintln(x)
 		if b, err := json.Marshal(x); err == nil {
-			print[name+" JSON"] = string(b)
+			printed[name+" JSON"] = string(b)
 		}
 		if b, err := xml.Marshal(x); err == nil {
-			print[name+" XML"] = string(b)
+			printed[name+" XML"] = string(b)
 		}
 		var b bytes.Buffer
 		if err := gob.NewEncoder(&b).Encode(x); err == nil {
-			print[name+" gob"] = b.String()
+			printed[name+" gob"] = b.String()
 		}
 		b.Reset()
 		slog.New(slog.NewTextHandler(&b, nil)).Info("m", "k", x)
 		slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "k", x, slog.Group("g", "k", x))
-		print[name+" slog"] = b.String()
+		printed[name+" slog"] = b.String()
 		b.Reset()
 		if err := template.Must(template.New("").Parse("{{.}}{{printf `%#v` .}}")).Execute(&b, x); err != nil {
 			t.Error(err)
 		}
-		print[name+" template"] = b.String()
+		printed[name+" template"] = b.String()
 	}
 	func() {
-		defer func() { print["panic"] = fmt.Sprint(recover()) }()
+		defer func() { printed["panic"] = fmt.Sprint(recover()) }()
 		panic(s)
 	}()
-	for how, got := range print {
+	for how, got := range printed {
 		for _, form := range []string{value, "hunter2", fmt.Sprintf("%x", value), fmt.Sprintf("%X", value), fmt.Sprint([]byte(value))} {
 			if strings.Contains(got, form) {
 				t.Errorf("%s shows the value: %s", how, got)
@@ -75,14 +75,14 @@ func TestSecret_PrintsAsStars(t *testing.T) {
 		}
 	}
 	for _, how := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
-		if print[how] != "***" {
-			t.Errorf("%s gives %q", how, print[how])
+		if printed[how] != "***" {
+			t.Errorf("%s gives %q", how, printed[how])
 		}
 	}
-	if got := print["field JSON"]; got != `{"S":"***"}` {
+	if got := printed["field JSON"]; got != `{"S":"***"}` {
 		t.Errorf("JSON: %s", got)
 	}
-	if got := print["key JSON"]; got != `{"***":1}` {
+	if got := printed["key JSON"]; got != `{"***":1}` {
 		t.Errorf("JSON of a key: %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package sshagent
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +30,10 @@ func await(t testing.TB, path, mark string) string {
 func TestJournal_KeepsTheNewest(t *testing.T) {
 	var j journal
 	for i := range keptEvents + 7 {
-		j.add(Event{Signed: true, User: "root", Key: fmt.Sprint(i)})
+		j.add(Event{Signed: true, User: "root", Key: strconv.Itoa(i)})
 	}
 	events := j.events()
-	if len(events) != keptEvents || events[0].Key != "7" || events[keptEvents-1].Key != fmt.Sprint(keptEvents+6) {
+	if len(events) != keptEvents || events[0].Key != "7" || events[keptEvents-1].Key != strconv.Itoa(keptEvents+6) {
 		t.Errorf("%d events from %s to %s", len(events), events[0].Key, events[len(events)-1].Key)
 	}
 	if got := j.total().Signed; got != keptEvents+7 {

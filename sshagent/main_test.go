@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"encoding/binary"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -150,7 +151,7 @@ func (w *wire) closed() {
 	w.t.Helper()
 	if n, err := w.Read(make([]byte, 1)); n > 0 || err == nil {
 		w.t.Fatalf("the connection is open, and gave %d bytes", n)
-	} else if e, ok := err.(net.Error); ok && e.Timeout() {
+	} else if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
 		w.t.Fatal("the connection is open")
 	}
 }

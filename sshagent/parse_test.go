@@ -472,16 +472,16 @@ func TestCheck(t *testing.T) {
 func TestCertify_Refuses(t *testing.T) {
 	k, other := makeKey(t, ed), makeKey(t, ed)
 	ca := hostSigner(t)
-	make := func(c ssh.Certificate) string {
+	line := func(c ssh.Certificate) string {
 		check(t, c.SignCert(rand.Reader, ca))
 		return string(ssh.MarshalAuthorizedKey(&c))
 	}
 	for text, kind := range map[string]KeyErrorKind{
 		"": NotCertificate,
 		string(ssh.MarshalAuthorizedKey(k.Public())):                                                               NotCertificate,
-		make(ssh.Certificate{Key: k.Public(), CertType: ssh.HostCert, ValidBefore: ssh.CertTimeInfinity}):          HostCertificate,
-		make(ssh.Certificate{Key: k.Public(), CertType: ssh.UserCert, ValidBefore: uint64(time.Now().Unix() - 5)}): Expired,
-		make(ssh.Certificate{Key: other.Public(), CertType: ssh.UserCert, ValidBefore: ssh.CertTimeInfinity}):      Mismatch,
+		line(ssh.Certificate{Key: k.Public(), CertType: ssh.HostCert, ValidBefore: ssh.CertTimeInfinity}):          HostCertificate,
+		line(ssh.Certificate{Key: k.Public(), CertType: ssh.UserCert, ValidBefore: uint64(time.Now().Unix() - 5)}): Expired,
+		line(ssh.Certificate{Key: other.Public(), CertType: ssh.UserCert, ValidBefore: ssh.CertTimeInfinity}):      Mismatch,
 	} {
 		err := k.Certify([]byte(text))
 		var e *KeyError

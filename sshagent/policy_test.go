@@ -85,7 +85,7 @@ func TestSign_NothingButLogins(t *testing.T) {
 			wantRefusal(t, a, w, w.signed(k, k.Public().Marshal(), c.data, 0), c.reason)
 		})
 	}
-	for n := range len(whole) { // no prefix of a login is one
+	for n := range whole { // no prefix of a login is one
 		wantRefusal(t, a, w, w.signed(k, k.Public().Marshal(), whole[:n], 0), ReasonNotLogin)
 	}
 	if got := a.Counts().Signed; got != 0 {

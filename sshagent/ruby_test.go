@@ -2,10 +2,10 @@ package sshagent
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +32,7 @@ func ruby(t *testing.T, a *Agent, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	all := []string{
-		"run", "--rm", "--network", "host", "-u", fmt.Sprint(os.Getuid()), "-e", "SSH_AUTH_SOCK=" + a.Socket(), "-e", "HOME=/tmp",
+		"run", "--rm", "--network", "host", "-u", strconv.Itoa(os.Getuid()), "-e", "SSH_AUTH_SOCK=" + a.Socket(), "-e", "HOME=/tmp",
 		"-v", socket + ":" + socket, "-v", scripts + ":/scripts:ro", "-v", os.TempDir() + ":" + os.TempDir() + ":ro", "--entrypoint", "ruby", kamalImage, "/scripts/client.rb",
 	}
 	out, err := exec.CommandContext(ctx, "docker", append(all, args...)...).CombinedOutput()

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -115,7 +116,7 @@ func compare(ctx context.Context, out io.Writer, dir, kind string, rounds int, d
 		return err
 	}
 	defer func() { _ = ours.Close() }()
-	theirs, stop, err := startOpenSSH(dir, path)
+	theirs, stop, err := startOpenSSH(path)
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func compare(ctx context.Context, out io.Writer, dir, kind string, rounds int, d
 	return nil
 }
 
-func startOpenSSH(dir, key string) (socket string, stop func(), err error) {
+func startOpenSSH(key string) (socket string, stop func(), err error) {
 	socket = key + ".sock"
 	cmd := exec.Command("ssh-agent", "-D", "-a", socket)
 	if err := cmd.Start(); err != nil {
@@ -295,7 +296,7 @@ func resident() (int, error) {
 			return strconv.Atoi(f[1])
 		}
 	}
-	return 0, fmt.Errorf("no VmRSS in /proc/self/status")
+	return 0, errors.New("no VmRSS in /proc/self/status")
 }
 
 // signData makes what a host signs in a session binding.

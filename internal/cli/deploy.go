@@ -62,7 +62,7 @@ func (c rollbackCommand) Run(a *app) error {
 func (c deployCommand) main(a *app, command string) error {
 	a.oneStream()
 	o := kamal.ArgOptions{
-		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.projectFlags.Version,
+		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.Version,
 		Hosts: commas(c.Hosts), Roles: commas(c.Roles), Extra: a.rest,
 	}
 	return c.job(a, deploy.Job{
@@ -73,12 +73,12 @@ func (c deployCommand) main(a *app, command string) error {
 
 // Run is any other Kamal command, with a terminal where we have one.
 func (c kamalCommand) Run(a *app) error {
-	args := append(c.Args, a.rest...)
+	args := slices.Concat(c.Args, a.rest)
 	if len(args) == 0 {
 		return problem.Usagef("such as kamal-op kamal -- app logs -f", "no Kamal command is given")
 	}
 	flags := kamal.Args("", kamal.ArgOptions{
-		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.projectFlags.Version,
+		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.Version,
 		Hosts: commas(c.Hosts), Roles: commas(c.Roles),
 	})[1:]
 	// Kamal takes its options behind the command's words, and not behind a --.

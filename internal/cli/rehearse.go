@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,8 @@ func (c rehearseCommand) Run(a *app) error {
 		TempDir: a.env["TMPDIR"],
 	})
 	if cause := context.Cause(ctx); cause != nil {
-		if signalled, ok := cause.(supervise.Signalled); ok {
+		var signalled supervise.Signalled
+		if errors.As(cause, &signalled) {
 			return exitStatus(signalled.Status())
 		}
 	}

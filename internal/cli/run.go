@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -18,7 +19,7 @@ type runCommand struct {
 
 // Run runs the command and ends with its exit status.
 func (c runCommand) Run(a *app) error {
-	argv := append(c.Command, a.rest...)
+	argv := slices.Concat(c.Command, a.rest)
 	if len(argv) == 0 {
 		return problem.Usagef("such as kamal-op run --secret TOKEN=op://Vault/Item/field -- ./script", "no command is given")
 	}

@@ -32,7 +32,7 @@ func pingDocker(ctx context.Context, env map[string]string) error {
 	} else {
 		u, err := url.Parse(host)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // docker itself will say what is wrong with it
 		}
 		switch u.Scheme {
 		case "unix":

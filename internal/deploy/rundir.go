@@ -41,8 +41,8 @@ func newRunDir(env map[string]string) (*runDir, error) {
 		}
 		// MkdirTemp gives 0700 less the umask; the socket's path must not be a
 		// link, or a client that resolves it could be led elsewhere.
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			path = resolved
 		}
 		lock, err := lockDir(path)
 		if err != nil {

@@ -42,18 +42,18 @@ func TestSweep_TakesWhatDeadRunsLeftAndNothingElse(t *testing.T) {
 	temp := t.TempDir()
 	later := time.Now().Add(time.Hour)
 
-	make := func(name string) string {
+	folder := func(name string) string {
 		path := filepath.Join(temp, name)
 		if err := os.Mkdir(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	dead := make(runDirPrefix + "dead")
-	other := make("somebody-elses")
+	dead := folder(runDirPrefix + "dead")
+	other := folder("somebody-elses")
 	// The places in memory, if this machine has some, are shared with other runs
 	// and tests: only temp is looked at here.
-	alive := make(runDirPrefix + "alive")
+	alive := folder(runDirPrefix + "alive")
 	lock, err := lockDir(alive)
 	if err != nil {
 		t.Fatal(err)

@@ -151,7 +151,7 @@ func Check(ctx context.Context, o Options) (Report, error) {
 func (r *Report) add(f Finding, destination string) {
 	for i, old := range r.Findings {
 		if old.Rule == f.Rule && old.Secret == f.Secret && old.Problem.Place == f.Problem.Place && old.Problem.Message == f.Problem.Message {
-			r.Findings[i].Destinations = append(old.Destinations, destination)
+			r.Findings[i].Destinations = append(r.Findings[i].Destinations, destination)
 			return
 		}
 	}

@@ -62,9 +62,7 @@ func matches(pattern, file string) bool {
 	anchored := strings.Contains(pattern, "/")
 	pattern = strings.TrimPrefix(pattern, "/")
 	pattern = strings.TrimPrefix(pattern, "**/")
-	if strings.HasSuffix(pattern, "/**") {
-		pattern = strings.TrimSuffix(pattern, "/**")
-	}
+	pattern = strings.TrimSuffix(pattern, "/**")
 	parts := strings.Split(file, "/")
 	last := len(parts)
 	if foldersOnly {

@@ -54,8 +54,8 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", at)
 	}
 	errors, warnings := r.counts()
-	switch {
-	case errors+warnings == 0:
+	switch errors + warnings {
+	case 0:
 		fmt.Fprintf(&b, "%s every secret is named in all its places\n", paint("32", "✓"))
 	default:
 		fmt.Fprintf(&b, "%s, %s\n", plural(errors, "problem"), plural(warnings, "warning"))

@@ -59,11 +59,11 @@ func (c *destinationCheck) checkUses() {
 		} else if !c.declared(u.Name) {
 			c.undefined(u)
 		}
-		for _, clear := range c.project.Config.Clear {
-			if clear.As == u.As && strings.TrimSuffix(clear.Key, ".clear") == strings.TrimSuffix(u.Key, ".secret") {
+		for _, shown := range c.project.Config.Clear {
+			if shown.As == u.As && strings.TrimSuffix(shown.Key, ".clear") == strings.TrimSuffix(u.Key, ".secret") {
 				c.find(ruleClear, Error, u.Name, problem.New(
-					u.As+" is a secret and stands under "+clear.Key+" too: its value there is in the clear in every process list",
-					"remove it from "+clear.Key), clear.Place)
+					u.As+" is a secret and stands under "+shown.Key+" too: its value there is in the clear in every process list",
+					"remove it from "+shown.Key), shown.Place)
 			}
 		}
 	}

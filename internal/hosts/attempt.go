@@ -82,7 +82,7 @@ func (a *attempt) dial() (net.Conn, error) {
 
 func (a *attempt) seeHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	a.hostKey = key
-	if a.round.o.Pins != nil && !a.round.o.Pins.Accepts(a.target, key) && !(a.round.scan && len(a.round.o.Pins.of(a.target)) == 0) {
+	if a.round.o.Pins != nil && !a.round.o.Pins.Accepts(a.target, key) && (!a.round.scan || len(a.round.o.Pins.of(a.target)) != 0) {
 		return errDiffers
 	}
 	if a.round.scan && a.round.jumps[a.target.String()] == nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,8 +96,8 @@ func TestSSH_TakesThePinnedKeyOnly(t *testing.T) {
 		env := []string{"PATH=" + path, "HOME=" + home, "SSH_AUTH_SOCK=" + a.Socket()}
 		for how, args := range map[string][]string{
 			"by PATH":             {"sh", "-c", fmt.Sprintf("ssh -p %d 127.0.0.2 echo logged in", s.port)},
-			"by its path":         {look(path, "ssh"), "-p", fmt.Sprint(s.port), "127.0.0.2", "echo logged in"},
-			"asking for any":      {look(path, "ssh"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + theirs, "-p", fmt.Sprint(s.port), "127.0.0.2", "echo logged in"},
+			"by its path":         {look(path, "ssh"), "-p", strconv.Itoa(s.port), "127.0.0.2", "echo logged in"},
+			"asking for any":      {look(path, "ssh"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + theirs, "-p", strconv.Itoa(s.port), "127.0.0.2", "echo logged in"},
 			"as docker starts it": {"sh", "-c", fmt.Sprintf("ssh -o ConnectTimeout=30 -T -l root -p %d -- 127.0.0.2 echo logged in", s.port)},
 		} {
 			t.Run(name+", "+how, func(t *testing.T) {
@@ -125,7 +126,7 @@ func TestSSH_JumpHostIsChecked(t *testing.T) {
 	}{{jump.keys["ed25519"], true}, {stranger, false}} {
 		path := installSSH(t, append(pinned(t, s, s.keys["ed25519"], "127.0.0.2"), pinned(t, jump, c.jump, "127.0.0.3")...))
 		out, err := run(t, []string{"PATH=" + path, "HOME=" + t.TempDir(), "SSH_AUTH_SOCK=" + a.Socket()},
-			look(path, "ssh"), "-p", fmt.Sprint(s.port), "-J", fmt.Sprintf("127.0.0.3:%d", jump.port), "127.0.0.2", "echo logged in")
+			look(path, "ssh"), "-p", strconv.Itoa(s.port), "-J", fmt.Sprintf("127.0.0.3:%d", jump.port), "127.0.0.2", "echo logged in")
 		if ok := err == nil && out == "logged in\n"; ok != c.ok {
 			t.Errorf("%v: %s", err, out)
 		}
@@ -243,12 +244,12 @@ func TestRuby_TakesThePinnedKeyOnly(t *testing.T) {
 			t.Fatalf("as %s: %q", user, lines)
 		}
 		for _, line := range lines {
-			name := line[:strings.LastIndex(line[:strings.Index(line, ":")], ",")]
+			name := beforeHost(line)
 			refused := strings.Contains(line, "HostKeyMismatch") || strings.Contains(line, "HostKeyUnknown")
 			in := strings.Contains(line, "ok: logged in")
 			// Another user than the agent's gets no signature, but that comes
 			// after the host key.
-			if want := files[name]; refused == want.ok || in != (want.ok && user == fmt.Sprint(os.Getuid())) {
+			if want := files[name]; refused == want.ok || in != (want.ok && user == strconv.Itoa(os.Getuid())) {
 				t.Errorf("as %s: %s", user, line)
 			}
 		}
@@ -321,4 +322,10 @@ func TestKamal_JumpHostIsChecked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// beforeHost is what stands before the last comma of the part before the colon.
+func beforeHost(line string) string {
+	head, _, _ := strings.Cut(line, ":")
+	return head[:max(0, strings.LastIndex(head, ","))]
 }

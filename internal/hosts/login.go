@@ -247,9 +247,9 @@ func (r *round) algorithms(t Target) [][]string {
 	ed := []string{ssh.KeyAlgoED25519}
 	ec := []string{ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521}
 	rsa := []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
-	any := slices.Concat(ed, ec, rsa)
+	every := slices.Concat(ed, ec, rsa)
 	if r.o.Pins == nil {
-		return [][]string{any}
+		return [][]string{every}
 	}
 	var known []string
 	for _, pin := range r.o.Pins.of(t) {
@@ -263,8 +263,8 @@ func (r *round) algorithms(t Target) [][]string {
 		}
 	}
 	if len(known) == 0 {
-		return [][]string{any}
+		return [][]string{every}
 	}
-	// Last any: a host that has none of the keys given is to show what it has.
-	return [][]string{known, any}
+	// Last every one: a host that has none of the keys given is to show what it has.
+	return [][]string{known, every}
 }

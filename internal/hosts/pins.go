@@ -258,9 +258,9 @@ func (p *Pins) Missing(targets []Target) problem.List {
 		rsa := func(pin pin) bool { return pin.key != nil && pin.key.Type() == ssh.KeyAlgoRSA }
 		switch {
 		case len(pins) == 0:
-			wrong = append(wrong, problem.New(fmt.Sprintf("%s has no line in --host-keys", display(t.Host, t.port())), "add its key; `kamal-op host-keys` prints it"))
+			wrong = append(wrong, problem.New(display(t.Host, t.port())+" has no line in --host-keys", "add its key; `kamal-op host-keys` prints it"))
 		case !slices.ContainsFunc(pins, func(pin pin) bool { return !rsa(pin) }):
-			wrong = append(wrong, problem.New(fmt.Sprintf("%s has only an RSA key in --host-keys, which Kamal's SSH library cannot ask for", display(t.Host, t.port())), "give its ed25519 or ecdsa key; `kamal-op host-keys` prints it"))
+			wrong = append(wrong, problem.New(display(t.Host, t.port())+" has only an RSA key in --host-keys, which Kamal's SSH library cannot ask for", "give its ed25519 or ecdsa key; `kamal-op host-keys` prints it"))
 		}
 	}
 	return wrong

@@ -33,7 +33,7 @@ func (c *coreLoader) start(dirs []string) {
 			c.from = loadWarm(dirs)
 			// The first call compiles the core where it is not loaded yet; of one
 			// that is loaded it proves that it works.
-			if err := touchCore(); err != nil { //nolint:contextcheck // no caller's time may end the one load there is
+			if err := touchCore(); err != nil {
 				c.err = fmt.Errorf("loading the SDK's core: %w", err)
 			}
 		}()

@@ -51,10 +51,10 @@ func Options(knownHosts string) []string {
 // program's name. It returns, with the status that ssh has for its own errors,
 // only where that fails.
 func Main(name string, args, env []string, stderr io.Writer) int {
-	ours, again, real, err := find(name, env)
+	ours, again, program, err := find(name, env)
 	if err == nil {
 		all := append(append([]string{again}, Options(filepath.Join(filepath.Dir(ours), KnownHosts))...), args...)
-		err = syscall.Exec(real, all, env)
+		err = syscall.Exec(program, all, env)
 	}
 	_, _ = fmt.Fprintln(stderr, "ssh (of kamal-op):", err)
 	return 255
@@ -64,7 +64,7 @@ func Main(name string, args, env []string, stderr io.Writer) int {
 // program. again is what the real one is to be called by: for a jump host (-J) it
 // starts itself by that name, unquoted in a shell's command line, and is to reach
 // this program again.
-func find(name string, env []string) (ours, again, real string, err error) {
+func find(name string, env []string) (ours, again, program string, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", "", "", fmt.Errorf("finding this program: %w", err)
@@ -86,7 +86,7 @@ func find(name string, env []string) (ours, again, real string, err error) {
 			continue
 		}
 		if !os.SameFile(info, me) {
-			real = path
+			program = path
 			break
 		}
 		again = Name // on PATH, before the real one
@@ -97,10 +97,10 @@ func find(name string, env []string) (ours, again, real string, err error) {
 	switch {
 	case ours == "":
 		return "", "", "", errors.New("its own directory is not on PATH")
-	case real == "":
+	case program == "":
 		return "", "", "", errors.New("there is no other ssh on PATH")
 	}
-	return ours, again, real, nil
+	return ours, again, program, nil
 }
 
 // variable is a variable's last value, as the C library's getenv would not give
