@@ -44,9 +44,9 @@ type rig struct {
 }
 
 var (
-	theRig   *rig
-	rigOnce  sync.Once
-	errRig error
+	theRig  *rig
+	rigOnce sync.Once
+	errRig  error
 )
 
 func TestMain(m *testing.M) {

@@ -498,7 +498,7 @@ func TestKey_PrintsNoSecret(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
 		for _, v := range []any{k, *k, Key{}, Options{Keys: []*Key{k}}, struct{ K Key }{*k}} {
 			out := fmt.Sprintf(verb, v)
-			for _, form := range []string{string(private.Seed()), fmt.Sprintf("%x", private.Seed()), fmt.Sprint(private.Seed()), strings.Trim(fmt.Sprint([]byte(private.Seed())), "[]")} {
+			for _, form := range []string{string(private.Seed()), fmt.Sprintf("%x", private.Seed()), fmt.Sprint(private.Seed()), strings.Trim(fmt.Sprint(private.Seed()), "[]")} {
 				if strings.Contains(out, form) {
 					t.Errorf("%s of a %T shows the seed", verb, v)
 				}

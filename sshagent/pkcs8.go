@@ -4,7 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/pbkdf2"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // RFC 8018: the default of PBKDF2, in files of others
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509/pkix"

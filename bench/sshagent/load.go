@@ -48,10 +48,10 @@ func dial(socket string) (*conn, error) {
 	return nil, fmt.Errorf("no connection to %s", socket)
 }
 
-// ask sends a frame and returns the answer, read into b where it fits.
-func (c *conn) ask(frame, b []byte) ([]byte, error) {
+// ask sends a frame and reads the answer, into b where it fits.
+func (c *conn) ask(frame, b []byte) error {
 	if _, err := c.Write(frame); err != nil {
-		return nil, err
+		return err
 	}
 	if len(b) < 2048 {
 		b = make([]byte, 2048)
@@ -60,7 +60,7 @@ func (c *conn) ask(frame, b []byte) ([]byte, error) {
 	for {
 		m, err := c.Read(b[n:])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		n += m
 		if n < 4 {
@@ -68,13 +68,13 @@ func (c *conn) ask(frame, b []byte) ([]byte, error) {
 		}
 		want := 4 + int(binary.BigEndian.Uint32(b))
 		if want > len(b) {
-			return nil, io.ErrShortBuffer
+			return io.ErrShortBuffer
 		}
 		if n >= want {
 			if kind := b[4]; kind != 14 && kind != 6 {
-				return nil, fmt.Errorf("answered with message %d", kind)
+				return fmt.Errorf("answered with message %d", kind)
 			}
-			return b[4:want], nil
+			return nil
 		}
 	}
 }
@@ -144,7 +144,7 @@ func runLoad(text string, out io.Writer) error {
 		if conns[i], err = dial(j.Socket); err != nil {
 			return err
 		}
-		if _, err := conns[i].ask(bind, nil); err != nil {
+		if err := conns[i].ask(bind, nil); err != nil {
 			return err
 		}
 	}
@@ -160,7 +160,7 @@ func runLoad(text string, out io.Writer) error {
 			b := make([]byte, 2048)
 			var err error
 			for at := time.Now(); err == nil && at.Before(end); {
-				_, err = c.ask(frame, b)
+				err = c.ask(frame, b)
 				now := time.Now()
 				took = append(took, now.Sub(at))
 				at = now

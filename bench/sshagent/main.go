@@ -225,7 +225,7 @@ func start(out io.Writer, dir string) error {
 			if err != nil {
 				return err
 			}
-			if _, err = c.ask(request(key, nil), nil); err != nil {
+			if err = c.ask(request(key, nil), nil); err != nil {
 				return err
 			}
 			took = append(took, time.Since(began))

@@ -69,7 +69,7 @@ func (s *stopping) release() {
 		return
 	}
 	select {
-	case <-s.asked: // the child has ended, whatever it says
+	case <-s.asked: //nolint:errcheck // the child has ended, whatever it says
 	case <-time.After(orDefault(s.command.WaitDelay, DefaultWaitDelay)):
 	}
 }
