@@ -80,7 +80,7 @@ func (c checkCommand) Run(a *app) error {
 func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration) ([]string, error) {
 	var names []string
 	for _, d := range declared {
-		if d.Name != "" {
+		if d.Name != "" || d.Environment != "" {
 			continue
 		}
 		secrets, err := r.Resolve(ctx, []onepassword.Declaration{d})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -60,7 +61,7 @@ func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 			a.notices("both a Connect server and a service account token are given: Connect is used, and " + serviceFrom + " is not")
 		}
 		a.connectHost = host
-		v, err = a.connect(host, token, file, service)
+		v, err = a.connect(host, token, file, service, f.ConnectCA)
 		return v, err == nil, err
 	case service != "":
 		v, err = serviceAccount(service, f.CoreCache)
@@ -70,7 +71,7 @@ func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 }
 
 // connect is the way in through a Connect server.
-func (a *app) connect(host, token, file, unused string) (deploy.Vault, error) {
+func (a *app) connect(host, token, file, unused, ca string) (deploy.Vault, error) {
 	if file != "" {
 		var err error
 		if !filepath.IsAbs(file) {
@@ -80,8 +81,21 @@ func (a *app) connect(host, token, file, unused string) (deploy.Vault, error) {
 			return deploy.Vault{}, a.explainFile(err)
 		}
 	}
+	var certificates []byte
+	if ca != "" {
+		if !filepath.IsAbs(ca) {
+			ca = filepath.Join(a.Dir, ca)
+		}
+		var err error
+		if certificates, err = os.ReadFile(ca); err != nil {
+			return deploy.Vault{}, a.explainFile(&problem.Problem{
+				Message: "the file of --connect-ca-file cannot be read: " + err.Error(),
+				Hint:    "give the path of a file with PEM certificates", Status: problem.Usage, Cause: err,
+			})
+		}
+	}
 	client, err := onepassword.NewConnect(onepassword.ConnectOptions{
-		Host: host, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + ReleaseVersion(),
+		Host: host, CA: certificates, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + ReleaseVersion(),
 	})
 	if err != nil {
 		return deploy.Vault{}, err

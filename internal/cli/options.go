@@ -13,6 +13,7 @@ type vaultFlags struct {
 	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)."`
 	ConnectTokenFile string `name:"connect-token-file" placeholder:"FILE" help:"File that holds the Connect token, readable by its owner alone (also OP_CONNECT_TOKEN_FILE)."`
 
+	ConnectCA string `name:"connect-ca-file" placeholder:"FILE" help:"Certificates to trust beside the system's, for a Connect server of one's own (PEM)."`
 	CoreCache string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner."`
 
 	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
@@ -20,9 +21,10 @@ type vaultFlags struct {
 	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys."`
 	ForwardAgent     bool   `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives."`
 
-	Secret     lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable."`
-	Public     lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable."`
-	AllowEmpty lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable."`
+	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable."`
+	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable."`
+	Public      lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable."`
+	AllowEmpty  lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable."`
 }
 
 // projectFlags are the options of Kamal that every command of the main job has,
@@ -71,6 +73,9 @@ func (f vaultFlags) declarations() ([]onepassword.Declaration, error) {
 		first[d.Name] = l.origin
 		d.Public, d.AllowEmpty = public[d.Name], empty[d.Name]
 		declared = append(declared, d)
+	}
+	for _, l := range f.Environment {
+		declared = append(declared, onepassword.Declaration{Environment: l.text, Origin: l.origin})
 	}
 	return declared, problems.Err()
 }

@@ -62,6 +62,9 @@ func (s *session) report(ctx context.Context, j Job, project *kamal.Project, f *
 		r.LastWords = kamal.Diagnose(f.tail.Lines(lastWords)).Words
 	}
 	for _, d := range j.Wanted.Secrets {
+		if d.Environment != "" {
+			continue // it has no item
+		}
 		secret := ci.SecretReport{Name: d.Name, Vault: d.Ref.Vault, Item: d.Ref.Item, Field: d.Ref.Field, Public: d.Public}
 		if item, err := s.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
 			secret.ItemVersion = item.Version

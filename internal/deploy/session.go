@@ -54,7 +54,9 @@ type Wanted struct {
 func (w Wanted) references() []onepassword.Reference {
 	refs := slices.Clone(w.Keys)
 	for _, d := range w.Secrets {
-		refs = append(refs, d.Ref)
+		if d.Environment == "" {
+			refs = append(refs, d.Ref)
+		}
 	}
 	if w.Passphrase.Item != "" {
 		refs = append(refs, w.Passphrase)
@@ -113,14 +115,14 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 // together, in the order of declaration, keys last.
 func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 	refs := w.references()
-	if v.Open == nil || len(refs) == 0 {
+	if v.Open == nil || len(refs)+len(w.Secrets) == 0 {
 		return nil
 	}
 	var err error
 	if s.backend, err = v.Open(); err != nil {
 		return err
 	}
-	s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{})
+	s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{AllowEmpty: w.AllowEmpty})
 	if err := s.resolver.Prefetch(ctx, refs...); err != nil {
 		return err
 	}
