@@ -19,122 +19,122 @@ type Failure struct {
 
 var (
 	// errorLine is Kamal's last word (bin/kamal): two blanks, red, the class.
-	errorLine = regexp.MustCompile(`ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
-	onHost    = regexp.MustCompile(`[Ee]xecuting on host ([^\s:]+)`)
-	atHost    = regexp.MustCompile(`(?:for (?:user )?|user )[\w.-]+@([\w.:-]+)`)
-	backtrace = regexp.MustCompile(`^(\S+\.rb|<internal:\S+>):\d+:in `)
-	running   = regexp.MustCompile(`(?:INFO|DEBUG|ERROR)?\s*\[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
+	errorLine = lazy(`ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
+	onHost    = lazy(`[Ee]xecuting on host ([^\s:]+)`)
+	atHost    = lazy(`(?:for (?:user )?|user )[\w.-]+@([\w.:-]+)`)
+	backtrace = lazy(`^(\S+\.rb|<internal:\S+>):\d+:in `)
+	running   = lazy(`(?:INFO|DEBUG|ERROR)?\s*\[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
 )
 
 // causes are the failures that facts and users' issues name, in the order in
 // which they are looked for: the first whose pattern is in the text counts.
 var causes = []struct {
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	cause   string
 	hint    string
 }{
 	{
-		regexp.MustCompile(`flag needs an argument: 'p' in -p|Must provide --username with --password`),
+		lazy(`flag needs an argument: 'p' in -p|Must provide --username with --password`),
 		"the registry's password is empty",
 		"look at registry.password in deploy.yml and at the secret it names",
 	},
 	{
-		regexp.MustCompile(`Permission denied \(publickey|Net::SSH::AuthenticationFailed|Authentication failed for user`),
+		lazy(`Permission denied \(publickey|Net::SSH::AuthenticationFailed|Authentication failed for user`),
 		"the server does not accept the SSH key",
 		"add the public key to ~/.ssh/authorized_keys of that user on the server, or name the right key with --ssh-key",
 	},
 	{
-		regexp.MustCompile(`HostKeyMismatch|REMOTE HOST IDENTIFICATION HAS CHANGED|fingerprint .* does not match`),
+		lazy(`HostKeyMismatch|REMOTE HOST IDENTIFICATION HAS CHANGED|fingerprint .* does not match`),
 		"the server's host key is not the one that is known",
 		"if the server was made anew, take its new host key; if not, somebody else is answering",
 	},
 	{
-		regexp.MustCompile(`HostKeyUnknown|Host key verification failed|is unknown for`),
+		lazy(`HostKeyUnknown|Host key verification failed|is unknown for`),
 		"the server's host key is not known",
 		"pin the host key, or connect once from a machine that knows the server",
 	},
 	{
-		regexp.MustCompile(`Too many authentication failures`),
+		lazy(`Too many authentication failures`),
 		"more keys were offered than the server lets be tried",
 		"give --ssh-key the one key that may log in",
 	},
 	{
-		regexp.MustCompile(`getaddrinfo|Name or service not known|Temporary failure in name resolution|nodename nor servname`),
+		lazy(`getaddrinfo|Name or service not known|Temporary failure in name resolution|nodename nor servname`),
 		"the name of a server does not resolve",
 		"look at the spelling under servers in deploy.yml, and at DNS",
 	},
 	{
-		regexp.MustCompile(`ECONNREFUSED|Connection refused`),
+		lazy(`ECONNREFUSED|Connection refused`),
 		"nothing listens at that address and port",
 		"look whether the server is up, and at ssh.port and the firewall",
 	},
 	{
-		regexp.MustCompile(`ETIMEDOUT|ConnectionTimeout|Connection timed out|EHOSTUNREACH|No route to host`),
+		lazy(`ETIMEDOUT|ConnectionTimeout|Connection timed out|EHOSTUNREACH|No route to host`),
 		"the server cannot be reached",
 		"look whether it is up, and whether a firewall lets this machine through: hosted runners have changing addresses",
 	},
 	{
-		regexp.MustCompile(`Deploy lock found|Deploy lock already in place|Deploy lock held|waiting for deploy lock`),
+		lazy(`Deploy lock found|Deploy lock already in place|Deploy lock held|waiting for deploy lock`),
 		"another deploy holds the lock, or a killed one has left it",
 		"if no deploy is running, release it with: kamal-op kamal -- lock release",
 	},
 	{
-		regexp.MustCompile(`no space left on device|No space left on device|ENOSPC`),
+		lazy(`no space left on device|No space left on device|ENOSPC`),
 		"a disk is full",
 		"free space on the host that is named; docker system df says what images take",
 	},
 	{
-		regexp.MustCompile(`port is already allocated|address already in use|Bind for .* failed`),
+		lazy(`port is already allocated|address already in use|Bind for .* failed`),
 		"a port that is needed is in use",
 		"stop what listens there: another proxy or web server on 80 and 443",
 	},
 	{
-		regexp.MustCompile(`target failed to become healthy|Failed to boot .* on|unhealthy`),
+		lazy(`target failed to become healthy|Failed to boot .* on|unhealthy`),
 		"the new container did not become healthy; the old one still runs",
 		"its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
 	},
 	{
-		regexp.MustCompile(`unauthorized: |denied: requested access|incorrect username or password|no basic auth credentials|authentication required`),
+		lazy(`unauthorized: |denied: requested access|incorrect username or password|no basic auth credentials|authentication required`),
 		"the registry refused the login",
 		"look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
 	},
 	{
-		regexp.MustCompile(`Docker buildx plugin is not installed|'buildx' is not a docker command|unknown command: docker buildx`),
+		lazy(`Docker buildx plugin is not installed|'buildx' is not a docker command|unknown command: docker buildx`),
 		"docker's buildx plugin is missing on this machine",
 		"install docker-buildx beside the docker CLI; the action's image has it",
 	},
 	{
-		regexp.MustCompile(`Cannot connect to the Docker daemon|Is the docker daemon running`),
+		lazy(`Cannot connect to the Docker daemon|Is the docker daemon running`),
 		"Docker does not answer",
 		"start Docker on the host that is named",
 	},
 	{
-		regexp.MustCompile(`missing the 'service' label`),
+		lazy(`missing the 'service' label`),
 		"the image was built for another service",
 		"use an image name or a version of its own for each service",
 	},
 	{
-		regexp.MustCompile(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
+		lazy(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
 		"the image could not be built",
 		"the step that failed stands above; docker build . on this machine shows the same",
 	},
 	{
-		regexp.MustCompile(`Configuration file not found in|Could not find destination`),
+		lazy(`Configuration file not found in|Could not find destination`),
 		"there is no such destination",
 		"the destination's file is config/deploy.DESTINATION.yml",
 	},
 	{
-		regexp.MustCompile(`HookError|Hook .* failed`),
+		lazy(`HookError|Hook .* failed`),
 		"a hook of the project's failed",
 		"what it printed stands above; hooks lie in .kamal/hooks",
 	},
 	{
-		regexp.MustCompile(`no git repository found|dubious ownership`),
+		lazy(`no git repository found|dubious ownership`),
 		"git cannot read the repository, so there is no version",
 		"check the repository out whole, or give --version",
 	},
 	{
-		regexp.MustCompile(`is not available as a container`),
+		lazy(`is not available as a container`),
 		"that version is not on the servers",
 		"kamal-op kamal -- app containers lists the versions that are",
 	},
@@ -145,31 +145,31 @@ var causes = []struct {
 func Diagnose(lines []string) Failure {
 	var f Failure
 	for _, line := range lines {
-		if m := running.FindStringSubmatch(line); m != nil {
+		if m := running().FindStringSubmatch(line); m != nil {
 			f.Command, f.Host = m[2], m[3]
 		}
 	}
 	text := strings.Join(lines, "\n")
-	if m := errorLine.FindStringSubmatch(text); m != nil {
+	if m := errorLine().FindStringSubmatch(text); m != nil {
 		f.Class = m[1]
 		if !strings.Contains(m[1], "Command") && !strings.Contains(m[1], "Runner") {
 			f.Command = ""
 		}
 	}
-	for _, pattern := range []*regexp.Regexp{onHost, atHost} {
+	for _, pattern := range []*regexp.Regexp{onHost(), atHost()} {
 		if m := pattern.FindStringSubmatch(text); m != nil {
 			f.Host = strings.TrimRight(m[1], ":.")
 			break
 		}
 	}
 	for _, c := range causes {
-		if c.pattern.MatchString(text) {
+		if c.pattern().MatchString(text) {
 			f.Cause, f.Hint = c.cause, c.hint
 			break
 		}
 	}
 	for _, line := range lines {
-		if line = strings.TrimSpace(escapes.ReplaceAllString(line, "")); line != "" && !backtrace.MatchString(line) {
+		if line = strings.TrimSpace(escapes().ReplaceAllString(line, "")); line != "" && !backtrace().MatchString(line) {
 			f.Words = append(f.Words, line)
 		}
 	}

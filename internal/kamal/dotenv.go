@@ -1,10 +1,8 @@
 package kamal
 
 import (
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -12,12 +10,10 @@ import (
 // dotenvLine is the LINE of Ruby's dotenv: both engines take the leftmost match
 // and try alternatives in order, so that a value which spans lines, or a quote
 // that is never closed, is read here as it is there. Ruby's \s has \v too.
-var dotenvLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
+var dotenvLine = lazy(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
 		`((?:[\s\v]*=[\s\v]*?|:[\s\v]+?)` +
 		`([\s\v]*'(?:\\'|[^'])*'|[\s\v]*"(?:\\"|[^"])*"|[^#\n]+)?)?` +
 		`[\s\v]*(?:#.*)?(?:$|\z)`)
-})
 
 // ParseSecrets reads the text of one secrets file as dotenv does, and what Kamal
 // substitutes in it; nothing is executed. name is for the places. env are
@@ -238,9 +234,7 @@ func literal(v span, r *secretsReader) []Part {
 }
 
 // variable is dotenv's VARIABLE without its look-ahead.
-var variable = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^\$\{?([A-Za-z0-9_]+)?\}?`)
-})
+var variable = lazy(`^\$\{?([A-Za-z0-9_]+)?\}?`)
 
 // parts splits a value into text, variables and commands.
 func (r *secretsReader) parts(v span) []Part {

@@ -1,9 +1,7 @@
 package kamal
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -15,15 +13,9 @@ const erbFiller = '\uE0EB'
 
 // What opens a block in a tag of ERB, which an `end` or a } closes.
 var (
-	erbOpens = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
-	})
-	erbCloses = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^\s*(end\b|\})`)
-	})
-	erbOneLine = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`\bend\s*$`)
-	})
+	erbOpens = lazy(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
+	erbCloses = lazy(`^\s*(end\b|\})`)
+	erbOneLine = lazy(`\bend\s*$`)
 )
 
 // passERB takes the tags of ERB out of a template and keeps every line and column

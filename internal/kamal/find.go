@@ -8,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -125,9 +123,7 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 
 // versionLine is what Kamal prints, alone on its line: bundler and Ruby may print
 // warnings around it.
-var versionLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
-})
+var versionLine = lazy(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
 
 // probeMark is what the preload prints when it is asked whether it is there.
 const probeMark = "kamal-op's preload is loaded"
@@ -228,9 +224,7 @@ func lookPath(name string, o FindOptions) string {
 	return ""
 }
 
-var lockedKamal = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
-})
+var lockedKamal = lazy(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
 
 // withLock adds a notice where Gemfile.lock names another version than b's.
 func withLock(b Binary, dir string) Binary {

@@ -3,7 +3,6 @@ package kamal
 import (
 	"bytes"
 	"io"
-	"regexp"
 	"strings"
 )
 
@@ -23,14 +22,14 @@ var headlines = []struct{ begins, phase string }{
 }
 
 // hookLine is how Kamal announces a hook (lib/kamal/cli/base.rb, run_hook).
-var hookLine = regexp.MustCompile(`^Running the ([a-z-]+) hook\.\.\.`)
+var hookLine = lazy(`^Running the ([a-z-]+) hook\.\.\.`)
 
 // maxHeadline is the length at which a line that could still become a headline is
 // passed on as none: with a version in it, it is no longer than this.
 const maxHeadline = 256
 
 // escapes are the colours that Kamal paints its headlines in on a terminal.
-var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+var escapes = lazy("\x1b\\[[0-9;]*m")
 
 // A Follower passes Kamal's output on and tells which part of its work it has
 // come to. Nothing is changed and nothing is held back but a line's beginning
@@ -46,7 +45,7 @@ type Follower struct {
 }
 
 // bootLine names the version of the app that is booted.
-var bootLine = regexp.MustCompile(`^(?:\x1b\[[0-9;]*m)*Start container with version (\S+)`)
+var bootLine = lazy(`^(?:\x1b\[[0-9;]*m)*Start container with version (\S+)`)
 
 // Version is the version of the app that Kamal has booted, "" before it has.
 func (f *Follower) Version() string { return f.version }
@@ -97,7 +96,7 @@ func (f *Follower) line(piece []byte, ended bool) error {
 	if phase != "" {
 		f.begin(phase)
 	}
-	if m := bootLine.FindSubmatch(whole); m != nil && phase != "" {
+	if m := bootLine().FindSubmatch(whole); m != nil && phase != "" {
 		f.version = string(m[1])
 	}
 	f.open = !ended
@@ -120,7 +119,7 @@ func (f *Follower) Flush() error {
 // headline is the phase that a line begins, "" for none; maybe tells that a
 // longer line could begin one.
 func headline(line []byte) (phase string, maybe bool) {
-	text := strings.TrimRight(string(escapes.ReplaceAll(line, nil)), "\r\n")
+	text := strings.TrimRight(string(escapes().ReplaceAll(line, nil)), "\r\n")
 	for _, h := range headlines {
 		switch {
 		case strings.HasPrefix(text, h.begins):
@@ -129,7 +128,7 @@ func headline(line []byte) (phase string, maybe bool) {
 			maybe = true
 		}
 	}
-	if m := hookLine.FindStringSubmatch(text); m != nil {
+	if m := hookLine().FindStringSubmatch(text); m != nil {
 		return "hook " + m[1], false
 	}
 	const hook = "Running the "

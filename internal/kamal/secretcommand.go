@@ -1,17 +1,13 @@
 package kamal
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // inlined is how Kamal knows the commands that it runs in its own process.
-var inlined = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\A[\s\v]*kamal[\s\v]*secrets[\s\v]+`)
-})
+var inlined = lazy(`\A[\s\v]*kamal[\s\v]*secrets[\s\v]+`)
 
 // A word of a command: its text, and whether all of it is known.
 type word struct {
