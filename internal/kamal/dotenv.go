@@ -11,9 +11,9 @@ import (
 // and try alternatives in order, so that a value which spans lines, or a quote
 // that is never closed, is read here as it is there. Ruby's \s has \v too.
 var dotenvLine = lazy(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
-		`((?:[\s\v]*=[\s\v]*?|:[\s\v]+?)` +
-		`([\s\v]*'(?:\\'|[^'])*'|[\s\v]*"(?:\\"|[^"])*"|[^#\n]+)?)?` +
-		`[\s\v]*(?:#.*)?(?:$|\z)`)
+	`((?:[\s\v]*=[\s\v]*?|:[\s\v]+?)` +
+	`([\s\v]*'(?:\\'|[^'])*'|[\s\v]*"(?:\\"|[^"])*"|[^#\n]+)?)?` +
+	`[\s\v]*(?:#.*)?(?:$|\z)`)
 
 // ParseSecrets reads the text of one secrets file as dotenv does, and what Kamal
 // substitutes in it; nothing is executed. name is for the places. env are

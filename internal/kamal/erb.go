@@ -13,8 +13,8 @@ const erbFiller = '\uE0EB'
 
 // What opens a block in a tag of ERB, which an `end` or a } closes.
 var (
-	erbOpens = lazy(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
-	erbCloses = lazy(`^\s*(end\b|\})`)
+	erbOpens   = lazy(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
+	erbCloses  = lazy(`^\s*(end\b|\})`)
 	erbOneLine = lazy(`\bend\s*$`)
 )
 
