@@ -29,7 +29,8 @@ test: unit kamal e2e ## Run all tests: unit tests with the race detector, those 
 unit: ## Run the unit tests
 	@build/needs.sh go gcc git docker ssh sshd
 	@build/kamal-image.sh kamal-op/kamal-base:test
-	CGO_ENABLED=1 go test -race -shuffle=on -count=1 $$(CGO_ENABLED=1 go list -race ./... | grep -v '/e2e')
+	@# Each process under the race detector sleeps a second at its end: tests start many.
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race -shuffle=on -count=1 $$(CGO_ENABLED=1 go list -race ./... | grep -v '/e2e')
 	go test -shuffle=on -count=1 $(NO_RACE)
 
 .PHONY: kamal
