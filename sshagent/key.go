@@ -59,7 +59,7 @@ func (k Key) Format(w fmt.State, _ rune) {
 func (k *Key) Check(publicOrFingerprint string) error {
 	text := strings.TrimSpace(publicOrFingerprint)
 	public := k.Public()
-	if fingerprintText.MatchString(text) {
+	if fingerprintText().MatchString(text) {
 		for word := range strings.FieldsSeq(text) {
 			switch sum, md5 := strings.CutPrefix(word, "MD5:"); {
 			case strings.HasPrefix(word, "SHA256:"):
