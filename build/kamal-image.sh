@@ -24,7 +24,10 @@ fi
 # The first Debian mirror of apt, in either of its two notations.
 mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
   sed -n -E 's/^URIs: *([^ ]*debian\/?)$/\1/p; s/^deb (\[[^]]*\] )?([^ ]*debian\/?) .*/\2/p' | head -n 1)
-mirror=${mirror:-http://deb.debian.org/debian}
+if [ -z "$mirror" ]; then
+  echo "build/kamal-image.sh: apt's sources name no Debian mirror" >&2
+  exit 1
+fi
 
 # A debootstrap older than the suite has no script of its own for it; all newer
 # suites are bootstrapped as sid is.
