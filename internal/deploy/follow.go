@@ -33,21 +33,30 @@ func newFollow(system ci.System) *follow {
 // is told is given back. Problems of ours that stopped Kamal are told by whoever
 // has them.
 func (f *follow) end(status int, ours problem.List) problem.List {
+	phase := f.close(status)
 	if status == problem.Done {
-		f.phases.End()
 		return nil
 	}
-	phase := ""
-	if all := f.phases.All(); len(all) > 0 {
-		phase = all[len(all)-1].Title()
-	}
-	f.phases.Fail()
 	if len(ours) > 0 || status == problem.Interrupted || status == problem.Terminated || status == problem.TimedOut {
 		return ours
 	}
 	p := kamal.Diagnose(f.tail.Lines(lastWords)).Problem(phase, status)
 	f.system.Error(p)
 	return problem.List{p}
+}
+
+// close ends the phase under way, and gives the last one's title.
+func (f *follow) close(status int) string {
+	phase := ""
+	if all := f.phases.All(); len(all) > 0 {
+		phase = all[len(all)-1].Title()
+	}
+	if status == problem.Done {
+		f.phases.End()
+	} else {
+		f.phases.Fail()
+	}
+	return phase
 }
 
 // report shows the run as a page beside the log, and gives later steps its

@@ -40,59 +40,17 @@ type Job struct {
 // it. An error is a problem of ours: Kamal was then not started, or was stopped
 // before it changed anything, or something of the run could not be taken away.
 func (j Job) Run(ctx context.Context) (status int, err error) {
-	project, projectErr := kamal.OpenProject(j.Project)
-	if projectErr != nil && !j.Lenient {
-		// What else is wrong on this machine is told with it, and 1Password is
-		// not asked for a project that is not there.
-		_, kamalErr := kamal.Find(ctx, j.find(""))
-		return problem.Found, errors.Join(projectErr, kamalErr)
-	}
-	j.Wanted.items = broker.References(project)
-	j.Wanted.Users = loginUsers(project, j.Wanted.Users)
-
-	s, err := newSession(j.Process, j.Vault)
-	defer func() { err = errors.Join(err, s.end()) }()
+	r, err := j.prepare(ctx)
+	defer func() { err = errors.Join(err, r.close()) }()
 	if err != nil {
-		return problem.Found, err
-	}
-	preload, err := kamal.WritePreload(s.dir.path)
-	if err != nil {
-		return problem.Found, err
-	}
-	// What can be wrong on this machine is looked at while 1Password answers.
-	local := make(chan localAnswer, 1)
-	go func() { local <- j.lookAround(ctx, project, preload) }()
-	err = s.begin(ctx, j.Vault, j.Wanted)
-	around := <-local
-	if err = errors.Join(problemsFirst(around.err, err)...); err != nil || ctx.Err() != nil {
-		return stopped(ctx, problem.Status(err)), err
-	}
-	if err := s.checkFiles(ctx, j); err != nil {
-		return problem.Status(err), err
-	}
-	for _, notice := range around.binary.Notices {
-		j.System.Notice(problem.New(notice, ""))
-	}
-	j.System.Info(around.binary.String())
-
-	b, err := s.startBroker(ctx, j, project)
-	if err != nil {
-		return problem.Found, err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	env, err := s.kamalEnv(j, b, around.binary)
-	if err != nil {
-		return problem.Found, err
+		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
 	var f *follow
 	if !j.Lenient {
 		f = newFollow(j.System)
 	}
 	began := time.Now()
-	exit, err := s.supervise(ctx, supervise.Command{
-		Path: around.binary.Path, Args: j.Args, Env: env, Dir: j.Project.Dir, Stdin: j.Stdin,
-	}, j.Terminal, j.Apart, f)
-	stops := b.Problems()
+	exit, stops, err := r.once(ctx, supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, j.Terminal, j.Apart, f)
 	if f != nil {
 		status := stopped(ctx, exit.Status())
 		if len(stops) > 0 {
@@ -105,7 +63,7 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 			stops, status = problem.List{p}, problem.Found
 		}
 		told := f.end(status, stops)
-		s.report(ctx, j, project, f, status, told, time.Since(began))
+		r.report(ctx, j, r.project, f, status, told, time.Since(began))
 	}
 	if len(stops) > 0 && ctx.Err() == nil {
 		return problem.Found, stops

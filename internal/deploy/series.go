@@ -1,0 +1,145 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// A Call is one Kamal command of a Series.
+type Call struct {
+	Title   string   // what it does, for the log
+	Env     []string // NAME=value, beside what every command of the series has
+	Args    []string // Kamal's
+	Preload string   // Ruby that is required before Kamal and before our own; "" for none
+
+	// Capture gives back what Kamal writes to its standard output, as it is and
+	// not masked: it is to be read by us and shown to nobody.
+	Capture bool
+}
+
+// maxCapture is how much of its standard output a captured command may write:
+// that of a host with thousands of containers is smaller.
+const maxCapture = 16 << 20
+
+// A Series is several Kamal commands that share one session: the secrets and the
+// key are fetched once, and one agent, one broker and one directory serve all.
+type Series struct {
+	r        *ready
+	preloads map[string]string // Ruby to the file that holds it
+}
+
+// Open does all of the job that comes before Kamal. Of the job's own command only
+// Builds counts, which asks for Docker. A Series that is given is to be closed.
+func (j Job) Open(ctx context.Context) (*Series, error) {
+	r, err := j.prepare(ctx)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return &Series{r: r, preloads: map[string]string{}}, nil
+}
+
+// Close takes away all that the series has made.
+func (s *Series) Close() error { return s.r.close() }
+
+// Run runs one command. Where it failed the error is a *problem.Problem with
+// Kamal's status that says why as far as Kamal's last words do, or the problems
+// for which it was stopped before it changed anything; where the context ended,
+// its cause. What was captured is given back with an error too.
+func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	env, err := s.env(c)
+	if err != nil {
+		return nil, err
+	}
+	s.r.System.Info(c.Title)
+	f := newFollow(s.r.System)
+	command := supervise.Command{Args: c.Args, Env: env}
+	var out []byte
+	var exit supervise.Exit
+	var stops problem.List
+	if c.Capture {
+		s.r.System.Status(c.Title)
+		out, exit, stops, err = s.r.capture(ctx, command, f)
+		s.r.System.Status("")
+	} else {
+		exit, stops, err = s.r.once(ctx, command, nil, false, f)
+	}
+	phase := f.close(exit.Status())
+	switch {
+	case ctx.Err() != nil:
+		return out, context.Cause(ctx)
+	case len(stops) > 0:
+		return out, stops
+	case err != nil:
+		return out, err
+	case exit.Status() != problem.Done:
+		if phase == "" {
+			phase = c.Title
+		}
+		return out, kamal.Diagnose(f.tail.Lines(lastWords)).Problem(phase, exit.Status())
+	}
+	return out, nil
+}
+
+// env is the environment of one command.
+func (s *Series) env(c Call) ([]string, error) {
+	env := newChildEnv(nil)
+	env.setEntries(s.r.env)
+	env.setEntries(c.Env)
+	if c.Preload != "" {
+		path, known := s.preloads[c.Preload]
+		if !known {
+			path = filepath.Join(s.r.dir.path, "preload-"+strconv.Itoa(len(s.preloads))+".rb")
+			if err := os.WriteFile(path, []byte(c.Preload), 0o400); err != nil {
+				return nil, err
+			}
+			s.preloads[c.Preload] = path
+		}
+		env.set("RUBYOPT", kamal.RubyOptions(path, env.get("RUBYOPT")))
+	}
+	return env.entries, nil
+}
+
+// capture runs Kamal once and gives its standard output. Its last words are
+// followed, masked; in the log stands what it says on standard error.
+func (r *ready) capture(ctx context.Context, c supervise.Command, f *follow) ([]byte, supervise.Exit, problem.List, error) {
+	before := len(r.broker.Problems())
+	c.Path, c.Dir, c.Signals = r.binary.Path, r.job.Project.Dir, r.Signals
+	out := &limited{most: maxCapture}
+	words := r.masker.Writer(&f.tail)
+	shown := r.followed(r.Stdout, f)
+	c.Stdout, c.Stderr = io.MultiWriter(out, words), shown
+	exit, err := c.Run(ctx)
+	err = errors.Join(err, words.Close(), shown.Close())
+	if out.over {
+		err = errors.Join(err, problem.Newf("kamal %s wrote more than %d MiB", c.Args[0], maxCapture>>20))
+	}
+	return out.Bytes(), exit, r.broker.Problems()[before:], err
+}
+
+// A limited is a buffer that takes so many bytes and drops the rest.
+type limited struct {
+	bytes.Buffer
+	most int
+	over bool
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if room := l.most - l.Len(); len(p) > room {
+		l.over = true
+		l.Buffer.Write(p[:room])
+		return len(p), nil
+	}
+	return l.Buffer.Write(p)
+}
