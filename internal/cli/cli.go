@@ -10,12 +10,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // A Process is what main hands in: all that a command may know of the process
@@ -55,6 +57,7 @@ type app struct {
 	rest   []string // what stands behind --, and whether there was one
 	dashes bool
 	system ci.System
+	reaper *supervise.Reaper
 
 	connectHost string // of the Connect server in use
 }
@@ -67,8 +70,13 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 
 // Main runs the program and gives its exit status: see package problem for what
 // each of them means.
+//
+// What loses its parent becomes our child, in a container where we are PID 1 and
+// elsewhere where main has made us a subreaper: it is waited for while we run, and
+// what lives at the end is ended.
 func Main(p Process) int {
-	a := &app{Process: p, env: environment(p.Env)}
+	a := &app{Process: p, env: environment(p.Env), reaper: supervise.StartReaper()}
+	defer a.reaper.Close(time.Second)
 	return a.main(p.Args, false)
 }
 

@@ -169,7 +169,7 @@ func (a *app) directory(dir string) (string, error) {
 func (a *app) process(signals <-chan os.Signal) deploy.Process {
 	return deploy.Process{
 		Env: a.Env, Executable: a.Executable, Stdin: a.Stdin, Stdout: a.Stdout, Stderr: a.Stderr,
-		Signals: signals, System: a.system,
+		Signals: signals, Reaper: a.reaper, System: a.system,
 	}
 }
 

@@ -235,7 +235,7 @@ func (s *session) supervise(ctx context.Context, c supervise.Command, t *Termina
 			c.Screen = screen
 		}
 	}
-	c.Signals = s.Signals
+	c.Signals, c.Reaper = s.Signals, s.Reaper
 	exit, err := c.Run(ctx)
 	errs := []error{err}
 	for _, stream := range streams {

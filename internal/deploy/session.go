@@ -12,6 +12,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 	"github.com/kamal-op/kamal-op/mask"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
@@ -24,6 +25,7 @@ type Process struct {
 	Stdout     io.Writer
 	Stderr     io.Writer
 	Signals    <-chan os.Signal // that come after the one which ended the context
+	Reaper     *supervise.Reaper
 	System     ci.System
 }
 

@@ -67,6 +67,7 @@ type Command struct {
 	// output is passed on.
 	Started func(child *Process)
 	// Reaper must be given where one is at work, or it could take the child's
-	// exit status.
+	// exit status. What the child leaves outside its session, and so to us (a
+	// daemon), is then ended with it.
 	Reaper *Reaper
 }

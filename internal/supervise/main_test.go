@@ -118,6 +118,7 @@ var children = map[string]func(args []string) int{
 		return 6
 	},
 	"supervisor": superviseRaw,
+	"daemons":    endDaemons,
 	"reaper":     reapMany,
 	"first":      beFirst,
 	"daemoniser": daemonise,

@@ -101,14 +101,17 @@ func (r *Reaper) each(f func(pid int)) {
 	}
 }
 
-// Close ends every process that was left to us, with SIGTERM and after grace
-// with SIGKILL, buries them, and stops. What these leave when they end is ended
-// too. It is called once, after the last Run.
-func (r *Reaper) Close(grace time.Duration) {
+// End ends every process that was left to us, with SIGTERM and after grace with
+// SIGKILL, and buries them. What these leave when they end is ended too. It is
+// called when nobody's work is waited for any more: after a Run.
+func (r *Reaper) End(grace time.Duration) {
+	if r == nil {
+		return
+	}
 	asked := map[int]bool{}
 	kill := time.Now().Add(grace)
 	// A process that the kernel holds back cannot be killed: it is let be.
-	for giveUp := kill.Add(time.Second); time.Now().Before(giveUp); time.Sleep(5 * time.Millisecond) {
+	for giveUp := kill.Add(time.Second); hasChildren() && time.Now().Before(giveUp); time.Sleep(5 * time.Millisecond) {
 		left := 0
 		r.each(func(pid int) {
 			left++
@@ -125,6 +128,19 @@ func (r *Reaper) Close(grace time.Duration) {
 			break
 		}
 	}
+	r.bury()
+}
+
+// hasChildren tells whether we have a child at all, alive or a zombie: most runs
+// of the program never start one, and need not look through /proc at their end.
+func hasChildren() bool {
+	var info siginfo
+	return waitid(waitAll, 0, waitExited|waitPeek|syscall.WNOHANG, &info) != syscall.ECHILD
+}
+
+// Close is End, and the end of reaping. It is called once, after the last Run.
+func (r *Reaper) Close(grace time.Duration) {
+	r.End(grace)
 	close(r.stop)
 	<-r.done
 	r.bury()

@@ -3,6 +3,7 @@
 package supervise_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -60,10 +61,19 @@ func reapMany([]string) int {
 	}
 	close(next)
 	running.Wait()
-	// What is left now does not end by itself, nor at the first signal.
-	c := shell("setsid sh -c 'trap \"\" TERM; while :; do sleep 60; done' >/dev/null 2>&1 & setsid sleep 60 & sleep 0.1")
+	// What is left now does not end by itself, nor at the first signal. Run ends
+	// what its own child left, Close what anything else did.
+	const leave = "setsid sh -c 'trap \"\" TERM; while :; do sleep 60; done' >/dev/null 2>&1 & setsid sleep 60 & sleep 0.1"
+	c := shell(leave)
 	c.Reaper, c.Stdout = reaper, os.Stdout
 	if _, err := c.Run(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	if left := reaper.Adopted(); len(left) > 0 {
+		fmt.Println("left by Run:", left)
+		return 1
+	}
+	if err := exec.Command("sh", "-c", leave).Run(); err != nil {
 		fmt.Println(err)
 	}
 	adopted := len(reaper.Adopted())
@@ -80,6 +90,33 @@ func reapMany([]string) int {
 	}
 	fmt.Printf("pid 1 %v, lost %d and %d, adopted at the end %v, left %d\n", os.Getpid() == 1, lost.Load(), lostByOthers.Load(), adopted >= 2, left)
 	return 0
+}
+
+// endDaemons runs a child that leaves daemons as daemons are made: forked twice,
+// in a session of their own, holding its output. It tells what is left of them.
+func endDaemons([]string) int {
+	if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
+		fmt.Println("prctl:", errno)
+		return 1
+	}
+	reaper := supervise.StartReaper()
+	defer reaper.Close(time.Second)
+	c := shell(`setsid sh -c '(trap "echo the polite one ends; exit" TERM; echo up; while :; do sleep 0.01; done) & (trap "" TERM; echo up; while :; do sleep 0.01; done) & exit' & sleep 0.2; exit 5`)
+	var out bytes.Buffer
+	c.Reaper, c.Stdout = reaper, &out
+	c.WaitDelay = time.Minute
+	begun := time.Now()
+	exit, err := c.Run(context.Background())
+	fmt.Printf("%v %v, in time %v, left %d\n%s", exit, err, time.Since(begun) < 10*time.Second, len(reaper.Adopted()), out.String())
+	return 0
+}
+
+func TestRun_EndsTheDaemonsThatTheChildLeft(t *testing.T) {
+	out, err := rawSelf(t, "daemons").CombinedOutput()
+	const want = "exit status 5 <nil>, in time true, left 0\nup\nup\nthe polite one ends\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v: got\n%swant\n%s", err, out, want)
+	}
 }
 
 // beFirst is reapMany as PID 1, with a /proc of its pid namespace.

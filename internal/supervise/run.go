@@ -17,7 +17,8 @@ import (
 const leftoverGrace = 250 * time.Millisecond
 
 // Run starts the child and returns when it has ended, everything that it left
-// in its session is gone and its output has been passed on.
+// in its session (and, where a Reaper is at work, outside of it) is gone and its
+// output has been passed on.
 //
 // The Exit is the child's own, also after a stop: that the context ended is no
 // error of Run (Exit.Stage says what it took, context.Cause why). The error is
@@ -56,6 +57,8 @@ func (c *Command) Run(ctx context.Context) (Exit, error) {
 
 	stage := c.watch(ctx, child, s)
 	child.clear(stage)
+	// Before the output's end is waited for: a daemon may hold it open.
+	c.Reaper.End(leftoverGrace)
 	exit, err := child.wait()
 	exit.Stage = stage
 	return exit, errors.Join(err, s.finish(orDefault(c.WaitDelay, DefaultWaitDelay)))
