@@ -6,11 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -33,7 +36,8 @@ func (a *app) token(input, variable string) (value, origin string) {
 
 // vault is the way into 1Password that the flags, inputs and environment name. It
 // is checked for its shape, and nothing is sent yet. Connect comes before a
-// service account, as in the op CLI. Without any credentials ok is false.
+// service account, as in the op CLI. Without any credentials a person in a
+// terminal is asked through their own op; elsewhere ok is false.
 func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 	service, serviceFrom := a.token("service-account-token", serviceTokenEnv)
 	host := f.ConnectHost
@@ -67,7 +71,33 @@ func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 		v, err = serviceAccount(service, f.CoreCache)
 		return v, err == nil, err
 	}
-	return v, false, nil
+	v, ok = a.person()
+	return v, ok, nil
+}
+
+// person is the way in through the op of the person at this terminal, whose
+// desktop app asks them for leave. It is never taken in CI, nor where nobody
+// could answer.
+func (a *app) person() (deploy.Vault, bool) {
+	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" || a.system.Name() != "a terminal" || !isTerminal(a.Stdin) {
+		return deploy.Vault{}, false
+	}
+	path, err := supervise.LookPath(opclient.Name, a.Env, a.Dir)
+	if err != nil {
+		return deploy.Vault{}, false
+	}
+	// What is left of credentials there (an empty token, a host without one)
+	// would keep op from the app.
+	env := slices.DeleteFunc(slices.Clone(a.Env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == serviceTokenEnv || strings.HasPrefix(name, "OP_CONNECT_") || strings.HasPrefix(name, "KAMAL_OP_")
+	})
+	return deploy.Vault{
+		Open: func() (onepassword.Backend, error) {
+			return onepassword.NewDesktop(onepassword.DesktopOptions{Op: path, Env: env})
+		},
+		Op: path,
+	}, true
 }
 
 // connect is the way in through a Connect server.

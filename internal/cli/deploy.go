@@ -143,7 +143,7 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 	}
 	if !ok && (needed || len(declared)+len(keys) > 0) {
 		return w, v, problem.Usagef(
-			"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN",
+			"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN; in a terminal, 1Password's own op will do",
 			"no credentials for 1Password are given")
 	}
 	return deploy.Wanted{

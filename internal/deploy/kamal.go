@@ -31,9 +31,8 @@ type Job struct {
 	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
 
 	Check        CheckLevel
-	AnyVault     bool   // --op-scope any: op may ask every vault that the credentials see
-	OutputCopies bool   // --allow-output-copies
-	RealOp       string // a person's own op, in a terminal
+	AnyVault     bool // --op-scope any: op may ask every vault that the credentials see
+	OutputCopies bool // --allow-output-copies
 }
 
 // Run does the job and gives Kamal's exit status, 130 or 143 where a signal ended
@@ -88,7 +87,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	o := broker.Options{
 		Dir: dir, Executable: j.Executable, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward,
-		AllowOutputCopies: j.OutputCopies, RealOp: j.RealOp,
+		AllowOutputCopies: j.OutputCopies, RealOp: j.Vault.Op,
 		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {
 			switch p := problem.New(e.Message, e.Hint); e.Kind {

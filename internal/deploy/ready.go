@@ -33,7 +33,9 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 		return r, errors.Join(projectErr, kamalErr)
 	}
 	r.project = project
-	j.Wanted.items = broker.References(project)
+	if !j.Lenient || j.Vault.Op == "" { // `app logs` may need none of them
+		j.Wanted.items = broker.References(project)
+	}
 	j.Wanted.Users = loginUsers(project, j.Wanted.Users)
 	r.job = j
 	if r.session, err = newSession(j.Process, j.Vault); err != nil {

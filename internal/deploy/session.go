@@ -34,6 +34,11 @@ type Vault struct {
 	Open        func() (onepassword.Backend, error) // sends nothing yet
 	Prepare     func()                              // begins in the background what takes long; may be nil
 	Credentials []mask.Secret
+
+	// Op is the person's own op that secrets come from, "" where they come from
+	// elsewhere. It may ask the person for leave: it is called for what is needed
+	// and for no more, and it answers the op commands that we do not know.
+	Op string
 }
 
 // Wanted is what a run needs out of the vault.
@@ -117,7 +122,7 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 // together, in the order of declaration, keys last.
 func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 	refs := w.references()
-	if v.Open == nil || len(refs)+len(w.Secrets) == 0 {
+	if v.Open == nil {
 		return nil
 	}
 	var err error
@@ -125,6 +130,9 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 		return err
 	}
 	s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{AllowEmpty: w.AllowEmpty})
+	if len(refs)+len(w.Secrets) == 0 {
+		return nil // Kamal may still ask
+	}
 	if err := s.resolver.Prefetch(ctx, refs...); err != nil {
 		return err
 	}
