@@ -13,8 +13,9 @@ ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/src/kamal-op \
 WORKDIR /src/kamal-op
 COPY . .
 RUN ["/usr/local/go/bin/go", "build", "-o", "/kamal-op", "."]
-# The core of 1Password's SDK, compiled now and not in every run.
-RUN ["/kamal-op", "cache", "warm", "/usr/local/share/kamal-op/core"]
+# The core of 1Password's SDK, compiled now and not in every run;
+# a container may be another user's than root.
+RUN ["/kamal-op", "cache", "warm", "--shared", "/usr/local/share/kamal-op/core"]
 
 FROM ${KAMAL_IMAGE}
 COPY --from=build /usr/local/share/kamal-op /usr/local/share/kamal-op

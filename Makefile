@@ -32,6 +32,8 @@ unit: ## Run the unit tests
 	@# Each process under the race detector sleeps a second at its end: tests start many.
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race -shuffle=on -count=1 $$(CGO_ENABLED=1 go list -race ./... | grep -v '/e2e')
 	go test -shuffle=on -count=1 $(NO_RACE)
+	@# The rehearsal's vault is held to what 1Password's own client expects of Connect.
+	cd internal/rehearsal/sdktest && go test -count=1 ./...
 
 .PHONY: kamal
 kamal: ## Run the tests of single rooms against real Kamal

@@ -64,7 +64,7 @@ func (j job) run(u *usage) error {
 	case "resolve":
 		return resolve(j.URL, j.Token, references(j.Refs, j.Items))
 	case "warm":
-		_, err := onepassword.WarmCache(j.Dir)
+		_, err := onepassword.WarmCache(j.Dir, false)
 		return err
 	}
 	o := onepassword.ServiceAccountOptions{Token: mask.NewSecret("token", j.Token)}

@@ -15,7 +15,8 @@ type cacheCommand struct {
 
 // warmCommand is `kamal-op cache warm DIR`.
 type warmCommand struct {
-	Dir string `arg:"" name:"dir" help:"Directory; made where it is not there."`
+	Shared bool   `name:"shared" help:"Let every user of the machine read it, for an image. It stays its owner's alone to change."`
+	Dir    string `arg:"" name:"dir" help:"Directory; made where it is not there."`
 }
 
 // Run warms the cache.
@@ -24,7 +25,7 @@ func (c warmCommand) Run(a *app) error {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.Dir, dir)
 	}
-	made, err := onepassword.WarmCache(dir)
+	made, err := onepassword.WarmCache(dir, c.Shared)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,9 @@ func (c *cacheReader) Get(key [32]byte) (io.ReadCloser, bool, error) {
 			info, err := f.Stat()
 			if err == nil && info.Mode().IsRegular() && isPrivate(info) {
 				c.from = root.Name()
+				// It was decoded before its compiled form is asked for, and
+				// what follows is the most memory that a run ever has.
+				letGoOfSource()
 				return &entryReader{f: f, buf: bufio.NewReaderSize(f, 64<<10)}, true, nil
 			}
 			_ = f.Close() // it was only looked at

@@ -31,18 +31,25 @@ type WarmedCache struct {
 // (all or nothing on processors since 2013 and on every hosted runner), and on
 // arm64 the atomic instructions. On others the core is compiled as without a cache.
 //
+// With shared every user of the machine may read it, none but its owner change it:
+// for an image, whose runs may be any user's.
+//
 // It must be the first use of the SDK in the process. The error is a
 // *problem.Problem.
-func WarmCache(dir string) (WarmedCache, error) {
+func WarmCache(dir string, shared bool) (WarmedCache, error) {
 	const private = "name a directory that is yours alone: chmod 700, in a directory that others cannot change"
 	w := WarmedCache{Dir: dir}
 	if dir == "" {
 		return w, problem.Usagef("name a directory", "the cache has no directory")
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	directory, file := fs.FileMode(0o700), fs.FileMode(0o600)
+	if shared {
+		directory, file = 0o755, 0o644
+	}
+	if err := os.MkdirAll(dir, directory); err != nil {
 		return w, &problem.Problem{Message: "the cache directory " + quoteReference(dir) + " cannot be made", Hint: private, Status: problem.Usage, Cause: err}
 	}
-	root, err := openPrivate(dir, true)
+	root, err := openPrivate(dir, !shared)
 	if err != nil {
 		return w, &problem.Problem{Message: "the cache directory is refused: " + err.Error(), Hint: private, Status: problem.Usage, Cause: err}
 	}
@@ -75,7 +82,10 @@ func WarmCache(dir string) (WarmedCache, error) {
 			}
 		}
 	}
-	for _, n := range writer.written {
+	for name, n := range writer.written {
+		if err := root.Chmod(name, file); err != nil {
+			return w, &problem.Problem{Message: "setting the mode of an entry: " + err.Error(), Status: problem.Found, Cause: err}
+		}
 		w.Entries++
 		w.Bytes += n
 	}

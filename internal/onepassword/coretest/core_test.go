@@ -69,7 +69,7 @@ func (j job) run() (r report) {
 	fail := func(err error) report { r.Err = err.Error(); return r }
 	switch j.Do {
 	case "warm":
-		w, err := onepassword.WarmCache(j.Dirs[0])
+		w, err := onepassword.WarmCache(j.Dirs[0], false)
 		if err != nil {
 			return fail(err)
 		}
@@ -268,7 +268,7 @@ func TestWarmCache_Refuses(t *testing.T) {
 		filepath.Join(parent, "core"): "can be changed by others",
 		os.Args[0]:                    "cannot be made",
 	} {
-		_, err := onepassword.WarmCache(dir)
+		_, err := onepassword.WarmCache(dir, false)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", dir, err, want)
 		}
