@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"cmp"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -33,11 +35,24 @@ func TestCancelled(t *testing.T) {
 		name, signal, said string
 		status             int
 		arrange            func(c *scene)
+		command            string
 	}{
-		{"in a hook", "INT", "the hook sleeps", 130, func(c *scene) {
+		{name: "in a hook", signal: "INT", said: "the hook sleeps", status: 130, arrange: func(c *scene) {
 			c.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\necho the hook sleeps >&2\nsleep 120\n")
 		}},
-		{"while booting", "TERM", "Start container with version", 143, func(c *scene) {
+		{name: "in a hook that heeds nothing", signal: "INT", said: "the hook sleeps", status: 130, arrange: func(c *scene) {
+			c.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\ntrap '' INT TERM\necho the hook sleeps >&2\n(while :; do sleep 1; done) &\nwhile :; do sleep 1; done\n")
+		}},
+		{name: "while building, under the lock", command: "setup", signal: "TERM", said: "sleep 111", status: 143, arrange: func(c *scene) {
+			c.project.write("Dockerfile", "FROM "+os.Getenv(envKamal)+"\nRUN trap '' TERM INT; sleep 111\n")
+		}},
+		{name: "through a jump host", signal: "INT", said: "the hook sleeps", status: 130, arrange: func(c *scene) {
+			jump := c.rig.server(c.t, 1)
+			jump.authorize(c.t, c.key.Public)
+			c.project.edit("config/deploy.yml", "builder:", "ssh:\n  proxy: root@"+jump.Address+"\n\nbuilder:")
+			c.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\necho the hook sleeps >&2\nsleep 120\n")
+		}},
+		{name: "while booting", signal: "TERM", said: "Start container with version", status: 143, arrange: func(c *scene) {
 			c.project.edit("config/deploy.yml", "APP_ENV: production", "APP_IS_ILL: \"true\"")
 			c.project.edit("config/deploy.yml", "deploy_timeout: 10", "deploy_timeout: 60")
 		}},
@@ -47,13 +62,17 @@ func TestCancelled(t *testing.T) {
 			test.arrange(c)
 			c.project.commit()
 			m := c.rig.machine(t, c.project)
+			// A jump host that ssh does not know yet.
+			m.run(nil, "sh", "-c", `mkdir -p -m 700 /root/.ssh; printf 'Host *\n  StrictHostKeyChecking accept-new\n' >/root/.ssh/config`)
 			m.remember()
-			r := m.start(c.connect(), "", c.command("deploy", "--", "--verbose")...)
+			r := m.start(c.connect(), "", c.command(cmp.Or(test.command, "deploy"), "--", "--verbose")...)
 			r.until(test.said)
 			began := time.Now()
 			m.signal(test.signal)
 			res := r.wait()
-			if took := time.Since(began); took > 8*time.Second {
+			took := time.Since(began)
+			t.Logf("it took %s to end", took.Round(10*time.Millisecond))
+			if took > 7*time.Second {
 				t.Errorf("it took %s to end", took)
 			}
 			c.ended(res, test.status)

@@ -39,6 +39,8 @@ type Broker struct {
 	failures []failure // of lookups
 	problems problem.List
 	noticed  map[string]bool
+	kamals   []int // process ids of the Kamals that have said hello
+	needed   []int // of the programs that their connections go through
 
 	notifying sync.Mutex
 }
@@ -189,9 +191,10 @@ func (b *Broker) let(conn net.Conn) {
 
 // A message is one request: exactly one of its parts is there.
 type message struct {
-	Op    *opclient.Request `json:"op"`
-	Hello *hello            `json:"hello"`
-	Check *check            `json:"check"`
+	Op     *opclient.Request `json:"op"`
+	Hello  *hello            `json:"hello"`
+	Check  *check            `json:"check"`
+	Needed *needed           `json:"needed"`
 }
 
 // serve answers the one request of a connection.
@@ -229,6 +232,8 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 		return b.hello(m.Hello)
 	case m.Check != nil:
 		return b.check(ctx, m.Check)
+	case m.Needed != nil:
+		return b.need(m.Needed)
 	}
 	return map[string]string{"error": "the request is not understood"}
 }

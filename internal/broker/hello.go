@@ -37,6 +37,7 @@ func (b *Broker) hello(h *hello) *helloReply {
 	for _, d := range b.o.Declared {
 		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())
 	}
+	b.remember(&b.kamals, h.PID)
 	b.notify(Event{Kind: Attach, Message: fmt.Sprintf("kamal %s, dotenv %s, ruby %s", h.Kamal, h.Dotenv, h.Ruby)})
 	for _, aside := range h.Aside {
 		b.once(Event{

@@ -90,6 +90,9 @@ func (r *ready) close() error {
 func (r *ready) once(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (exit supervise.Exit, stops problem.List, err error) {
 	before := len(r.broker.Problems())
 	c.Path, c.Dir = r.binary.Path, r.job.Project.Dir
+	if r.binary.Preload {
+		c.Stop = stopKamal(ctx, r.broker.Running)
+	}
 	exit, err = r.supervise(ctx, c, t, apart, f)
 	return exit, r.broker.Problems()[before:], err
 }

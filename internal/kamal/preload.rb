@@ -179,6 +179,11 @@ if kamal_op_program.start_with?("kamal") ||
             known ::Kamal::Configuration.respond_to?(:load_raw_config), "its configuration is read otherwise"
             ::Kamal::Configuration.singleton_class.prepend(Rendered)
           end
+          part "sparing the jump host's ssh while a cancelled run ends" do
+            require "net/ssh/proxy/command"
+            known ::Net::SSH::Proxy::Command.method_defined?(:open), "Net::SSH connects otherwise"
+            ::Net::SSH::Proxy::Command.prepend(Needed)
+          end
           part "keeping the agent from the servers" do
             known instance_method?(::SSHKit::Host, :netssh_options, 0) && ::SSHKit::Host.method_defined?(:ssh_options), "SSHKit connects otherwise"
             ::SSHKit::Host.prepend(Unforwarded)
@@ -187,8 +192,8 @@ if kamal_op_program.start_with?("kamal") ||
 
         def part(what)
           yield
-        rescue StepAside, NameError => e
-          @aside << [ what, e.is_a?(StepAside) ? e.message : "a name that it is written for is not there (#{e.name})" ]
+        rescue StepAside, NameError, LoadError => e
+          @aside << [ what, e.is_a?(NameError) ? "a name that it is written for is not there (#{e.name})" : e.message ]
         end
 
         def version(name)
@@ -265,6 +270,15 @@ if kamal_op_program.start_with?("kamal") ||
         options[:forward_agent] = true if KamalOp.forward_agent?
         options[:forward_agent] = false unless KamalOp.forward_agent? || ssh_options&.key?(:forward_agent)
         options
+      end
+    end
+
+    # The program that a connection goes through: `ssh -W`, or what proxy_command
+    # says. Kamal releases its lock through it, so that it must outlive the hooks and
+    # builds that are ended when a run is cancelled.
+    module Needed
+      def open(...)
+        super.tap { |io| KamalOp.ask("needed", { pid: io.pid }) }
       end
     end
 

@@ -1,0 +1,33 @@
+package broker
+
+import "slices"
+
+// A needed is a program that a connection of Kamal's goes through: the ssh of a
+// jump host, a proxy command.
+type needed struct {
+	PID int `json:"pid"`
+}
+
+func (b *Broker) need(n *needed) any {
+	b.remember(&b.needed, n.PID)
+	return struct{}{}
+}
+
+func (b *Broker) remember(list *[]int, pid int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if pid > 0 && !slices.Contains(*list, pid) {
+		*list = append(*list, pid)
+	}
+}
+
+// Running are the process ids of the run, as its processes have told them: the
+// Kamals, nested ones of hooks too, and the programs that their connections go
+// through. Some of them may have ended. In another pid namespace than ours they
+// are no ids of this machine: whoever uses them takes only those that are in the
+// child's own session.
+func (b *Broker) Running() (kamals, needed []int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.kamals), slices.Clone(b.needed)
+}
