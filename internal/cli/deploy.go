@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 type (
@@ -19,6 +17,7 @@ type (
 	deployCommand struct {
 		vaultFlags
 		projectFlags
+		timeFlags
 	}
 	// setupCommand is `kamal-op setup`.
 	setupCommand struct{ deployCommand }
@@ -103,7 +102,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, signals, stop := supervise.Notify(context.Background())
+	ctx, signals, stop := c.context()
 	defer stop()
 	j.Process = a.process(signals)
 	j.Vault, j.Wanted = vault, wanted

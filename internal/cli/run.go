@@ -1,18 +1,17 @@
 package cli
 
 import (
-	"context"
 	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // runCommand is `kamal-op run [flags] -- COMMAND ARGS…`. Standard output belongs
 // to the command: nothing of ours is written to it.
 type runCommand struct {
 	vaultFlags
+	timeFlags
 	WorkingDirectory string   `name:"working-directory" placeholder:"DIR" help:"Directory to run the command in (default the current one)."`
 	Command          []string `arg:"" optional:"" passthrough:"" name:"command" help:"The command and its arguments, best behind --."`
 }
@@ -31,7 +30,7 @@ func (c runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	ctx, signals, stop := supervise.Notify(context.Background())
+	ctx, signals, stop := c.context()
 	defer stop()
 	if vault.Prepare != nil {
 		vault.Prepare()

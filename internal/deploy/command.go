@@ -29,6 +29,9 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 		return problem.RunOwn, err
 	}
 	if err := s.begin(ctx, c.Vault, c.Wanted); err != nil {
+		if late := outOfTime(ctx, beforeChild); late != nil {
+			return problem.TimedOut, late
+		}
 		return stopped(ctx, problem.RunOwn), outputProblem(err)
 	}
 	env, err := s.childEnv()
@@ -39,6 +42,9 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 		Path: c.Argv[0], Args: c.Argv[1:], Env: env.entries, Dir: c.Dir,
 		Stdin: c.Stdin,
 	}, c.Terminal, true, nil)
+	if late := outOfTime(ctx, "while "+c.Argv[0]+" ran"); late != nil && exit.Stage != supervise.Unstopped {
+		return problem.TimedOut, late
+	}
 	var start *supervise.StartError
 	if errors.As(err, &start) {
 		return start.Status(), problem.New(start.Error(), "look at the PATH, and at the command's spelling")

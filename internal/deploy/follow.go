@@ -45,6 +45,16 @@ func (f *follow) end(status int, ours problem.List) problem.List {
 	return problem.List{p}
 }
 
+// where is what Kamal is at, for a sentence.
+func (f *follow) where() string {
+	if f != nil {
+		if all := f.phases.All(); len(all) > 0 {
+			return "in the phase " + all[len(all)-1].Title()
+		}
+	}
+	return "while Kamal ran"
+}
+
 // close ends the phase under way, and gives the last one's title.
 func (f *follow) close(status int) string {
 	phase := ""

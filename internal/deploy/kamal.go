@@ -42,6 +42,9 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	r, err := j.prepare(ctx)
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err != nil {
+		if late := outOfTime(ctx, beforeChild); late != nil {
+			return problem.TimedOut, late
+		}
 		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
 	var f *follow
@@ -50,32 +53,45 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	}
 	began := time.Now()
 	exit, stops, err := r.once(ctx, supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, j.Terminal, j.Apart, f)
+	status, ours := j.verdict(ctx, exit, stops, err, f)
 	if f != nil {
-		status := stopped(ctx, exit.Status())
-		if len(stops) > 0 {
-			status = problem.Found
-		}
-		if status == problem.Done && j.Args[0] == "rollback" && f.follower.Version() == "" {
-			// Kamal says in red that the version is not there, and ends with 0.
-			p := problem.New("the rollback did not happen: that version is not on the servers",
-				"kamal-op kamal -- app containers lists the versions that are")
-			stops, status = problem.List{p}, problem.Found
-		}
-		told := f.end(status, stops)
+		told := f.end(status, ours)
 		r.report(ctx, j, r.project, f, status, told, time.Since(began))
 	}
-	if len(stops) > 0 && ctx.Err() == nil {
+	return status, errors.Join(ours.Err(), outputProblem(err))
+}
+
+// verdict is the status of a run whose Kamal has ended, and the problems of ours
+// for which it was ended.
+func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.List, err error, f *follow) (int, problem.List) {
+	var output *supervise.OutputError
+	if err != nil && !errors.As(err, &output) {
+		return stopped(ctx, problem.Found), nil // it could not be started
+	}
+	// What Kamal did counts, whoever stopped listening; and what it had done by
+	// itself when the run was cancelled.
+	if exit.Stage == supervise.Unstopped {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if exit.Typed {
+		return problem.Interrupted, nil
+	}
+	if late := outOfTime(ctx, f.where()); late != nil {
+		return problem.TimedOut, problem.List{late}
+	}
+	status := stopped(ctx, exit.Status())
+	if ctx.Err() != nil {
+		return status, nil
+	}
+	if len(stops) > 0 {
 		return problem.Found, stops
 	}
-	var output *supervise.OutputError
-	if errors.As(err, &output) {
-		// What Kamal did counts, whoever stopped listening.
-		return stopped(ctx, exit.Status()), outputProblem(err)
+	if status == problem.Done && f != nil && j.Args[0] == "rollback" && f.follower.Version() == "" {
+		// Kamal says in red that the version is not there, and ends with 0.
+		return problem.Found, problem.List{problem.New("the rollback did not happen: that version is not on the servers",
+			"kamal-op kamal -- app containers lists the versions that are")}
 	}
-	if err != nil {
-		return stopped(ctx, problem.Found), outputProblem(err)
-	}
-	return stopped(ctx, exit.Status()), nil
+	return status, nil
 }
 
 // startBroker puts op and the preload where Kamal finds them.

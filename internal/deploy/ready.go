@@ -89,10 +89,15 @@ func (r *ready) close() error {
 // changed anything.
 func (r *ready) once(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (exit supervise.Exit, stops problem.List, err error) {
 	before := len(r.broker.Problems())
-	c.Path, c.Dir = r.binary.Path, r.job.Project.Dir
+	exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, f)
+	return exit, r.broker.Problems()[before:], err
+}
+
+// kamal completes a command to one of Kamal, that is ended in Kamal's own way.
+func (r *ready) kamal(ctx context.Context, c supervise.Command) supervise.Command {
+	c.Path, c.Dir, c.Signals, c.Reaper = r.binary.Path, r.job.Project.Dir, r.Signals, r.Reaper
 	if r.binary.Preload {
 		c.Stop = stopKamal(ctx, r.broker.Running)
 	}
-	exit, err = r.supervise(ctx, c, t, apart, f)
-	return exit, r.broker.Problems()[before:], err
+	return c
 }

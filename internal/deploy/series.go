@@ -115,7 +115,7 @@ func (s *Series) env(c Call) ([]string, error) {
 // followed, masked; in the log stands what it says on standard error.
 func (r *ready) capture(ctx context.Context, c supervise.Command, f *follow) ([]byte, supervise.Exit, problem.List, error) {
 	before := len(r.broker.Problems())
-	c.Path, c.Dir, c.Signals = r.binary.Path, r.job.Project.Dir, r.Signals
+	c = r.kamal(ctx, c)
 	out := &limited{most: maxCapture}
 	words := r.masker.Writer(&f.tail)
 	shown := r.followed(r.Stdout, f)

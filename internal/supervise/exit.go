@@ -30,11 +30,13 @@ func (s Stage) String() string {
 }
 
 // An Exit is how a child ended: with an exit code, or by a signal (Code is then
-// -1). Stage is how far we had to go to end it.
+// -1). Stage is how far we had to go to end it; Typed says that a Ctrl-C began
+// that, typed where the child has a terminal and the command a Stop function.
 type Exit struct {
 	Code   int
 	Signal syscall.Signal
 	Stage  Stage
+	Typed  bool
 }
 
 // Status is the exit status as a shell gives it: the code, or 128 and the

@@ -55,12 +55,12 @@ func (c *Command) Run(ctx context.Context) (Exit, error) {
 	}
 	s.copy(c.Stop == nil)
 
-	stage := c.watch(ctx, child, s)
+	stage, typed := c.watch(ctx, child, s)
 	child.clear(stage)
 	// Before the output's end is waited for: a daemon may hold it open.
 	c.Reaper.End(leftoverGrace)
 	exit, err := child.wait()
-	exit.Stage = stage
+	exit.Stage, exit.Typed = stage, typed
 	return exit, errors.Join(err, s.finish(orDefault(c.WaitDelay, DefaultWaitDelay)))
 }
 
@@ -146,7 +146,7 @@ func startError(path string, err error) error {
 }
 
 // watch returns when the child has ended, and stops it when that is asked for.
-func (c *Command) watch(ctx context.Context, k *child, s *streams) Stage {
+func (c *Command) watch(ctx context.Context, k *child, s *streams) (stage Stage, typed bool) {
 	end := stopping{command: c, child: k}
 	defer end.release()
 	// What a signal, sent to us or typed, means for the child.
@@ -165,7 +165,7 @@ func (c *Command) watch(ctx context.Context, k *child, s *streams) Stage {
 	for {
 		select {
 		case <-k.exited:
-			return end.stage
+			return end.stage, typed
 		case <-done:
 			done = nil
 			end.begin(ctx, context.Cause(ctx))
@@ -178,6 +178,7 @@ func (c *Command) watch(ctx context.Context, k *child, s *streams) Stage {
 			}
 			got(sig)
 		case sig := <-s.interrupts:
+			typed = typed || end.stage == Unstopped
 			got(sig)
 		case err := <-end.asked:
 			end.asked = nil

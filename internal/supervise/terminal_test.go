@@ -140,7 +140,7 @@ func TestTerminal_BeginsTheOrderlyStopWithCtrlC(t *testing.T) {
 	_, ended := begin2(t, c)
 	d.await(t, "ready")
 	d.types(t, "abc\x03")
-	if got, want := ended(), (supervise.Exit{Code: 40 + int(syscall.SIGUSR1), Stage: supervise.Asked}); got != want || !asked {
+	if got, want := ended(), (supervise.Exit{Code: 40 + int(syscall.SIGUSR1), Stage: supervise.Asked, Typed: true}); got != want || !asked {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	d.restored(t)
