@@ -44,7 +44,9 @@ func inputNames(t *testing.T) map[string]string {
 			name = strings.TrimSuffix(strings.TrimSpace(line), ":")
 			inputs[name] = ""
 		case within && strings.HasPrefix(line, "    default: "):
-			inputs[name] = strings.TrimPrefix(line, "    default: ")
+			if value := strings.TrimPrefix(line, "    default: "); !strings.HasPrefix(value, "${{") {
+				inputs[name] = value
+			}
 		}
 	}
 	return inputs

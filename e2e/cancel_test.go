@@ -11,9 +11,15 @@ import (
 // signal sends kamal-op a signal as a CI runner does: to it alone.
 func (m *machine) signal(name string) {
 	m.t.Helper()
+	m.signalTo(name, `"kamal-op "*`)
+}
+
+// signalTo sends a signal to the processes whose arguments match a shell's pattern.
+func (m *machine) signalTo(name, pattern string) {
+	m.t.Helper()
 	mustDocker(m.t, "exec", m.id, "sh", "-c",
 		// The process lets nobody look at its executable: it goes by its arguments.
-		`for p in /proc/[0-9]*; do case "$(tr '\0' ' ' <$p/cmdline 2>/dev/null)" in "kamal-op "*) kill -`+name+` ${p#/proc/};; esac; done; true`)
+		`for p in /proc/[0-9]*; do [ "${p#/proc/}" = $$ ] || case "$(tr '\0' ' ' <$p/cmdline 2>/dev/null)" in `+pattern+`) kill -`+name+` ${p#/proc/};; esac; done; true`)
 }
 
 // until waits until a running command has said something.

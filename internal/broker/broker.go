@@ -195,6 +195,7 @@ type message struct {
 	Hello  *hello            `json:"hello"`
 	Check  *check            `json:"check"`
 	Needed *needed           `json:"needed"`
+	Lock   *lock             `json:"lock"`
 }
 
 // serve answers the one request of a connection.
@@ -234,6 +235,8 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 		return b.check(ctx, m.Check)
 	case m.Needed != nil:
 		return b.need(m.Needed)
+	case m.Lock != nil:
+		return b.lock(ctx, m.Lock)
 	}
 	return map[string]string{"error": "the request is not understood"}
 }

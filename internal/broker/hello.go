@@ -28,8 +28,9 @@ type helloReply struct {
 	// in base64, since Ruby's and Go's ideas of a string differ.
 	Declared map[string][]byte `json:"declared"`
 
-	ForwardAgent bool   `json:"forward_agent"`
-	Stop         string `json:"stop,omitempty"` // why Kamal is not to go on
+	ForwardAgent bool       `json:"forward_agent"`
+	Mark         *markReply `json:"mark,omitempty"` // of deploy locks; nil leaves them to Kamal
+	Stop         string     `json:"stop,omitempty"` // why Kamal is not to go on
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
@@ -38,6 +39,10 @@ func (b *Broker) hello(h *hello) *helloReply {
 		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())
 	}
 	b.remember(&b.kamals, h.PID)
+	if b.o.Locks != nil {
+		mark := b.o.Locks.Mark()
+		r.Mark = &markReply{By: mark.By(), Lines: mark.Lines()}
+	}
 	b.notify(Event{Kind: Attach, Message: fmt.Sprintf("kamal %s, dotenv %s, ruby %s", h.Kamal, h.Dotenv, h.Ruby)})
 	for _, aside := range h.Aside {
 		b.once(Event{

@@ -64,6 +64,9 @@ type Options struct {
 	// ForwardAgent lets Kamal forward the agent to the servers (--forward-agent).
 	ForwardAgent bool
 
+	// Locks decides about deploy locks; nil leaves them to Kamal.
+	Locks Locks
+
 	// AllowOutputCopies lets output.file and output.otel of deploy.yml copy hook
 	// output past the masker.
 	AllowOutputCopies bool

@@ -94,7 +94,7 @@ func TestActionInputsAreOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := map[string]bool{"command": true, "args": true, "service-account-token": true, "connect-token": true}
+	options := map[string]bool{"command": true, "args": true, "service-account-token": true, "connect-token": true, "github-token": true}
 	for _, node := range parser.Model.Children {
 		if node.Name != "deploy" {
 			continue

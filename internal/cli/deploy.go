@@ -110,6 +110,9 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	j.Terminal = a.terminal()
 	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
 	j.Check = deploy.CheckLevel(c.Check)
+	if j.Locks, err = c.locks(a); err != nil {
+		return err
+	}
 	j.AnyVault, j.OutputCopies = c.OpScope == "any", c.AllowOutputCopies
 	if vault.Prepare != nil {
 		vault.Prepare()

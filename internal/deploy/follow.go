@@ -75,7 +75,7 @@ func (s *session) report(ctx context.Context, j Job, project *kamal.Project, f *
 	r := ci.Report{
 		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
 		Version: f.follower.Version(), RunURL: runURL(environment(j.Env)), Status: status, Took: took,
-		Phases: f.phases.All(), Problems: told,
+		Phases: f.phases.All(), Problems: told, Lock: s.locks.told(),
 	}
 	if status != problem.Done {
 		r.LastWords = kamal.Diagnose(f.tail.Lines(lastWords)).Words

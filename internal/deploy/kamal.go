@@ -33,6 +33,8 @@ type Job struct {
 	Check        CheckLevel
 	AnyVault     bool // --op-scope any: op may ask every vault that the credentials see
 	OutputCopies bool // --allow-output-copies
+
+	Locks LockOptions
 }
 
 // Run does the job and gives Kamal's exit status, 130 or 143 where a signal ended
@@ -84,7 +86,7 @@ func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.Lis
 		return status, nil
 	}
 	if len(stops) > 0 {
-		return problem.Found, stops
+		return problem.Status(stops), stops
 	}
 	if status == problem.Done && f != nil && j.Args[0] == "rollback" && f.follower.Version() == "" {
 		// Kamal says in red that the version is not there, and ends with 0.
@@ -103,7 +105,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	o := broker.Options{
 		Dir: dir, Executable: j.Executable, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward,
-		AllowOutputCopies: j.OutputCopies, RealOp: j.Vault.Op,
+		AllowOutputCopies: j.OutputCopies, RealOp: j.Vault.Op, Locks: s.locks,
 		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {
 			switch p := problem.New(e.Message, e.Hint); e.Kind {

@@ -41,6 +41,12 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 	if r.session, err = newSession(j.Process, j.Vault); err != nil {
 		return r, err
 	}
+	r.locks = newLocks(j.Locks, j.System, environment(j.Env))
+	if token := j.Locks.GitHubToken; token.Reveal() != "" {
+		if err := r.mask(token); err != nil {
+			return r, err
+		}
+	}
 	preload, err := kamal.WritePreload(r.dir.path)
 	if err != nil {
 		return r, err
@@ -90,6 +96,7 @@ func (r *ready) close() error {
 func (r *ready) once(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (exit supervise.Exit, stops problem.List, err error) {
 	before := len(r.broker.Problems())
 	exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, f)
+	r.tellLocks(r.releaseLocks(ctx))
 	return exit, r.broker.Problems()[before:], err
 }
 

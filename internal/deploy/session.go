@@ -82,6 +82,7 @@ type session struct {
 	agent    *sshagent.Agent       // nil without a key
 	secrets  []mask.Secret         // the declared ones, in order
 	keys     []*sshagent.Key
+	locks    *locks // nil in a run without Kamal
 }
 
 // newSession makes the private directory, and masks the credentials before

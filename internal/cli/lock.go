@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// locks is what the options say about the deploy lock. GitHub's token has no flag:
+// it is an input of the action, which the workflow's own token is put into, or
+// GITHUB_TOKEN.
+func (f projectFlags) locks(a *app) (deploy.LockOptions, error) {
+	if f.LockWait < 0 {
+		return deploy.LockOptions{}, problem.Usagef("such as --lock-wait 15m", "--lock-wait is less than nothing")
+	}
+	token := ""
+	if a.lookup.inputs {
+		token = strings.TrimSpace(a.env[inputName("github-token")])
+	}
+	if token == "" {
+		token = strings.TrimSpace(a.env["GITHUB_TOKEN"])
+	}
+	return deploy.LockOptions{
+		Wait: f.LockWait, KeepStale: f.StaleLock == "fail", JobID: f.JobID,
+		GitHubToken: mask.NewSecret("GITHUB_TOKEN", token),
+	}, nil
+}

@@ -1,0 +1,317 @@
+package deploy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+const (
+	// lockLook is how often a lock is looked at that another holds.
+	lockLook = 5 * time.Second
+	// lockTell is how often it is said again whose it is.
+	lockTell = time.Minute
+	// lockAsk is how often GitHub is asked whether its owner's run is over.
+	lockAsk = 30 * time.Second
+	// lockAnswer is how long GitHub may take to answer.
+	lockAnswer = 20 * time.Second
+)
+
+// LockOptions say what a run does about the deploy lock.
+type LockOptions struct {
+	// Wait is how long a lock that another holds is waited for; 0 fails at once.
+	Wait time.Duration
+	// KeepStale leaves also the lock of a run that is over (--stale-lock fail).
+	KeepStale bool
+	// JobID is the job's number, job.check_run_id; 0 where it is not known.
+	JobID int64
+	// GitHubToken may read the repository's runs (actions: read); empty asks nobody.
+	GitHubToken mask.Secret
+}
+
+// locks knows the deploy locks of one run: those that its Kamals took, and whose
+// it is where another's is in the way.
+type locks struct {
+	o      LockOptions
+	mark   kamal.Mark
+	system ci.System
+	// over asks whether the run that a mark names is over; nil where nobody can be
+	// asked.
+	over func(ctx context.Context, run github.Run) (github.Over, string, error)
+	now  func() time.Time
+
+	mu     sync.Mutex
+	held   []kamal.LockPlace                 // that may be ours at this moment
+	ended  map[kamal.LockPlace]kamal.Release // how releases by nonce ended
+	events []string                          // for the summary
+	wait   lockWait
+
+	asking sync.Mutex
+	asked  map[string]answer // about marks, by nonce
+}
+
+// A lockWait is one wait for a lock: since when, and what was last said about it.
+type lockWait struct {
+	since, told time.Time
+	text        string
+}
+
+// An answer is what was found out about the owner of a lock.
+type answer struct {
+	over bool
+	why  string
+	at   time.Time
+}
+
+// newLocks is for a run in this environment, with a mark of its own.
+func newLocks(o LockOptions, system ci.System, env map[string]string) *locks {
+	k := &locks{
+		o: o, mark: newMark(system.Name(), env, o.JobID), system: system, now: time.Now,
+		ended: map[kamal.LockPlace]kamal.Release{}, asked: map[string]answer{},
+	}
+	if o.GitHubToken.Reveal() != "" && k.mark.Repository != "" {
+		k.over = func(ctx context.Context, run github.Run) (github.Over, string, error) {
+			client, err := github.New(github.Options{
+				BaseURL: env["GITHUB_API_URL"], Token: o.GitHubToken.Reveal(), Repository: k.mark.Repository, Deadline: lockAnswer,
+			})
+			if err != nil {
+				return github.Unknown, "", err
+			}
+			defer client.Close()
+			return client.RunOver(ctx, run)
+		}
+	}
+	return k
+}
+
+// newMark says whose the locks of this run are, with a nonce of 130 bits.
+func newMark(system string, env map[string]string, jobID int64) kamal.Mark {
+	m := kamal.Mark{Nonce: rand.Text(), System: system, Link: runURL(env)}
+	if env["GITHUB_RUN_ID"] != "" {
+		m.Server, m.Repository, m.Job = env["GITHUB_SERVER_URL"], env["GITHUB_REPOSITORY"], env["GITHUB_JOB"]
+		m.Runner, m.JobID = env["RUNNER_NAME"], jobID
+		m.Run, _ = strconv.ParseInt(env["GITHUB_RUN_ID"], 10, 64) // 0 is not known
+		m.Attempt, _ = strconv.ParseInt(env["GITHUB_RUN_ATTEMPT"], 10, 64)
+		if m.Actor = env["GITHUB_TRIGGERING_ACTOR"]; m.Actor == "" {
+			m.Actor = env["GITHUB_ACTOR"]
+		}
+		if m.Attempt > 1 && m.Link != "" {
+			m.Link += "/attempts/" + strconv.FormatInt(m.Attempt, 10)
+		}
+		return m.Clean()
+	}
+	for _, name := range []string{"CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL"} {
+		if m.Link == "" {
+			m.Link = env[name]
+		}
+	}
+	return m.Clean()
+}
+
+// Mark is part of broker.Locks.
+func (k *locks) Mark() kamal.Mark { return k.mark }
+
+// Taking is part of broker.Locks. The state is for the post step: this process may
+// be killed at any moment from here on.
+func (k *locks) Taking(place kamal.LockPlace) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop(place)
+	k.held = append(k.held, place)
+	k.save()
+}
+
+// Taken is part of broker.Locks.
+func (k *locks) Taken(place kamal.LockPlace) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	text := "taken on " + place.Host
+	if !k.wait.since.IsZero() {
+		text += ", after " + k.now().Sub(k.wait.since).Round(time.Second).String()
+		k.wait = lockWait{}
+	}
+	k.events = append(k.events, text)
+}
+
+// Released is part of broker.Locks.
+func (k *locks) Released(place kamal.LockPlace) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop(place)
+	k.events = append(k.events, "released on "+place.Host)
+	k.save()
+}
+
+// Ran is part of broker.Locks.
+func (k *locks) Ran(place kamal.LockPlace, how kamal.Release) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended[place] = how
+}
+
+// Held is part of broker.Locks: it judges a lock that another holds.
+func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock, patience time.Duration) broker.Verdict {
+	k.mu.Lock()
+	k.drop(place)
+	k.save()
+	if k.wait.since.IsZero() {
+		k.wait.since = k.now()
+	}
+	k.mu.Unlock()
+	owner := k.judge(ctx, lock) // takes time, and nobody waits for it who ends the run
+
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if k.ended[place] == kamal.ReleaseFails {
+		owner = answer{why: "the user that Kamal logs in as may not remove it"}
+	}
+	if owner.over && !k.o.KeepStale {
+		k.say("the deploy lock on " + place.Host + " was left by a run that is over (" + owner.why + "): it is released; " + lock.Tell(now))
+		return broker.Verdict{Release: lock.Mark.Nonce}
+	}
+	patience = max(patience, k.o.Wait)
+	left := patience - now.Sub(k.wait.since)
+	if owner.over || left <= 0 {
+		return broker.Verdict{Stop: k.refusal(place, lock, owner, patience)}
+	}
+	text := "waiting for the deploy lock on " + place.Host + ": " + lock.Tell(now)
+	if whose := lock.By + lock.Mark.Nonce + lock.Since.String(); whose != k.wait.text || now.Sub(k.wait.told) >= lockTell {
+		if owner.why != "" {
+			text += " (" + owner.why + ")"
+		}
+		text += fmt.Sprintf(", for up to %s more", left.Round(time.Second))
+		if whose != k.wait.text {
+			k.say(text)
+		} else {
+			k.system.Info(text)
+		}
+		k.wait.text, k.wait.told = whose, now
+	}
+	return broker.Verdict{Wait: min(left, lockLook)}
+}
+
+// say tells an event, in the log and in the summary.
+func (k *locks) say(text string) {
+	k.system.Info(text)
+	k.events = append(k.events, text)
+}
+
+// judge finds out whether the owner of a lock is over. Only a run of this
+// repository can be: of all others nobody here knows.
+func (k *locks) judge(ctx context.Context, lock kamal.Lock) answer {
+	m := lock.Mark
+	switch {
+	case lock.Owner != kamal.LockMarked:
+		return answer{}
+	case m.Nonce == k.mark.Nonce:
+		return answer{why: "it is this very run, a command within another"}
+	case m.Repository == "" || m.Run == 0:
+		return answer{}
+	case !strings.EqualFold(m.Repository, k.mark.Repository) || m.Server != k.mark.Server:
+		return answer{why: "whether that run is over is not known here"}
+	case k.over == nil:
+		return answer{why: "without a github-token GitHub cannot be asked whether that run is over"}
+	}
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	if known, ok := k.asked[m.Nonce]; ok && k.now().Sub(known.at) < lockAsk {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockAnswer)
+	defer cancel()
+	over, why, err := k.over(ctx, github.Run{ID: m.Run, Attempt: m.Attempt, Job: m.Job, JobID: m.JobID, Runner: m.Runner})
+	found := answer{over: err == nil && over == github.Ended, why: why, at: k.now()}
+	if err != nil {
+		found.why = problem.Of(err)[0].Message
+	}
+	k.asked[m.Nonce] = found
+	return found
+}
+
+// refusal is why the run ends here.
+func (k *locks) refusal(place kamal.LockPlace, lock kamal.Lock, owner answer, patience time.Duration) *problem.Problem {
+	p := problem.New("the deploy lock on "+place.Host+" is not free: "+lock.Tell(k.now()), "")
+	if owner.why != "" {
+		p.Details = []string{owner.why}
+	}
+	release := "kamal-op kamal -- lock release"
+	if place.Destination != "" {
+		release += " --destination " + place.Destination
+	}
+	switch {
+	case owner.over:
+		p.Hint = "--stale-lock release would have released it; by hand: " + release
+	case patience > 0:
+		p.Message = fmt.Sprintf("the deploy lock on %s did not become free in %s: %s", place.Host, patience, lock.Tell(k.now()))
+		p.Status = problem.TimedOut
+		p.Hint = "wait longer with --lock-wait; if you are sure that nothing is being deployed: " + release
+	case lock.Owner == kamal.LockByHand:
+		p.Hint = "ask whoever took it, or wait for it with --lock-wait 30m"
+	default:
+		p.Hint = "wait for it with --lock-wait 15m; if you are sure that nothing is being deployed: " + release
+	}
+	k.events = append(k.events, p.Message)
+	return p
+}
+
+// drop takes a place off those that may hold a lock of ours. k.mu is held.
+func (k *locks) drop(place kamal.LockPlace) {
+	for i, p := range k.held {
+		if p == place {
+			k.held = append(k.held[:i:i], k.held[i+1:]...)
+			return
+		}
+	}
+}
+
+// left are the places where a lock of ours may still be.
+func (k *locks) left() []kamal.LockPlace {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]kamal.LockPlace(nil), k.held...)
+}
+
+// told is what happened to the lock, in order.
+func (k *locks) told() []string {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]string(nil), k.events...)
+}
+
+// LockState is the name of the state that the post step finds locks in.
+const LockState = "lock"
+
+// A LeftLocks is what a run leaves word of for its post step. There is no secret
+// in it.
+type LeftLocks struct {
+	Nonce  string            `json:"nonce"`
+	Places []kamal.LockPlace `json:"places"`
+}
+
+// save leaves word for the post step. k.mu is held.
+func (k *locks) save() {
+	text, err := json.Marshal(LeftLocks{k.mark.Nonce, k.held})
+	if err == nil {
+		err = k.system.State(LockState, string(text))
+	}
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		k.system.Warning(problem.New("the post step will not know of the deploy lock: "+err.Error(), ""))
+	}
+}

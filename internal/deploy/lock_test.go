@@ -1,0 +1,238 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+var lockPlace = kamal.LockPlace{Host: "192.0.2.1", Dir: ".kamal/lock-app", Project: "/p", ConfigFile: "/p/config/deploy.yml", Destination: "production"}
+
+// lockWorld is a locks with a clock and a GitHub of the test's.
+type lockWorld struct {
+	*locks
+	clock time.Time
+	asked int
+	over  github.Over
+	err   error
+	log   *bytes.Buffer
+	state string // the file of the runner
+}
+
+func newLockWorld(t *testing.T, o LockOptions) *lockWorld {
+	t.Helper()
+	o.GitHubToken = mask.NewSecret("GITHUB_TOKEN", "x")
+	w := &lockWorld{clock: time.Date(2026, 11, 22, 2, 10, 0, 0, time.UTC), log: new(bytes.Buffer), state: filepath.Join(t.TempDir(), "state")}
+	env := map[string]string{
+		"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "example/myapp", "GITHUB_RUN_ID": "20",
+		"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "deploy", "RUNNER_NAME": "r", "GITHUB_ACTOR": "someone", "GITHUB_STATE": w.state,
+	}
+	w.locks = newLocks(o, ci.Detect(env, w.log, ci.Options{}), env)
+	w.now = func() time.Time { return w.clock }
+	w.locks.over = func(_ context.Context, run github.Run) (github.Over, string, error) {
+		w.asked++
+		if want := (github.Run{ID: 12, Attempt: 3, Job: "deploy", JobID: 77, Runner: "q"}); run != want {
+			t.Errorf("GitHub is asked about %+v", run)
+		}
+		return w.over, "GitHub's word", w.err
+	}
+	return w
+}
+
+// theirs is the lock of another run, taken ten minutes ago.
+func theirs(change func(*kamal.Lock)) kamal.Lock {
+	l := kamal.Lock{Owner: kamal.LockMarked, By: "x", Since: time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC), Mark: kamal.Mark{
+		Nonce: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Server: "https://github.com", Repository: "example/myapp", Run: 12, Attempt: 3, Job: "deploy", JobID: 77, Runner: "q", Actor: "another",
+	}}
+	if change != nil {
+		change(&l)
+	}
+	return l
+}
+
+func TestLocks_WhatBecomesOfAnothers(t *testing.T) {
+	byHand := theirs(func(l *kamal.Lock) { *l = kamal.Lock{Owner: kamal.LockByHand, By: "Jane", Message: "Maintenance"} })
+	plain := theirs(func(l *kamal.Lock) { *l = kamal.Lock{Owner: kamal.LockOfKamal, By: "Jane"} })
+	for name, test := range map[string]struct {
+		lock  kamal.Lock
+		over  github.Over
+		err   error
+		o     LockOptions
+		want  string // "release", "wait", or what the refusal says
+		asked int
+	}{
+		"over":                         {theirs(nil), github.Ended, nil, LockOptions{}, "release", 1},
+		"over, and waiting":            {theirs(nil), github.Ended, nil, LockOptions{Wait: time.Hour}, "release", 1},
+		"over, but to be kept":         {theirs(nil), github.Ended, nil, LockOptions{KeepStale: true, Wait: time.Hour}, "GitHub's word", 1},
+		"alive":                        {theirs(nil), github.Alive, nil, LockOptions{}, "GitHub's word", 1},
+		"alive, and waiting":           {theirs(nil), github.Alive, nil, LockOptions{Wait: time.Hour}, "wait", 1},
+		"not known":                    {theirs(nil), github.Unknown, nil, LockOptions{}, "GitHub's word", 1},
+		"ended, with an error":         {theirs(nil), github.Ended, errors.New("the API is down"), LockOptions{}, "the API is down", 1},
+		"another repository's":         {theirs(func(l *kamal.Lock) { l.Mark.Repository = "example/other" }), github.Ended, nil, LockOptions{}, "not known here", 0},
+		"another GitHub's":             {theirs(func(l *kamal.Lock) { l.Mark.Server = "https://ghes" }), github.Ended, nil, LockOptions{}, "not known here", 0},
+		"a terminal's":                 {theirs(func(l *kamal.Lock) { l.Mark = kamal.Mark{Nonce: l.Mark.Nonce} }), github.Ended, nil, LockOptions{}, "x holds it", 0},
+		"the repository in capitals":   {theirs(func(l *kamal.Lock) { l.Mark.Repository = "Example/MyApp" }), github.Ended, nil, LockOptions{}, "release", 1},
+		"by hand":                      {byHand, github.Ended, nil, LockOptions{}, "Jane took it by hand (Maintenance)", 0},
+		"by hand, and waiting":         {byHand, github.Ended, nil, LockOptions{Wait: time.Second}, "wait", 0},
+		"a plain Kamal's":              {plain, github.Ended, nil, LockOptions{}, "a deploy by Jane", 0},
+		"a plain Kamal's, and waiting": {plain, github.Ended, nil, LockOptions{Wait: time.Second}, "wait", 0},
+		"unreadable":                   {kamal.Lock{}, github.Ended, nil, LockOptions{}, "cannot be read", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newLockWorld(t, test.o)
+			w.over, w.err = test.over, test.err
+			w.Taking(lockPlace)
+			v := w.Held(t.Context(), lockPlace, test.lock, 0)
+			got := "try"
+			switch {
+			case v.Stop != nil:
+				got = v.Stop.Message + "\n" + strings.Join(v.Stop.Details, "\n")
+				if v.Stop.Hint == "" || v.Stop.Status != problem.Found {
+					t.Errorf("the refusal is %+v", v.Stop)
+				}
+			case v.Release != "":
+				got = "release"
+				if v.Release != test.lock.Mark.Nonce {
+					t.Errorf("the nonce is %q", v.Release)
+				}
+			case v.Wait > 0:
+				got = "wait"
+			}
+			if !strings.Contains(got, test.want) {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if w.asked != test.asked {
+				t.Errorf("GitHub was asked %d times, want %d", w.asked, test.asked)
+			}
+			if len(w.left()) != 0 {
+				t.Error("the lock of another is taken for ours")
+			}
+		})
+	}
+}
+
+func TestLocks_OwnLockIsNeverReleasedWithin(t *testing.T) {
+	w := newLockWorld(t, LockOptions{})
+	w.over = github.Ended
+	v := w.Held(t.Context(), lockPlace, theirs(func(l *kamal.Lock) { l.Mark.Nonce = w.mark.Nonce }), 0)
+	if v.Stop == nil || w.asked != 0 {
+		t.Errorf("the verdict is %+v", v)
+	}
+}
+
+func TestLocks_Wait(t *testing.T) {
+	w := newLockWorld(t, LockOptions{Wait: 2 * time.Minute})
+	w.over = github.Alive
+	looks := 0
+	for ; ; looks++ {
+		v := w.Held(t.Context(), lockPlace, theirs(nil), 0)
+		if v.Stop != nil {
+			if v.Stop.Status != problem.TimedOut || !strings.Contains(v.Stop.Message, "did not become free in 2m0s: another (example/myapp, run 12, attempt 3, job deploy)") {
+				t.Errorf("the refusal is %+v", v.Stop)
+			}
+			break
+		}
+		if v.Wait <= 0 || v.Wait > lockLook || looks > 100 {
+			t.Fatalf("look %d: %+v", looks, v)
+		}
+		w.clock = w.clock.Add(v.Wait)
+	}
+	if looks != int(2*time.Minute/lockLook) {
+		t.Errorf("looked %d times", looks)
+	}
+	if w.asked != 5 { // once, and every half minute
+		t.Errorf("GitHub was asked %d times", w.asked)
+	}
+	if n := strings.Count(w.log.String(), "waiting for the deploy lock on 192.0.2.1: another ("); n != 2 {
+		t.Errorf("said %d times whose it is\n%s", n, w.log)
+	}
+
+	// Kamal's own --lock-wait counts too, and a run that ends meanwhile is noticed.
+	w = newLockWorld(t, LockOptions{})
+	w.over = github.Alive
+	if v := w.Held(t.Context(), lockPlace, theirs(nil), time.Minute); v.Wait == 0 {
+		t.Errorf("the verdict is %+v", v)
+	}
+	w.over, w.clock = github.Ended, w.clock.Add(lockAsk)
+	if v := w.Held(t.Context(), lockPlace, theirs(nil), time.Minute); v.Release == "" {
+		t.Errorf("the verdict is %+v", v)
+	}
+	w.Taking(lockPlace)
+	w.Taken(lockPlace)
+	w.Released(lockPlace)
+	if got := strings.Join(w.told(), "\n"); !strings.Contains(got, "taken on 192.0.2.1, after 30s\nreleased on 192.0.2.1") {
+		t.Errorf("the summary has\n%s", got)
+	}
+}
+
+// What the post step finds is true at every moment.
+func TestLocks_State(t *testing.T) {
+	w := newLockWorld(t, LockOptions{})
+	other := lockPlace
+	other.Dir += "-other"
+	for _, step := range []struct {
+		do   func()
+		want []kamal.LockPlace
+	}{
+		{func() { w.Taking(lockPlace) }, []kamal.LockPlace{lockPlace}},
+		{func() { w.Taken(lockPlace) }, []kamal.LockPlace{lockPlace}},
+		{func() { w.Taking(other) }, []kamal.LockPlace{lockPlace, other}},
+		{func() { w.Taking(lockPlace) }, []kamal.LockPlace{other, lockPlace}},
+		{func() { w.Held(t.Context(), other, kamal.Lock{}, 0) }, []kamal.LockPlace{lockPlace}},
+		{func() { w.Released(lockPlace) }, nil},
+	} {
+		step.do()
+		var left LeftLocks
+		if err := json.Unmarshal([]byte(lastState(t, w.state)), &left); err != nil {
+			t.Fatal(err)
+		}
+		if left.Nonce != w.mark.Nonce || len(left.Nonce) < 26 {
+			t.Errorf("the nonce is %q", left.Nonce)
+		}
+		if diff := cmp.Diff(step.want, append([]kamal.LockPlace(nil), left.Places...)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(step.want, w.left()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// lastState is the last value in the runner's file, the one that counts.
+func lastState(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) < 3 || !strings.HasPrefix(lines[len(lines)-3], LockState+"<<") {
+		t.Fatalf("the state is\n%s", text)
+	}
+	return lines[len(lines)-2]
+}
+
+func TestNewMark(t *testing.T) {
+	a, b := newMark("a terminal", nil, 0), newMark("a terminal", nil, 0)
+	if a.Nonce == b.Nonce || len(a.Nonce) < 26 || a.By() != "" {
+		t.Errorf("marks %+v and %+v", a, b)
+	}
+	m := newMark("GitLab", map[string]string{"CI_JOB_URL": "https://gitlab/1"}, 0)
+	if m.Link != "https://gitlab/1" || m.Repository != "" {
+		t.Errorf("mark %+v", m)
+	}
+}
