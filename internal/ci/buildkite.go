@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -22,6 +23,7 @@ var headlines = []string{"--- ", "---\t", "+++ ", "+++\t", "~~~ ", "~~~\t", "^^^
 // buildkite is Buildkite. A group is a headline and goes on to the next one.
 type buildkite struct {
 	*plain
+	told sync.Once // that the agent does not take masks
 }
 
 func newBuildkite(out io.Writer, o Options) System {
@@ -51,10 +53,12 @@ func (s *buildkite) Mask(secrets ...mask.Secret) error {
 		err = s.agent(bytes.NewReader(list), "redactor", "add", "--format", "json")
 	}
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		s.Warning(&problem.Problem{
-			Message: "Buildkite's agent did not take the values to redact",
-			Details: []string{err.Error()},
-			Hint:    "they are masked here all the same; the agent's own redaction needs version 3.67 or later",
+		s.told.Do(func() {
+			s.Warning(&problem.Problem{
+				Message: "Buildkite's agent did not take the values to redact",
+				Details: []string{err.Error()},
+				Hint:    "they are masked here all the same; the agent's own redaction needs version 3.67 or later, and the job its agent",
+			})
 		})
 	}
 	return nil

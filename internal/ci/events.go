@@ -29,6 +29,7 @@ const longestLine = 8 << 10
 //	output          name, value
 //	line            text: of the child, masked; more where the line goes on in
 //	                the next event
+//	end             status: the exit status; always the last event
 type events struct {
 	system System
 
@@ -61,6 +62,7 @@ type event struct {
 	Column  int      `json:"column,omitempty"`
 	Name    string   `json:"name,omitempty"`
 	Value   *string  `json:"value,omitempty"`
+	Status  *int     `json:"status,omitempty"`
 }
 
 // tell writes an event.
@@ -85,6 +87,13 @@ func (e *events) problem(kind string, p *problem.Problem) {
 		Event: kind, Message: p.Message, Details: p.Details, Hint: p.Hint,
 		File: p.Place.File, Line: p.Place.Line, Column: p.Place.Column,
 	})
+}
+
+// End tells that the run is over, to a log that is for programs; people see it.
+func End(s System, status int) {
+	if e, ok := s.(*events); ok {
+		_ = e.tell(event{Event: "end", Status: &status})
+	}
 }
 
 func (e *events) Name() string                      { return e.system.Name() }

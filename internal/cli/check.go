@@ -22,11 +22,10 @@ type checkCommand struct {
 
 // Run checks, and ends with 3 where something is wrong.
 func (c checkCommand) Run(a *app) error {
-	dir, err := a.directory(c.WorkingDirectory)
-	if err != nil {
+	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err
 	}
-	o := drift.Options{Dir: dir, ConfigFile: c.ConfigFile, Env: a.Env}
+	o := drift.Options{Dir: a.dir, ConfigFile: c.ConfigFile, Env: a.Env}
 	if c.Destination != "" {
 		o.Destinations = []string{c.Destination}
 	}

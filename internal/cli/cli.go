@@ -58,6 +58,8 @@ type app struct {
 	dashes bool
 	system ci.System
 	reaper *supervise.Reaper
+	shown  logFlags
+	dir    string // that the places of problems are relative to
 
 	connectHost string // of the Connect server in use
 }
@@ -77,7 +79,9 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 func Main(p Process) int {
 	a := &app{Process: p, env: environment(p.Env), reaper: supervise.StartReaper()}
 	defer a.reaper.Close(time.Second)
-	return a.main(p.Args, false)
+	status := a.main(p.Args, false)
+	ci.End(a.system, status)
+	return status
 }
 
 // main parses and runs one command line. As an action, the inputs take part.
@@ -197,6 +201,7 @@ func (a *app) detect(out io.Writer) ci.System {
 			}
 			return 0
 		},
+		JSON: a.shown.JSON, Plain: a.shown.Plain, Dir: a.dir, Run: a.runHelper,
 	})
 }
 
@@ -204,13 +209,4 @@ func (a *app) detect(out io.Writer) ci.System {
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && f != nil && term.IsTerminal(int(f.Fd()))
-}
-
-// oneStream puts our own lines on standard output in CI, where Kamal's go as
-// well: GitHub's runner lets lines of standard error overtake those of standard
-// output, and the log would not read in the order in which things happened.
-func (a *app) oneStream() {
-	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" {
-		a.system = a.detect(a.Stdout)
-	}
 }

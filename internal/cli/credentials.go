@@ -79,7 +79,7 @@ func (a *app) vault(f vaultFlags) (v deploy.Vault, ok bool, err error) {
 // desktop app asks them for leave. It is never taken in CI, nor where nobody
 // could answer.
 func (a *app) person() (deploy.Vault, bool) {
-	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" || a.system.Name() != "a terminal" || !isTerminal(a.Stdin) {
+	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" || a.system.Name() != "a terminal" && !a.shown.Plain || !isTerminal(a.Stdin) {
 		return deploy.Vault{}, false
 	}
 	path, err := supervise.LookPath(opclient.Name, a.Env, a.Dir)

@@ -18,6 +18,7 @@ type (
 		vaultFlags
 		projectFlags
 		timeFlags
+		logFlags
 	}
 	// setupCommand is `kamal-op setup`.
 	setupCommand struct{ deployCommand }
@@ -59,7 +60,9 @@ func (c rollbackCommand) Run(a *app) error {
 
 // main is one of the commands that change what runs on the servers.
 func (c deployCommand) main(a *app, command string) error {
-	a.oneStream()
+	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
+		return err
+	}
 	o := kamal.ArgOptions{
 		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.Version,
 		Hosts: commas(c.Hosts), Roles: commas(c.Roles), Extra: a.rest,
@@ -85,8 +88,11 @@ func (c kamalCommand) Run(a *app) error {
 	if i := slices.Index(args, "--"); i >= 0 {
 		end = i
 	}
+	if err := a.show(c.logFlags, c.WorkingDirectory, false); err != nil {
+		return err
+	}
 	j := deploy.Job{Args: slices.Insert(args, end, flags...), Lenient: true}
-	j.Apart = a.system.Name() != "GitHub"
+	j.Apart = !a.runnerReorders() && !c.JSON
 	return c.job(a, j, false)
 }
 
@@ -98,16 +104,14 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	if err != nil {
 		return err
 	}
-	dir, err := a.directory(c.WorkingDirectory)
-	if err != nil {
-		return err
-	}
 	ctx, signals, stop := c.context()
 	defer stop()
 	j.Process = a.process(signals)
 	j.Vault, j.Wanted = vault, wanted
-	j.Project = kamal.ProjectOptions{Dir: dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
-	j.Terminal = a.terminal()
+	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
+	if !c.JSON {
+		j.Terminal = a.terminal()
+	}
 	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
 	j.Check = deploy.CheckLevel(c.Check)
 	if j.Locks, err = c.locks(a); err != nil {

@@ -25,7 +25,9 @@ type rehearseCommand struct {
 
 // Run rehearses.
 func (c rehearseCommand) Run(a *app) error {
-	a.oneStream()
+	if err := a.show(logFlags{}, "", true); err != nil {
+		return err
+	}
 	if c.Project == "" && (c.Destination != "" || c.ConfigFile != "" || c.WithHooks || c.Values != "") {
 		return problem.Usagef("add --project .", "--destination, --config-file, --with-hooks and --values are for a project of yours")
 	}

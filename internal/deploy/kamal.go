@@ -81,14 +81,11 @@ func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.Lis
 	if late := outOfTime(ctx, f.where()); late != nil {
 		return problem.TimedOut, problem.List{late}
 	}
-	status := stopped(ctx, exit.Status())
-	if ctx.Err() != nil {
-		return status, nil
-	}
-	if len(stops) > 0 {
+	status, cancelled := stopped(ctx, exit.Status()), ctx.Err() != nil
+	switch {
+	case !cancelled && len(stops) > 0:
 		return problem.Status(stops), stops
-	}
-	if status == problem.Done && f != nil && j.Args[0] == "rollback" && f.follower.Version() == "" {
+	case status == problem.Done && f != nil && j.Args[0] == "rollback" && f.follower.Version() == "":
 		// Kamal says in red that the version is not there, and ends with 0.
 		return problem.Found, problem.List{problem.New("the rollback did not happen: that version is not on the servers",
 			"kamal-op kamal -- app containers lists the versions that are")}

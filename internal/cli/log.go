@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// logFlags say how a run shows itself.
+type logFlags struct {
+	JSON  bool `name:"json" help:"Write events to standard output, one a line as JSON, Kamal's output among them."`
+	Plain bool `name:"plain" help:"Write plain lines on a terminal: no colours, no status line."`
+}
+
+// show has the log as the flags say, with the places of problems relative to the
+// project's directory. With one, our own lines go where Kamal's do: in CI, since
+// GitHub's runner lets lines of standard error overtake those of standard output,
+// and the log would not read in the order in which things happened; and as events,
+// which have one stream.
+func (a *app) show(f logFlags, dir string, one bool) error {
+	dir, err := a.directory(dir)
+	if err != nil {
+		return err
+	}
+	a.shown, a.dir = f, dir
+	out := a.Stderr
+	if f.JSON || one && (a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "") {
+		out = a.Stdout
+	}
+	a.system = a.detect(out)
+	return nil
+}
+
+// runnerReorders tells whether the system is GitHub or one that takes its actions,
+// whose runners let one stream of a step overtake the other.
+func (a *app) runnerReorders() bool {
+	return slices.Contains([]string{"GitHub", "Gitea", "Forgejo"}, a.system.Name())
+}
+
+// helperTime is how long a helper program of a CI system may take: it asks a
+// server of that system's.
+const helperTime = 15 * time.Second
+
+// runHelper runs a helper program of the CI system, such as buildkite-agent, with
+// the environment that it needs: ours, less our own credentials.
+func (a *app) runHelper(stdin io.Reader, name string, args ...string) error {
+	path, err := supervise.LookPath(name, a.Env, a.Dir)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdin, cmd.Env, cmd.Dir = stdin, kamal.WithoutCredentials(a.Env), a.Dir
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		words, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
+		return fmt.Errorf("%s %s: %w: %s", name, args[0], err, words)
+	}
+	return nil
+}
