@@ -173,7 +173,7 @@ func (g *github) path(file string) string {
 	}
 	workspace := g.env["GITHUB_WORKSPACE"]
 	if !filepath.IsAbs(file) {
-		if g.o.Dir == "" {
+		if g.o.Dir == "" || workspace == "" {
 			return filepath.ToSlash(filepath.Clean(file))
 		}
 		file = filepath.Join(g.o.Dir, file)
