@@ -44,7 +44,7 @@ func (c checkCommand) Run(a *app) error {
 	if c.Offline {
 		o.Env = nil // whose value is another machine's matter
 	} else {
-		vault, ok, err := a.vault(c.vaultFlags)
+		vault, ok, err := a.vault(c.credentialFlags)
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,9 @@ type grammar struct {
 	Rollback rollbackCommand `cmd:"" help:"Go back to a version that is still on the servers: kamal rollback."`
 	Kamal    kamalCommand    `cmd:"" help:"Run any other Kamal command: kamal-op kamal -- app logs -f."`
 	Check    checkCommand    `cmd:"" help:"Hold the places a secret must be named in against each other: vault, .kamal/secrets, deploy.yml."`
+	Add      addCommand      `cmd:"" help:"Name a secret in all its places: fetch, extract and deploy.yml, every other byte kept."`
+	Remove   removeCommand   `cmd:"" help:"Take a secret out of all its places."`
+	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
 	Run      runCommand      `cmd:"" help:"Run any command with the secrets in its environment, the key in an agent, its output masked."`
 	Cache    cacheCommand    `cmd:"" help:"Keep 1Password's SDK compiled for the runs of this machine."`
 	Action   actionCommand   `cmd:"" help:"Run as a GitHub Action: read the inputs, do what the input command says."`

@@ -131,7 +131,7 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 	declared, declaredErr := f.declarations()
 	keys, keysErr := f.keys()
 	public, publicErr := nameSet("public", f.Public)
-	vault, ok, vaultErr := a.vault(f)
+	vault, ok, vaultErr := a.vault(f.credentialFlags)
 	var passphrase onepassword.Reference
 	var passphraseErr error
 	if f.SSHKeyPassphrase != "" {

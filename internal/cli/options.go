@@ -8,14 +8,19 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// vaultFlags say where the secrets are and which of them are wanted. Tokens have
-// no flag: a command line can be read by every user of the machine.
-type vaultFlags struct {
+// credentialFlags say how to ask 1Password, beside the tokens in the environment.
+type credentialFlags struct {
 	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)."`
 	ConnectTokenFile string `name:"connect-token-file" placeholder:"FILE" help:"File that holds the Connect token, readable by its owner alone (also OP_CONNECT_TOKEN_FILE)."`
 
 	ConnectCA string `name:"connect-ca-file" placeholder:"FILE" help:"Certificates to trust beside the system's, for a Connect server of one's own (PEM)."`
 	CoreCache string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner."`
+}
+
+// vaultFlags say where the secrets are and which of them are wanted. Tokens have
+// no flag: a command line can be read by every user of the machine.
+type vaultFlags struct {
+	credentialFlags
 
 	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
 	SSHUser          lines  `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable."`

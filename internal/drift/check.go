@@ -86,19 +86,12 @@ func (r Report) Failed() bool {
 // Check checks a project. The error is a problem with its files as a whole: they
 // are not there, or no YAML.
 func Check(ctx context.Context, o Options) (Report, error) {
-	destinations := o.Destinations
-	if destinations == nil {
-		destinations = append([]string{""}, kamal.Destinations(o.Dir, o.ConfigFile)...)
-		if len(destinations) > 1 && !plainDeploys(o) {
-			destinations = destinations[1:]
-		}
-	}
 	var (
 		checks   []*destinationCheck
 		problems problem.List
 		seen     = map[string]bool{}
 	)
-	for _, d := range destinations {
+	for _, d := range o.destinations() {
 		c, err := openDestination(o, d)
 		if err != nil {
 			for _, p := range problem.Of(err) {
@@ -145,6 +138,18 @@ func Check(ctx context.Context, o Options) (Report, error) {
 			cmp.Compare(a.Problem.Place.Column, b.Problem.Place.Column))
 	})
 	return report, nil
+}
+
+// destinations are those to look at.
+func (o Options) destinations() []string {
+	if o.Destinations != nil {
+		return o.Destinations
+	}
+	all := append([]string{""}, kamal.Destinations(o.Dir, o.ConfigFile)...)
+	if len(all) > 1 && !plainDeploys(o) {
+		return all[1:]
+	}
+	return all
 }
 
 // add adds a finding, or its destination to the same finding of another.

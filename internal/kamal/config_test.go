@@ -313,3 +313,19 @@ func TestOpenProject_walkthrough(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An alias in a list on one line is one name, also where the list stands in a
+// mapping on one line.
+func TestReadConfig_aliasOnOneLine(t *testing.T) {
+	for _, text := range []string{"env: {secret: [A, X:N], clear: {B: c}}\n", "env:\n  secret: [A, X:N]\n", "env: {secret: [A, \"X:N\"]}\n"} {
+		root, _, err := parseYAML("c.yml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Config{Files: []string{"c.yml"}}
+		c.take(root)
+		if len(c.Uses) != 2 || c.Uses[1].Name != "N" || c.Uses[1].As != "X" {
+			t.Errorf("%q: %+v", text, c.Uses)
+		}
+	}
+}

@@ -19,18 +19,36 @@ var dotenvLine = lazy(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
 // substitutes in it; nothing is executed. name is for the places. env are
 // NAME=value entries that variables outside the file are looked up in.
 func ParseSecrets(name, text string, env []string) *SecretsFile {
-	f := &SecretsFile{Path: name}
+	r := newSecretsReader(name, text, env)
+	r.read()
+	return r.file
+}
+
+// readSecrets is ParseSecrets for those who edit: the reader knows afterwards
+// where in its text everything stands.
+func readSecrets(name, text string, env []string) *secretsReader {
+	r := newSecretsReader(name, text, env)
+	r.commands = map[problem.Place]span{}
+	r.read()
+	return r
+}
+
+func newSecretsReader(name, text string, env []string) *secretsReader {
 	text = strings.TrimPrefix(text, "\uFEFF")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-	r := &secretsReader{file: f, text: text, lines: lineStarts(text), env: env, known: map[string]string{}}
-	end := 0
+	return &secretsReader{
+		file: &SecretsFile{Path: name}, text: text, lines: lineStarts(text), env: env, known: map[string]string{},
+	}
+}
+
+func (r *secretsReader) read() {
+	text, end := r.text, 0
 	for _, m := range dotenvLine().FindAllStringSubmatchIndex(text, -1) {
 		r.passOver(end, m[0])
 		end = m[1]
 		r.define(m)
 	}
 	r.passOver(end, len(text))
-	return f
 }
 
 type secretsReader struct {
@@ -40,7 +58,16 @@ type secretsReader struct {
 	env   []string
 	known map[string]string // literal values defined so far
 	seen  []string          // names defined so far, literal or not
+
+	// Where things stand in text, noted for those who edit: a span for every
+	// definition of the file, and what every command at a place is made of.
+	spans    []definitionSpan
+	commands map[problem.Place]span // nil where nobody edits
 }
+
+// A definitionSpan is where a definition's name starts, where its value starts
+// (-1 without one), and where it ends.
+type definitionSpan struct{ name, value, end int }
 
 func lineStarts(text string) []int {
 	starts := []int{0}
@@ -110,6 +137,13 @@ func (r *secretsReader) define(m []int) {
 	}
 	r.seen = append(r.seen, d.Name)
 	r.file.Definitions = append(r.file.Definitions, d)
+	if r.commands != nil {
+		s := definitionSpan{name: m[4], value: m[8], end: m[9]}
+		if m[8] < 0 {
+			s.end = m[5]
+		}
+		r.spans = append(r.spans, s)
+	}
 }
 
 // literalText is the value of a definition that needs nothing executed.

@@ -14,11 +14,15 @@ type word struct {
 	text     string
 	known    bool
 	variable string // the unknown variable that the word is and nothing else, or ""
+	at       int    // its place in a list of words, for those who edit them
 }
 
 // command reads what stands between the parentheses of $(…).
 func (r *secretsReader) command(v span, at problem.Place) Part {
 	p := Part{Kind: Command, Text: v.text, Place: at, Inline: inlined().MatchString(v.text)}
+	if r.commands != nil {
+		r.commands[at] = v
+	}
 	words, names, simple := r.words(v.text)
 	p.Known, p.Variables = true, names
 	for _, w := range words {

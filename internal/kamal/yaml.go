@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -130,6 +131,8 @@ func parseYAML(name string, text []byte) (root *node, unknown []problem.Place, e
 			root, err = &node{kind: mapping, place: problem.Place{File: name}}, nil
 		}
 	}()
+	// The parser counts a line twice that ends in a comment and CR LF.
+	plain = strings.ReplaceAll(plain, "\r\n", "\n")
 	file, err := parser.ParseBytes([]byte(plain), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, unknown, yamlProblem(name, err)
@@ -224,7 +227,7 @@ func (b *builder) build(a ast.Node, depth int) *node {
 	case *ast.SequenceNode:
 		n.kind = sequence
 		for _, v := range a.Values {
-			n.items = append(n.items, b.build(v, depth+1))
+			n.items = append(n.items, plain(b.build(v, depth+1)))
 		}
 	case *ast.NullNode:
 	case *ast.LiteralNode:
@@ -237,6 +240,21 @@ func (b *builder) build(a ast.Node, depth int) *node {
 	}
 	n.erb = n.erb || strings.ContainsRune(n.text, erbFiller)
 	return n
+}
+
+// plain is an item of a list as YAML has it: without a space behind the colon,
+// NAME:SECRET is one scalar, which the parser takes for a mapping where the list
+// stands in a mapping on one line.
+func plain(item *node) *node {
+	if item.kind != mapping || len(item.entries) != 1 {
+		return item
+	}
+	key, value := item.entries[0].key, item.entries[0].value
+	if key.kind != scalar || value.kind != scalar || key.place.Line != value.place.Line ||
+		value.place.Column != key.place.Column+utf8.RuneCountInString(key.text)+1 {
+		return item
+	}
+	return &node{kind: scalar, text: key.text + ":" + value.text, erb: key.erb || value.erb, place: key.place}
 }
 
 // add takes one key and its value into a mapping.

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// changeFlags are the options of the commands that change a project's files.
+type changeFlags struct {
+	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
+	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+	DryRun           bool   `name:"dry-run" short:"n" help:"Show what would change, and write nothing."`
+	JSON             bool   `name:"json" help:"Tell what is changed and what is left to do as JSON."`
+}
+
+// options are those of package drift. Names in the secrets files are looked up in
+// no environment: what is written must hold on every machine.
+func (c changeFlags) options(a *app, destination string) (drift.Options, error) {
+	dir, err := a.directory(c.WorkingDirectory)
+	if err != nil {
+		return drift.Options{}, err
+	}
+	o := drift.Options{Dir: dir, ConfigFile: c.ConfigFile}
+	if destination != "" {
+		o.Destinations = []string{destination}
+	}
+	return o, nil
+}
+
+// carryOut writes a plan, unless it is only to be shown, and tells it.
+func (c changeFlags) carryOut(a *app, dir string, p drift.Plan) error {
+	if !c.DryRun {
+		if err := p.Write(dir); err != nil {
+			return err
+		}
+	}
+	var err error
+	if c.JSON {
+		err = drift.WritePlanJSON(a.Stdout, p, c.DryRun)
+	} else {
+		err = drift.WritePlan(a.Stdout, p, c.DryRun, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
+	}
+	if err != nil {
+		return fmt.Errorf("writing what was changed: %w", err)
+	}
+	return nil
+}
+
+// withVault calls do with the vault to ask, or nil where no token is given.
+func (a *app) withVault(f credentialFlags, do func(ctx context.Context, vault drift.Vault) error) error {
+	ctx, _, stop := supervise.Notify(context.Background())
+	defer stop()
+	vault, ok, err := a.vault(f)
+	if err != nil {
+		return err
+	}
+	if !ok || vault.Op != "" { // no person is asked for leave for a mere question
+		return do(ctx, nil)
+	}
+	if vault.Prepare != nil {
+		vault.Prepare()
+	}
+	backend, err := vault.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = backend.Close() }()
+	return do(ctx, onepassword.NewResolver(backend, onepassword.Options{}))
+}

@@ -1,0 +1,23 @@
+package cli
+
+import "github.com/kamal-op/kamal-op/internal/drift"
+
+// removeCommand is `kamal-op remove NAME`.
+type removeCommand struct {
+	changeFlags
+	Name        string `arg:"" name:"name" help:"Name of the secret."`
+	Destination string `name:"destination" short:"d" help:"Take it out of this destination's own files alone (default all files)."`
+}
+
+// Run takes a secret out of all its places.
+func (c removeCommand) Run(a *app) error {
+	o, err := c.options(a, c.Destination)
+	if err != nil {
+		return err
+	}
+	plan, err := drift.Remove(o, c.Name)
+	if err != nil {
+		return err
+	}
+	return c.carryOut(a, o.Dir, plan)
+}

@@ -1,0 +1,24 @@
+package cli
+
+import "github.com/kamal-op/kamal-op/internal/drift"
+
+// renameCommand is `kamal-op rename OLD NEW`.
+type renameCommand struct {
+	changeFlags
+	Old         string `arg:"" name:"old" help:"Name of the secret."`
+	New         string `arg:"" name:"new" help:"Name that it is to have."`
+	Destination string `name:"destination" short:"d" help:"Rename it in this destination's own files alone (default all files)."`
+}
+
+// Run renames a secret in all its places.
+func (c renameCommand) Run(a *app) error {
+	o, err := c.options(a, c.Destination)
+	if err != nil {
+		return err
+	}
+	plan, err := drift.Rename(o, c.Old, c.New)
+	if err != nil {
+		return err
+	}
+	return c.carryOut(a, o.Dir, plan)
+}
