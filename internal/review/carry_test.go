@@ -428,6 +428,87 @@ func TestRemove_LockThatComesBetween(t *testing.T) {
 	}
 }
 
+// A sweep and the event that a pull request was closed may come at the same time:
+// both say in the end that it is removed.
+func TestRemove_BesideAnotherRun(t *testing.T) {
+	s := newScene(t)
+	s.deploy(12)
+	lock := filepath.Join(s.world.home("192.0.2.1"), ".kamal/lock-shop-pr-12-review")
+	s.world.write("192.0.2.1", ".kamal/lock-shop-pr-12-review/details")
+	refused, looks := false, 0
+	s.world.before = func(command string) {
+		switch {
+		case strings.HasPrefix(command, "app remove"):
+			refused = true
+		case refused && strings.HasPrefix(command, "server exec"):
+			if looks++; looks < 3 {
+				return
+			}
+			// The other run, which has the lock, ends.
+			s.world.before = nil
+			if err := os.RemoveAll(lock); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "swept"}); err != nil {
+				t.Fatalf("%v\n%s", err, details(err))
+			}
+		}
+	}
+	s.nextRun()
+	out, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "closed"})
+	if err != nil || !slices.Equal(out.Removed, []int{12}) {
+		t.Fatalf("%v\n%s", err, details(err))
+	}
+	if looks != 3 {
+		t.Errorf("looked %d times", looks)
+	}
+	s.has(s.comment(12), "was removed")
+}
+
+// What a run beside this one has put there meanwhile is taken as well.
+func TestRemove_WhatComesBetween(t *testing.T) {
+	s := newScene(t)
+	s.deploy(12)
+	cleared := 0
+	s.world.before = func(command string) {
+		if strings.HasPrefix(command, "app remove") {
+			cleared = 1
+		} else if cleared > 0 && strings.HasPrefix(command, "server exec") {
+			if cleared++; cleared == 3 { // behind the removal, before it is looked at
+				s.world.write("192.0.2.1", ".kamal/shop-pr-12-review-audit.log")
+			}
+		}
+	}
+	s.nextRun()
+	if _, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "closed"}); err != nil {
+		t.Fatalf("%v\n%s", err, details(err))
+	}
+	if left := s.world.of("shop-pr-12"); left != "" {
+		t.Errorf("left:\n%s", left)
+	}
+	s.wantLog("-1: config --version production", "12: config", "0: server exec on 192.0.2.1", "12: app remove", "12: server exec on 192.0.2.1",
+		"0: server exec on 192.0.2.1", "12: server exec on 192.0.2.1", "0: server exec on 192.0.2.1")
+}
+
+func TestParseTask(t *testing.T) {
+	for text, want := range map[string]review.Task{
+		"db: createdb {database} || true": {Accessory: "db", Command: "createdb {database} || true"},
+		"my-db:\tx":                       {Accessory: "my-db", Command: "x"},
+		"bin/rails db:prepare":            {Command: "bin/rails db:prepare"},
+		"db:prepare":                      {Command: "db:prepare"},
+		" a ":                             {Command: "a"},
+	} {
+		if got, err := review.ParseTask(text); err != nil || got != want {
+			t.Errorf("%q is %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "  ", "db:", "db: "} {
+		if got, err := review.ParseTask(text); err == nil {
+			t.Errorf("%q is %+v", text, got)
+		}
+	}
+}
+
 func TestRemove_DatabaseThatStays(t *testing.T) {
 	s := newScene(t)
 	s.deploy(12)

@@ -69,6 +69,13 @@ func (p Preview) Running() bool {
 	})
 }
 
+// locked says that some run holds the deploy lock of the preview.
+func (p Preview) locked(a App) bool {
+	return slices.ContainsFunc(p.Hosts, func(l Leftovers) bool {
+		return slices.Contains(l.Files, ".kamal/lock-"+a.Service+"-"+a.Destination)
+	})
+}
+
 // Deployed is when the newest container of the app was made; zero where there is
 // none.
 func (p Preview) Deployed() time.Time {

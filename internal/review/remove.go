@@ -73,23 +73,35 @@ func (r *Review) remove(ctx context.Context, a App, production *Resolved) error 
 	}
 	dropped := r.drop(ctx, a)
 	if err := r.kamal(ctx, a, "Remove "+a.Service, "app", "remove"); err != nil {
-		// Its lock is held, for one: then it is just being deployed.
+		// Its lock is held, for one: it is just being deployed, or another run
+		// removes it.
+		if r.goneMeanwhile(ctx, a, config, production) {
+			return nil
+		}
 		return partly(a, "", err)
 	}
-	for _, l := range there.Hosts {
-		if _, err := r.remote(ctx, a, l.Host, fmt.Sprintf("Remove what is left of %s on %s", a.Service, l.Host), removeScript(a, l, config, production, r.Project.Safety)); err != nil {
-			return partly(a, "", err)
+	// Twice, since a run beside this one may have put something there.
+	for again := false; ; again = true {
+		for _, l := range there.Hosts {
+			if _, err := r.remote(ctx, a, l.Host, fmt.Sprintf("Remove what is left of %s on %s", a.Service, l.Host), removeScript(a, l, config, production, r.Project.Safety)); err != nil {
+				return partly(a, "", err)
+			}
 		}
-	}
-	after, err := r.inventory(ctx, config.Hosts, production)
-	if err != nil {
-		return err
-	}
-	if err := silent(after); err != nil {
-		return partly(a, "not every host can be reached", err)
-	}
-	if rest, still := after.Find(a.Number); still {
-		return partly(a, "", &problem.Problem{Message: "this is left", Details: rest.Left()})
+		after, err := r.inventory(ctx, config.Hosts, production)
+		if err != nil {
+			return err
+		}
+		if err := silent(after); err != nil {
+			return partly(a, "not every host can be reached", err)
+		}
+		rest, still := after.Find(a.Number)
+		if !still {
+			break
+		}
+		if again {
+			return partly(a, "", &problem.Problem{Message: "this is left", Details: rest.Left()})
+		}
+		there = rest
 	}
 	r.say("removed %s", a.Service)
 	if dropped != nil {
@@ -99,6 +111,33 @@ func (r *Review) remove(ctx context.Context, a App, production *Resolved) error 
 		}
 	}
 	return nil
+}
+
+// meanwhile is how often, and after which pause, a preview is looked at that another
+// run holds the lock of.
+const (
+	meanwhile      = 6
+	meanwhilePause = 5 * time.Second
+)
+
+// goneMeanwhile waits for a run that holds the preview's lock, and says whether
+// nothing is left of the preview then.
+func (r *Review) goneMeanwhile(ctx context.Context, a App, config Resolved, production *Resolved) bool {
+	for range meanwhile {
+		i, err := r.inventory(ctx, config.Hosts, production)
+		if err != nil || len(i.Silent) > 0 {
+			return false
+		}
+		p, known := i.Find(a.Number)
+		if !known {
+			r.say("another run has removed %s", a.Service)
+			return true
+		}
+		if !p.locked(a) || r.sleep(ctx, meanwhilePause) != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // drop runs the project's commands that drop what the preview had in a database.

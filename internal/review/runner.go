@@ -3,7 +3,9 @@ package review
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -241,4 +243,21 @@ func (r *Review) inventory(ctx context.Context, hosts []string, production *Reso
 // hostAddress says whether a host may be an argument of Kamal's.
 func hostAddress(h string) bool {
 	return h != "" && h[0] != '-' && strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == ""
+}
+
+// inAccessory is a task of an accessory: its name, a colon and a blank before the
+// command.
+var inAccessory = regexp.MustCompile(`^([a-z0-9][a-z0-9_-]*):(?:[ \t]+(.*))?$`)
+
+// ParseTask reads a task as it is declared: "ACCESSORY: COMMAND", or a command
+// alone, which is the app's.
+func ParseTask(text string) (Task, error) {
+	t := Task{Command: strings.TrimSpace(text)}
+	if m := inAccessory.FindStringSubmatch(t.Command); m != nil {
+		t.Accessory, t.Command = m[1], strings.TrimSpace(m[2])
+	}
+	if t.Command == "" {
+		return t, errors.New("it has no command")
+	}
+	return t, nil
 }

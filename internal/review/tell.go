@@ -131,7 +131,7 @@ func (t *teller) failure(ctx context.Context, err error) {
 	if t.r.GitHub == nil {
 		return
 	}
-	cancelled := ctx.Err() != nil
+	cancelled := ctx.Err() != nil && problem.Status(err) != problem.TimedOut
 	ctx, done := still(ctx)
 	defer done()
 	first := problem.Of(err)[0]
