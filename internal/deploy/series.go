@@ -53,7 +53,7 @@ func (s *Series) Close() error { return s.r.close() }
 // Run runs one command. Where it failed the error is a *problem.Problem with
 // Kamal's status that says why as far as Kamal's last words do, or the problems
 // for which it was stopped before it changed anything; where the context ended,
-// its cause. What was captured is given back with an error too.
+// its cause, or where that was its time the problem of that. What was captured is given back with an error too.
 func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -76,17 +76,20 @@ func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 		exit, stops, err = s.r.once(ctx, command, nil, false, f)
 	}
 	phase := f.close(exit.Status())
+	if phase == "" {
+		phase = c.Title
+	}
 	switch {
 	case ctx.Err() != nil:
+		if late := outOfTime(ctx, "in the phase "+phase); late != nil {
+			return out, late
+		}
 		return out, context.Cause(ctx)
 	case len(stops) > 0:
 		return out, stops
 	case err != nil:
 		return out, err
 	case exit.Status() != problem.Done:
-		if phase == "" {
-			phase = c.Title
-		}
 		return out, kamal.Diagnose(f.tail.Lines(lastWords)).Problem(phase, exit.Status())
 	}
 	return out, nil

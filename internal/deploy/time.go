@@ -28,10 +28,16 @@ func outOfTime(ctx context.Context, where string) *problem.Problem {
 	if !errors.As(context.Cause(ctx), &late) {
 		return nil
 	}
+	return late.Problem(where)
+}
+
+// Problem is the problem of a run that was ended for it. where is what it was at,
+// such as "while it booted the app".
+func (o OutOfTime) Problem(where string) *problem.Problem {
 	return &problem.Problem{
-		Message: late.Error() + ", and was ended " + where,
+		Message: o.Error() + ", and was ended " + where,
 		Hint:    "if nothing hangs there, give it more time with --timeout",
 		Status:  problem.TimedOut,
-		Cause:   late,
+		Cause:   o,
 	}
 }
