@@ -53,6 +53,7 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflow
 	  if [ -n "$$unformatted" ]; then printf 'gofumpt would change:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 	$(TOOLS)/actionlint
+	$(TOOLS)/actionlint docs/workflows/*.yml
 	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry)
 
 $(TOOLS)/golangci-lint: build/tools/go.mod

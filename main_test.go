@@ -11,12 +11,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/kamal-op/kamal-op/internal/github/githubtest"
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
 )
 
@@ -44,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"unleaked": unleaked,
 			"field":    setField,
+			"reacted":  reacted,
 		},
 	})
 }
@@ -85,10 +89,43 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 		env.Setenv("OP_CONNECT_HOST", vault.URL())
 		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
 		env.Setenv("NL", "\n")
+		gitHubFor(t, env)
 		for _, name := range []string{"CI", "GITHUB_ACTIONS"} {
 			env.Setenv(name, "")
 		}
 		return os.MkdirAll(filepath.Join(env.WorkDir, "tmp"), 0o700)
+	}
+}
+
+// gitHubFor gives every script a GitHub with one repository and some pull requests.
+func gitHubFor(t *testing.T, env *testscript.Env) {
+	api := githubtest.New(t, githubtest.Options{})
+	token := newValue()
+	api.AddToken(token, githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: githubtest.Everything()})
+	api.AddUser("alice", 7, "write")
+	api.AddUser("mallory", 13, "read")
+	api.AddPull(githubtest.Pull{Number: 1})
+	api.AddPull(githubtest.Pull{Number: 2, HeadRepo: "mallory/shop"})
+	api.AddPull(githubtest.Pull{Number: 3, Closed: true})
+	comment := api.AddComment(1, "mallory", "/deploy")
+	api.SetFile(githubtest.SHA(0), "config/deploy.yml", "service: shop\nimage: acme/shop\n")
+	api.SetFile(githubtest.SHA(0), ".kamal/secrets", "RAILS_MASTER_KEY=$(op read op://MyApp/Production/RAILS_MASTER_KEY)\n")
+	env.Values["github"] = api
+	env.Setenv("API", api.URL)
+	env.Setenv("API_TOKEN", token)
+	env.Setenv("COMMENT", strconv.FormatInt(comment, 10))
+	for n := range 4 {
+		env.Setenv("SHA"+strconv.Itoa(n), githubtest.SHA(n))
+	}
+}
+
+// reacted checks the reactions to the comment: reacted -1.
+func reacted(ts *testscript.TestScript, neg bool, args []string) {
+	id, err := strconv.ParseInt(ts.Getenv("COMMENT"), 10, 64)
+	ts.Check(err)
+	got := ts.Value("github").(*githubtest.Server).Reactions(id)
+	if neg || !slices.Equal(got, args) {
+		ts.Fatalf("the reactions are %q, not %q", got, args)
 	}
 }
 

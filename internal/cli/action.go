@@ -15,7 +15,7 @@ import (
 type actionCommand struct{}
 
 // actionCommands are what the input command may say.
-var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "rehearse", "version"}
+var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "rehearse", "review", "version"}
 
 // Run does what the input command says.
 func (actionCommand) Run(a *app) error {
@@ -23,6 +23,11 @@ func (actionCommand) Run(a *app) error {
 	command, _, _ := inputs.value("command")
 	if command = strings.TrimSpace(command); command == "" {
 		command = "deploy"
+	}
+	// A review's own command is the second word: "review", "review build".
+	command, sub, _ := strings.Cut(command, " ")
+	if sub = strings.TrimSpace(sub); command != "review" && sub != "" {
+		return problem.Usagef("further words go into the input args", "input command: %q is more than a command", command+" "+sub)
 	}
 	if !slices.Contains(actionCommands, command) {
 		return problem.Usagef("the commands are "+strings.Join(actionCommands, ", "), "input command: there is no command %q", command)
@@ -46,6 +51,12 @@ func (actionCommand) Run(a *app) error {
 		argv = append(argv, strings.TrimSpace(version))
 	case "version":
 		return versionCommand{}.Run(a)
+	case "review":
+		// Its arguments are its own, not Kamal's: a pull request's number.
+		if sub == "" {
+			sub = "event"
+		}
+		return exitStatus(a.main(append([]string{"review", sub}, words...), true))
 	}
 	if len(words) > 0 {
 		argv = append(append(argv, "--"), words...)

@@ -44,6 +44,7 @@ type grammar struct {
 	Remove   removeCommand   `cmd:"" help:"Take a secret out of all its places."`
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
 	Run      runCommand      `cmd:"" help:"Run any command with the secrets in its environment, the key in an agent, its output masked."`
+	Review   reviewCommand   `cmd:"" help:"Review apps: a preview of every pull request, deployed, removed and swept."`
 	Cache    cacheCommand    `cmd:"" help:"Keep 1Password's SDK compiled for the runs of this machine."`
 	Action   actionCommand   `cmd:"" help:"Run as a GitHub Action: read the inputs, do what the input command says."`
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
@@ -142,7 +143,11 @@ func parse(parser *kong.Kong, args []string, exited *int) (kctx *kong.Context, e
 
 // usage makes kong's error a problem of usage.
 func usage(err error) error {
-	return problem.Usagef("kamal-op COMMAND --help lists what there is", "%s", strings.TrimSuffix(err.Error(), "."))
+	message := err.Error()
+	if !strings.HasSuffix(message, "...") {
+		message = strings.TrimSuffix(message, ".")
+	}
+	return problem.Usagef("kamal-op COMMAND --help lists what there is", "%s", message)
 }
 
 // fail tells every problem of err, to the log and to the CI system, and gives the

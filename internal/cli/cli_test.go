@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,10 +96,7 @@ func TestActionInputsAreOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	options := map[string]bool{"command": true, "args": true, "service-account-token": true, "connect-token": true, "github-token": true}
-	for _, node := range parser.Model.Children {
-		if node.Name != "deploy" {
-			continue
-		}
+	for _, node := range []*kong.Node{find(t, parser.Model.Node, "deploy"), find(t, parser.Model.Node, "review", "event")} {
 		for _, flag := range node.Flags {
 			if flag.Name == "help" {
 				continue
@@ -114,9 +112,22 @@ func TestActionInputsAreOptions(t *testing.T) {
 	}
 	for name := range declared {
 		if !options[name] {
-			t.Errorf("the action's input %s is no option of deploy", name)
+			t.Errorf("the action's input %s is no option of deploy or review", name)
 		}
 	}
+}
+
+// find is a command of the grammar's.
+func find(t *testing.T, node *kong.Node, path ...string) *kong.Node {
+	t.Helper()
+	for _, name := range path {
+		at := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == name })
+		if at < 0 {
+			t.Fatalf("there is no command %s", name)
+		}
+		node = node.Children[at]
+	}
+	return node
 }
 
 func anyOf(set map[string]bool, names []string) bool {

@@ -100,29 +100,37 @@ func (c kamalCommand) Run(a *app) error {
 // something is declared, and always where servers are changed: a deploy without
 // any is a mistake in the workflow.
 func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
-	wanted, vault, err := a.wanted(c.vaultFlags, needed)
+	j, err := c.fill(a, j, needed)
 	if err != nil {
 		return err
 	}
 	ctx, signals, stop := c.context()
 	defer stop()
 	j.Process = a.process(signals)
-	j.Vault, j.Wanted = vault, wanted
-	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	if !c.JSON {
 		j.Terminal = a.terminal()
 	}
-	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
-	j.Check = deploy.CheckLevel(c.Check)
-	if j.Locks, err = c.locks(a); err != nil {
-		return err
-	}
-	j.AnyVault, j.OutputCopies = c.OpScope == "any", c.AllowOutputCopies
-	if vault.Prepare != nil {
-		vault.Prepare()
+	if j.Vault.Prepare != nil {
+		j.Vault.Prepare()
 	}
 	status, err := j.Run(ctx)
 	return a.ended(status, a.explainConnect(err))
+}
+
+// fill puts into a job what the flags say.
+func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, error) {
+	var err error
+	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, needed); err != nil {
+		return j, err
+	}
+	if j.Locks, err = c.locks(a); err != nil {
+		return j, err
+	}
+	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
+	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
+	j.Check = deploy.CheckLevel(c.Check)
+	j.AnyVault, j.OutputCopies = c.OpScope == "any", c.AllowOutputCopies
+	return j, nil
 }
 
 // wanted is what the flags ask of 1Password, and the way in. All that is wrong

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -15,13 +13,7 @@ func (f projectFlags) locks(a *app) (deploy.LockOptions, error) {
 	if f.LockWait < 0 {
 		return deploy.LockOptions{}, problem.Usagef("such as --lock-wait 15m", "--lock-wait is less than nothing")
 	}
-	token := ""
-	if a.lookup.inputs {
-		token = strings.TrimSpace(a.env[inputName("github-token")])
-	}
-	if token == "" {
-		token = strings.TrimSpace(a.env["GITHUB_TOKEN"])
-	}
+	token, _ := a.githubToken()
 	return deploy.LockOptions{
 		Wait: f.LockWait, KeepStale: f.StaleLock == "fail", JobID: f.JobID,
 		GitHubToken: mask.NewSecret("GITHUB_TOKEN", token),

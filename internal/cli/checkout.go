@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// A checkout is the workspace as git sees it. Only what needs no index, no hook
+// and no network is asked of git.
+type checkout struct {
+	dir string // the project's, absolute
+	env []string
+}
+
+// git runs git in the workspace.
+func (c checkout) git(ctx context.Context, args ...string) ([]byte, error) {
+	path, err := supervise.LookPath("git", c.env, c.dir)
+	if err != nil {
+		return nil, err
+	}
+	// The workspace may belong to the runner's user, and we be root: git would not
+	// look at it.
+	cmd := exec.CommandContext(ctx, path, append([]string{"-c", "safe.directory=*", "-c", "core.fsmonitor=false"}, args...)...)
+	cmd.Dir = c.dir
+	cmd.Env = append(kamal.WithoutCredentials(c.env), "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	return cmd.Output()
+}
+
+// head is the commit that is checked out, "" where none is.
+func (c checkout) head(ctx context.Context) string {
+	out, err := c.git(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// prefix is where in the repository the project lies: "" or "folder/".
+func (c checkout) prefix(ctx context.Context) string {
+	out, err := c.git(ctx, "rev-parse", "--show-prefix")
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// errNoCommit says that the workspace does not have a commit: most are shallow.
+var errNoCommit = errors.New("the workspace does not have the commit")
+
+// file reads a file of a commit; false where the commit has none of that name.
+func (c checkout) file(ctx context.Context, commit, path string) ([]byte, bool, error) {
+	if _, err := c.git(ctx, "cat-file", "-e", commit+"^{commit}"); err != nil {
+		return nil, false, errNoCommit
+	}
+	out, err := c.git(ctx, "ls-tree", "-z", "--full-tree", commit, "--", path)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(out) == 0 {
+		return nil, false, nil
+	}
+	out, err = c.git(ctx, "cat-file", "blob", commit+":"+path)
+	return out, err == nil, err
+}
+
+// base is the items that production's files name in a commit: of git where the
+// workspace has the commit, else of GitHub. They are parsed, and nothing of them is
+// executed.
+func (c checkout) base(ctx context.Context, commit string, client *github.Client, o kamal.ProjectOptions) ([]onepassword.Reference, error) {
+	dir, err := os.MkdirTemp("", "kamal-op-base-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	o.Dir = dir
+	prefix := c.prefix(ctx)
+	copied := func(name string) (bool, error) {
+		text, there, err := c.file(ctx, commit, repoPath(prefix, name))
+		if err != nil && client != nil {
+			text, there, err = client.File(ctx, repoPath(prefix, name), commit)
+		}
+		if err != nil {
+			return false, baseProblem(commit, err)
+		}
+		if !there {
+			return false, nil
+		}
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return false, err
+		}
+		return true, os.WriteFile(path, text, 0o600)
+	}
+	name := o.ConfigFile
+	if name == "" {
+		name = kamal.DefaultConfigFile
+	}
+	if !filepath.IsLocal(name) {
+		return nil, problem.Usagef("give a file of the repository, or --shared-secrets", "--config-file %s lies outside of the project", name)
+	}
+	files := []string{name}
+	if o.Destination != "" {
+		files = append(files, strings.TrimSuffix(name, filepath.Ext(name))+"."+o.Destination+".yml")
+	}
+	for _, name := range files {
+		if there, err := copied(name); err != nil || !there {
+			return nil, err // not there: the base has no production yet
+		}
+	}
+	config, err := kamal.ReadConfig(o)
+	if err != nil {
+		return nil, baseProblem(commit, err)
+	}
+	path := config.SecretsPath.Or(kamal.DefaultSecretsPath)
+	if !filepath.IsLocal(path) {
+		return nil, nil // not in the repository
+	}
+	specific := path
+	if o.Destination != "" {
+		specific += "." + o.Destination
+	}
+	for _, name := range []string{path + "-common", specific} {
+		if _, err := copied(name); err != nil {
+			return nil, err
+		}
+	}
+	project, err := kamal.OpenProject(o)
+	if err != nil {
+		return nil, baseProblem(commit, err)
+	}
+	return broker.References(project), nil
+}
+
+// baseProblem says what cannot be known without the base's files.
+func baseProblem(commit string, err error) error {
+	var details []string
+	for _, p := range problem.Of(err) {
+		details = append(details, p.Message)
+		if p.Hint != "" {
+			details = append(details, p.Hint)
+		}
+	}
+	return &problem.Problem{
+		Message: fmt.Sprintf("which items production's secrets are in cannot be read from the base commit %.12s", commit),
+		Details: details, Hint: "check out with fetch-depth: 0, or let the token read (contents: read); --shared-secrets does without",
+		Status: problem.Found, Cause: err,
+	}
+}
+
+// repoPath is a path of the project's as the repository has it.
+func repoPath(prefix, name string) string {
+	return filepath.ToSlash(filepath.Join(prefix, name))
+}

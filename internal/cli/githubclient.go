@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// githubToken is the token for GitHub's API, from the input or the environment.
+func (a *app) githubToken() (token, origin string) { return a.token("github-token", "GITHUB_TOKEN") }
+
+// secretToken is the token as something to be masked.
+func secretToken(token string) mask.Secret { return mask.NewSecret("the GitHub token", token) }
+
+// githubClient speaks to the API that the environment names, about this
+// repository; nil without a token or a repository. Nothing is asked yet.
+func (a *app) githubClient(repository string) (*github.Client, error) {
+	token, _ := a.githubToken()
+	if token == "" {
+		return nil, nil
+	}
+	if err := a.system.Mask(secretToken(token)); err != nil {
+		return nil, err
+	}
+	if repository == "" {
+		repository = a.env["GITHUB_REPOSITORY"]
+	}
+	if repository == "" {
+		return nil, nil
+	}
+	return github.New(github.Options{
+		BaseURL: a.env["GITHUB_API_URL"], Token: token, Repository: repository, UserAgent: "kamal-op/" + ReleaseVersion(),
+		Waiting: func(why string, wait time.Duration) {
+			a.system.Info(fmt.Sprintf("waiting %s for GitHub: %s", wait.Round(time.Second), why))
+		},
+	})
+}
+
+// needGitHub is the problem of a run without a token.
+func (r *reviewing) needGitHub() error {
+	if r.github != nil {
+		return nil
+	}
+	if token, _ := r.githubToken(); token != "" {
+		return problem.Usagef("give it with --repository OWNER/NAME", "which repository on GitHub this is about is not known")
+	}
+	return problem.Usagef("set GITHUB_TOKEN (in the action: github-token, which is ${{ github.token }} if not given)",
+		"no token for GitHub is given: it says which pull requests are open, and whether they are a fork's")
+}
