@@ -20,11 +20,10 @@ type changeFlags struct {
 // options are those of package drift. Names in the secrets files are looked up in
 // no environment: what is written must hold on every machine.
 func (c changeFlags) options(a *app, destination string) (drift.Options, error) {
-	dir, err := a.directory(c.WorkingDirectory)
-	if err != nil {
+	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return drift.Options{}, err
 	}
-	o := drift.Options{Dir: dir, ConfigFile: c.ConfigFile}
+	o := drift.Options{Dir: a.dir, ConfigFile: c.ConfigFile}
 	if destination != "" {
 		o.Destinations = []string{destination}
 	}

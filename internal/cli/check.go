@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -17,11 +18,21 @@ type checkCommand struct {
 	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
 	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
 	Offline          bool   `name:"offline" help:"Ask no vault and run nothing: safe for a pull request from anyone."`
+	ERB              bool   `name:"erb" help:"Let the project's own Kamal run the ERB in deploy.yml: not for the pull request of a stranger."`
+	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal for --erb (default bin/kamal of the project if it works, else kamal on the PATH)."`
+	Fix              bool   `name:"fix" help:"Write what can be written, show it, and check again."`
+	DryRun           bool   `name:"dry-run" short:"n" help:"With --fix: show what would be written, and write nothing."`
 	Format           string `name:"format" enum:"text,json,sarif" default:"text" help:"Output: text, json or sarif."`
 }
 
 // Run checks, and ends with 3 where something is wrong.
 func (c checkCommand) Run(a *app) error {
+	switch {
+	case c.Offline && c.ERB:
+		return problem.Usagef("--offline runs nothing of a project: leave one of the two away", "--offline and --erb are given both")
+	case c.DryRun && !c.Fix:
+		return problem.Usagef("check writes nothing without --fix", "--dry-run is given without --fix")
+	}
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err
 	}
@@ -68,11 +79,74 @@ func (c checkCommand) Run(a *app) error {
 			o.Declared = append(o.Declared, names...)
 		}
 	}
+	if c.ERB {
+		if err := c.askKamal(ctx, a, &o); err != nil {
+			return err
+		}
+	}
 	report, err := drift.Check(ctx, o)
 	if err != nil {
 		return a.explainConnect(err)
 	}
+	if c.Fix {
+		if report, err = c.fix(ctx, a, o, report); err != nil {
+			return err
+		}
+	}
 	return c.tell(a, report)
+}
+
+// askKamal takes the configuration from the project's Kamal.
+func (c checkCommand) askKamal(ctx context.Context, a *app, o *drift.Options) error {
+	binary, err := kamal.Find(ctx, kamal.FindOptions{Dir: o.Dir, Explicit: c.Kamal, Env: a.Env})
+	if err != nil {
+		return err
+	}
+	loaded := map[string]*kamal.Config{} // Kamal takes half a second
+	o.Config = func(destination string) (*kamal.Config, error) {
+		if config := loaded[destination]; config != nil {
+			return config, nil
+		}
+		config, err := kamal.LoadConfig(ctx, binary, kamal.ProjectOptions{
+			Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination,
+		}, a.Env)
+		if err == nil {
+			loaded[destination] = config
+		}
+		return config, err
+	}
+	return nil
+}
+
+// fix writes what can be written, and gives the report of what is then there.
+// The diff goes beside a report that a program reads.
+func (c checkCommand) fix(ctx context.Context, a *app, o drift.Options, report drift.Report) (drift.Report, error) {
+	files := o
+	files.Env = nil // what is written must hold on every machine
+	plan, err := drift.Fix(files, report)
+	if err != nil {
+		return report, err
+	}
+	if !c.DryRun {
+		if err := plan.Write(o.Dir); err != nil {
+			return report, err
+		}
+	}
+	out := a.Stdout
+	if c.Format != "text" {
+		out = a.Stderr
+	}
+	if err := drift.WritePlan(out, plan, c.DryRun, isTerminal(out) && a.env["NO_COLOR"] == ""); err != nil {
+		return report, fmt.Errorf("writing what was changed: %w", err)
+	}
+	if c.DryRun || len(plan.Changes) == 0 {
+		return report, nil
+	}
+	if c.Format == "text" {
+		_, _ = fmt.Fprintln(out)
+	}
+	report, err = drift.Check(ctx, o)
+	return report, a.explainConnect(err)
 }
 
 // wholeItems are the names that declarations of whole items declare.

@@ -30,6 +30,10 @@ type Options struct {
 	// Vault is asked for items, or nil where nothing is to be asked.
 	Vault Vault
 
+	// Config gives the configuration of a destination where the files' own text is
+	// not to do: as Kamal loads it, ERB run. nil reads the text.
+	Config func(destination string) (*kamal.Config, error)
+
 	// NoPrivileges leaves out whether the credentials can read more than is
 	// needed, which takes a request of its own.
 	NoPrivileges bool
@@ -185,9 +189,34 @@ func (r *Report) dropUsedElsewhere(checks []*destinationCheck) {
 // deployed: a project whose hosts all stand in its destinations is never deployed
 // without one, and `require_destination` says so.
 func plainDeploys(o Options) bool {
-	config, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile})
+	config, err := o.config(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile})
 	if err != nil {
 		return true // told where the destination is opened
 	}
 	return len(config.Hosts) > 0 || len(config.Unknown) > 0
+}
+
+// config is the configuration of a destination.
+func (o Options) config(p kamal.ProjectOptions) (*kamal.Config, error) {
+	if o.Config != nil {
+		return o.Config(p.Destination)
+	}
+	return kamal.ReadConfig(p)
+}
+
+// project is what the files say of a destination.
+func (o Options) project(destination string) (*kamal.Project, error) {
+	p := kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination, Env: o.Env}
+	if o.Config == nil {
+		return kamal.OpenProject(p)
+	}
+	config, err := o.Config(destination)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := kamal.ReadSecrets(p, config.SecretsPath.Or(kamal.DefaultSecretsPath))
+	if err != nil {
+		return nil, err
+	}
+	return &kamal.Project{ProjectOptions: p, Config: config, Secrets: secrets}, nil
 }

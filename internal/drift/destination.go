@@ -22,15 +22,15 @@ type destinationCheck struct {
 }
 
 func openDestination(o Options, destination string) (*destinationCheck, error) {
-	p := kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination, Env: o.Env}
-	project, err := kamal.OpenProject(p)
+	project, err := o.project(destination)
 	if err != nil {
 		return nil, err
 	}
 	c := &destinationCheck{o: o, destination: destination, project: project, inVault: map[kamal.Wanted]State{}}
 	if destination != "" {
+		p := project.ProjectOptions
 		p.Destination = ""
-		if c.base, err = kamal.ReadConfig(p); err != nil {
+		if c.base, err = o.config(p); err != nil {
 			return nil, err
 		}
 	}
@@ -54,6 +54,25 @@ func (c *destinationCheck) check(ctx context.Context) {
 	c.checkDefinitions()
 	c.checkLists()
 	c.checkFiles()
+	c.dropConsequences()
+}
+
+// dropConsequences takes back that a name is fetched for nothing where something
+// else is wrong with the same name: one mistake is told once.
+func (c *destinationCheck) dropConsequences() {
+	wrong := map[string]bool{}
+	for _, f := range c.findings {
+		if f.Level == Error && f.Rule != ruleNotExtracted {
+			wrong[f.Secret] = true
+		}
+	}
+	for i := range c.findings {
+		f := &c.findings[i]
+		if f.Rule == ruleUndefined && slices.ContainsFunc(c.findings, func(o Finding) bool { return o.Rule == ruleNotExtracted && o.Secret == f.Secret }) {
+			f.Problem.Hint = "it is fetched: only the line that extracts it is missing in " + c.fileToEdit()
+		}
+	}
+	c.findings = slices.DeleteFunc(c.findings, func(f Finding) bool { return f.Rule == ruleNotExtracted && wrong[f.Secret] })
 }
 
 // find adds a finding.

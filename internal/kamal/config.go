@@ -326,6 +326,11 @@ func (c *Config) takeUses(root *node) {
 		registry(accessory.value.get("registry"), key+".registry")
 		proxy(accessory.value.get("proxy"), key+".proxy")
 	}
+	c.sortUses()
+}
+
+// sortUses puts them in the order of the files.
+func (c *Config) sortUses() {
 	slices.SortStableFunc(c.Uses, func(a, b Use) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(c.Files, a.Place.File), slices.Index(c.Files, b.Place.File)),

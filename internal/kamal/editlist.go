@@ -181,3 +181,17 @@ func (e *ConfigEdit) Rename(from, to string) error {
 	}
 	return e.change(splice{0, len(e.text), text}, func(v string) bool { return renamed[v] })
 }
+
+// KeyOf is the key of the list that has an entry at a place.
+func (e *ConfigEdit) KeyOf(at problem.Place) []string {
+	list, _ := e.listOf(Use{Place: at})
+	if list == nil {
+		return nil
+	}
+	_, chain := find(e.root, list, 0)
+	var key []string
+	for _, s := range chain {
+		key = append(key, s.key.text)
+	}
+	return key
+}

@@ -158,3 +158,18 @@ func (e *SecretsEdit) Reference(p Part) (reference string, ok bool) {
 	}
 	return e.r.text[w.from:w.to], true
 }
+
+// AddAccount gives a fetch the option --account, behind its own word.
+func (e *SecretsEdit) AddAccount(fetch Definition, account string) error {
+	quoted, ok := QuoteWord(account)
+	if len(fetch.Parts) != 1 || fetch.Parts[0].Kind != Fetch || !ok {
+		return notThere(fetch)
+	}
+	for _, w := range rawWords(e.r.commands[fetch.Parts[0].Place]) {
+		if w.text == "fetch" {
+			at := e.raw[w.to-1] + 1
+			return e.change(splice{at, at, " --account " + quoted}, fetch.Name)
+		}
+	}
+	return notThere(fetch)
+}
