@@ -8,11 +8,15 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/cli"
+	"github.com/kamal-op/kamal-op/internal/hosts/sshname"
 )
 
 func main() {
 	if filepath.Base(os.Args[0]) == opclient.Name {
 		os.Exit(opclient.Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	}
+	if filepath.Base(os.Args[0]) == sshname.Name {
+		os.Exit(sshname.Main(os.Args[0], os.Args[1:], os.Environ(), os.Stderr))
 	}
 	harden()
 	dir, _ := os.Getwd()

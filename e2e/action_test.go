@@ -239,7 +239,7 @@ func TestAction(t *testing.T) {
 	res = step.shown(res)
 	c.succeeded(res)
 	c.deployed()
-	c.loggedIn(1)
+	c.loggedIn(2)
 	c.unlocked()
 	step.clean()
 	if text := strings.TrimSpace(withoutMasks(res.Stderr)); text != "" {

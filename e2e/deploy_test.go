@@ -15,7 +15,7 @@ func TestDeploy(t *testing.T) {
 	res := m.run(c.connect(), c.command("deploy")...)
 	c.succeeded(res)
 	c.deployed()
-	c.loggedIn(1)
+	c.loggedIn(2) // once to see whether it can be, once as Kamal
 	c.unlocked()
 	c.clean(m)
 	if !strings.Contains(res.Log, version) {
@@ -27,7 +27,7 @@ func TestDeploy(t *testing.T) {
 	m.remember()
 	c.succeeded(m.run(c.connect(), c.command("redeploy")...))
 	c.deployed()
-	c.loggedIn(2)
+	c.loggedIn(4)
 	c.clean(m)
 
 	c.succeeded(m.run(c.connect(), append(c.command("rollback"), version)...))
@@ -42,7 +42,7 @@ func TestDeployToTwoServers(t *testing.T) {
 	m.remember()
 	c.succeeded(m.run(c.connect(), c.command("deploy")...))
 	c.deployed()
-	c.loggedIn(1)
+	c.loggedIn(2)
 	c.unlocked()
 	c.clean(m)
 }
@@ -61,7 +61,7 @@ func TestDeployWithRSAKey(t *testing.T) {
 	m.remember()
 	c.succeeded(m.run(c.connect(), c.command("deploy")...))
 	c.deployed()
-	c.loggedIn(1)
+	c.loggedIn(2)
 	c.clean(m)
 }
 

@@ -196,6 +196,7 @@ type message struct {
 	Check  *check            `json:"check"`
 	Needed *needed           `json:"needed"`
 	Lock   *lock             `json:"lock"`
+	Hosts  *hostsRequest     `json:"hosts"`
 }
 
 // serve answers the one request of a connection.
@@ -237,6 +238,8 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 		return b.need(m.Needed)
 	case m.Lock != nil:
 		return b.lock(ctx, m.Lock)
+	case m.Hosts != nil:
+		return b.hosts(ctx, m.Hosts)
 	}
 	return map[string]string{"error": "the request is not understood"}
 }

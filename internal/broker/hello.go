@@ -29,12 +29,17 @@ type helloReply struct {
 	Declared map[string][]byte `json:"declared"`
 
 	ForwardAgent bool       `json:"forward_agent"`
-	Mark         *markReply `json:"mark,omitempty"` // of deploy locks; nil leaves them to Kamal
-	Stop         string     `json:"stop,omitempty"` // why Kamal is not to go on
+	Mark         *markReply `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
+	KnownHosts   string     `json:"known_hosts,omitempty"` // the file with the host keys that count
+	LogIn        bool       `json:"log_in"`                // tell the hosts before connecting
+	Stop         string     `json:"stop,omitempty"`        // why Kamal is not to go on
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
 	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent}
+	if b.o.Hosts != nil {
+		r.KnownHosts, r.LogIn = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn
+	}
 	for _, d := range b.o.Declared {
 		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())
 	}
@@ -45,6 +50,11 @@ func (b *Broker) hello(h *hello) *helloReply {
 	}
 	b.notify(Event{Kind: Attach, Message: fmt.Sprintf("kamal %s, dotenv %s, ruby %s", h.Kamal, h.Dotenv, h.Ruby)})
 	for _, aside := range h.Aside {
+		if aside.Part == pinningPart && r.KnownHosts != "" {
+			r.Stop = b.stopFor(problem.List{problem.New(
+				"the host keys given with --host-keys cannot be enforced with kamal "+h.Kamal+": "+aside.Why,
+				"run another Kamal, or a newer kamal-op that knows this one")})
+		}
 		b.once(Event{
 			Kind:    Warning,
 			Message: fmt.Sprintf("kamal %s, dotenv %s: %s is left to Kamal, %s", h.Kamal, h.Dotenv, aside.Part, aside.Why),

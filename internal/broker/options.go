@@ -75,6 +75,9 @@ type Options struct {
 	// in a terminal only. "" refuses them.
 	RealOp string
 
+	// Hosts is told which hosts Kamal connects to; nil leaves them to Kamal.
+	Hosts *Hosts
+
 	// Notify is told what happens, one call at a time. nil is told nothing.
 	Notify func(Event)
 

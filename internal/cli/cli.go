@@ -43,6 +43,7 @@ type grammar struct {
 	Add      addCommand      `cmd:"" help:"Name a secret in all its places: fetch, extract and deploy.yml, every other byte kept."`
 	Remove   removeCommand   `cmd:"" help:"Take a secret out of all its places."`
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
+	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Run      runCommand      `cmd:"" help:"Run any command with the secrets in its environment, the key in an agent, its output masked."`
 	Review   reviewCommand   `cmd:"" help:"Review apps: a preview of every pull request, deployed, removed and swept."`
 	Cache    cacheCommand    `cmd:"" help:"Keep 1Password's SDK compiled for the runs of this machine."`

@@ -123,6 +123,13 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, needed); err != nil {
 		return j, err
 	}
+	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys); err != nil {
+		return j, err
+	}
+	if len(j.Wanted.PinRefs) > 0 && j.Vault.Open == nil {
+		return j, noCredentials()
+	}
+	j.CheckHosts = c.CheckHosts == "on"
 	if j.Locks, err = c.locks(a); err != nil {
 		return j, err
 	}
@@ -156,14 +163,20 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 		return w, v, problems
 	}
 	if !ok && (needed || len(declared)+len(keys) > 0) {
-		return w, v, problem.Usagef(
-			"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN; in a terminal, 1Password's own op will do",
-			"no credentials for 1Password are given")
+		return w, v, noCredentials()
 	}
 	return deploy.Wanted{
 		Secrets: declared, Keys: keys, Passphrase: passphrase, Public: public, AllowEmpty: f.AllowEmpty.names(),
 		Users: f.SSHUser.names(), Forward: f.ForwardAgent,
 	}, vault, nil
+}
+
+// noCredentials is what is wrong where something is wanted of 1Password and there
+// is no way in.
+func noCredentials() *problem.Problem {
+	return problem.Usagef(
+		"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN; in a terminal, 1Password's own op will do",
+		"no credentials for 1Password are given")
 }
 
 // directory is the project's directory, absolute.

@@ -17,15 +17,21 @@ type credentialFlags struct {
 	CoreCache string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner."`
 }
 
-// vaultFlags say where the secrets are and which of them are wanted. Tokens have
-// no flag: a command line can be read by every user of the machine.
-type vaultFlags struct {
+// accessFlags say where the secrets are, and which of them is the SSH key. Tokens
+// have no flag: a command line can be read by every user of the machine.
+type accessFlags struct {
 	credentialFlags
 
 	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
-	SSHUser          lines  `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable."`
 	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys."`
-	ForwardAgent     bool   `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives."`
+}
+
+// vaultFlags say which secrets are wanted, and what for.
+type vaultFlags struct {
+	accessFlags
+
+	SSHUser      lines `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable."`
+	ForwardAgent bool  `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives."`
 
 	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable."`
 	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable."`
@@ -49,6 +55,8 @@ type projectFlags struct {
 	JobID     int64         `name:"job-id" placeholder:"NUMBER" help:"Number of this job on GitHub (job.check_run_id): with it another run can tell exactly when this job is over."`
 
 	Check             string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look."`
+	HostKeys          lines  `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…). Repeatable."`
+	CheckHosts        string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each."`
 	OpScope           string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets and hooks: those that the project and the options name, or any that the credentials see."`
 	AllowOutputCopies bool   `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
 }

@@ -31,6 +31,7 @@ type Job struct {
 	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
 
 	Check        CheckLevel
+	CheckHosts   bool // log in to every host before Kamal does anything
 	AnyVault     bool // --op-scope any: op may ask every vault that the credentials see
 	OutputCopies bool // --allow-output-copies
 
@@ -99,8 +100,13 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	if err != nil {
 		return nil, err
 	}
+	hosts, err := s.checkHosts(ctx, j, dir)
+	if err != nil {
+		return nil, err
+	}
 	o := broker.Options{
-		Dir: dir, Executable: j.Executable, Project: project,
+		Hosts: hosts,
+		Dir:   dir, Executable: j.Executable, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward,
 		AllowOutputCopies: j.OutputCopies, RealOp: j.Vault.Op, Locks: s.locks,
 		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },

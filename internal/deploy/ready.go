@@ -70,6 +70,10 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 	}
 	j.System.Info(around.binary.String())
 	r.binary = around.binary
+	if r.pins != nil && !r.binary.Preload {
+		return r, problem.New("the Kamal at "+r.binary.Path+" does not load kamal-op's preload: the host keys of --host-keys could not be enforced",
+			"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal")
+	}
 
 	if r.broker, err = r.startBroker(ctx, j, project); err != nil {
 		return r, err

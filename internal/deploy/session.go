@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/hosts"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -50,6 +51,8 @@ type Wanted struct {
 	AllowEmpty []string                // names whose empty value is wanted
 	Users      []string                // users that the keys may log in as; empty is any
 	Forward    bool                    // the agent may be used through a forwarded connection
+	Pins       *hosts.Pins             // host keys that were given as text; nil for none
+	PinRefs    []onepassword.Reference // of fields that hold host keys
 
 	// items are those that the project's own files name: they come with the rest
 	// in the one batch, and what is wrong with them is told where they are asked
@@ -59,7 +62,7 @@ type Wanted struct {
 
 // references is everything that is to be fetched.
 func (w Wanted) references() []onepassword.Reference {
-	refs := slices.Clone(w.Keys)
+	refs := slices.Concat(w.Keys, w.PinRefs)
 	for _, d := range w.Secrets {
 		if d.Environment == "" {
 			refs = append(refs, d.Ref)
@@ -82,7 +85,8 @@ type session struct {
 	agent    *sshagent.Agent       // nil without a key
 	secrets  []mask.Secret         // the declared ones, in order
 	keys     []*sshagent.Key
-	locks    *locks // nil in a run without Kamal
+	locks    *locks      // nil in a run without Kamal
+	pins     *hosts.Pins // the only host keys that count; nil takes any
 }
 
 // newSession makes the private directory, and masks the credentials before
@@ -114,6 +118,7 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 	// release its lock.
 	s.agent, err = sshagent.Start(context.WithoutCancel(ctx), sshagent.Options{
 		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
+		HostKeys: fingerprints(s.pins),
 	})
 	return err
 }
@@ -122,6 +127,7 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 // before anything else is done with them. What is wrong with any of them is told
 // together, in the order of declaration, keys last.
 func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
+	s.pins = w.Pins
 	refs := w.references()
 	if v.Open == nil {
 		return nil
@@ -164,6 +170,7 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 		}
 		s.keys = append(s.keys, key)
 	}
+	problems = append(problems, s.pin(ctx, w)...)
 	s.secrets = secrets
 	for _, secret := range secrets {
 		if !w.Public[secret.Name()] {

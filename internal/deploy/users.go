@@ -22,12 +22,7 @@ func loginUsers(p *kamal.Project, extra []string) []string {
 	}
 	users := []string{ssh.User.Or("root")}
 	if ssh.Proxy.Known {
-		// Kamal takes root where the jump host is given without a user
-		// (configuration/ssh.rb, proxy).
-		user, _, named := strings.Cut(ssh.Proxy.Text, "@")
-		if !named {
-			user = "root"
-		}
+		user, _, _ := strings.Cut(atRoot(ssh.Proxy.Text), "@")
 		users = append(users, user)
 	}
 	if remote := p.Config.Builder.Remote; remote.Known && strings.HasPrefix(remote.Text, "ssh://") {
@@ -46,4 +41,13 @@ func loginUsers(p *kamal.Project, extra []string) []string {
 	}
 	slices.Sort(users)
 	return slices.Compact(users)
+}
+
+// atRoot is a jump host as Kamal takes it: root logs in where no user is given
+// (configuration/ssh.rb, proxy).
+func atRoot(jump string) string {
+	if strings.Contains(jump, "@") {
+		return jump
+	}
+	return "root@" + jump
 }

@@ -78,6 +78,9 @@ func ParsePins(text, from string) (*Pins, error) {
 	return &p, nil
 }
 
+// Add takes in other's host keys as well.
+func (p *Pins) Add(other *Pins) { p.pins = append(p.pins, other.pins...) }
+
 func parsePin(line string) (pin, *problem.Problem) {
 	fields := strings.Fields(line)
 	switch {

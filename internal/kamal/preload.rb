@@ -56,6 +56,10 @@ if kamal_op_program.start_with?("kamal") ||
           known base.method_defined?(:invoke_command), "Thor runs commands otherwise"
           base.prepend(BeforeConnecting)
         end
+        part "logging in before anything is changed" do
+          known base.private_method_defined?(:pre_connect_if_required), "it connects otherwise"
+          base.prepend(Connecting)
+        end
         %w[ INT TERM ].each { |signal| trap(signal) { cancel(signal) } }
         part "the deploy lock" do
           DeployLock.attach(base)
@@ -91,8 +95,8 @@ if kamal_op_program.start_with?("kamal") ||
           pid: Process.pid, kamal: version("Kamal"), dotenv: version("Dotenv"), ruby: RUBY_VERSION,
           aside: @aside.map { |what, why| { part: what, why: why } }
         })
-        @forward_agent = reply["forward_agent"]
         DeployLock.mark = reply["mark"]
+        @forward_agent, @pins, @log_in = reply.values_at("forward_agent", "known_hosts", "log_in")
         @declared = reply.fetch("declared", {}).transform_values { |value| decode(value) }
         # Where $NAME is not answered here, the environment has to do it.
         ENV.update(@declared.reject { |_, value| value.include?("\0") }) unless @faithful
@@ -115,6 +119,28 @@ if kamal_op_program.start_with?("kamal") ||
         })
         stop(reply["stop"]) if reply["stop"]
         values
+      end
+
+      # The hosts of the command are told, once, before Kamal connects to any: they
+      # are logged in to, so that what stands in the way is known before a build.
+      def log_in
+        return unless @log_in && !@logged_in
+
+        @logged_in = true
+        hosts = %w[ deploy setup ].include?(@command) ? ::KAMAL.hosts : ::KAMAL.app_hosts
+        tell_hosts(hosts.map do |name|
+          host = ::SSHKit::Host.new(name.to_s)
+          target(String(host.hostname), host.username, ::KAMAL.config.ssh.options.merge(host.netssh_options.except(:forward_agent)))
+        end, log_in: true)
+      end
+
+      # What makes Net::SSH take the given host keys and no others.
+      def pinned(host, user, options)
+        return {} unless @pins
+
+        asked = target(host, user, options)
+        lock.synchronize { tell_hosts([ asked ]) unless @told&.include?(asked.values_at(:host, :port)) }
+        { user_known_hosts_file: [ @pins ], global_known_hosts_file: [ "/dev/null" ], verify_host_key: :always }
       end
 
       def evaluation = Thread.current[:kamal_op_evaluation]
@@ -201,6 +227,28 @@ if kamal_op_program.start_with?("kamal") ||
             known instance_method?(::SSHKit::Host, :netssh_options, 0) && ::SSHKit::Host.method_defined?(:ssh_options), "SSHKit connects otherwise"
             ::SSHKit::Host.prepend(Unforwarded)
           end
+          part "checking host keys" do
+            known ::Net::SSH.respond_to?(:start) && ::Net::SSH.respond_to?(:configuration_for, true), "Net::SSH connects otherwise"
+            ::Net::SSH.singleton_class.prepend(Pinned)
+          end
+        end
+
+        # A host as Net::SSH will connect to it: its user's ssh configuration counts
+        # where deploy.yml says nothing.
+        def target(host, user, options)
+          found = ::Net::SSH.send(:configuration_for, host, options.fetch(:config, true)).merge(options)
+          proxy = found[:proxy]
+          jump = proxy.jump_proxies if proxy.respond_to?(:jump_proxies)
+          {
+            host: found.fetch(:host_name, host).to_s, port: (found[:port] || 22).to_i, user: (user || found[:user]).to_s,
+            jump: jump.to_s, command: !(proxy.nil? || jump)
+          }
+        end
+
+        def tell_hosts(targets, log_in: false)
+          reply = ask("hosts", { hosts: targets, log_in: log_in })
+          stop(reply["stop"]) if reply["stop"]
+          @told = (@told || []) | targets.map { |told| told.values_at(:host, :port) }
         end
 
         def part(what)
@@ -244,6 +292,21 @@ if kamal_op_program.start_with?("kamal") ||
       def invoke_command(command, *)
         KamalOp.before(self, command.name)
         super
+      end
+    end
+
+    module Connecting
+      private
+        # After the hook pre-connect, which may be what makes the hosts reachable.
+        def pre_connect_if_required
+          super
+          KamalOp.log_in
+        end
+    end
+
+    module Pinned
+      def start(host, user = nil, options = {}, &block)
+        super(host, user, options.merge(KamalOp.pinned(host, user, options)), &block)
       end
     end
 

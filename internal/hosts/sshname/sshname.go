@@ -25,11 +25,25 @@ const (
 // Install makes, in the run's private directory of names, the name ssh for the
 // program and the file of host keys beside it.
 func Install(dir, program string, knownHosts []byte) error {
-	if err := os.WriteFile(filepath.Join(dir, KnownHosts), knownHosts, 0o600); err != nil {
-		return fmt.Errorf("writing the host keys: %w", err)
+	if err := Update(dir, knownHosts); err != nil {
+		return err
 	}
 	if err := os.Symlink(program, filepath.Join(dir, Name)); err != nil {
 		return fmt.Errorf("making the name ssh: %w", err)
+	}
+	return nil
+}
+
+// Update puts other host keys in the place of those there: a client that reads
+// them meanwhile has the old ones or the new ones.
+func Update(dir string, knownHosts []byte) error {
+	path := filepath.Join(dir, KnownHosts)
+	err := os.WriteFile(path+".new", knownHosts, 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the host keys: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,52 @@
+package broker
+
+import (
+	"context"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// pinningPart is what the preload calls the part that makes Net::SSH take the
+// given host keys alone.
+const pinningPart = "checking host keys"
+
+// Hosts says what Kamal's connections wait for.
+type Hosts struct {
+	// KnownHosts is the file whose keys Net::SSH takes, and no others; "" leaves
+	// that to Net::SSH. It is there before Check returns.
+	KnownHosts string
+
+	// LogIn has the hosts of a command told, all at once, before Kamal connects
+	// to the first.
+	LogIn bool
+
+	// Check is told of hosts before they are connected to: of all of them (logIn),
+	// or of one that was not among them. It may be called from several goroutines.
+	// Problems stop Kamal.
+	Check func(ctx context.Context, hosts []Host, logIn bool) problem.List
+}
+
+// A Host is one that Kamal is about to connect to, as Net::SSH resolved it.
+type Host struct {
+	Host    string `json:"host"`
+	Port    int    `json:"port"`
+	User    string `json:"user"`
+	Jump    string `json:"jump"`    // [user@]host[:port], separated by commas; "" for none
+	Command bool   `json:"command"` // it is reached through a proxy command
+}
+
+type hostsRequest struct {
+	Hosts []Host `json:"hosts"`
+	LogIn bool   `json:"log_in"`
+}
+
+// hosts answers what the preload asks before Kamal connects.
+func (b *Broker) hosts(ctx context.Context, r *hostsRequest) *checkReply {
+	if b.o.Hosts == nil || b.o.Hosts.Check == nil {
+		return &checkReply{}
+	}
+	if problems := b.o.Hosts.Check(ctx, r.Hosts, r.LogIn); len(problems) > 0 {
+		return &checkReply{Stop: b.stopFor(problems)}
+	}
+	return &checkReply{}
+}
