@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -66,6 +67,8 @@ type app struct {
 	shown  logFlags
 	dir    string // that the places of problems are relative to
 
+	cancel func() // says that the run is cancelled
+
 	connectHost string // of the Connect server in use
 }
 
@@ -82,7 +85,15 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // elsewhere where main has made us a subreaper: it is waited for while we run, and
 // what lives at the end is ended.
 func Main(p Process) int {
-	a := &app{Process: p, env: environment(p.Env), reaper: supervise.StartReaper()}
+	cancelled := make(chan struct{})
+	out, errs := newPatient(p.Stdout, cancelled), newPatient(p.Stderr, cancelled)
+	p.Stdout, p.Stderr = out, errs
+	defer out.close()
+	defer errs.close()
+	a := &app{
+		Process: p, env: environment(p.Env), reaper: supervise.StartReaper(),
+		cancel: sync.OnceFunc(func() { close(cancelled) }),
+	}
 	defer a.reaper.Close(time.Second)
 	status := a.main(p.Args, false)
 	ci.End(a.system, status)
@@ -204,7 +215,7 @@ func (a *app) detect(out io.Writer) ci.System {
 		Commands: a.Stderr,
 		Terminal: isTerminal(out),
 		Width: func() int {
-			if f, ok := out.(*os.File); ok {
+			if f := fileOf(out); f != nil {
 				width, _, _ := term.GetSize(int(f.Fd())) // 0 where it is not known
 				return width
 			}
@@ -212,10 +223,4 @@ func (a *app) detect(out io.Writer) ci.System {
 		},
 		JSON: a.shown.JSON, Plain: a.shown.Plain, Dir: a.dir, Run: a.runHelper,
 	})
-}
-
-// isTerminal tells whether a stream is a terminal.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && f != nil && term.IsTerminal(int(f.Fd()))
 }

@@ -104,7 +104,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	if err != nil {
 		return err
 	}
-	ctx, signals, stop := c.context()
+	ctx, signals, stop := c.context(a)
 	defer stop()
 	j.Process = a.process(signals)
 	if !c.JSON {
@@ -214,7 +214,8 @@ func (a *app) ended(status int, err error) error {
 		a.system.Error(p)
 	}
 	if err != nil && status == problem.Done {
-		status = problem.Found
+		// It is done, but its log is not whole, or something of it is left.
+		status = problem.Partial
 	}
 	return exitStatus(status)
 }

@@ -36,7 +36,7 @@ func (c reviewFlags) list(a *app, number int, format string) error {
 	if err := a.show(c.logFlags, c.WorkingDirectory, false); err != nil {
 		return err
 	}
-	ctx, signals, stop := c.context()
+	ctx, signals, stop := c.context(a)
 	defer stop()
 	r, err := c.begin(a)
 	if err != nil {

@@ -37,7 +37,7 @@ func (c reviewFlags) carry(a *app, decide decision, act func(*review.Review, con
 	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
 		return err
 	}
-	ctx, signals, stop := c.context()
+	ctx, signals, stop := c.context(a)
 	defer stop()
 	r, err := c.begin(a)
 	if err != nil {

@@ -30,7 +30,7 @@ func (c runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	ctx, signals, stop := c.context()
+	ctx, signals, stop := c.context(a)
 	defer stop()
 	if vault.Prepare != nil {
 		vault.Prepare()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
@@ -25,13 +27,20 @@ func (f timeFlags) Validate() error {
 
 // context is the context of a run: it ends with a signal, or when its time has
 // run out. Further signals come on the channel; stop must be called.
-func (f timeFlags) context() (ctx context.Context, signals <-chan os.Signal, stop func()) {
+func (f timeFlags) context(a *app) (ctx context.Context, signals <-chan os.Signal, stop func()) {
 	ctx, signals, end := supervise.Notify(context.Background())
-	if f.Timeout == 0 {
-		return ctx, signals, end
+	limited, cancel := ctx, func() {}
+	if f.Timeout > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, f.Timeout, deploy.OutOfTime{Limit: f.Timeout})
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.Timeout, deploy.OutOfTime{Limit: f.Timeout})
-	return ctx, signals, func() {
+	context.AfterFunc(limited, a.cancel)
+	// A write to a standard stream that nobody reads would end this process by
+	// SIGPIPE, with the run's directory and Kamal's lock left behind. It is an
+	// error like any other. (Not ignored: that the children would inherit.)
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	return limited, signals, func() {
+		signal.Stop(broken)
 		cancel()
 		end()
 	}

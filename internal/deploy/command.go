@@ -53,5 +53,8 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 	if err != nil && !errors.As(err, &output) {
 		return stopped(ctx, problem.RunOwn), outputProblem(err)
 	}
-	return exit.Status(), outputProblem(err)
+	if err = outputProblem(err); err != nil && exit.Status() == problem.Done {
+		return problem.RunOwn, err
+	}
+	return exit.Status(), err
 }

@@ -259,7 +259,10 @@ func (s *session) supervise(ctx context.Context, c supervise.Command, t *Termina
 	exit, err := c.Run(ctx)
 	errs := []error{err}
 	for _, stream := range streams {
-		errs = append(errs, stream.Close())
+		// A stream that has refused output refuses its end too.
+		if closing := stream.Close(); !errors.As(err, new(*supervise.OutputError)) {
+			errs = append(errs, closing)
+		}
 	}
 	return exit, errors.Join(errs...)
 }

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// stallGrace is how long a write may wait for its reader once the run is
+// cancelled. Kamal's output waits behind it, and with that the release of its lock.
+const stallGrace = 500 * time.Millisecond
+
+// errStalled is the error of a stream whose reader takes nothing any more.
+var errStalled = errors.New("nobody reads it any more")
+
+// A patient is one of our own output streams. A write waits for as long as the
+// reader takes, as anybody's does, until the run is cancelled: then a reader that
+// takes nothing (a stopped pager, a terminal after Ctrl-S, a log collector that
+// hangs) is given up, and every further write fails.
+type patient struct {
+	to        io.Writer
+	cancelled <-chan struct{}
+
+	mu      sync.Mutex
+	piece   []byte // of the writer's own: who called may use its own again
+	pieces  chan []byte
+	written chan written
+	stalled bool
+}
+
+// A written is how a write ended.
+type written struct {
+	n   int
+	err error
+}
+
+func newPatient(to io.Writer, cancelled <-chan struct{}) *patient {
+	return &patient{to: to, cancelled: cancelled}
+}
+
+// Write writes all of p, or gives its reader up.
+func (s *patient) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stalled {
+		return 0, errStalled
+	}
+	if s.pieces == nil {
+		s.pieces, s.written = make(chan []byte), make(chan written, 1)
+		go func(pieces <-chan []byte, done chan<- written) {
+			for piece := range pieces {
+				n, err := s.to.Write(piece)
+				done <- written{n, err}
+			}
+		}(s.pieces, s.written)
+	}
+	s.piece = append(s.piece[:0], p...)
+	s.pieces <- s.piece
+	select {
+	case w := <-s.written:
+		return w.n, w.err
+	case <-s.cancelled:
+	}
+	timer := time.NewTimer(stallGrace)
+	defer timer.Stop()
+	select {
+	case w := <-s.written:
+		return w.n, w.err
+	case <-timer.C:
+		s.stalled = true
+		return 0, errStalled
+	}
+}
+
+// close ends the goroutine, unless its write is never taken.
+func (s *patient) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pieces != nil {
+		close(s.pieces)
+		s.pieces = nil
+	}
+}
+
+// fileOf is the file that a stream of ours is, or nil.
+func fileOf(stream any) *os.File {
+	if s, ok := stream.(*patient); ok {
+		stream = s.to
+	}
+	f, _ := stream.(*os.File)
+	return f
+}
+
+// isTerminal tells whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f := fileOf(stream)
+	return f != nil && term.IsTerminal(int(f.Fd()))
+}
