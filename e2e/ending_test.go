@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -26,4 +30,40 @@ exit 7
 		t.Errorf("zombies: %s", res.Stdout)
 	}
 	step.clean()
+}
+
+// What a run writes into the workspace of a self-hosted runner belongs to that
+// runner's user, though the action's container runs as root.
+func TestActionReturnsTheWorkspace(t *testing.T) {
+	c := newScene(t, 1)
+	c.project.write(".kamal/hooks/pre-build", "#!/bin/sh\nmkdir -p built/by && echo x >built/by/hook && ln -s /etc/passwd built/link && git status >/dev/null\n")
+	c.project.write(".gitignore", "built\n")
+	c.project.commit()
+	const owner = 12345
+	mustDocker(t, "run", "--rm", "--label", label(), "--entrypoint", "chown", "-v", c.project.Dir+":/project", os.Getenv(envKamal), "-R", strconv.Itoa(owner), "/project")
+	step, res := c.action(c.connectInputs())
+	c.succeeded(step.shown(res))
+	seen := 0
+	err := filepath.WalkDir(c.project.Dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != owner {
+			t.Errorf("%s belongs to %d", path, uid)
+		}
+		if strings.Contains(path, "/built/") {
+			seen++
+		}
+		return nil
+	})
+	if err != nil || seen != 3 {
+		t.Errorf("%v; the hook made %d", err, seen)
+	}
+	if info, err := os.Stat("/etc/passwd"); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Errorf("a link's target was changed: %v", err)
+	}
 }

@@ -3,9 +3,11 @@ package cli
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-shellwords"
 
+	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -61,7 +63,28 @@ func (actionCommand) Run(a *app) error {
 	if len(words) > 0 {
 		argv = append(append(argv, "--"), words...)
 	}
-	return exitStatus(a.main(argv, true))
+	begun := time.Now()
+	status := a.main(argv, true)
+	a.returnFiles(begun)
+	return exitStatus(status)
+}
+
+// returnFiles gives what was written as root into what a runner has mounted to the
+// runner's user, who could not remove it otherwise.
+func (a *app) returnFiles(since time.Time) {
+	if !a.inContainerAction() {
+		return
+	}
+	for _, name := range []string{"GITHUB_WORKSPACE", "RUNNER_TEMP"} {
+		dir := a.env[name]
+		if !strings.HasPrefix(dir, "/github/") {
+			continue
+		}
+		if _, err := deploy.ReturnFiles(dir, since); err != nil {
+			a.system.Warning(problem.New("some files in "+dir+" still belong to root: "+err.Error(),
+				"on a self-hosted runner remove them, or the next checkout fails"))
+		}
+	}
 }
 
 // splitWords splits the input args as a POSIX shell splits words. Nothing in it
