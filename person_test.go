@@ -40,7 +40,7 @@ case "$*" in
 *) echo "[ERROR] 2024/01/02 03:04:05 unknown command" >&2; exit 1;;
 esac
 `
-	if err := os.WriteFile(filepath.Join(bin, "op"), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(bin, "op"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	run := func(terminal bool, env ...string) (output string, status int, asked string) {
