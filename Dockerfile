@@ -20,4 +20,6 @@ RUN ["/kamal-op", "cache", "warm", "--shared", "/usr/local/share/kamal-op/core"]
 FROM ${KAMAL_IMAGE}
 COPY --from=build /usr/local/share/kamal-op /usr/local/share/kamal-op
 COPY --from=build /kamal-op /usr/local/bin/kamal-op
+# A post-entrypoint is started without arguments: it goes by its name.
+RUN ["ln", "-s", "kamal-op", "/usr/local/bin/kamal-op-post"]
 ENTRYPOINT ["kamal-op", "action"]

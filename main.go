@@ -22,7 +22,7 @@ func main() {
 	dir, _ := os.Getwd()
 	executable, _ := os.Executable()
 	os.Exit(cli.Main(cli.Process{
-		Args: os.Args[1:], Env: os.Environ(), Dir: dir, Executable: executable,
+		Name: filepath.Base(os.Args[0]), Args: os.Args[1:], Env: os.Environ(), Dir: dir, Executable: executable,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}))
 }

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kamal-op": main, "op": main})
+	testscript.Main(m, map[string]func(){"kamal-op": main, "op": main, "kamal-op-post": main})
 }
 
 // TestScripts runs every script in testdata/script through the real main, beside

@@ -18,6 +18,7 @@ type step struct {
 	id    string // of the container
 	temp  string // where the runner keeps what it mounts
 	env   map[string]string
+	files string // how the names of its files end
 }
 
 // fileCommands are the files by which a step speaks to the runner.
@@ -55,7 +56,14 @@ func inputNames(t *testing.T) map[string]string {
 // action runs the action with these inputs to its end.
 func (c *scene) action(inputs map[string]string) (*step, result) {
 	c.t.Helper()
-	s := &step{scene: c, temp: c.t.TempDir(), env: map[string]string{}}
+	s := c.newStep(inputs)
+	return s, s.start().wait()
+}
+
+// newStep is a step with these inputs, not begun.
+func (c *scene) newStep(inputs map[string]string) *step {
+	c.t.Helper()
+	s := &step{scene: c, temp: c.t.TempDir(), env: map[string]string{}, files: "_e2e"}
 	all := inputNames(c.t)
 	for name, value := range inputs {
 		if _, known := all[name]; !known {
@@ -101,9 +109,21 @@ func (c *scene) action(inputs map[string]string) (*step, result) {
 		"ACTIONS_RUNTIME_TOKEN": randomText(16), "ACTIONS_CACHE_URL": "https://example.com/",
 	})
 
+	c.t.Cleanup(func() {
+		// All that a container made as root can be removed by whoever runs this.
+		mustDocker(c.t, "run", "--rm", "--label", label(), "--entrypoint", "chown", "-v", s.temp+":/temp", "-v", c.project.Dir+":/project",
+			os.Getenv(envKamal), "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "/temp", "/project")
+	})
+	return s
+}
+
+// start starts the step's container, with further arguments of docker run.
+func (s *step) start(more ...string) *running {
+	c := s.scene
+	c.t.Helper()
 	// Without --rm, so that what is left in the container can be seen.
 	name := "e2e-" + randomText(6)
-	args := []string{"run", "--name", name, "--label", label(), "--workdir", "/github/workspace"}
+	args := append([]string{"run", "--name", name, "--label", label(), "--workdir", "/github/workspace"}, more...)
 	var own []string
 	for _, variable := range slices.Sorted(maps.Keys(s.env)) {
 		args = append(args, "-e", variable)
@@ -120,13 +140,50 @@ func (c *scene) action(inputs map[string]string) (*step, result) {
 		args = append(args, "-v", from+":"+to)
 	}
 	s.id = name
-	c.t.Cleanup(func() {
-		// All that the container made as root can be removed by whoever runs this.
-		mustDocker(c.t, "rm", "-fv", name)
-		mustDocker(c.t, "run", "--rm", "--label", label(), "--entrypoint", "chown", "-v", s.temp+":/temp", "-v", c.project.Dir+":/project",
-			os.Getenv(envKamal), "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "/temp", "/project")
-	})
-	return s, begin(c.t, own, "", append(args, os.Getenv(envAction))).wait()
+	c.t.Cleanup(func() { mustDocker(c.t, "rm", "-fv", name) })
+	return begin(c.t, own, "", append(args, os.Getenv(envAction)))
+}
+
+// post runs the step's post-entrypoint as the runner does: with the same inputs,
+// the states that it has read, and new files, the old ones gone.
+func (s *step) post() (*step, result) {
+	t := s.scene.t
+	t.Helper()
+	states := values(s.file("GITHUB_STATE"))
+	p := s.scene.newStep(nil)
+	p.temp = s.temp
+	p.env = maps.Clone(s.env)
+	for name, value := range states {
+		p.env["STATE_"+name] = value
+	}
+	for name, file := range fileCommands {
+		if err := os.Remove(filepath.Join(s.temp, "_runner_file_commands", file+s.files)); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(s.temp, "_runner_file_commands", file+s.files+"_post")
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p.env[name] = "/github/file_commands/" + file + s.files + "_post"
+	}
+	p.files = s.files + "_post"
+	return p, p.start("--entrypoint", "kamal-op-post").wait()
+}
+
+// values reads a file of names and values as the runner does.
+func values(text string) map[string]string {
+	all := map[string]string{}
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		if name, end, ok := strings.Cut(lines[i], "<<"); ok {
+			var value []string
+			for i++; i < len(lines) && lines[i] != end; i++ {
+				value = append(value, lines[i])
+			}
+			all[name] = strings.Join(value, "\n")
+		}
+	}
+	return all
 }
 
 // connectInputs are the inputs that name the vault, by the address that a
@@ -176,7 +233,7 @@ func (s *step) shown(res result) result {
 // file is what the step wrote for the runner.
 func (s *step) file(name string) string {
 	s.scene.t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.temp, "_runner_file_commands", fileCommands[name]+"_e2e"))
+	text, err := os.ReadFile(filepath.Join(s.temp, "_runner_file_commands", fileCommands[name]+s.files))
 	if err != nil {
 		s.scene.t.Fatal(err)
 	}

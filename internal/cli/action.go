@@ -39,6 +39,7 @@ func (actionCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	defer a.begin()()
 	argv := []string{command}
 	switch command {
 	case "rollback":

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
@@ -24,6 +25,7 @@ import (
 // A Process is what main hands in: all that a command may know of the process
 // that it runs in.
 type Process struct {
+	Name       string   // what the program was called as; PostName is the action's post step
 	Args       []string // without the program's own name
 	Env        []string // NAME=value
 	Dir        string   // the working directory, absolute
@@ -52,6 +54,7 @@ type grammar struct {
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
 	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`
 
+	Post         postCommand         `cmd:"" hidden:"" help:"Release the deploy locks that the action's step has left."`
 	RehearsalApp rehearsalAppCommand `cmd:"" hidden:"" help:"Serve the sample app of a rehearsal."`
 }
 
@@ -69,7 +72,8 @@ type app struct {
 
 	cancel func() // says that the run is cancelled
 
-	connectHost string // of the Connect server in use
+	connectHost string           // of the Connect server in use
+	left        deploy.LeftLocks // for the command post
 }
 
 // exitStatus is an error that ends the program with a status of its own and
@@ -95,6 +99,9 @@ func Main(p Process) int {
 		cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
 	defer a.reaper.Close(time.Second)
+	if p.Name == PostName {
+		return a.post()
+	}
 	status := a.main(p.Args, false)
 	ci.End(a.system, status)
 	return status

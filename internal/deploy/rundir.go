@@ -92,6 +92,10 @@ func lockDir(path string) (*os.File, error) {
 	return dir, nil
 }
 
+// Sweep removes the directories that killed runs of this user have left, and gives
+// their number. Every run does so at its beginning.
+func Sweep(env map[string]string) int { return sweep(env, time.Now()) }
+
 // sweep removes the directories that killed runs of this user have left: those
 // whose lock is free. It gives the number removed; what cannot be removed is left
 // to the next run.

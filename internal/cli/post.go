@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// PostName is what this program is called as in the action's post step: the runner
+// starts a post-entrypoint without arguments.
+const PostName = "kamal-op-post"
+
+// The states by which the action's main step speaks to its post step, beside
+// deploy.LockState. None holds a secret.
+const (
+	stateContainer = "container" // the id of the main step's container
+	stateFile      = "file"      // the runner's file that the main step goes on writing states to
+	stateOver      = "over"      // the main step has ended in order
+)
+
+// begin leaves word for the post step that the main step has begun; over, that it
+// has ended. Elsewhere than on GitHub there is no post step.
+func (a *app) begin() (over func()) {
+	system := a.system
+	_ = system.State(stateContainer, deploy.OwnContainer())
+	_ = system.State(stateFile, a.env["GITHUB_STATE"])
+	return func() { _ = system.State(stateOver, "true") }
+}
+
+// post is the action's post step, a second chance after a hard kill: what is left
+// of the main step is ended, and its deploy lock released. After a main step that
+// has ended in order it does nothing, and says nothing.
+func (a *app) post() int {
+	a.lookup = lookup{env: a.env, inputs: true}
+	a.system = a.detect(a.Stdout)
+	deploy.Sweep(a.env)
+	over := a.env["STATE_"+stateOver] == "true"
+	left := a.env["STATE_"+deploy.LockState]
+	if id := a.env["STATE_"+stateContainer]; !over && id != "" {
+		// A cancelled step's docker client is killed, and the container lives on.
+		later, err := a.endMain(id)
+		if err != nil {
+			a.system.Warning(problem.New("whether the step's container still runs is not known: "+err.Error(), ""))
+		}
+		if later != "" {
+			left = later
+		}
+	}
+	if left == "" {
+		return problem.Done
+	}
+	var locks deploy.LeftLocks
+	if err := json.Unmarshal([]byte(left), &locks); err != nil {
+		a.system.Warning(problem.New("what the step says of its deploy lock is not understood", "kamal-op kamal -- lock status shows whether it is there"))
+		return problem.Done
+	}
+	if len(locks.Places) == 0 {
+		return problem.Done
+	}
+	a.left = locks
+	return a.main([]string{"post"}, true)
+}
+
+// endMain ends the main step's container if it still runs, and gives what that has
+// said of its locks since the runner read its states.
+func (a *app) endMain(id string) (left string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var env []string
+	for _, name := range []string{"GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_REPOSITORY"} {
+		env = append(env, name+"="+a.env[name])
+	}
+	alive, err := deploy.EndContainer(ctx, id, env)
+	if alive {
+		a.system.Info("the step was killed, its container was not: it is ended")
+	}
+	path := a.env["STATE_"+stateFile]
+	if path == "" {
+		return "", err
+	}
+	// The runner has taken the file away; it is there again where more was written.
+	text, readErr := os.ReadFile(path)
+	if readErr != nil {
+		return "", err // there was no more to say
+	}
+	_ = os.Remove(path)
+	return lastState(string(text), deploy.LockState), err
+}
+
+// lastState is the last value of a state in a file of the runner's, "" for none.
+func lastState(text, name string) string {
+	lines := strings.Split(text, "\n")
+	value := ""
+	for i := 0; i < len(lines); i++ {
+		key, end, ok := strings.Cut(lines[i], "<<")
+		if !ok {
+			continue
+		}
+		begun := i + 1
+		for i = begun; i < len(lines) && lines[i] != end; i++ {
+		}
+		if key == name && i < len(lines) {
+			value = strings.Join(lines[begun:i], "\n")
+		}
+	}
+	return value
+}
+
+// postCommand releases the locks that the main step has left. It takes the options
+// of deploy, from the action's inputs: they are the same in both steps.
+type postCommand struct{ deployCommand }
+
+// Run releases them.
+func (c postCommand) Run(a *app) error {
+	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
+		return err
+	}
+	j, err := c.fill(a, deploy.Job{}, true)
+	if err != nil {
+		return err
+	}
+	ctx, signals, stop := supervise.Notify(context.Background())
+	defer stop()
+	j.Process = a.process(signals)
+	status, err := j.Release(ctx, a.left)
+	return a.ended(status, a.explainConnect(err))
+}
