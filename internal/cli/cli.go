@@ -47,6 +47,8 @@ type grammar struct {
 	Remove   removeCommand   `cmd:"" help:"Take a secret out of all its places."`
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
+	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`
+	Migrate  migrateCommand  `cmd:"" help:"Make one step of the steps in a workflow that install op, Ruby and Kamal and start an agent."`
 	Run      runCommand      `cmd:"" help:"Run any command with the secrets in its environment, the key in an agent, its output masked."`
 	Review   reviewCommand   `cmd:"" help:"Review apps: a preview of every pull request, deployed, removed and swept."`
 	Cache    cacheCommand    `cmd:"" help:"Keep 1Password's SDK compiled for the runs of this machine."`

@@ -253,7 +253,7 @@ func (f *workFile) changeOf() (Change, bool) {
 func shownWords(text string) string {
 	var b bytes.Buffer
 	word := func(w string) {
-		if knownSecret.MatchString(w) || credentialURL.MatchString(w) {
+		if knownSecret().MatchString(w) || credentialURL().MatchString(w) {
 			w = "***"
 		}
 		b.WriteString(w)

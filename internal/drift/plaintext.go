@@ -2,7 +2,6 @@ package drift
 
 import (
 	"math"
-	"regexp"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -12,11 +11,11 @@ import (
 // knownSecret are beginnings and parts that only secrets have: tokens of GitHub,
 // GitLab, Docker Hub, AWS, Slack, Stripe, SendGrid, 1Password, Google; private
 // keys.
-var knownSecret = regexp.MustCompile(
+var knownSecret = lazy(
 	`-----BEGIN [A-Z ]*PRIVATE KEY|\b(gh[pousr]_|github_pat_|glpat-|dckr_(pat|oat)_|AKIA[0-9A-Z]{8}|xox[abprs]-|[rs]k_live_|SG\.[\w-]{8}|ops_eyJ|AIza[\w-]{8})`)
 
 // credentialURL is a URL with a password in it.
-var credentialURL = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/:@\s]+:([^/@\s]+)@`)
+var credentialURL = lazy(`^[a-z][a-z0-9+.-]*://[^/:@\s]+:([^/@\s]+)@`)
 
 // checkPlaintext looks for a value in the clear where a secret belongs. The value
 // itself is never told.
@@ -44,10 +43,10 @@ func (c *destinationCheck) checkPlaintext(d kamal.Definition) {
 // forms that only secrets have, or long, of mixed characters and without order. A
 // host name, a URL without a password, a word, a number and a path are none.
 func looksSecret(text string) bool {
-	if knownSecret.MatchString(text) {
+	if knownSecret().MatchString(text) {
 		return true
 	}
-	if m := credentialURL.FindStringSubmatch(text); m != nil {
+	if m := credentialURL().FindStringSubmatch(text); m != nil {
 		return !strings.Contains(m[1], "\x00") && m[1] != "password" && !strings.HasPrefix(m[1], "$")
 	}
 	if len(text) < 12 || isWords(text) || strings.ContainsAny(text, " \x00") || strings.Contains(text, "://") || strings.HasPrefix(text, "/") {

@@ -119,8 +119,9 @@ func loadRaw(ctx context.Context, binary Binary, o ProjectOptions, env []string)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary.Path, "version")
 	cmd.Dir = o.Dir
-	cmd.Env = append(env, "RUBYOPT="+RubyOptions(script, option),
-		"KAMAL_OP_RAW="+marker, "KAMAL_OP_RAW_CONFIG="+config, "KAMAL_OP_RAW_DESTINATION="+o.Destination)
+	cmd.Env = slices.Concat(env, []string{
+		"RUBYOPT=" + RubyOptions(script, option), "KAMAL_OP_RAW=" + marker, "KAMAL_OP_RAW_CONFIG=" + config, "KAMAL_OP_RAW_DESTINATION=" + o.Destination,
+	})
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/review"
+)
+
+// initCommand is `kamal-op init`.
+type initCommand struct {
+	credentialFlags
+	changeFlags
+	Vault       string `name:"vault" placeholder:"NAME" help:"Vault of the project (default the service's name, my-app as MyApp)."`
+	Item        string `name:"item" placeholder:"NAME" help:"Item that has the app's secrets as fields (default Production, or the destination's name)."`
+	KeyItem     string `name:"key-item" placeholder:"NAME" help:"Item that has the SSH key (default Server)."`
+	Account     string `name:"account" placeholder:"NAME" help:"Account that Kamal's fetch names: the address of yours for people's own op CLI; kamal-op does not look at it (default my)."`
+	Branch      string `name:"branch" placeholder:"NAME" default:"main" help:"Branch whose pushes are deployed."`
+	Review      bool   `name:"review" help:"Begin review apps too: config/deploy.review.yml and its secrets file."`
+	ReviewVault string `name:"review-vault" placeholder:"NAME" default:"Previews" help:"Vault of the review apps: another than the project's, with a service account of its own."`
+	Force       bool   `name:"force" help:"Write over a workflow that is there."`
+	Offline     bool   `name:"offline" help:"Do not look which fields are in 1Password."`
+}
+
+// Run writes what a project begins with.
+func (c initCommand) Run(a *app) error {
+	o, err := c.options(a, "")
+	if err != nil {
+		return err
+	}
+	in := drift.InitOptions{
+		Vault: c.Vault, Item: c.Item, KeyItem: c.KeyItem, Account: c.Account, Branch: c.Branch,
+		Force: c.Force, ReviewVault: c.ReviewVault,
+	}
+	if c.Review {
+		in.Review = review.Overlay
+	}
+	begin := func(ctx context.Context, vault drift.Vault) error {
+		o.Vault = vault
+		plan, err := drift.Init(ctx, o, in)
+		if err != nil {
+			return err
+		}
+		return c.carryOut(a, o.Dir, plan)
+	}
+	if c.Offline {
+		return begin(context.Background(), nil)
+	}
+	return a.withVault(c.credentialFlags, begin)
+}

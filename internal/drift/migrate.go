@@ -1,0 +1,542 @@
+package drift
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// MigrateOptions say what a workflow does not.
+type MigrateOptions struct {
+	Workflow string // relative to the project; "" is the one that deploys
+	SSHKey   string // secret reference of the SSH key, where the workflow has the key from elsewhere
+}
+
+// Migrate plans to make one step of those that install op, Ruby and Kamal, load
+// secrets, start an agent and deploy. Everything else of the workflow stays as it
+// is, byte for byte; what cannot be carried over is a problem or a note.
+func Migrate(o Options, m MigrateOptions) (Plan, error) {
+	plan := Plan{Command: "migrate"}
+	name, err := deployingWorkflow(o.Dir, m.Workflow)
+	if err != nil {
+		return plan, err
+	}
+	f, err := readWork(o.Dir, name)
+	if err != nil {
+		return plan, err
+	}
+	if !f.exists {
+		return plan, problem.Usagef("give the path of a workflow: kamal-op migrate .github/workflows/deploy.yml", "%s is not there", name)
+	}
+	w := workflow{plan: &plan, file: name, text: f.text, o: m}
+	if f.text, err = w.migrate(); err != nil {
+		return plan, err
+	}
+	if c, ok := f.changeOf(); ok {
+		plan.Changes = append(plan.Changes, c)
+	}
+	return plan, nil
+}
+
+// deployingWorkflow is the workflow that runs Kamal.
+func deployingWorkflow(dir, given string) (string, error) {
+	if given != "" {
+		return filepath.ToSlash(given), nil
+	}
+	var found, done []string
+	for _, pattern := range []string{"*.yml", "*.yaml"} {
+		names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(workflowDir), pattern))
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			switch {
+			case err != nil:
+			case kamalLine().Match(text):
+				found = append(found, path.Join(workflowDir, filepath.Base(name)))
+			case strings.Contains(string(text), oneStep):
+				done = append(done, path.Join(workflowDir, filepath.Base(name)))
+			}
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return "", problem.Usagef("say which: kamal-op migrate "+found[0], "more than one workflow runs kamal: %s", strings.Join(found, ", "))
+	case len(done) > 0:
+		return done[0], nil
+	}
+	return "", problem.Usagef("give its path: kamal-op migrate FILE; kamal-op init writes one", "no workflow in %s runs kamal", workflowDir)
+}
+
+const oneStep = "kamal-op/kamal-op@"
+
+var (
+	// kamalLine is a line of a script that deploys.
+	kamalLine = lazy(`(?m)^[\s-]*(?:run:\s*)?(?:bundle exec |\./)?(?:bin/)?kamal (deploy|setup|redeploy)\b([^\n&|;]*)$`)
+	outputOf  = lazy(`^\s*\$\{\{\s*steps\.([\w-]+)\.outputs\.(\w+)\s*\}\}\s*$`)
+	variable  = lazy(`^\s*\$\{\{\s*env\.(\w+)\s*\}\}\s*$`)
+	onlyKamal = lazy(`^\s*(sudo )?gem install (kamal|--no-document|-N|-v\s*\S+|--version\s*\S+|\s)+\s*$`)
+)
+
+// lazy is a pattern that is compiled when it is first used: this program is also
+// the op command, which is started often.
+func lazy(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
+// A workflowStep is what matters of one step.
+type workflowStep struct {
+	ID, Uses, Run    string
+	WorkingDirectory string `yaml:"working-directory"`
+	With, Env        map[string]any
+
+	node     *ast.MappingNode
+	from, to int // lines, counted from 0; to is behind the last
+}
+
+type workflow struct {
+	plan  *Plan
+	file  string
+	text  string
+	lines []string
+	o     MigrateOptions
+
+	token    string            // the expression of the service account's token
+	key      string            // reference
+	declared []string          // NAME=reference
+	loaded   map[string]string // id.NAME or NAME: reference
+}
+
+func (w *workflow) refuse(line int, hint, format string, args ...any) error {
+	p := problem.Newf(format, args...)
+	p.Hint = hint
+	return p.At(w.file, line, 0)
+}
+
+// migrate gives the new text.
+func (w *workflow) migrate() (string, error) {
+	file, err := parser.ParseBytes([]byte(strings.ReplaceAll(w.text, "\r\n", "\n")), 0)
+	if err != nil || len(file.Docs) == 0 {
+		return "", w.refuse(0, "GitHub would not take it either", "%s is not YAML", w.file)
+	}
+	w.lines = strings.SplitAfter(w.text, "\n")
+	w.loaded = map[string]string{}
+	migrated := false
+	// The last job first: what is changed below leaves the lines above alone.
+	jobs := mappingOf(child(file.Docs[0].Body, "jobs"))
+	for _, job := range slices.Backward(jobs) {
+		steps, err := w.stepsOf(job.Value)
+		if err != nil {
+			return "", err
+		}
+		deploying := -1
+		for i, s := range steps {
+			if kamalLine().MatchString(s.Run) {
+				if deploying >= 0 {
+					return "", w.refuse(s.from+1, "keep one, or migrate them by hand", "the job %s runs kamal in more than one step", job.Key)
+				}
+				deploying = i
+			}
+		}
+		if deploying < 0 {
+			continue
+		}
+		if migrated {
+			return "", w.refuse(steps[deploying].from+1, "migrate them by hand, one after the other", "more than one job runs kamal")
+		}
+		migrated = true
+		if err := w.job(job.Value, steps, deploying); err != nil {
+			return "", err
+		}
+	}
+	if !migrated {
+		if strings.Contains(w.text, oneStep) {
+			w.plan.note("%s has the one step already", w.file)
+			return w.text, nil
+		}
+		return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
+	}
+	text := strings.Join(w.lines, "")
+	if _, err := parser.ParseBytes([]byte(strings.ReplaceAll(text, "\r\n", "\n")), 0); err != nil {
+		return "", w.refuse(0, "migrate it by hand", "%s is written in a way that cannot be changed here", w.file)
+	}
+	return text, nil
+}
+
+// job changes the steps of one job.
+func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error {
+	gone := map[int]bool{}
+	others := false // steps that may need Ruby
+	for i, s := range steps {
+		action, _, _ := strings.Cut(s.Uses, "@")
+		switch {
+		case i == deploying:
+		case strings.HasPrefix(action, "1password/install-cli-action"), action == "1password/load-secrets-action/configure":
+			gone[i] = true
+		case action == "1password/load-secrets-action":
+			gone[i] = true
+			w.load(s)
+		case action == "webfactory/ssh-agent", onlyKamal().MatchString(s.Run) && s.Run != "":
+			gone[i] = true
+		case s.Run != "" && strings.Contains(s.Run, "ssh-keyscan"):
+			w.plan.note("%s:%d: ssh-keyscan takes whatever key answers: kamal-op has known hosts of its own for the run", w.file, s.from+1)
+			others = true
+		case s.Run != "":
+			others = true
+		}
+	}
+	for i, s := range steps {
+		if action, _, _ := strings.Cut(s.Uses, "@"); action == "ruby/setup-ruby" {
+			if gone[i] = !others; others {
+				w.plan.note("%s:%d: Ruby stays for the other steps of the job: kamal-op brings its own", w.file, s.from+1)
+			}
+		}
+		if strings.HasPrefix(s.Uses, "webfactory/ssh-agent@") {
+			if err := w.sshKey(s); err != nil {
+				return err
+			}
+		}
+	}
+	if w.o.SSHKey != "" {
+		ref, err := onepassword.ParseReference(w.o.SSHKey)
+		if err != nil {
+			return err
+		}
+		w.key = ref.String()
+	}
+	w.takeToken(job, steps)
+	step := steps[deploying]
+	lines, err := w.step(step)
+	if err != nil {
+		return err
+	}
+	for i, s := range slices.Backward(steps) {
+		switch {
+		case i == deploying:
+			w.lines = slices.Replace(w.lines, s.from, s.to, lines...)
+		case gone[i]:
+			w.lines = slices.Delete(w.lines, s.from, s.to)
+		}
+	}
+	return w.dropToken(job)
+}
+
+// load notes what a step loads from 1Password.
+func (w *workflow) load(s workflowStep) {
+	export := fmt.Sprint(s.With["export-env"]) != "false"
+	for _, name := range sortedKeys(s.Env) {
+		value := fmt.Sprint(s.Env[name])
+		switch {
+		case name == "OP_SERVICE_ACCOUNT_TOKEN":
+			w.token = value
+		case strings.HasPrefix(value, "op://"):
+			w.loaded[s.ID+"."+name] = value
+			if export {
+				w.loaded[name] = value
+			}
+		}
+	}
+}
+
+// sshKey finds the reference of the key that an agent is started with.
+func (w *workflow) sshKey(s workflowStep) error {
+	value := fmt.Sprint(s.With["ssh-private-key"])
+	if m := outputOf().FindStringSubmatch(value); m != nil {
+		w.key = w.loaded[m[1]+"."+m[2]]
+		delete(w.loaded, m[1]+"."+m[2])
+	} else if m := variable().FindStringSubmatch(value); m != nil {
+		w.key = w.loaded[m[1]]
+		delete(w.loaded, m[1])
+	}
+	if w.key == "" && w.o.SSHKey == "" {
+		return w.refuse(s.from+1, "put the key into 1Password, and name it: --ssh-key op://Vault/Server",
+			"the SSH key comes from %s, not from 1Password", strings.TrimSpace(value))
+	}
+	return nil
+}
+
+// takeToken finds the token of the service account in the environment.
+func (w *workflow) takeToken(job ast.Node, steps []workflowStep) {
+	for _, env := range []ast.Node{child(job, "env")} {
+		for _, v := range mappingOf(env) {
+			if v.Key.String() == "OP_SERVICE_ACCOUNT_TOKEN" && w.token == "" {
+				w.token = v.Value.String()
+			}
+		}
+	}
+	for _, s := range steps {
+		if v, ok := s.Env["OP_SERVICE_ACCOUNT_TOKEN"]; ok && w.token == "" {
+			w.token = fmt.Sprint(v)
+		}
+	}
+	if w.token == "" {
+		w.token = "${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}"
+	}
+}
+
+// step is the one step, in the lines of the one that ran kamal: what it has
+// beside its script stays.
+func (w *workflow) step(s workflowStep) ([]string, error) {
+	script := strings.TrimSpace(s.Run)
+	m := kamalLine().FindStringSubmatch(script)
+	if m == nil || m[0] != script {
+		return nil, w.refuse(s.from+1, "give kamal a step of its own first", "the step that runs kamal runs more than that")
+	}
+	var run *ast.MappingValueNode
+	var drop []*ast.MappingValueNode
+	for _, v := range s.node.Values {
+		switch v.Key.String() {
+		case "run":
+			run = v
+		case "shell", "working-directory":
+			drop = append(drop, v)
+		case "env":
+			// Looked at below.
+		}
+	}
+	at := run.Key.GetToken().Position
+	pad := strings.Repeat(" ", at.Column-1)
+	eol := "\n"
+	if strings.Contains(w.text, "\r\n") {
+		eol = "\r\n"
+	}
+	with := []string{"service-account-token: " + strings.TrimSpace(w.token)}
+	if m[1] != "deploy" {
+		with = append([]string{"command: " + m[1]}, with...)
+	}
+	if w.key != "" {
+		with = append(with, "ssh-key: "+yamlWord(w.key))
+	} else {
+		w.plan.note("%s starts no agent: add the input ssh-key, unless the servers are reached without a key", w.file)
+	}
+	args := strings.Fields(m[2])
+	for i := 0; i < len(args); i++ {
+		if args[i] == "-d" || args[i] == "--destination" {
+			if i+1 < len(args) {
+				with = append(with, "destination: "+yamlWord(args[i+1]))
+				args = slices.Delete(args, i, i+2)
+			}
+			break
+		}
+		if d, ok := strings.CutPrefix(args[i], "--destination="); ok {
+			with = append(with, "destination: "+yamlWord(d))
+			args = slices.Delete(args, i, i+1)
+			break
+		}
+	}
+	if len(args) > 0 {
+		with = append(with, "args: "+yamlWord(strings.Join(args, " ")))
+	}
+	if s.WorkingDirectory != "" {
+		with = append(with, "working-directory: "+yamlWord(s.WorkingDirectory))
+	}
+	removed := w.declare(s)
+	if len(w.declared) > 0 {
+		with = append(with, "secrets: |")
+		for _, line := range w.declared {
+			with = append(with, "  "+line)
+		}
+	}
+	lines := slices.Clone(w.lines[s.from:s.to])
+	cut := func(v *ast.MappingValueNode) (from, to int) {
+		from = v.Key.GetToken().Position.Line - 1 - s.from
+		to = from + 1
+		for to < len(lines) && !beginsKey(s.node, to+s.from) {
+			to++
+		}
+		return from, to
+	}
+	type change struct {
+		from, to int
+		text     []string
+	}
+	var changes []change
+	from, to := cut(run)
+	head := lines[from][:min(at.Column-1, len(lines[from]))] // with the dash, where it is the first key
+	text := []string{head + "uses: kamal-op/kamal-op@v1" + eol, pad + "with:" + eol}
+	for _, line := range with {
+		text = append(text, pad+"  "+line+eol)
+	}
+	changes = append(changes, change{from, to, text})
+	for _, v := range drop {
+		from, to := cut(v)
+		if from == 0 {
+			return nil, w.refuse(s.from+1, "write run: first", "the step that runs kamal begins with %s", v.Key)
+		}
+		changes = append(changes, change{from, to, nil})
+	}
+	if env := child(s.node, "env"); env != nil && len(removed) > 0 {
+		for _, v := range s.node.Values {
+			if v.Key.String() != "env" {
+				continue
+			}
+			from, to := cut(v)
+			kept := slices.DeleteFunc(slices.Clone(lines[from+1:to]), func(line string) bool {
+				name, _, _ := strings.Cut(strings.TrimSpace(line), ":")
+				return slices.Contains(removed, name)
+			})
+			if len(kept) == 0 && from > 0 {
+				changes = append(changes, change{from, to, nil})
+			} else {
+				changes = append(changes, change{from + 1, to, kept})
+			}
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { return b.from - a.from })
+	for _, c := range changes {
+		lines = slices.Replace(lines, c.from, c.to, c.text...)
+	}
+	return lines, nil
+}
+
+// declare collects what the step gets from 1Password: names that were exported,
+// and those that its env takes from the loading step. It gives the names in env
+// that are declared now.
+func (w *workflow) declare(s workflowStep) (removed []string) {
+	add := func(name, reference string) {
+		if line := name + "=" + reference; !slices.Contains(w.declared, line) {
+			w.declared = append(w.declared, line)
+		}
+	}
+	for _, name := range sortedKeys(s.Env) {
+		value := fmt.Sprint(s.Env[name])
+		reference := ""
+		if m := outputOf().FindStringSubmatch(value); m != nil {
+			reference = w.loaded[m[1]+"."+m[2]]
+		} else if m := variable().FindStringSubmatch(value); m != nil {
+			reference = w.loaded[m[1]]
+		}
+		switch {
+		case name == "OP_SERVICE_ACCOUNT_TOKEN":
+			removed = append(removed, name)
+		case reference != "":
+			add(name, reference)
+			removed = append(removed, name)
+		case strings.Contains(value, "secrets."):
+			w.plan.note("%s: %s comes from GitHub's secrets still: kamal-op add can move it to 1Password", w.file, name)
+		}
+	}
+	for _, name := range sortedKeys(w.loaded) {
+		if !strings.Contains(name, ".") && w.loaded[name] != w.key {
+			add(name, w.loaded[name])
+		}
+	}
+	return removed
+}
+
+// dropToken takes the token out of the job's environment, where no step of it
+// could need it any more.
+func (w *workflow) dropToken(job ast.Node) error {
+	env := child(job, "env")
+	values := mappingOf(env)
+	for _, v := range values {
+		if v.Key.String() != "OP_SERVICE_ACCOUNT_TOKEN" {
+			continue
+		}
+		line := v.Key.GetToken().Position.Line - 1
+		if strings.Contains(strings.Join(w.lines, ""), "op read") || strings.Contains(strings.Join(w.lines, ""), "op run") {
+			w.plan.note("%s:%d: the token stays in the job's environment, since a step calls op", w.file, line+1)
+			return nil
+		}
+		from := line
+		if len(values) == 1 {
+			for _, j := range mappingOf(job) {
+				if j.Key.String() == "env" && j.Key.GetToken().Position.Line-1 < line {
+					from = j.Key.GetToken().Position.Line - 1
+				}
+			}
+		}
+		if line >= len(w.lines) || !strings.HasPrefix(strings.TrimSpace(w.lines[line]), "OP_SERVICE_ACCOUNT_TOKEN") {
+			w.plan.note("%s:%d: the token stays in the job's environment", w.file, line+1)
+			return nil
+		}
+		w.lines = slices.Delete(w.lines, from, line+1)
+	}
+	return nil
+}
+
+// stepsOf are the steps of a job with their lines: what is blank or a comment in
+// front of a step belongs to none.
+func (w *workflow) stepsOf(job ast.Node) ([]workflowStep, error) {
+	list, ok := child(job, "steps").(*ast.SequenceNode)
+	if !ok || list.IsFlowStyle {
+		return nil, nil
+	}
+	var steps []workflowStep
+	for i, v := range list.Values {
+		n, ok := v.(*ast.MappingNode)
+		if !ok || n.IsFlowStyle || len(n.Values) == 0 {
+			continue
+		}
+		s := workflowStep{node: n, from: n.Values[0].Key.GetToken().Position.Line - 1}
+		if err := yaml.NodeToValue(n, &s); err != nil {
+			return nil, w.refuse(s.from+1, "GitHub would not take it either", "a step of %s cannot be read", w.file)
+		}
+		end := len(w.lines)
+		if i+1 < len(list.Values) {
+			end = list.Values[i+1].GetToken().Position.Line - 1
+			if next, ok := list.Values[i+1].(*ast.MappingNode); ok && len(next.Values) > 0 {
+				end = next.Values[0].Key.GetToken().Position.Line - 1
+			}
+		}
+		dash := list.Start.Position.Column - 1
+		s.to = s.from + 1
+		for line := s.from + 1; line < end; line++ {
+			trimmed := strings.TrimLeft(w.lines[line], " ")
+			if strings.TrimSpace(trimmed) == "" || trimmed[0] == '#' && len(w.lines[line])-len(trimmed) <= dash {
+				continue
+			}
+			if len(w.lines[line])-len(trimmed) <= dash {
+				break
+			}
+			s.to = line + 1
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// beginsKey tells whether a key of a mapping begins in a line.
+func beginsKey(n *ast.MappingNode, line int) bool {
+	return slices.ContainsFunc(n.Values, func(v *ast.MappingValueNode) bool { return v.Key.GetToken().Position.Line-1 == line })
+}
+
+func child(n ast.Node, key string) ast.Node {
+	for _, v := range mappingOf(n) {
+		if v.Key.String() == key {
+			return v.Value
+		}
+	}
+	return nil
+}
+
+func mappingOf(n ast.Node) []*ast.MappingValueNode {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
