@@ -16,7 +16,7 @@ import (
 func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/up", func(w http.ResponseWriter, _ *http.Request) {
-		if os.Getenv("APP_IS_ILL") != "" {
+		if os.Getenv("APP_IS_ILL") != "" || os.Getenv("APP_IS_ILL_ON") == os.Getenv("KAMAL_HOST") {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})

@@ -41,6 +41,7 @@ type Broker struct {
 	noticed  map[string]bool
 	kamals   []int // process ids of the Kamals that have said hello
 	needed   []int // of the programs that their connections go through
+	ran      []HostVersions
 
 	notifying sync.Mutex
 }
@@ -191,12 +192,14 @@ func (b *Broker) let(conn net.Conn) {
 
 // A message is one request: exactly one of its parts is there.
 type message struct {
-	Op     *opclient.Request `json:"op"`
-	Hello  *hello            `json:"hello"`
-	Check  *check            `json:"check"`
-	Needed *needed           `json:"needed"`
-	Lock   *lock             `json:"lock"`
-	Hosts  *hostsRequest     `json:"hosts"`
+	Op         *opclient.Request `json:"op"`
+	Hello      *hello            `json:"hello"`
+	Check      *check            `json:"check"`
+	Needed     *needed           `json:"needed"`
+	Lock       *lock             `json:"lock"`
+	Hosts      *hostsRequest     `json:"hosts"`
+	Boot       *boot             `json:"boot"`
+	RolledBack *rolledBack       `json:"rolled_back"`
 }
 
 // serve answers the one request of a connection.
@@ -236,6 +239,10 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 		return b.check(ctx, m.Check)
 	case m.Needed != nil:
 		return b.need(m.Needed)
+	case m.Boot != nil:
+		return b.booted(m.Boot)
+	case m.RolledBack != nil:
+		return b.wentBack(m.RolledBack)
 	case m.Lock != nil:
 		return b.lock(ctx, m.Lock)
 	case m.Hosts != nil:

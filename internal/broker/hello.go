@@ -29,6 +29,7 @@ type helloReply struct {
 	Declared map[string][]byte `json:"declared"`
 
 	ForwardAgent bool       `json:"forward_agent"`
+	RollBack     bool       `json:"roll_back"`
 	Mark         *markReply `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
 	KnownHosts   string     `json:"known_hosts,omitempty"` // the file with the host keys that count
 	LogIn        bool       `json:"log_in"`                // tell the hosts before connecting
@@ -36,7 +37,7 @@ type helloReply struct {
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent}
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollBack}
 	if b.o.Hosts != nil {
 		r.KnownHosts, r.LogIn = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn
 	}
@@ -54,6 +55,10 @@ func (b *Broker) hello(h *hello) *helloReply {
 			r.Stop = b.stopFor(problem.List{problem.New(
 				"the host keys given with --host-keys cannot be enforced with kamal "+h.Kamal+": "+aside.Why,
 				"run another Kamal, or a newer kamal-op that knows this one")})
+		}
+		if aside.Part == bootsPart && b.o.RollBack {
+			r.Stop = b.stopFor(problem.List{problem.New("--rollback-on-failure does not know this Kamal ("+h.Kamal+"): "+aside.Why,
+				"leave the option away, or take a newer kamal-op")})
 		}
 		b.once(Event{
 			Kind:    Warning,

@@ -67,6 +67,10 @@ type Options struct {
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 
+	// RollBack has Kamal, where the boot fails on a host, go back on those hosts
+	// that run the new version already (--rollback-on-failure).
+	RollBack bool
+
 	// AllowOutputCopies lets output.file and output.otel of deploy.yml copy hook
 	// output past the masker.
 	AllowOutputCopies bool

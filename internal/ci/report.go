@@ -36,6 +36,8 @@ type Report struct {
 type HostReport struct {
 	Host, Role    string
 	Before, After string
+	Unknown       bool // what runs there now is not known
+	RolledBack    bool // it is what ran before, again
 }
 
 // A SecretReport is a secret by its names, with the item that it came from.
@@ -137,7 +139,16 @@ func (r Report) hosts(p *page) {
 	p.heading("Hosts")
 	rows := make([][]string, len(r.Hosts))
 	for i, h := range r.Hosts {
-		rows[i] = []string{code(h.Host), escape(h.Role), orNothing(h.Before), orNothing(h.After)}
+		now := orNothing(h.After)
+		switch {
+		case h.Unknown:
+			now = "not known"
+		case h.RolledBack:
+			now += " (rolled back)"
+		case h.After == h.Before && h.After != "":
+			now += " (as before)"
+		}
+		rows[i] = []string{code(h.Host), escape(h.Role), orNothing(h.Before), now}
 	}
 	p.table([]string{"Host", "Role", "Before", "Now"}, rows)
 }

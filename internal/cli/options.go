@@ -58,6 +58,7 @@ type projectFlags struct {
 	HostKeys          lines  `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…). Repeatable."`
 	CheckHosts        string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each."`
 	OpScope           string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets and hooks: those that the project and the options name, or any that the credentials see."`
+	RollbackOnFailure bool   `name:"rollback-on-failure" help:"Where the app does not boot on every host, go back to the version before on those that run the new one, under the same lock. Hooks are not run, and nothing but the app goes back."`
 	AllowOutputCopies bool   `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
 }
 

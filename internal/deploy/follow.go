@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,36 @@ type follow struct {
 	phases   *ci.Phases
 	tail     ci.Tail
 	follower *kamal.Follower
+
+	failed string   // the phase that failed, where a rollback followed it
+	before []string // the last words before that
+}
+
+// begin is told that Kamal begins a part of its work.
+func (f *follow) begin(phase string) {
+	switch {
+	case phase == kamal.RollingBack && f.failed == "":
+		f.failed, f.before = f.close(1), f.tail.Lines(lastWords)
+	case f.failed != "":
+		return // it is part of the rollback
+	}
+	f.phases.Begin(phase, "")
+}
+
+// words are Kamal's last words: of a rollback only how it ended, what came before
+// it is why.
+func (f *follow) words() []string {
+	if f.failed == "" {
+		return f.tail.Lines(lastWords)
+	}
+	last := f.tail.Lines(lastWords)
+	for i := len(last) - 1; i > 0; i-- {
+		if strings.Contains(last[i], "ERROR (") { // Kamal's last word
+			last = last[i:]
+			break
+		}
+	}
+	return append(slices.Clone(f.before), last...)
 }
 
 func newFollow(system ci.System) *follow {
@@ -40,7 +71,7 @@ func (f *follow) end(status int, ours problem.List) problem.List {
 	if len(ours) > 0 || status == problem.Interrupted || status == problem.Terminated || status == problem.TimedOut {
 		return ours
 	}
-	p := kamal.Diagnose(f.tail.Lines(lastWords)).Problem(phase, status)
+	p := kamal.Diagnose(f.words()).Problem(phase, status)
 	f.system.Error(p)
 	return problem.List{p}
 }
@@ -61,9 +92,13 @@ func (f *follow) close(status int) string {
 	if all := f.phases.All(); len(all) > 0 {
 		phase = all[len(all)-1].Title()
 	}
-	if status == problem.Done {
+	switch {
+	case f.failed != "":
+		f.phases.End() // of the rollback, whose own failure is told apart
+		return f.failed
+	case status == problem.Done:
 		f.phases.End()
-	} else {
+	default:
 		f.phases.Fail()
 	}
 	return phase
@@ -71,15 +106,20 @@ func (f *follow) close(status int) string {
 
 // report shows the run as a page beside the log, and gives later steps its
 // outputs, where the system has such. No value stands in any of it.
-func (s *session) report(ctx context.Context, j Job, project *kamal.Project, f *follow, status int, told problem.List, took time.Duration) {
+func (s *ready) report(ctx context.Context, f *follow, status int, told problem.List, took time.Duration) {
+	j, project := s.job, s.project
 	r := ci.Report{
 		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
 		Version: f.follower.Version(), RunURL: runURL(environment(j.Env)), Status: status, Took: took,
 		Phases: f.phases.All(), Problems: told, Lock: s.locks.told(),
 	}
 	if status != problem.Done {
-		r.LastWords = kamal.Diagnose(f.tail.Lines(lastWords)).Words
+		r.LastWords = kamal.Diagnose(f.words()).Words
 	}
+	for _, h := range s.broker.Versions() {
+		r.Hosts = append(r.Hosts, ci.HostReport(h))
+	}
+	r.Rollback = rollbackCommand(r)
 	for _, d := range j.Wanted.Secrets {
 		if d.Environment != "" {
 			continue // it has no item
@@ -116,6 +156,37 @@ func (s *session) report(ctx context.Context, j Job, project *kamal.Project, f *
 			return
 		}
 	}
+}
+
+// rollbackCommand is the command that goes back to what ran before, on every host
+// that runs something else now; "" where there is nothing to go back to. Where they
+// ran several versions it is several commands.
+func rollbackCommand(r ci.Report) string {
+	var versions []string
+	hosts := map[string][]string{}
+	for _, h := range r.Hosts {
+		if h.Before == "" || h.After == h.Before && !h.Unknown {
+			continue
+		}
+		if !slices.Contains(versions, h.Before) {
+			versions = append(versions, h.Before)
+		}
+		if !slices.Contains(hosts[h.Before], h.Host) {
+			hosts[h.Before] = append(hosts[h.Before], h.Host)
+		}
+	}
+	var commands []string
+	for _, version := range versions {
+		command := "kamal-op rollback " + version
+		if r.Destination != "" {
+			command += " --destination " + r.Destination
+		}
+		if len(versions) > 1 || r.Status != problem.Done {
+			command += " --hosts " + strings.Join(hosts[version], ",")
+		}
+		commands = append(commands, command)
+	}
+	return strings.Join(commands, "\n")
 }
 
 // runURL is the page of this run on GitHub, "" elsewhere.

@@ -34,6 +34,7 @@ type Job struct {
 	CheckHosts   bool // log in to every host before Kamal does anything
 	AnyVault     bool // --op-scope any: op may ask every vault that the credentials see
 	OutputCopies bool // --allow-output-copies
+	RollBack     bool // --rollback-on-failure
 
 	Locks LockOptions
 }
@@ -59,7 +60,7 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	status, ours := j.verdict(ctx, exit, stops, err, f)
 	if f != nil {
 		told := f.end(status, ours)
-		r.report(ctx, j, r.project, f, status, told, time.Since(began))
+		r.report(ctx, f, status, told, time.Since(began))
 	}
 	return status, errors.Join(ours.Err(), outputProblem(err))
 }
@@ -108,7 +109,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 		Hosts: hosts,
 		Dir:   dir, Executable: j.Executable, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward,
-		AllowOutputCopies: j.OutputCopies, RealOp: j.Vault.Op, Locks: s.locks,
+		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
 		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {
 			switch p := problem.New(e.Message, e.Hint); e.Kind {

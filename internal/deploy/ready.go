@@ -68,6 +68,10 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 	for _, notice := range around.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))
 	}
+	if j.RollBack && !around.binary.Preload {
+		return r, problem.New("--rollback-on-failure does not work with the Kamal at "+around.binary.Path+", which does not load kamal-op's preload",
+			"let it pass RUBYOPT on and see the run's directory, name another Kamal with --kamal, or leave the option away")
+	}
 	j.System.Info(around.binary.String())
 	r.binary = around.binary
 	if r.pins != nil && !r.binary.Preload {

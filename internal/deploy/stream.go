@@ -30,7 +30,7 @@ func (s *session) followed(w io.Writer, f *follow) *maskedStream {
 	follower := kamal.NewFollower(io.MultiWriter(child, &f.tail), func(phase string) {
 		// What is held back belongs to the phase before.
 		_ = child.Flush()
-		f.phases.Begin(phase, "")
+		f.begin(phase)
 	})
 	f.follower = follower
 	return &maskedStream{Writer: s.masker.Writer(follower), follower: follower, child: child}

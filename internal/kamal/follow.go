@@ -18,8 +18,12 @@ var headlines = []struct{ begins, phase string }{
 	{"Ensure kamal-proxy is running...", "proxy"},
 	{"Detect stale containers...", "stale containers"},
 	{"Start container with version ", "boot"},
+	{"Rolling back to version ", RollingBack},
 	{"Prune old containers and images...", "prune"},
 }
+
+// RollingBack is the phase in which hosts go back to the version that ran there.
+const RollingBack = "rollback"
 
 // hookLine is how Kamal announces a hook (lib/kamal/cli/base.rb, run_hook).
 var hookLine = lazy(`^Running the ([a-z-]+) hook\.\.\.`)
@@ -47,7 +51,7 @@ type Follower struct {
 // bootLine names the version of the app that is booted.
 var bootLine = lazy(`^(?:\x1b\[[0-9;]*m)*Start container with version (\S+)`)
 
-// Version is the version of the app that Kamal has booted, "" before it has.
+// Version is the version of the app that Kamal has booted first, "" before it has.
 func (f *Follower) Version() string { return f.version }
 
 // NewFollower follows what is written on its way to w. begin is called before the
@@ -96,7 +100,7 @@ func (f *Follower) line(piece []byte, ended bool) error {
 	if phase != "" {
 		f.begin(phase)
 	}
-	if m := bootLine().FindSubmatch(whole); m != nil && phase != "" {
+	if m := bootLine().FindSubmatch(whole); m != nil && phase != "" && f.version == "" {
 		f.version = string(m[1])
 	}
 	f.open = !ended

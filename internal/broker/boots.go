@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A HostVersions is what ran on a host in a role before Kamal booted the app there, and
+// what runs there now: versions, "" is nothing.
+type HostVersions struct {
+	Host, Role    string
+	Before, After string
+	Unknown       bool // After is not known: the run ended in between
+	RolledBack    bool // After is Before again, since the boot failed elsewhere
+}
+
+// bootsPart is the part of the preload that tells of boots, and rolls back.
+const bootsPart = "telling what runs on each host"
+
+// A boot is what the preload tells of the boot of the app on a host in a role: the
+// version that ran, and what has become of the new one.
+type boot struct {
+	Host    string `json:"host"`
+	Role    string `json:"role"`
+	Version string `json:"version"`
+	Before  string `json:"before"`
+	State   string `json:"state"` // booted; kept, the one before; unknown, in between
+}
+
+// A rolledBack is what became of going back to a version on some hosts.
+type rolledBack struct {
+	Hosts   []string `json:"hosts"`
+	Role    string   `json:"role"`
+	Version string   `json:"version"` // "" where there was none
+	Failed  bool     `json:"failed"`
+}
+
+// plainVersion is a version without what Kamal adds to the name of a container
+// whose version is booted again.
+func plainVersion(version string) string {
+	if i := strings.LastIndex(version, "_replaced_"); i >= 0 {
+		return version[:i]
+	}
+	return version
+}
+
+// Versions are the hosts on which the app was booted, in order, once for each role.
+func (b *Broker) Versions() []HostVersions {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.ran)
+}
+
+// booted takes note of a boot. What ran before the first of several counts.
+func (b *Broker) booted(m *boot) any {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := plainVersion(m.Before)
+	i := slices.IndexFunc(b.ran, func(h HostVersions) bool { return h.Host == m.Host && h.Role == m.Role })
+	if i < 0 {
+		i = len(b.ran)
+		b.ran = append(b.ran, HostVersions{Host: m.Host, Role: m.Role, Before: before})
+	}
+	h := &b.ran[i]
+	h.After, h.Unknown = "", false
+	switch m.State {
+	case "booted":
+		h.After = m.Version
+	case "kept":
+		h.After = before
+	default:
+		h.Unknown = true
+	}
+	return struct{}{}
+}
+
+// wentBack takes note of a rollback, and tells it.
+func (b *Broker) wentBack(m *rolledBack) any {
+	hosts := strings.Join(m.Hosts, ", ")
+	switch {
+	case m.Version == "":
+		b.notify(Event{Kind: Warning, Message: fmt.Sprintf("the new version stays on %s (%s): nothing ran there before", hosts, m.Role)})
+	case m.Failed:
+		b.notify(Event{
+			Kind: Warning, Message: fmt.Sprintf("the rollback to %s on %s (%s) failed", m.Version, hosts, m.Role),
+			Hint: fmt.Sprintf("why stands above; kamal-op rollback %s --hosts %s tries again", m.Version, strings.Join(m.Hosts, ",")),
+		})
+	default:
+		b.mu.Lock()
+		for i, h := range b.ran {
+			if h.Role == m.Role && slices.Contains(m.Hosts, h.Host) {
+				b.ran[i].RolledBack = true
+			}
+		}
+		b.mu.Unlock()
+		b.notify(Event{Kind: Notice, Message: fmt.Sprintf("rolled back to %s on %s (%s)", m.Version, hosts, m.Role)})
+	}
+	return struct{}{}
+}

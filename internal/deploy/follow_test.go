@@ -1,0 +1,84 @@
+package deploy
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// A rollback is a phase of its own, and why there was one is told from what came
+// before it, not from what Kamal printed last.
+func TestFollow_ARollback(t *testing.T) {
+	const log = "Build and push app image...\nStart container with version v2 (or reboot if already running)...\n" +
+		"  INFO [1] Running docker run on 192.0.2.1\nexecuting on host 192.0.2.2: target failed to become healthy\n" +
+		"Rolling back to version v1 on 192.0.2.1...\nStart container with version v1 (or reboot if already running)...\n" +
+		"  INFO [2] Running docker run on 192.0.2.1\n  INFO done\n  ERROR (SSHKit::Runner::ExecuteError): Exception while executing on host 192.0.2.2: exit 1\n"
+	for _, size := range []int{1, 7, len(log)} {
+		var out bytes.Buffer
+		system := ci.Detect(nil, &out, ci.Options{})
+		s := &session{Process: Process{System: system}, masker: mask.New()}
+		f := newFollow(system)
+		stream := s.followed(&out, f)
+		for rest := log; rest != ""; {
+			n := min(size, len(rest))
+			if _, err := io.WriteString(stream, rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if err := stream.Close(); err != nil {
+			t.Fatal(err)
+		}
+		told := f.end(1, nil)
+		if len(told) != 1 || !strings.HasPrefix(told[0].Message, "kamal failed in the phase boot on 192.0.2.2: the new container did not become healthy") {
+			t.Errorf("told %v", told)
+		}
+		type phase struct {
+			name   string
+			failed bool
+		}
+		var phases []phase
+		for _, p := range f.phases.All() {
+			phases = append(phases, phase{p.Name, p.Failed})
+		}
+		want := []phase{{"build and push", false}, {"boot", true}, {"rollback", false}}
+		if diff := cmp.Diff(want, phases, cmp.AllowUnexported(phase{})); diff != "" {
+			t.Error(diff)
+		}
+		if got := f.follower.Version(); got != "v2" {
+			t.Errorf("the version is %q", got)
+		}
+	}
+}
+
+func TestRollbackCommand(t *testing.T) {
+	h := func(host, before, after string) ci.HostReport {
+		return ci.HostReport{Host: host, Role: "web", Before: before, After: after}
+	}
+	for name, test := range map[string]struct {
+		status int
+		hosts  []ci.HostReport
+		want   string
+	}{
+		"all of one version":    {0, []ci.HostReport{h("a", "v1", "v2"), h("b", "v1", "v2"), h("a", "v1", "v2")}, "kamal-op rollback v1 --destination staging"},
+		"of two":                {0, []ci.HostReport{h("a", "v1", "v3"), h("b", "v2", "v3")}, "kamal-op rollback v1 --destination staging --hosts a\nkamal-op rollback v2 --destination staging --hosts b"},
+		"some":                  {problem.Partial, []ci.HostReport{h("a", "v1", "v2"), h("b", "v1", "v1")}, "kamal-op rollback v1 --destination staging --hosts a"},
+		"one that is not known": {130, []ci.HostReport{{Host: "a", Before: "v1", Unknown: true}}, "kamal-op rollback v1 --destination staging --hosts a"},
+		"the first deploy":      {0, []ci.HostReport{h("a", "", "v1")}, ""},
+		"the same again":        {0, []ci.HostReport{h("a", "v1", "v1")}, ""},
+		"nothing":               {1, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := rollbackCommand(ci.Report{Status: test.status, Destination: "staging", Hosts: test.hosts}); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
