@@ -1,0 +1,47 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+)
+
+// An ItemVersion says when a secret's item was changed last.
+type ItemVersion struct {
+	Version uint32    `json:"version"`
+	Changed time.Time `json:"changed,omitzero"`
+}
+
+// Verify holds what the running containers have against the vault: Kamal is asked,
+// over its own connections, and no value is written anywhere. Of the declared
+// secrets it says too when their items were changed. o is Kamal's options.
+func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Running, items map[string]ItemVersion, err error) {
+	s, err := j.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	out, err := s.Run(ctx, Call{
+		Title: "asking the containers what they have", Args: kamal.Args(kamal.RunningCommand, o),
+		Preload: kamal.RunningPreload, Capture: true,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if running, err = kamal.ParseRunning(out); err != nil {
+		return nil, nil, err
+	}
+	items = map[string]ItemVersion{}
+	for _, d := range j.Wanted.Secrets {
+		if d.Environment != "" || d.Name == "" {
+			continue
+		}
+		if item, err := s.r.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
+			changed, _ := time.Parse(time.RFC3339, item.UpdatedAt)                       // zero where it is not known
+			items[d.Name] = ItemVersion{Version: uint32(item.Version), Changed: changed} //nolint:gosec // a small number
+		}
+	}
+	return running, items, nil
+}

@@ -1,0 +1,82 @@
+package kamal
+
+import (
+	"bytes"
+	_ "embed" // for the Ruby
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// RunningPreload is Ruby that, required before Kamal, adds RunningCommand to it.
+//
+//go:embed running.rb
+var RunningPreload string
+
+// RunningCommand is Kamal's command that RunningPreload adds: it takes Kamal's own
+// options, and ParseRunning reads what it writes.
+const RunningCommand = "kamal_op_running"
+
+// A RunningState is what a running container has of a secret, against what Kamal
+// would give it now.
+type RunningState string
+
+// The states of a secret in a container.
+const (
+	Equal   RunningState = "equal"   // byte for byte
+	Escaped RunningState = "escaped" // as Kamal's env file writes the value, which docker does not undo
+	Stale   RunningState = "stale"   // another value
+	Missing RunningState = "missing" // no such variable
+)
+
+// Wrong says whether a deploy would change what the container has.
+func (s RunningState) Wrong() bool { return s != Equal && s != Escaped }
+
+// A RunningSecret is one secret of one container.
+type RunningSecret struct {
+	Variable string       `json:"variable"` // in the container
+	Secret   string       `json:"secret"`   // as .kamal/secrets defines it
+	State    RunningState `json:"state"`
+}
+
+// A Running is a container that has secrets by the configuration. Without a
+// Container none of its role runs there.
+type Running struct {
+	Host      string          `json:"host"`
+	Role      string          `json:"role,omitempty"`
+	Accessory string          `json:"accessory,omitempty"`
+	Container string          `json:"container"`
+	Created   time.Time       `json:"created,omitzero"`
+	Secrets   []RunningSecret `json:"secrets"`
+}
+
+// ParseRunning reads what RunningCommand has written to standard output, among
+// Kamal's own lines.
+func ParseRunning(out []byte) ([]Running, error) {
+	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-running "))
+	if !found {
+		return nil, errors.New("kamal wrote no report of its containers")
+	}
+	text, _, _ = bytes.Cut(text, []byte("\n"))
+	var raw []struct {
+		Running
+		Created string `json:"created"`
+	}
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, fmt.Errorf("kamal's report of its containers: %w", err)
+	}
+	running := make([]Running, len(raw))
+	for i, r := range raw {
+		running[i] = r.Running
+		running[i].Created, _ = time.Parse(time.RFC3339Nano, r.Created) // zero where nothing runs
+		for _, s := range r.Secrets {
+			switch s.State {
+			case Equal, Escaped, Stale, Missing:
+			default:
+				return nil, fmt.Errorf("kamal's report of its containers has the state %q", s.State)
+			}
+		}
+	}
+	return running, nil
+}
