@@ -17,7 +17,7 @@ import (
 type actionCommand struct{}
 
 // actionCommands are what the input command may say.
-var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "rehearse", "review", "version"}
+var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "verify", "rehearse", "review", "version"}
 
 // Run does what the input command says.
 func (actionCommand) Run(a *app) error {
