@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +50,11 @@ func TestScripts(t *testing.T) {
 			"unleaked": unleaked,
 			"field":    setField,
 			"reacted":  reacted,
+
+			"opened":      opened,
+			"deployments": deployments,
+			"commented":   commented,
+			"states":      states,
 		},
 	})
 }
@@ -126,6 +133,71 @@ func reacted(ts *testscript.TestScript, neg bool, args []string) {
 	got := ts.Value("github").(*githubtest.Server).Reactions(id)
 	if neg || !slices.Equal(got, args) {
 		ts.Fatalf("the reactions are %q, not %q", got, args)
+	}
+}
+
+// opened has GitHub know a pull request whose head is the commit of the directory, and
+// writes the event that it was pushed to: opened NUMBER.
+func opened(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: opened NUMBER")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ts.Check(ts.Exec("git", "rev-parse", "HEAD"))
+	p := githubtest.Pull{Number: n, SHA: strings.TrimSpace(ts.ReadFile("stdout"))}
+	ts.Value("github").(*githubtest.Server).AddPull(p)
+	event, err := json.Marshal(map[string]any{"action": "synchronize", "pull_request": p.GitHub("acme/shop")})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(filepath.Join(ts.Getenv("WORK"), "event.json")), event, 0o600))
+}
+
+// deployments checks the states of a pull request's deployments, the oldest first:
+// deployments NUMBER STATES….
+func deployments(ts *testscript.TestScript, neg bool, args []string) {
+	var got []string
+	for _, d := range ts.Value("github").(*githubtest.Server).Deployments() {
+		if d.GetTask() == "deploy:shop-pr-"+args[0] {
+			got = append(got, d.State())
+		}
+	}
+	if neg || !slices.Equal(got, args[1:]) {
+		ts.Fatalf("the deployments of %s are %q", args[0], got)
+	}
+}
+
+// commented checks that a pull request has one comment, with these in it: commented
+// NUMBER REGEXPS….
+func commented(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	all := ts.Value("github").(*githubtest.Server).Comments(n)
+	if neg || len(all) != 1 {
+		ts.Fatalf("there are %d comments", len(all))
+	}
+	for _, want := range args[1:] {
+		if !regexp.MustCompile(want).MatchString(all[0].GetBody()) {
+			ts.Fatalf("there is no %s in the comment\n%s", want, all[0].GetBody())
+		}
+	}
+}
+
+// states gives a post step the states that a main step has left in a file, as the
+// runner does: states FILE.
+func states(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: states FILE")
+	}
+	rest := ts.ReadFile(args[0])
+	for rest != "" {
+		head, tail, ok := strings.Cut(rest, "\n")
+		name, end, isState := strings.Cut(head, "<<")
+		value, after, ended := strings.Cut("\n"+tail, "\n"+end+"\n")
+		if !ok || !isState || !ended {
+			ts.Fatalf("%q is no state", head)
+		}
+		ts.Setenv("STATE_"+name, strings.TrimPrefix(value, "\n"))
+		rest = after
 	}
 }
 

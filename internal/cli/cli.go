@@ -77,6 +77,7 @@ type app struct {
 
 	connectHost string           // of the Connect server in use
 	left        deploy.LeftLocks // for the command post
+	reviewEnv   []string         // likewise: of the preview that was being deployed
 }
 
 // exitStatus is an error that ends the program with a status of its own and

@@ -34,7 +34,8 @@ func (a *app) begin() (over func()) {
 }
 
 // post is the action's post step, a second chance after a hard kill: what is left
-// of the main step is ended, and its deploy lock released. After a main step that
+// of the main step is ended, its deploy lock released, and the preview that it was
+// deploying told as such on GitHub. After a main step that
 // has ended in order it does nothing, and says nothing.
 func (a *app) post() int {
 	a.lookup = lookup{env: a.env, inputs: true}
@@ -51,6 +52,9 @@ func (a *app) post() int {
 		if later != "" {
 			left = later
 		}
+	}
+	if state := a.env["STATE_"+stateReview]; !over && state != "" {
+		a.endReview(state)
 	}
 	if left == "" {
 		return problem.Done
@@ -128,6 +132,7 @@ func (c postCommand) Run(a *app) error {
 	ctx, signals, stop := supervise.Notify(context.Background())
 	defer stop()
 	j.Process = a.process(signals)
+	j.Env = append(j.Env[:len(j.Env):len(j.Env)], a.reviewEnv...)
 	status, err := j.Release(ctx, a.left)
 	return a.ended(status, a.explainConnect(err))
 }

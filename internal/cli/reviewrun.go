@@ -147,6 +147,7 @@ func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan
 		if err := r.checkItems(ctx, c, plan, j); err != nil {
 			return nil, err
 		}
+		r.leave(plan)
 	}
 	if j.Vault.Prepare != nil {
 		j.Vault.Prepare()

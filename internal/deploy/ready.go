@@ -104,7 +104,7 @@ func (r *ready) close() error {
 func (r *ready) once(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (exit supervise.Exit, stops problem.List, err error) {
 	before := len(r.broker.Problems())
 	exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, f)
-	r.tellLocks(r.releaseLocks(ctx))
+	r.tellLocks(r.releaseLocks(ctx, c.Env))
 	return exit, r.broker.Problems()[before:], err
 }
 

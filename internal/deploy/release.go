@@ -22,10 +22,11 @@ const releaseVariable = "KAMAL_OP_RELEASE"
 // releaseLocks removes what Kamal has left of the run's deploy locks, each if and
 // only if its mark has the run's nonce. Another Kamal does it, since nobody knows
 // better how the server is reached: user, port, jump host, ~/.ssh/config, keys. It
-// is one command there.
-func (r *ready) releaseLocks(ctx context.Context) (problems problem.List) {
+// is one command there. env is the environment of the Kamal that left them, which
+// deploy.yml may need to be read.
+func (r *ready) releaseLocks(ctx context.Context, env []string) (problems problem.List) {
 	for _, place := range r.locks.left() {
-		if p := r.releaseLock(ctx, place); p != nil {
+		if p := r.releaseLock(ctx, place, env); p != nil {
 			problems = append(problems, p)
 		}
 	}
@@ -41,7 +42,7 @@ func (r *ready) tellLocks(problems problem.List) {
 }
 
 // releaseLock releases one. The run may be cancelled: its context does not count.
-func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace) *problem.Problem {
+func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace, env []string) *problem.Problem {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	r.locks.forget(place)
@@ -49,7 +50,7 @@ func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace) *problem
 	out := r.masker.Writer(&said)
 	// No signal stops it: whoever wants the end more will kill.
 	command := supervise.Command{
-		Path: r.binary.Path, Args: place.ReleaseArgs(), Env: append(r.env[:len(r.env):len(r.env)], releaseVariable+"=1"), Dir: place.Project,
+		Path: r.binary.Path, Args: place.ReleaseArgs(), Env: append(env[:len(env):len(env)], releaseVariable+"=1"), Dir: place.Project,
 		Stdout: out, Stderr: out, Grace: time.Second, TermGrace: time.Second, Reaper: r.Reaper,
 	}
 	exit, err := command.Run(ctx)
@@ -113,7 +114,7 @@ func (j Job) Release(ctx context.Context, left LeftLocks) (status int, err error
 		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
 	r.locks.adopt(left)
-	if problems := r.releaseLocks(ctx); len(problems) > 0 {
+	if problems := r.releaseLocks(ctx, r.env); len(problems) > 0 {
 		return problem.Partial, problems
 	}
 	return problem.Done, nil

@@ -124,7 +124,7 @@ func (r *ready) capture(ctx context.Context, c supervise.Command, f *follow) ([]
 	shown := r.followed(r.Stdout, f)
 	c.Stdout, c.Stderr = io.MultiWriter(out, words), shown
 	exit, err := c.Run(ctx)
-	r.tellLocks(r.releaseLocks(ctx))
+	r.tellLocks(r.releaseLocks(ctx, c.Env))
 	err = errors.Join(err, words.Close(), shown.Close())
 	if out.over {
 		err = errors.Join(err, problem.Newf("kamal %s wrote more than %d MiB", c.Args[0], maxCapture>>20))

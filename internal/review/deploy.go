@@ -135,7 +135,9 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 		return result{}, err
 	}
 	url, health := address(a, config)
-	r.say("waiting for %s to answer", url)
+	if r.Project.Ready.Timeout >= 0 {
+		r.say("waiting for %s to answer", url)
+	}
 	if err := r.await(ctx, url, health); err != nil {
 		return result{}, err
 	}
