@@ -60,10 +60,23 @@ func (p *page) table(head []string, rows [][]string) {
 	p.WriteByte('\n')
 }
 
-// escape is text that Markdown shows as it is, in a table's cell too.
+// escape is text that Markdown shows as it is, in a table's cell too. What it would
+// make a link of by itself (user@host, an address) or a mention of, is code.
 func escape(text string) string {
+	words := strings.Split(visible(oneLine(text)), " ")
+	for i, word := range words {
+		if strings.Contains(word, "@") || strings.Contains(word, "://") || strings.Contains(word, "www.") {
+			words[i] = code(word)
+		} else {
+			words[i] = escapeWord(word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func escapeWord(text string) string {
 	var b strings.Builder
-	for _, r := range visible(oneLine(text)) {
+	for _, r := range text {
 		switch {
 		case strings.ContainsRune("\\`*_{}[]<>|~#!", r):
 			b.WriteByte('\\')
@@ -100,5 +113,5 @@ func link(text, url string) string {
 	case !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://"), strings.ContainsAny(url, " <>()[]\"|\\\n\r\t"):
 		return escape(url)
 	}
-	return "[" + escape(text) + "](" + url + ")"
+	return "[" + escapeWord(visible(oneLine(text))) + "](" + url + ")"
 }

@@ -45,6 +45,12 @@ func deployed() ci.Report {
 func failed() ci.Report {
 	return ci.Report{
 		Command: "deploy", Service: "my|app_*", Status: 1, Took: 12340 * time.Millisecond, RunURL: "https://github.com/octocat/hello-world/actions/runs/1658821493",
+		Hosts: []ci.HostReport{
+			{Host: "192.0.2.10", Role: "web", Before: "9fceb02d", After: "9fceb02d", RolledBack: true},
+			{Host: "192.0.2.11", Role: "web", Before: "9fceb02d", After: "9fceb02d"},
+			{Host: "192.0.2.12", Role: "web", Before: "9fceb02d", Unknown: true},
+		},
+		Rollback: "kamal-op rollback 9fceb02d --hosts 192.0.2.12",
 		Phases: []ci.Phase{
 			{Name: "boot: `web`; #1", Host: "[2001:db8::1]", Begun: at(0), Took: 12340 * time.Millisecond, Failed: true},
 		},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,7 +112,7 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 	j, project := s.job, s.project
 	r := ci.Report{
 		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
-		Version: f.follower.Version(), RunURL: runURL(environment(j.Env)), Status: status, Took: took,
+		Version: f.follower.Version(), URL: project.Config.Proxy.URL(), RunURL: runURL(environment(j.Env)), Status: status, Took: took,
 		Phases: f.phases.All(), Problems: told, Lock: s.locks.told(),
 	}
 	if status != problem.Done {
@@ -132,9 +134,13 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 		r.Secrets = append(r.Secrets, secret)
 	}
 	if s.agent != nil {
-		for user, n := range s.agent.Counts().Users {
-			r.Signatures = append(r.Signatures, user+": "+strconv.Itoa(n))
+		counts := s.agent.Counts()
+		for _, user := range slices.Sorted(maps.Keys(counts.Users)) {
+			r.Signatures = append(r.Signatures, fmt.Sprintf("logins as %s: %d", user, counts.Users[user]))
 		}
+		s.mu.Lock()
+		r.Refused = slices.Clone(s.refusals)
+		s.mu.Unlock()
 	}
 	var hosts []string
 	for _, host := range project.Config.Hosts {
@@ -144,10 +150,14 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 	errs := []error{err, j.System.Summary(r.Markdown())}
 	for _, output := range [][2]string{
 		{"version", r.Version},
+		{"url", r.URL},
 		{"hosts", strings.Join(hosts, ",")},
 		{"duration", strconv.FormatFloat(took.Seconds(), 'f', 1, 64)},
 		{"phases", string(phases)},
 	} {
+		if output[0] == "url" && output[1] == "" {
+			continue // deploy.yml does not say
+		}
 		errs = append(errs, j.System.Output(output[0], output[1]))
 	}
 	for _, err := range errs {

@@ -3,6 +3,7 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -46,6 +47,9 @@ func keyProblem(ref onepassword.Reference, err error) error {
 	}
 }
 
+// mostRefusals is how many refusals are told at the end: a hook may ask for ever.
+const mostRefusals = 20
+
 // refused tells a person of a signature that the agent would not make: the client
 // that asked for it only says that it was refused.
 func (s *session) refused(e sshagent.Event) {
@@ -57,6 +61,11 @@ func (s *session) refused(e sshagent.Event) {
 		who = "a program"
 	}
 	p := problem.New(fmt.Sprintf("the agent refused %s a signature: %s", who, e.Reason), "")
+	s.mu.Lock()
+	if !slices.Contains(s.refusals, p.Message) && len(s.refusals) < mostRefusals {
+		s.refusals = append(s.refusals, p.Message)
+	}
+	s.mu.Unlock()
 	if e.Reason == sshagent.ReasonUser {
 		p.Hint = "if that login is wanted, allow the user with --ssh-user " + e.User
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
@@ -85,6 +86,9 @@ type session struct {
 	agent    *sshagent.Agent       // nil without a key
 	secrets  []mask.Secret         // the declared ones, in order
 	keys     []*sshagent.Key
+
+	mu       sync.Mutex
+	refusals []string    // of the agent
 	locks    *locks      // nil in a run without Kamal
 	pins     *hosts.Pins // the only host keys that count; nil takes any
 }

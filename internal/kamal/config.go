@@ -69,6 +69,24 @@ type Registry struct {
 	Server, Username Value
 }
 
+// Proxy is what the proxy section says of where the app answers.
+type Proxy struct {
+	Host Value // the first, where there are several
+	TLS  bool  // ssl is true, or has certificates
+}
+
+// URL is where the app answers, as far as deploy.yml says: "" where it has no host,
+// or one that ERB decides.
+func (p Proxy) URL() string {
+	switch {
+	case p.Host.Or("") == "":
+		return ""
+	case p.TLS:
+		return "https://" + p.Host.Text
+	}
+	return "http://" + p.Host.Text
+}
+
 // Output is what of the output section copies the log elsewhere.
 type Output struct {
 	File, OTel *problem.Place // where set, and where
@@ -85,6 +103,7 @@ type Config struct {
 	SSH         SSH
 	Builder     Builder
 	Registry    Registry
+	Proxy       Proxy
 	Output      Output
 	Hosts       []Host          // without duplicates, in the order of the file
 	Uses        []Use           // every place that names a secret, in the order of the file
@@ -224,6 +243,14 @@ func (c *Config) take(root *node) {
 		if e := root.get("output").entry(key); e != nil {
 			*at = &e.key.place
 		}
+	}
+	proxy := root.get("proxy")
+	c.Proxy.Host = proxy.get("host").value()
+	if hosts := proxy.get("hosts").list(); len(hosts) > 0 && c.Proxy.Host.Or("") == "" {
+		c.Proxy.Host = hosts[0].value()
+	}
+	if ssl := proxy.get("ssl"); ssl != nil {
+		c.Proxy.TLS = ssl.kind == mapping || ssl.value().Or("") == "true"
 	}
 	c.takeHosts(root)
 	c.takeUses(root)

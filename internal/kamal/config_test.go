@@ -387,3 +387,25 @@ env:
 		t.Errorf("%v", err)
 	}
 }
+
+func TestProxy_URL(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"proxy: {host: app.example.com, ssl: true}":               "https://app.example.com",
+		"proxy: {host: app.example.com}":                          "http://app.example.com",
+		"proxy: {hosts: [a.example.com, b.example.com], ssl: {}}": "https://a.example.com",
+		"proxy: {host: app.example.com, ssl: false}":              "http://app.example.com",
+		"proxy: {host: '<%= ENV[\"HOST\"] %>', ssl: true}":        "",
+		"proxy: false": "",
+		"service: app": "",
+	} {
+		write(t, dir, "config/deploy.yml", text+"\n")
+		c, err := ReadConfig(ProjectOptions{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Proxy.URL(); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
