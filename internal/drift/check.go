@@ -34,6 +34,8 @@ type Options struct {
 	// not to do: as Kamal loads it, ERB run. nil reads the text.
 	Config func(destination string) (*kamal.Config, error)
 
+	common *shared // what the destinations have in common
+
 	// NoPrivileges leaves out whether the credentials can read more than is
 	// needed, which takes a request of its own.
 	NoPrivileges bool
@@ -90,6 +92,7 @@ func (r Report) Failed() bool {
 // Check checks a project. The error is a problem with its files as a whole: they
 // are not there, or no YAML.
 func Check(ctx context.Context, o Options) (Report, error) {
+	o.common = &shared{}
 	var (
 		checks   []*destinationCheck
 		problems problem.List
@@ -189,11 +192,23 @@ func (r *Report) dropUsedElsewhere(checks []*destinationCheck) {
 // deployed: a project whose hosts all stand in its destinations is never deployed
 // without one, and `require_destination` says so.
 func plainDeploys(o Options) bool {
-	config, err := o.config(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile})
+	config, err := o.base()
 	if err != nil {
 		return true // told where the destination is opened
 	}
 	return len(config.Hosts) > 0 || len(config.Unknown) > 0
+}
+
+// base is the configuration without a destination.
+func (o Options) base() (*kamal.Config, error) {
+	if o.common != nil && o.common.base != nil {
+		return o.common.base, nil
+	}
+	config, err := o.config(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Cache: o.common.fileCache()})
+	if err == nil && o.common != nil {
+		o.common.base = config
+	}
+	return config, err
 }
 
 // config is the configuration of a destination.
@@ -206,7 +221,7 @@ func (o Options) config(p kamal.ProjectOptions) (*kamal.Config, error) {
 
 // project is what the files say of a destination.
 func (o Options) project(destination string) (*kamal.Project, error) {
-	p := kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination, Env: o.Env}
+	p := kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination, Env: o.Env, Cache: o.common.fileCache()}
 	if o.Config == nil {
 		return kamal.OpenProject(p)
 	}

@@ -2,7 +2,6 @@ package drift
 
 import (
 	"context"
-	"path"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ type destinationCheck struct {
 	destination string
 	project     *kamal.Project
 	base        *kamal.Config // without the destination's file; nil without a destination
+	index       *index
 	findings    []Finding
 	inVault     map[kamal.Wanted]State // what of the vault is known
 }
@@ -26,11 +26,9 @@ func openDestination(o Options, destination string) (*destinationCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &destinationCheck{o: o, destination: destination, project: project, inVault: map[kamal.Wanted]State{}}
+	c := &destinationCheck{o: o, destination: destination, project: project, index: newIndex(project, o.common), inVault: map[kamal.Wanted]State{}}
 	if destination != "" {
-		p := project.ProjectOptions
-		p.Destination = ""
-		if c.base, err = o.config(p); err != nil {
+		if c.base, err = o.base(); err != nil {
 			return nil, err
 		}
 	}
@@ -82,55 +80,31 @@ func (c *destinationCheck) find(rule string, level Level, secret string, p *prob
 }
 
 // definition is the definition that holds for a name.
-func (c *destinationCheck) definition(name string) (kamal.Definition, bool) {
-	return c.project.Secrets.Lookup(name)
+func (c *destinationCheck) definition(name string) (*kamal.Definition, bool) {
+	d, ok := c.index.byName[name]
+	return d, ok
 }
 
 // declared tells whether a name is declared to kamal-op.
 func (c *destinationCheck) declared(name string) bool { return slices.Contains(c.o.Declared, name) }
 
 // used tells whether the configuration uses a name as a secret.
-func (c *destinationCheck) used(name string) bool {
-	return slices.ContainsFunc(c.project.Config.Uses, func(u kamal.Use) bool { return u.Name == name })
-}
+func (c *destinationCheck) used(name string) bool { return c.index.used[name] }
 
 // definitions are those that hold, in the order of the files.
-func (c *destinationCheck) definitions() []kamal.Definition {
-	var held []kamal.Definition
-	for _, file := range c.project.Secrets.Files {
-		for _, d := range file.Definitions {
-			if last, _ := c.definition(d.Name); last.Place == d.Place {
-				held = append(held, d)
-			}
-		}
-	}
-	return held
-}
+func (c *destinationCheck) definitions() []*kamal.Definition { return c.index.held }
 
 // fetchOf is the fetch whose result an extract takes its value from; ok is false
 // where it is not known.
-func (c *destinationCheck) fetchOf(d kamal.Definition, extract kamal.Part) (fetch kamal.Part, ok bool) {
+func (c *destinationCheck) fetchOf(d *kamal.Definition, extract *kamal.Part) (fetch *kamal.Part, ok bool) {
 	if extract.Source == "" {
-		return fetch, false
+		return nil, false
 	}
-	source, found := c.project.Secrets.Before(d, extract.Source)
+	source, found := c.index.before(d, extract.Source)
 	if !found || source.Kind != kamal.Fetch || len(source.Parts) != 1 {
-		return fetch, false
+		return nil, false
 	}
-	return source.Parts[0], source.Parts[0].Known
-}
-
-// fetches tells whether a fetch gives an extract the name it asks for: the name
-// itself, or a path that ends in it (lib/kamal/cli/secrets.rb, extract).
-func fetches(fetch kamal.Part, name string) bool {
-	if len(fetch.Names) == 0 {
-		return true // every field of the item
-	}
-	return slices.ContainsFunc(fetch.Names, func(n string) bool {
-		n = strings.TrimPrefix(n, "op://")
-		full := path.Join(strings.TrimPrefix(fetch.From, "op://"), n)
-		return n == name || full == strings.TrimPrefix(name, "op://") || strings.HasSuffix(n, "/"+name)
-	})
+	return &source.Parts[0], source.Parts[0].Known
 }
 
 // fieldOf is the field of an item that a file asks for: by its label or id, with

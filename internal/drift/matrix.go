@@ -1,8 +1,6 @@
 package drift
 
 import (
-	"slices"
-
 	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
@@ -38,8 +36,10 @@ type Row struct {
 func (c *destinationCheck) matrix() Matrix {
 	m := Matrix{Destination: c.destination}
 	var names []string
+	seen := map[string]bool{}
 	add := func(name string) {
-		if !slices.Contains(names, name) {
+		if !seen[name] {
+			seen[name] = true
 			names = append(names, name)
 		}
 	}
@@ -73,7 +73,8 @@ func (c *destinationCheck) row(name string) Row {
 		}
 		return r
 	}
-	for _, p := range d.Parts {
+	for i := range d.Parts {
+		p := &d.Parts[i]
 		switch p.Kind {
 		case kamal.Literal:
 			if len(d.Parts) == 1 {
@@ -94,21 +95,16 @@ func (c *destinationCheck) row(name string) Row {
 
 // fetchState is whether an extract's fetch has its name, and whether the vault
 // has the field.
-func (c *destinationCheck) fetchState(d kamal.Definition, extract kamal.Part) (fetch, vault State) {
+func (c *destinationCheck) fetchState(d *kamal.Definition, extract *kamal.Part) (fetch, vault State) {
 	from, ok := c.fetchOf(d, extract)
 	if !ok {
 		return Unknown, Unknown
 	}
-	if !fetches(from, extract.Name) {
+	fetched := c.index.of(from)
+	if !fetched.gives(extract.Name) {
 		return No, Unknown
 	}
-	var wanted []kamal.Wanted
-	for _, w := range from.Wanted {
-		if w.Field == "" || fetches(kamal.Part{From: from.From, Names: []string{w.Field}}, extract.Name) || w.Field == extract.Name {
-			wanted = append(wanted, w)
-		}
-	}
-	return Yes, c.vaultState(wanted)
+	return Yes, c.vaultState(fetched.of(extract.Name))
 }
 
 func (c *destinationCheck) vaultState(wanted []kamal.Wanted) State {

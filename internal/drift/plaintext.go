@@ -19,7 +19,10 @@ var credentialURL = lazy(`^[a-z][a-z0-9+.-]*://[^/:@\s]+:([^/@\s]+)@`)
 
 // checkPlaintext looks for a value in the clear where a secret belongs. The value
 // itself is never told.
-func (c *destinationCheck) checkPlaintext(d kamal.Definition) {
+func (c *destinationCheck) checkPlaintext(d *kamal.Definition) {
+	if d.Kind != kamal.Literal && d.Kind != kamal.Composed {
+		return
+	}
 	var literal strings.Builder
 	for _, p := range d.Parts {
 		if p.Kind == kamal.Literal {

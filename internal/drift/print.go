@@ -21,6 +21,10 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		return "\x1b[" + code + "m" + text + "\x1b[0m"
 	}
 	codes := map[State]string{Yes: "32", No: "31", None: "2", Unknown: "33"}
+	painted := map[State]string{}
+	for s, mark := range marks {
+		painted[s] = paint(codes[s], mark)
+	}
 	for _, m := range r.Matrices {
 		if m.Destination != "" || len(r.Matrices) > 1 {
 			fmt.Fprintf(&b, "%s\n", paint("1", destinationTitle(m.Destination)))
@@ -29,11 +33,11 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		for _, row := range m.Rows {
 			width = max(width, len(row.Secret))
 		}
+		spaces := strings.Repeat(" ", width)
 		fmt.Fprintf(&b, "  %-*s  vault  fetch  file  deploy.yml\n", width, "secret")
 		for _, row := range m.Rows {
-			mark := func(s State) string { return paint(codes[s], marks[s]) }
-			fmt.Fprintf(&b, "  %-*s  %s      %s      %s     %s\n", width, row.Secret,
-				mark(row.Vault), mark(row.Fetch), mark(row.File), mark(row.Config))
+			b.WriteString("  " + row.Secret + spaces[:width-len(row.Secret)] + "  ")
+			b.WriteString(painted[row.Vault] + "      " + painted[row.Fetch] + "      " + painted[row.File] + "     " + painted[row.Config] + "\n")
 		}
 		b.WriteByte('\n')
 	}

@@ -96,7 +96,7 @@ func (c *destinationCheck) nearDefinition(name string) string {
 }
 
 // isEmpty tells whether a definition has no value at all.
-func (c *destinationCheck) isEmpty(d kamal.Definition) bool {
+func (c *destinationCheck) isEmpty(d *kamal.Definition) bool {
 	for _, p := range d.Parts {
 		if p.Kind != kamal.Literal || p.Text != "" {
 			return false
@@ -107,19 +107,9 @@ func (c *destinationCheck) isEmpty(d kamal.Definition) bool {
 
 // checkDefinitions looks at every definition that holds.
 func (c *destinationCheck) checkDefinitions() {
-	sources := map[string]bool{} // variables that another definition takes something from
 	for _, d := range c.definitions() {
-		for _, p := range d.Parts {
-			if p.Kind == kamal.PassThrough && p.Name != d.Name {
-				sources[p.Name] = true
-			}
-			for _, name := range p.Variables {
-				sources[name] = true
-			}
-		}
-	}
-	for _, d := range c.definitions() {
-		for _, p := range d.Parts {
+		for i := range d.Parts {
+			p := &d.Parts[i]
 			switch p.Kind {
 			case kamal.Fetch:
 				c.checkFetch(d, p)
@@ -128,7 +118,7 @@ func (c *destinationCheck) checkDefinitions() {
 					c.find(ruleNotFetched, Error, d.Name, problem.New(
 						p.Name+" is extracted from "+p.Source+", which "+where,
 						"put the fetch above this line, into this file"), p.Place)
-				} else if fetch, ok := c.fetchOf(d, p); ok && !fetches(fetch, p.Name) {
+				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).gives(p.Name) {
 					c.find(ruleNotFetched, Error, d.Name, problem.New(
 						p.Name+" is extracted from "+p.Source+", which does not fetch it",
 						"add "+p.Name+" to the fetch at "+fetch.Place.String()), p.Place)
@@ -136,7 +126,7 @@ func (c *destinationCheck) checkDefinitions() {
 			}
 		}
 		c.checkPlaintext(d)
-		if d.Kind != kamal.Fetch && !c.used(d.Name) && !sources[d.Name] && len(c.project.Config.Unknown) == 0 {
+		if d.Kind != kamal.Fetch && !c.used(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
 			c.find(ruleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
 				"name it in deploy.yml, or take the line out"), d.Place)
 		}
@@ -146,11 +136,11 @@ func (c *destinationCheck) checkDefinitions() {
 // sourceLost tells whether the variable that an extract takes its value from has
 // none at that line, and why. Each secrets file is parsed alone, from its first
 // line on: a variable of .kamal/secrets-common is not seen in .kamal/secrets.
-func (c *destinationCheck) sourceLost(d kamal.Definition, extract kamal.Part) (why string, lost bool) {
+func (c *destinationCheck) sourceLost(d *kamal.Definition, extract *kamal.Part) (why string, lost bool) {
 	if extract.Source == "" {
 		return "", false
 	}
-	if _, ok := c.project.Secrets.Before(d, extract.Source); ok {
+	if _, ok := c.index.before(d, extract.Source); ok {
 		return "", false
 	}
 	for _, file := range c.project.Secrets.Files {
@@ -174,7 +164,7 @@ func (c *destinationCheck) sourceLost(d kamal.Definition, extract kamal.Part) (w
 
 // checkFetch looks at one fetch: whether it can work, and whether all that it
 // fetches is taken out of it.
-func (c *destinationCheck) checkFetch(d kamal.Definition, fetch kamal.Part) {
+func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 	if fetch.Adapter == "1password" && fetch.Account == "" && fetch.Known {
 		c.find(ruleAccount, Error, d.Name, problem.New(
 			"the fetch has no --account, which Kamal's adapter for 1Password needs even with a service account",
@@ -183,32 +173,39 @@ func (c *destinationCheck) checkFetch(d kamal.Definition, fetch kamal.Part) {
 	if !fetch.Known || len(fetch.Names) == 0 {
 		return
 	}
+	taken, any := c.extracted(d)
+	if any {
+		return
+	}
 	for _, name := range fetch.Names {
-		if !c.extracted(d, kamal.Part{From: fetch.From, Names: []string{name}}) {
-			short := name[strings.LastIndex(name, "/")+1:]
-			c.find(ruleNotExtracted, Error, short, problem.New(
-				short+" is fetched into "+d.Name+" but never extracted from it",
-				"add "+short+"=$(kamal secrets extract "+short+" $"+d.Name+"), or take it out of the fetch"), fetch.Place)
+		if taken[fullName(fetch.From, name)] || slices.ContainsFunc(endsOf(name), func(end string) bool { return taken[end] }) {
+			continue
 		}
+		short := name[strings.LastIndex(name, "/")+1:]
+		c.find(ruleNotExtracted, Error, short, problem.New(
+			short+" is fetched into "+d.Name+" but never extracted from it",
+			"add "+short+"=$(kamal secrets extract "+short+" $"+d.Name+"), or take it out of the fetch"), fetch.Place)
 	}
 }
 
-// extracted tells whether something takes this one name out of what a definition
-// fetched. Where that is not known it is taken to be so.
-func (c *destinationCheck) extracted(fetch kamal.Definition, one kamal.Part) bool {
-	for _, d := range c.definitions() {
-		for _, p := range d.Parts {
+// extracted are the names that something takes out of what a definition fetched.
+// any is true where that is not known, or all of it is taken.
+func (c *destinationCheck) extracted(fetch *kamal.Definition) (taken map[string]bool, any bool) {
+	taken = map[string]bool{}
+	for i := range c.index.held {
+		for j := range c.index.held[i].Parts {
+			p := &c.index.held[i].Parts[j]
 			switch {
-			case p.Kind == kamal.Extract && p.Source == fetch.Name && (p.Name == "" || fetches(one, p.Name)):
-				return true
-			case p.Kind == kamal.Command && slices.Contains(p.Variables, fetch.Name):
-				return true // a program of the project's takes it apart
-			case p.Kind == kamal.PassThrough && p.Name == fetch.Name:
-				return true
+			case p.Kind == kamal.Extract && p.Source == fetch.Name && p.Name == "",
+				p.Kind == kamal.Command && slices.Contains(p.Variables, fetch.Name), // a program of the project's takes it apart
+				p.Kind == kamal.PassThrough && p.Name == fetch.Name:
+				return nil, true
+			case p.Kind == kamal.Extract && p.Source == fetch.Name:
+				taken[p.Name], taken[strings.TrimPrefix(p.Name, "op://")] = true, true
 			}
 		}
 	}
-	return false
+	return taken, false
 }
 
 // checkLists looks whether the destination's file replaces a list of secrets by a

@@ -49,7 +49,7 @@ func (c *destinationCheck) checkVault(ctx context.Context) {
 }
 
 // checkWanted looks up one field.
-func (c *destinationCheck) checkWanted(ctx context.Context, d kamal.Definition, w kamal.Wanted) {
+func (c *destinationCheck) checkWanted(ctx context.Context, d *kamal.Definition, w kamal.Wanted) {
 	c.inVault[w] = Unknown
 	if w.Vault == "" || w.Item == "" {
 		return
@@ -93,7 +93,7 @@ func (c *destinationCheck) checkWanted(ctx context.Context, d kamal.Definition, 
 }
 
 // allowsEmpty tells whether one of the names that take this field may be empty.
-func (c *destinationCheck) allowsEmpty(w kamal.Wanted, d kamal.Definition) bool {
+func (c *destinationCheck) allowsEmpty(w kamal.Wanted, d *kamal.Definition) bool {
 	return slices.ContainsFunc(c.o.AllowEmpty, func(name string) bool {
 		return name == d.Name || name == w.Field || strings.HasSuffix(w.Field, "."+name)
 	})

@@ -126,19 +126,19 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 	var merged *node
 	var problems problem.List
 	for i, name := range names {
-		text, err := os.ReadFile(inDir(o.Dir, name))
-		if err != nil {
-			problems = append(problems, missingConfig(o, name, i > 0, err))
+		file, err := o.config(name)
+		var unread *unreadable
+		if errors.As(err, &unread) {
+			problems = append(problems, missingConfig(o, name, i > 0, unread.err))
 			continue
 		}
-		root, unknown, err := parseYAML(name, text)
 		if err != nil {
 			problems = append(problems, problem.Of(err)...)
 			continue
 		}
 		c.Files = append(c.Files, name)
-		c.Unknown = append(c.Unknown, unknown...)
-		merged = merge(merged, root)
+		c.Unknown = append(c.Unknown, file.unknown...)
+		merged = merge(merged, file.root)
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err
@@ -368,8 +368,10 @@ func (c *Config) sortUses() {
 // Used are the names of the secrets that deploy.yml names, each once, in order.
 func (c *Config) Used() []string {
 	var names []string
+	seen := map[string]bool{}
 	for _, u := range c.Uses {
-		if !slices.Contains(names, u.Name) {
+		if !seen[u.Name] {
+			seen[u.Name] = true
 			names = append(names, u.Name)
 		}
 	}

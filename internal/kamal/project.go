@@ -1,5 +1,11 @@
 package kamal
 
+import (
+	"os"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
 // ProjectOptions says which project, and which of its destinations.
 type ProjectOptions struct {
 	Dir         string // the directory Kamal runs in; "" is the current one
@@ -9,6 +15,65 @@ type ProjectOptions struct {
 	// Env are NAME=value entries that commands in the secrets files may name
 	// (--from $VAULT/Item); nil where they are not known.
 	Env []string
+
+	// Cache holds files that are read for one destination after another; nil reads
+	// each anew. Dir and Env must then be the same for all.
+	Cache *Cache
+}
+
+// A Cache holds files of a project as they were read. It is for one goroutine.
+type Cache struct {
+	configs map[string]*configFile
+	secrets map[string]*SecretsFile
+}
+
+// A configFile is one YAML file.
+type configFile struct {
+	root    *node
+	unknown []problem.Place
+}
+
+// config is a YAML file, read once.
+func (o ProjectOptions) config(name string) (*configFile, error) {
+	if o.Cache != nil && o.Cache.configs[name] != nil {
+		return o.Cache.configs[name], nil
+	}
+	text, err := os.ReadFile(inDir(o.Dir, name))
+	if err != nil {
+		return nil, &unreadable{err}
+	}
+	root, unknown, err := parseYAML(name, text)
+	if err != nil {
+		return nil, err
+	}
+	f := &configFile{root, unknown}
+	if o.Cache != nil {
+		if o.Cache.configs == nil {
+			o.Cache.configs = map[string]*configFile{}
+		}
+		o.Cache.configs[name] = f
+	}
+	return f, nil
+}
+
+// unreadable is that a file cannot be read, other than what stands in it.
+type unreadable struct{ err error }
+
+func (u *unreadable) Error() string { return u.err.Error() }
+
+// secretsFile is ReadSecretsFile, once.
+func (o ProjectOptions) secretsFile(name string) (*SecretsFile, error) {
+	if o.Cache != nil && o.Cache.secrets[name] != nil {
+		return o.Cache.secrets[name], nil
+	}
+	f, err := ReadSecretsFile(o.Dir, name, o.Env)
+	if err == nil && o.Cache != nil {
+		if o.Cache.secrets == nil {
+			o.Cache.secrets = map[string]*SecretsFile{}
+		}
+		o.Cache.secrets[name] = f
+	}
+	return f, err
 }
 
 // A Project is what the files of a project say, for one destination.

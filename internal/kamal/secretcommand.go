@@ -297,7 +297,7 @@ func newWord(text string) word {
 		if name, end := strings.CutSuffix(name, string(unknownEnd)); ok && end && isName(name) {
 			w.variable = name
 		}
-		w.text = strings.NewReplacer(string(unknownStart), "$", string(unknownEnd), "").Replace(text)
+		w.text = strings.ReplaceAll(strings.ReplaceAll(text, string(unknownStart), "$"), string(unknownEnd), "")
 	}
 	return w
 }

@@ -143,7 +143,7 @@ func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
 	s := &Secrets{Names: []string{path + "-common", specific}}
 	var problems problem.List
 	for _, name := range s.Names {
-		file, err := ReadSecretsFile(o.Dir, name, o.Env)
+		file, err := o.secretsFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
