@@ -1,0 +1,41 @@
+//go:build linux
+
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// On a terminal a status line says what is going on; --plain keeps to lines.
+func TestTerminal_StatusLineAndPlain(t *testing.T) {
+	for flag, live := range map[string]bool{"": true, "--plain": false} {
+		s := newStage(t, "echo 'Start container with version v1 (or reboot if already running)...'\nsleep 0.1\n", "TERM=xterm")
+		args := []string{"deploy", "--", "-P"}
+		if flag != "" {
+			args = append([]string{"deploy", flag}, args[1:]...)
+		}
+		keys, err := pty.Start(s.command(args...))
+		if err != nil {
+			t.Skipf("no pty here: %v", err)
+		}
+		timer := time.AfterFunc(20*time.Second, func() { _ = keys.Close() })
+		out, _ := io.ReadAll(keys) // EIO is the end of a terminal
+		timer.Stop()
+		_ = keys.Close()
+		text := string(out)
+		if !strings.Contains(text, "Start container with version v1") || !strings.Contains(text, "✓ boot, ") {
+			t.Errorf("%q: %q", flag, text)
+		}
+		if got := strings.Contains(text, "… boot ("); got != live {
+			t.Errorf("%q: a status line %v, want %v\n%q", flag, got, live, text)
+		}
+		if got := strings.Contains(text, "\x1b["); got != live {
+			t.Errorf("%q: colours %v, want %v\n%q", flag, got, live, text)
+		}
+	}
+}
