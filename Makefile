@@ -41,7 +41,7 @@ kamal: ## Run the tests of single rooms against real Kamal
 	build/kamal-tests.sh
 
 .PHONY: e2e
-e2e: build ## Run the end-to-end tests: real Kamal, sshd, registry, Docker (RUN=regexp picks some)
+e2e: build $(TOOLS)/act ## Run the end-to-end tests: real Kamal, sshd, registry, Docker (RUN=regexp picks some)
 	@build/needs.sh go git docker
 	@mkdir -p .cache
 	build/e2e.sh ./kamal-op -v $(if $(RUN),-run '$(RUN)') </dev/null 2>&1 | tee .cache/e2e.log
@@ -63,6 +63,10 @@ $(TOOLS)/golangci-lint: build/tools/go.mod
 $(TOOLS)/actionlint: build/tools/actionlint/go.mod
 	@build/needs.sh go
 	go build -C build/tools/actionlint -o ../../../$(TOOLS)/ tool
+
+$(TOOLS)/act: build/tools/act/go.mod
+	@build/needs.sh go
+	go build -C build/tools/act -trimpath -o ../../../$(TOOLS)/ tool
 
 .PHONY: bench
 bench: ## Run the benchmarks

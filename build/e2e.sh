@@ -45,6 +45,7 @@ KAMAL_IMAGE=$kamal "$here/image.sh" "$action"
 
 KAMAL_OP_E2E=1 \
   KAMAL_OP_E2E_BINARY=$(realpath "$binary") \
+  KAMAL_OP_E2E_ACT=$(realpath .cache/tools/act) \
   KAMAL_OP_E2E_KAMAL=$kamal \
   KAMAL_OP_E2E_HOST=$host \
   KAMAL_OP_E2E_ACTION=$action \

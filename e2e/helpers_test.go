@@ -24,6 +24,7 @@ const (
 	envKamal  = "KAMAL_OP_E2E_KAMAL"  // image: Kamal and what it needs
 	envHost   = "KAMAL_OP_E2E_HOST"   // image: e2e/host
 	envAction = "KAMAL_OP_E2E_ACTION" // image: the action's
+	envAct    = "KAMAL_OP_E2E_ACT"    // the program act
 )
 
 // proxyImage is what Kamal 2.12 boots as its proxy.
@@ -89,7 +90,7 @@ func start(t *testing.T) *rig {
 }
 
 func newRig() (*rig, error) {
-	for _, name := range []string{envBinary, envKamal, envHost, envAction} {
+	for _, name := range []string{envBinary, envKamal, envHost, envAction, envAct} {
 		if os.Getenv(name) == "" {
 			return nil, fmt.Errorf("%s is not set: run make e2e", name)
 		}
