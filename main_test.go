@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 // a vault that speaks Connect. Values are new for every script; what a script
 // compares with is their digests: DIGEST_<NAME>.
 func TestScripts(t *testing.T) {
+	sections, err := troubleshooting()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -46,10 +50,11 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("there is no condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":    exits,
-			"unleaked": unleaked,
-			"field":    setField,
-			"reacted":  reacted,
+			"exits":      exits,
+			"unleaked":   unleaked,
+			"documented": documented(sections),
+			"field":      setField,
+			"reacted":    reacted,
 
 			"opened":      opened,
 			"deployments": deployments,
