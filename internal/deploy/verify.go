@@ -40,7 +40,7 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 		}
 		if item, err := s.r.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
 			changed, _ := time.Parse(time.RFC3339, item.UpdatedAt)                       // zero where it is not known
-			items[d.Name] = ItemVersion{Version: uint32(item.Version), Changed: changed} //nolint:gosec // a small number
+			items[d.Name] = ItemVersion{Version: uint32(item.Version), Changed: changed}
 		}
 	}
 	return running, items, nil
