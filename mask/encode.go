@@ -66,7 +66,7 @@ func urlAlphabet(code string) string {
 	if !strings.ContainsAny(code, "+/") {
 		return code
 	}
-	return strings.NewReplacer("+", "-", "/", "_").Replace(code)
+	return strings.ReplaceAll(strings.ReplaceAll(code, "+", "-"), "/", "_")
 }
 
 // addHex takes the hexadecimal of value in both cases.

@@ -119,18 +119,17 @@ func newPass(patterns []string, low, high, gram int) pass {
 	p.filter = newFilter(grams)
 	p.slots = make([]slot, 1<<bits.Len(uint(grams+grams/2)))
 
-	common := newCommon(patterns, low, high, &p)
+	rare := newRarity(patterns, low, high, &p)
 	for k, text := range patterns {
 		if len(text) < low || len(text) >= high {
 			continue
 		}
-		first := common.window(text, &p)
-		for offset := first; offset < first+p.step; offset++ {
-			h := p.hash(gramAt(text, offset, gram))
+		first, hashes := rare.window(text, &p)
+		for i, h := range hashes {
 			p.filter.add(h)
-			for i := p.place(h); ; i = (i + 1) & (len(p.slots) - 1) {
-				if p.slots[i].pattern == 0 {
-					p.slots[i] = slot{uint32(h >> 16), int32(k + 1), int32(offset)}
+			for at := p.place(h); ; at = (at + 1) & (len(p.slots) - 1) {
+				if p.slots[at].pattern == 0 {
+					p.slots[at] = slot{uint32(h >> 16), int32(k + 1), int32(first + i)}
 					break
 				}
 			}
@@ -144,18 +143,18 @@ func (p *pass) hash(gram uint64) uint64 { return gram * multiplier }
 // place is the slot at which the grams of this hash begin.
 func (p *pass) place(h uint64) int { return int(h>>40) & (len(p.slots) - 1) }
 
-func gramAt(text string, offset, gram int) uint64 {
-	if offset+8 <= len(text) {
-		b := text[offset : offset+8]
-		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		return x & (^uint64(0) >> (64 - 8*gram))
+// hashes puts into the slice those of the grams of text, by offset.
+func (p *pass) hashes(into []uint64, text string) []uint64 {
+	into = into[:0]
+	top := 8 * (p.gram - 1) & 63
+	x := uint64(0)
+	for i := range len(text) {
+		x = x>>8 | uint64(text[i])<<top
+		if i >= p.gram-1 {
+			into = append(into, p.hash(x))
+		}
 	}
-	var x uint64
-	for i := gram - 1; i >= 0; i-- {
-		x = x<<8 | uint64(text[offset+i])
-	}
-	return x
+	return into
 }
 
 // scan appends the occurrences in text of the patterns of this pass. It looks from
@@ -227,53 +226,57 @@ func joined(found []match, m match) bool {
 	return true
 }
 
-// common counts the grams of patterns, to tell which part of a pattern is rare.
-type common struct {
+// rarity tells which part of a pattern is rare.
+type rarity struct {
 	counts []uint8 // by hash, of patterns that hold such a gram; 255 is 255 or more
 	shift  uint8
+	plain  [256]int32 // how much a byte looks like what logs are made of
+	hashes []uint64   // of the grams of one pattern
 }
 
 // windowRange is how much of a long pattern is looked at for a rare part.
 const windowRange = 64
 
-func newCommon(patterns []string, low, high int, p *pass) *common {
+func newRarity(patterns []string, low, high int, p *pass) *rarity {
 	total := 0
 	for _, text := range patterns {
 		if len(text) >= low && len(text) < high {
 			total += min(len(text), windowRange) - p.gram + 1
 		}
 	}
-	index := max(6, bits.Len(uint(2*total)))
-	c := &common{counts: make([]uint8, 1<<index), shift: uint8(64 - index)}
+	index := max(6, bits.Len(uint(total)))
+	r := &rarity{
+		counts: make([]uint8, 1<<index), shift: uint8(64 - index),
+		hashes: make([]uint64, 0, max(windowRange, p.step)),
+	}
+	for c := range r.plain {
+		r.plain[c] = plainness(byte(c))
+	}
 	for _, text := range patterns {
 		if len(text) < low || len(text) >= high {
 			continue
 		}
-		for i := 0; i <= min(len(text), windowRange)-p.gram; i++ {
-			if n := &c.counts[p.hash(gramAt(text, i, p.gram))>>c.shift]; *n < 255 {
+		for _, h := range p.hashes(r.hashes, text[:min(len(text), windowRange)]) {
+			if n := &r.counts[h>>r.shift]; *n < 255 {
 				*n++
 			}
 		}
 	}
-	return c
+	return r
 }
 
 // window is the first of the step consecutive offsets of text whose grams are the
-// rarest: in other patterns, whose chains would be long, and in logs.
-func (c *common) window(text string, p *pass) int {
-	last := min(len(text), max(windowRange, p.step+p.gram-1)) - p.step - p.gram + 1 // the last offset a window can begin at
-	if last <= 0 {
-		return 0
+// rarest: in other patterns, whose chains would be long, and in logs; and their
+// hashes, until the next call.
+func (r *rarity) window(text string, p *pass) (first int, hashes []uint64) {
+	hashes = p.hashes(r.hashes, text[:min(len(text), max(windowRange, p.step+p.gram-1))])
+	if len(hashes) == p.step {
+		return 0, hashes[:p.step]
 	}
-	var weights [windowRange + 1]int32 // of grams, by offset
-	n := last + p.step
-	if n > len(weights) {
-		return 0
-	}
-	sum, best, at := int32(0), int32(0), 0
-	for i := range n {
-		g := gramAt(text, i, p.gram)
-		weights[i] = 8*int32(c.counts[p.hash(g)>>c.shift]) + plainness(text[i])
+	var weights [windowRange]int32
+	sum, best := int32(0), int32(0)
+	for i, h := range hashes {
+		weights[i] = 8*int32(r.counts[h>>r.shift]) + r.plain[text[i]]
 		sum += weights[i]
 		if i < p.step-1 {
 			continue
@@ -282,10 +285,10 @@ func (c *common) window(text string, p *pass) int {
 			sum -= weights[i-p.step]
 		}
 		if i == p.step-1 || sum < best {
-			best, at = sum, i-p.step+1
+			best, first = sum, i-p.step+1
 		}
 	}
-	return at
+	return first, hashes[first : first+p.step]
 }
 
 // plainness is how much a byte looks like the words and the separators that logs

@@ -9,10 +9,10 @@ import (
 
 // addQuoted takes value as it stands within quotes, escapes and entities.
 func (f *forms) addQuoted(value string) {
-	var have byteSet
+	var have byteBits
 	special := false
 	for i := range len(value) {
-		have[value[i]] = true
+		have.set(value[i])
 		special = special || !isAlphanumeric(value[i]) && value[i] != '-' && value[i] != '_' && value[i] != '.'
 	}
 	if !special {
@@ -20,14 +20,14 @@ func (f *forms) addQuoted(value string) {
 	}
 	q := quoters()
 	for _, e := range q.plain {
-		if e.changes(&have) {
+		if e.changes.meets(&have) {
 			f.add(e.quote(value))
 		}
 	}
 	// What is quoted is often quoted again on its way to the log.
 	for _, pair := range q.nested {
 		inner := value
-		if pair[0].changes(&have) {
+		if pair[0].changes.meets(&have) {
 			inner = pair[0].quote(value)
 		}
 		if outer := pair[1].quote(inner); outer != inner {
@@ -42,22 +42,30 @@ type quoter struct {
 	ascii   [utf8.RuneSelf]string         // what is written for a byte; "" is the byte itself
 	wide    func(b []byte, r rune) []byte // writes another character; nil leaves it
 	invalid func(b []byte, c byte) []byte // writes a byte that is no UTF-8; nil leaves it
+	changes byteBits                      // the bytes that are not left
 }
 
-func (q *quoter) changes(have *byteSet) bool {
-	for c, present := range have {
-		if !present {
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if q.wide != nil || q.invalid != nil {
-				return true
-			}
-		} else if q.ascii[c] != "" {
-			return true
+// note sets changes.
+func (q *quoter) note() {
+	q.changes = byteBits{}
+	for c := range q.ascii {
+		if q.ascii[c] != "" {
+			q.changes.set(byte(c))
 		}
 	}
-	return false
+	if q.wide != nil || q.invalid != nil {
+		q.changes[2], q.changes[3] = ^uint64(0), ^uint64(0)
+	}
+}
+
+// byteBits is a set of bytes that is quickly held against another.
+type byteBits [4]uint64
+
+func (b *byteBits) set(c byte) { b[c/64] |= 1 << (c % 64) }
+
+// meets reports whether the two have a byte in common.
+func (b *byteBits) meets(other *byteBits) bool {
+	return b[0]&other[0]|b[1]&other[1]|b[2]&other[2]|b[3]&other[3] != 0
 }
 
 func (q *quoter) quote(value string) string {
@@ -383,6 +391,12 @@ var quoters = sync.OnceValue(func() *quoterTable {
 		{xml, json},
 		{entities(`"`, "&quot;", "'", "&#39;"), goJSON}, // HTML in JSON
 		{json, entities(`"`, "&quot;", "'", "&#39;")},   // JSON in HTML
+	}
+	for _, q := range t.plain {
+		q.note()
+	}
+	for _, pair := range t.nested {
+		pair[0].note()
 	}
 	return &t
 })

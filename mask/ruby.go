@@ -20,7 +20,9 @@ func (f *forms) addRuby(value string) {
 	f.add(rubyString(value, rubyDump))
 	dumped := rubyString(value, rubyDumpASCII)
 	f.add(dumped)
-	f.add(strings.NewReplacer(`\"`, `"`, `\#`, `#`).Replace(dumped)) // in docker's env file
+	if strings.IndexByte(dumped, '\\') >= 0 {
+		f.add(strings.NewReplacer(`\"`, `"`, `\#`, `#`).Replace(dumped)) // in docker's env file
+	}
 	f.add(kamalShell(dumped))
 	if quoted := kamalShell(rubyString(value, rubyDumpParts)); len(quoted) > 1 {
 		f.add(strings.Trim(quoted, `"`))
