@@ -29,28 +29,31 @@ type ansiBuffers struct {
 // escape sequences were nothing but text. Almost always they can: where one
 // stands, there are few pairs of characters that are next to each other in a value.
 func (w *Writer) quiet(s *set, text []byte, hold int) bool {
-	if !s.opts.ansi {
+	if !s.ansi {
 		return true
 	}
-	if w.escape.mode != ground || len(w.coveredMarks) > 0 || bytes.IndexByte(text, backspace) >= 0 {
+	if w.escape.mode != ground || len(w.coveredMarks) > 0 {
 		return false
 	}
-	end := 0
-	for {
-		n := bytes.IndexByte(text[end:], esc)
-		if n < 0 {
-			return end == 0 || end < hold
+	if bytes.IndexByte(text, backspace) >= 0 {
+		return false
+	}
+	// The next ESC is looked for right behind the last, not behind its sequence: so
+	// the processor need not know where that ends to go on.
+	end := 0             // of the sequence before
+	before := byte('\n') // what stands before that, and those that it touches
+	for at := index(text, 0, esc); at < len(text); at = index(text, at+1, esc) {
+		if at != end {
+			before = text[at-1]
 		}
-		at := end + n
-		for end = at; end < len(text) && text[end] == esc; {
-			if end = endOfCSI(text, end); end == 0 {
-				return false
-			}
+		if end = endOfCSI(text, at); end == 0 || end == len(text) {
+			return false
 		}
-		if end == len(text) || at > 0 && s.pairs.has(uint32(text[at-1])|uint32(text[end])<<8) {
+		if s.pairs.has(uint32(before) | uint32(text[end])<<8) {
 			return false
 		}
 	}
+	return end == 0 || end < hold
 }
 
 // chunkANSI is chunk for a text that may hold escape sequences. What is seen

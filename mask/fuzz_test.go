@@ -21,6 +21,7 @@ func FuzzWriter(f *testing.F) {
 	f.Add("aab", "abaab", "b\nab", []byte("aaabaabab\nab"), []byte{1, 2, 3}, false)
 	f.Add("hunter", "r2d2", "", []byte("hun\x1b[31mter2d2 hu\bun"), []byte{7, 0x80, 3}, true)
 	f.Add("\x1b[m", "a\x1b]0;x\a", "ab", []byte("a\x1b[mb\x1b]0;x\ab\x1b"), []byte{2, 0x81}, true)
+	f.Add("hunter22", "r2d2c3po", "line", []byte("a line of more than sixty-four bytes, with \x1b[1ma colour\x1b[0m in it\nand hun\x1b[31m\x1b[1mter22 in the next, which is \x1b[2Klong too\n"), []byte{70, 20, 120}, false)
 	f.Fuzz(func(t *testing.T, one, two, late string, text, cuts []byte, named bool) {
 		if len(one)+len(two)+len(late)+len(text) > 400 {
 			t.Skip("the reference is slow")

@@ -224,9 +224,15 @@ func TestWriter_ErrorStays(t *testing.T) {
 	if _, err := io.WriteString(w, "fine\n"); err != nil {
 		t.Fatal(err)
 	}
+	for _, p := range []string{"x hunter22 y\n", "x hunter22 y\n", "a line that holds nothing\n"} {
+		if n, err := io.WriteString(w, p); n != 0 || !errors.Is(err, broken) {
+			t.Errorf("%q: %d, %v, want 0 and the first error", p, n, err)
+		}
+	}
+	w = m.Writer(&failing{err: broken})
 	for range 2 {
-		if n, err := io.WriteString(w, "x hunter22 y\n"); n != 0 || !errors.Is(err, broken) {
-			t.Errorf("%d, %v, want 0 and the first error", n, err)
+		if n, err := io.WriteString(w, "a line that holds nothing\n"); n != 0 || !errors.Is(err, broken) {
+			t.Errorf("a line: %d, %v, want 0 and the first error", n, err)
 		}
 	}
 	if err := w.Flush(); !errors.Is(err, broken) {
@@ -256,8 +262,10 @@ func TestWriter_Closed(t *testing.T) {
 	if out.String() != "hunter" {
 		t.Errorf("Close lets out %q", out.String())
 	}
-	if n, err := io.WriteString(w, "x"); n != 0 || !errors.Is(err, ErrClosed) {
-		t.Errorf("Write after Close: %d, %v", n, err)
+	for _, p := range []string{"x", "a line that holds nothing\n"} {
+		if n, err := io.WriteString(w, p); n != 0 || !errors.Is(err, ErrClosed) {
+			t.Errorf("Write of %q after Close: %d, %v", p, n, err)
+		}
 	}
 	if err := w.Flush(); !errors.Is(err, ErrClosed) {
 		t.Errorf("Flush after Close: %v", err)

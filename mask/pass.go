@@ -13,11 +13,12 @@ import (
 // found, and found once, with one look at a small table every step bytes. The
 // looks do not depend on one another, and almost none finds anything.
 type pass struct {
-	gram   int    // bytes of text that a look takes in, 1 to 8
-	step   int    // bytes from one look to the next
-	mask   uint64 // keeps the gram of 8 bytes read
-	filter filter
-	slots  []slot
+	shortest int    // of its patterns, in bytes
+	gram     int    // bytes of text that a look takes in, 1 to 8
+	step     int    // bytes from one look to the next
+	mask     uint64 // keeps the gram of 8 bytes read
+	filter   filter
+	slots    []slot
 }
 
 // slot is a gram of a pattern, in a hash table with linear probing.
@@ -108,7 +109,7 @@ func bestGram(shortest, count int) (gram int, cost float64) {
 // newPass makes the pass for the patterns of at least low and less than high
 // bytes.
 func newPass(patterns []string, low, high, gram int) pass {
-	p := pass{gram: gram, step: low - gram + 1, mask: ^uint64(0) >> (64 - 8*gram)}
+	p := pass{shortest: low, gram: gram, step: low - gram + 1, mask: ^uint64(0) >> (64 - 8*gram)}
 	count := 0
 	for _, text := range patterns {
 		if len(text) >= low && len(text) < high {
@@ -158,29 +159,15 @@ func (p *pass) hashes(into []uint64, text string) []uint64 {
 }
 
 // scan appends the occurrences in text of the patterns of this pass. It looks from
-// the end on, so that at most the first look needs care not to read behind it.
+// the end on, first where the shortest pattern would begin that text ends with: if
+// a pattern has 8 bytes, no look reads behind text.
 func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []match {
-	i := len(text) - p.gram
-	if len(text) < 8 {
-		for ; i >= 0; i -= p.step {
-			var x uint64
-			for k := p.gram - 1; k >= 0; k-- {
-				x = x<<8 | uint64(text[i+k])
-			}
-			if h := x * multiplier; p.filter.has(h) {
-				found = p.chase(found, text, i, h, patterns, join)
-			}
-		}
-		return found
-	}
-	last := binary.LittleEndian.Uint64(text[len(text)-8:])
-	for ; i > len(text)-8 && i >= 0; i -= p.step {
-		if h := (last >> (8 * (i - len(text) + 8) & 63) & p.mask) * multiplier; p.filter.has(h) {
-			found = p.chase(found, text, i, h, patterns, join)
-		}
+	i := len(text) - p.shortest
+	if p.shortest < 8 {
+		found, i = p.scanEnd(found, text, patterns, join)
 	}
 	for i >= 0 {
-		i = p.filter.look(text, i, p.step, p.mask)
+		i = p.filter.look(&p.filter, text, i, p.step, p.mask, multiplier)
 		if i < 0 {
 			break
 		}
@@ -189,6 +176,21 @@ func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []
 		i -= p.step
 	}
 	return found
+}
+
+// scanEnd is scan for the places with less than 8 bytes behind them; i is the
+// next.
+func (p *pass) scanEnd(found []match, text []byte, patterns []string, join bool) (_ []match, i int) {
+	for i = len(text) - p.shortest; i >= 0 && i > len(text)-8; i -= p.step {
+		var x uint64
+		for k := p.gram - 1; k >= 0; k-- {
+			x = x<<8 | uint64(text[i+k])
+		}
+		if h := x * multiplier; p.filter.has(h) {
+			found = p.chase(found, text, i, h, patterns, join)
+		}
+	}
+	return found, i
 }
 
 // chase appends the occurrences that have a gram of hash h at place i of text.

@@ -88,7 +88,12 @@ func oneCase(t testing.TB, random *rand.Rand) {
 		default:
 			var p []byte
 			for range random.IntN(4) {
-				switch random.IntN(4) {
+				switch random.IntN(5) {
+				case 4: // a line, long enough that many bytes are looked at at once
+					p = append(p, strings.Repeat(".", random.IntN(90))...)
+					if random.IntN(2) == 0 {
+						p = append(p, '\n')
+					}
 				case 0:
 					if len(values) > 0 {
 						v := values[random.IntN(len(values))]

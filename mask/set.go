@@ -13,6 +13,7 @@ import (
 // stop there.
 type set struct {
 	opts     *options
+	ansi     bool      // of opts
 	goesOn   [256]bool // whether a pattern holds the byte, and not only as its last
 	patterns []string  // sorted
 	names    []string  // of patterns, by index; nil if none has one
@@ -39,7 +40,7 @@ func byPlace(a, b match) int {
 }
 
 func newSet(named map[string]string, o *options) *set {
-	s := &set{opts: o, patterns: make([]string, 0, len(named))}
+	s := &set{opts: o, ansi: o.ansi, patterns: make([]string, 0, len(named))}
 	for p := range named {
 		s.patterns = append(s.patterns, p)
 		s.longest = max(s.longest, len(p))

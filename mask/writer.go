@@ -23,9 +23,10 @@ type Writer struct {
 	masker *Masker
 	out    io.Writer
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	err    error // the first error of out; it stays
+	mu      sync.Mutex // guards what follows
+	between bool       // nothing of what was written bears on what comes: it is not held, covered, or an escape sequence
+	closed  bool
+	err     error // the first error of out; it stays
 
 	// held is the end of what was written, not yet let out. The first covered
 	// bytes of it are under a token that is out already; coveredMarks says what
@@ -51,13 +52,28 @@ type Writer struct {
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if s := w.masker.current.Load(); s != nil && w.between && s.clean(p, w.found) {
+		// By far the most Writes are a line that holds nothing to mask.
+		w.inRun = false
+		w.escape.last = int16(p[len(p)-1]) + 1
+		if n, err = w.out.Write(p); err != nil || n < len(p) {
+			if err == nil {
+				err = io.ErrShortWrite
+			}
+			w.err, w.between = err, false
+			return 0, err
+		}
+		return len(p), nil
+	}
 	if w.closed {
 		return 0, ErrClosed
 	}
 	if w.err != nil || len(p) == 0 {
 		return 0, w.err
 	}
-	if err := w.mask(p, false); err != nil {
+	err = w.mask(p, false)
+	w.between = err == nil && len(w.held) == 0 && w.covered == 0 && w.escape.mode == ground
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -82,7 +98,7 @@ func (w *Writer) Close() error {
 	if w.closed {
 		return nil
 	}
-	w.closed = true
+	w.closed, w.between = true, false
 	return w.flush()
 }
 
@@ -99,14 +115,6 @@ func (w *Writer) mask(p []byte, final bool) error {
 	s := w.masker.current.Load()
 	if s == nil {
 		s = w.masker.compiled()
-	}
-	// By far the most Writes hold nothing to mask, and end with a line.
-	if len(w.held) == 0 && 0 < len(p) && len(p) <= blockSize && !s.goesOn[p[len(p)-1]] && w.covered == 0 &&
-		w.quiet(s, p, len(p)) {
-		w.found = s.find(w.found[:0], p, s.names == nil)
-		w.escape.last = int16(p[len(p)-1]) + 1
-		w.err = w.put(s, p, len(p))
-		return w.err
 	}
 	for {
 		// What was held back stands in front of p. Either all of p fits behind it,
