@@ -10,7 +10,9 @@ type filter struct {
 	small  *[1 << smallBits]uint64  // 4 KiB
 	middle *[1 << middleBits]uint64 // 32 KiB
 	large  *[1 << largeBits]uint64  // 512 KiB
-	look   func(f *filter, text []byte, i, step int, mask, multiplier uint64) int
+
+	look      func(f *filter, text []byte, i, step int, mask, multiplier uint64) int
+	lookTwice func(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int
 }
 
 const (
@@ -34,11 +36,11 @@ const (
 func newFilter(grams int) (f filter) {
 	switch {
 	case grams <= smallGrams:
-		f.small, f.look = new([1 << smallBits]uint64), lookSmall
+		f.small, f.look, f.lookTwice = new([1 << smallBits]uint64), lookSmall, lookSmallTwice
 	case grams <= middleGrams:
-		f.middle, f.look = new([1 << middleBits]uint64), lookMiddle
+		f.middle, f.look, f.lookTwice = new([1 << middleBits]uint64), lookMiddle, lookMiddleTwice
 	default:
-		f.large, f.look = new([1 << largeBits]uint64), lookLarge
+		f.large, f.look, f.lookTwice = new([1 << largeBits]uint64), lookLarge, lookLargeTwice
 	}
 	return f
 }
@@ -103,6 +105,58 @@ func lookLarge(f *filter, text []byte, i, step int, mask, multiplier uint64) int
 		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
 		word := table[h>>(64-firstBit-largeBits)]
 		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
+			break
+		}
+	}
+	return i
+}
+
+// To look twice is to look at places that are so far apart, too, and to go down to
+// end. Two stretches of a long text come out of memory faster side by side than one
+// after the other.
+
+func lookSmallTwice(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int {
+	table := f.small
+	_ = table[0]
+	for ; i > end; i -= step {
+		j := i - apart
+		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
+		g := (binary.LittleEndian.Uint64(text[j:j+8:j+8]) & mask) * multiplier >> firstBit
+		word, other := table[h>>(64-firstBit-smallBits)], table[g>>(64-firstBit-smallBits)]
+		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 ||
+			other>>(g&63)&1 != 0 && other>>(g>>(secondBit-firstBit)&63)&1 != 0 {
+			break
+		}
+	}
+	return i
+}
+
+func lookMiddleTwice(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int {
+	table := f.middle
+	_ = table[0]
+	for ; i > end; i -= step {
+		j := i - apart
+		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
+		g := (binary.LittleEndian.Uint64(text[j:j+8:j+8]) & mask) * multiplier >> firstBit
+		word, other := table[h>>(64-firstBit-middleBits)], table[g>>(64-firstBit-middleBits)]
+		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 ||
+			other>>(g&63)&1 != 0 && other>>(g>>(secondBit-firstBit)&63)&1 != 0 {
+			break
+		}
+	}
+	return i
+}
+
+func lookLargeTwice(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int {
+	table := f.large
+	_ = table[0]
+	for ; i > end; i -= step {
+		j := i - apart
+		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
+		g := (binary.LittleEndian.Uint64(text[j:j+8:j+8]) & mask) * multiplier >> firstBit
+		word, other := table[h>>(64-firstBit-largeBits)], table[g>>(64-firstBit-largeBits)]
+		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 ||
+			other>>(g&63)&1 != 0 && other>>(g>>(secondBit-firstBit)&63)&1 != 0 {
 			break
 		}
 	}

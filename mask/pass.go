@@ -166,6 +166,22 @@ func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []
 	if p.shortest < 8 {
 		found, i = p.scanEnd(found, text, patterns, join)
 	}
+	if i >= twiceMin {
+		// Half of the places beside the other half; one may be left.
+		half := (i/p.step + 1) / 2 * p.step
+		for end := i - half; ; i -= p.step {
+			if i = p.filter.lookTwice(&p.filter, text, i, end, half, p.step, p.mask, multiplier); i <= end {
+				break
+			}
+			for _, at := range [...]int{i, i - half} {
+				h := (binary.LittleEndian.Uint64(text[at:]) & p.mask) * multiplier
+				if p.filter.has(h) {
+					found = p.chase(found, text, at, h, patterns, join)
+				}
+			}
+		}
+		i -= half
+	}
 	for i >= 0 {
 		i = p.filter.look(&p.filter, text, i, p.step, p.mask, multiplier)
 		if i < 0 {
@@ -177,6 +193,10 @@ func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []
 	}
 	return found
 }
+
+// twiceMin is the length of the shortest text that is looked at in two halves side
+// by side.
+const twiceMin = 4 << 10
 
 // scanEnd is scan for the places with less than 8 bytes behind them; i is the
 // next.
@@ -214,18 +234,18 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 	return found
 }
 
-// joined joins m to the last of found, if the two overlap, so that what is found
-// in a text of one letter does not outgrow the text. Which pattern it was is lost.
+// joined joins m to one of the last two of found that it overlaps, so that what is
+// found in a text of one letter does not outgrow the text: the last, or where two
+// halves of a text are looked at, the last of the same half. Which pattern it was
+// is lost.
 func joined(found []match, m match) bool {
-	if len(found) == 0 {
-		return false
+	for k := len(found) - 1; k >= max(0, len(found)-2); k-- {
+		if last := &found[k]; m.start < last.end && last.start < m.end {
+			last.start, last.end = min(last.start, m.start), max(last.end, m.end)
+			return true
+		}
 	}
-	last := &found[len(found)-1]
-	if m.start >= last.end || last.start >= m.end {
-		return false
-	}
-	last.start, last.end = min(last.start, m.start), max(last.end, m.end)
-	return true
+	return false
 }
 
 // rarity tells which part of a pattern is rare.
