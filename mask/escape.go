@@ -62,7 +62,7 @@ func (e *escape) read(b byte) step {
 		case b == esc:
 			e.mode, e.length = afterESC, 1
 			return inside
-		case b == backspace && e.last > ' ':
+		case b == backspace && e.last > ' ': // a space or what is above: last is one more
 			e.mode, e.length = afterBS, 1
 			return inside
 		}

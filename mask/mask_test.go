@@ -62,6 +62,7 @@ func TestWriter_EveryCut(t *testing.T) {
 		{name: "title", values: []string{"hunter22"}, in: "hun\x1b]0;hunter22\ater22", want: "***\x1b]0;\a"},
 		{name: "character set", values: []string{"hunter22"}, in: "hun\x1b(B\x1b[mter22", want: "***\x1b(B\x1b[m"},
 		{name: "overstruck", values: []string{"hunter22"}, in: "h\bhu\bun\bnt\bte\ber\br2\b22\b2.", want: "***\b2."},
+		{name: "overstruck space", values: []string{"two words"}, in: "two \b words two \bwords", want: "*** two \bwords"},
 		{name: "sequence broken off", values: []string{"hunter22"}, in: "hun\x1b[31\nhunter22", want: "hun\x1b[31\n***"},
 		{name: "a token touches a sequence", values: []string{"hunter22"}, in: "hunter22\x1b[0mhunter22", want: "***\x1b[0m***"},
 		{name: "ANSI off", values: []string{"hunter22"}, in: "hun\x1b[31mter22 hunter22", want: "hun\x1b[31mter22 ***", opts: []Option{ANSI(false)}},

@@ -17,7 +17,7 @@ var cases = flag.Int("cases", 20_000, "random cases that the Writer and the refe
 // alphabets are small, so that values meet, overlap and begin within each other.
 var alphabets = []string{
 	"ab", "abc", "aab", "abcdefg", "ab\x00\xff", "a\xc3\xa9", "ab \n", "ab\r\n\t",
-	"ab\x1b[m", "ab\x1b[1m]\a\\", "abcc\b", "ab\b\x1b[K", "a\x1b(B]0;\a",
+	"ab\x1b[m", "ab\x1b[1m]\a\\", "abcc\b", "ab\b\x1b[K", "ab \b", "a\x1b(B]0;\a",
 }
 
 func TestWriter_AgreesWithReference(t *testing.T) {

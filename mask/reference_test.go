@@ -208,7 +208,7 @@ func sequence(text []byte, last int) (n int, whole, keep bool) {
 	}
 	if text[0] == '\b' {
 		switch {
-		case last <= ' ':
+		case last < ' ':
 			return 0, false, false
 		case len(text) == 1:
 			return 1, true, false
