@@ -323,6 +323,22 @@ func TestReviewApps(t *testing.T) {
 	h.serves(ten.host, "pr-10-"+ten.sha)
 	untouched("a removal")
 
+	// A deploy that is cancelled says so, and its lock is released.
+	h.open(4)
+	four := h.heads[4]
+	four.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\necho the hook sleeps >&2\nsleep 120\n")
+	h.push(4)
+	four.remember()
+	r := four.start(h.job(), "", h.command("deploy", "4")...)
+	r.until(".kamal/hooks/pre-deploy on ")
+	four.signal("INT")
+	h.ended(r.wait(), 130)
+	h.told(4, "was cancelled while it was being deployed", "error")
+	h.unlocked()
+	h.clean(four.machine)
+	untouched("a deploy that was cancelled")
+	h.close(4)
+
 	h.close(10)
 	res = h.main.run(h.job(), h.command("sweep", "--dry-run")...)
 	h.succeeded(res)
