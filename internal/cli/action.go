@@ -59,7 +59,7 @@ func (actionCommand) Run(a *app) error {
 		if sub == "" {
 			sub = "event"
 		}
-		return exitStatus(a.main(append([]string{"review", sub}, words...), true))
+		argv, words = append(argv, append([]string{sub}, words...)...), nil
 	}
 	if len(words) > 0 {
 		argv = append(append(argv, "--"), words...)
