@@ -186,6 +186,7 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 	patience = max(patience, k.o.Wait)
 	left := patience - now.Sub(k.wait.since)
 	if owner.over || left <= 0 {
+		k.wait = lockWait{} // another Kamal of the run waits by itself
 		return broker.Verdict{Stop: k.refusal(place, lock, owner, patience)}
 	}
 	text := "waiting for the deploy lock on " + place.Host + ": " + lock.Tell(now)

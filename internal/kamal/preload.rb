@@ -384,10 +384,13 @@ if kamal_op_program.start_with?("kamal") ||
           # Kamal's own --lock-wait knows neither dead owners nor what to wait for.
           patience, ::KAMAL.lock_wait = ::KAMAL.lock_wait_timeout, false if ::KAMAL.respond_to?(:lock_wait) && ::KAMAL.lock_wait
           @acquiring = true
+          vain = 0
           begin
             yield
-          rescue Held
-            settle(cli, patience)
+          rescue Held => e
+            vain = settle(cli, patience) == :gone ? vain + 1 : 0
+            raise(::Kamal::Cli::LockError, "the deploy lock cannot be taken, though nobody has it: #{why(e)}") if vain > 2
+            sleep(0.2 * vain)
             retry
           end
           tell("taken")
@@ -409,7 +412,13 @@ if kamal_op_program.start_with?("kamal") ||
         end
 
         private
-          # Returns when another attempt makes sense.
+          # What the server said: a full disk is an error of mkdir's as well.
+          def why(error)
+            error = error.cause while error.cause
+            error.message.lines.map(&:strip).grep(/cannot create/).last || error.message
+          end
+
+          # Returns when another attempt makes sense, :gone if there is no lock.
           def settle(cli, patience)
             loop do
               reply = ask("held", output: remote(cli, @look), patience: patience.to_f)
@@ -417,7 +426,7 @@ if kamal_op_program.start_with?("kamal") ||
               when "release" then return run(cli, reply["command"])
               when "wait" then sleep(reply["seconds"])
               when "stop" then raise(::Kamal::Cli::LockError, reply["why"])
-              else return
+              else return :gone
               end
             end
           end
