@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// envCancels says how many deploys TestCancelledAnywhere cancels in all; one in each
+// phase if it is not set.
+const envCancels = "KAMAL_OP_E2E_CANCELS"
+
+// phases are what a deploy says when it enters each of its phases.
+var phases = []string{
+	"Running", // the first thing that Kamal does: the hook before it connects
+	"docker login",
+	"Build and push app image", "docker pull",
+	"Acquiring the deploy lock",
+	".kamal/hooks/pre-deploy on",
+	"Ensure kamal-proxy is running",
+	"Start container with version",
+	"Prune old containers and images",
+	"Releasing the deploy lock",
+}
+
+// asRunner cancels a command as GitHub's runner does: SIGINT, 7.5 s later SIGTERM,
+// 2.5 s later SIGKILL. It gives what it took, and the last signal that was needed.
+func (r *running) asRunner(send func(signal syscall.Signal)) (result, time.Duration, syscall.Signal) {
+	r.t.Helper()
+	began := time.Now()
+	done := make(chan result, 1)
+	last := syscall.SIGINT
+	send(last)
+	go func() { done <- r.wait() }()
+	for _, next := range []struct {
+		after  time.Duration
+		signal syscall.Signal
+	}{{7500 * time.Millisecond, syscall.SIGTERM}, {2500 * time.Millisecond, syscall.SIGKILL}} {
+		select {
+		case res := <-done:
+			return res, time.Since(began), last
+		case <-time.After(next.after):
+			last = next.signal
+			send(last)
+		}
+	}
+	return <-done, time.Since(began), last
+}
+
+// signalNames are signals as kill(1) knows them.
+var signalNames = map[syscall.Signal]string{syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGKILL: "KILL"}
+
+// Wherever a deploy is cancelled nothing of it is left: no lock on the server, no
+// process, no socket, no file. With a larger count it goes on over the phases again
+// and again, at other moments of each, natively and in the container in turn.
+func TestCancelledAnywhere(t *testing.T) {
+	c := newScene(t, 1)
+	count := len(phases)
+	if text := os.Getenv(envCancels); text != "" {
+		var err error
+		if count, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("%s: %v", envCancels, err)
+		}
+	}
+	c.project.write(".kamal/hooks/pre-connect", "#!/bin/sh\nsleep 0.3\n")
+	c.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\nsleep 0.5\n")
+	c.project.commit()
+	m := c.rig.machine(t, c.project)
+	m.remember()
+	inputs := c.connectInputs()
+	var slowest time.Duration
+	signals := map[string]int{}
+	for i := range count {
+		phase := phases[i%len(phases)]
+		native := (i+i/len(phases))%2 == 0 // the next time round the other way
+		// What a phase says comes at its beginning; few last longer than this.
+		after := time.Duration(rand.IntN(600)) * time.Millisecond
+		name := fmt.Sprintf("%d, %q and %v, in the container: %v", i+1, phase, after, !native)
+		var r *running
+		var step *step
+		send := func(s syscall.Signal) { m.signal(signalNames[s]) }
+		if native {
+			r = m.start(c.connect(), "", c.command("deploy")...)
+		} else {
+			step = c.newStep(inputs)
+			r = step.start()
+			// docker passes them on, but for the last.
+			send = func(s syscall.Signal) { _ = r.cmd.Process.Signal(s) }
+		}
+		r.until(phase)
+		time.Sleep(after)
+		res, took, last := r.asRunner(send)
+		slowest = max(slowest, took)
+		signals[fmt.Sprintf("SIG%s, status %d", signalNames[last], res.Status)]++
+		if last != syscall.SIGINT {
+			t.Errorf("%s: it took SIG%s", name, signalNames[last])
+		}
+		if res.Status != 130 && res.Status != 0 { // it may have been done
+			t.Errorf("%s: status %d", name, res.Status)
+		}
+		c.unlocked()
+		if native {
+			c.clean(m)
+		} else {
+			if step.alive() {
+				t.Errorf("%s: the container lives", name)
+			}
+			step.clean()
+		}
+		if t.Failed() {
+			if found := leaks(res.Log, c.secrets()); len(found) == 0 || !native {
+				t.Logf("%s\n%s", name, withoutMasks(res.Log))
+			}
+			t.FailNow()
+		}
+	}
+	t.Logf("%d deploys cancelled, %v; the slowest took %v to end", count, signals, slowest.Round(10*time.Millisecond))
+}
