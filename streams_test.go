@@ -178,7 +178,7 @@ func TestStreams_DiskFull(t *testing.T) {
 
 // Output without end and without lines takes no memory.
 func TestStreams_FlatMemory(t *testing.T) {
-	const size = 128 << 20
+	const size = 64 << 20
 	for name, system := range systems {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x\n", size), system.env...)
