@@ -37,12 +37,27 @@ type rolledBack struct {
 }
 
 // plainVersion is a version without what Kamal adds to the name of a container
-// whose version is booted again.
+// whose version is booted again; "" where it is no version.
 func plainVersion(version string) string {
 	if i := strings.LastIndex(version, "_replaced_"); i >= 0 {
-		return version[:i]
+		version = version[:i]
+	}
+	if !isTag(version) {
+		return ""
 	}
 	return version
+}
+
+// isTag tells whether a version can be an image's tag: it comes from the server, and
+// goes into commands that people copy.
+func isTag(version string) bool {
+	for i, r := range version {
+		word := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_'
+		if !word && (i == 0 || r != '.' && r != '-') {
+			return false
+		}
+	}
+	return version != "" && len(version) <= 128
 }
 
 // Versions are the hosts on which the app was booted, in order, once for each role.
@@ -50,6 +65,14 @@ func (b *Broker) Versions() []HostVersions {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.ran)
+}
+
+// destination is the run's, as a flag.
+func (b *Broker) destination() string {
+	if b.o.Project == nil || b.o.Project.Destination == "" {
+		return ""
+	}
+	return " --destination " + b.o.Project.Destination
 }
 
 // booted takes note of a boot. What ran before the first of several counts.
@@ -84,7 +107,7 @@ func (b *Broker) wentBack(m *rolledBack) any {
 	case m.Failed:
 		b.notify(Event{
 			Kind: Warning, Message: fmt.Sprintf("the rollback to %s on %s (%s) failed", m.Version, hosts, m.Role),
-			Hint: fmt.Sprintf("why stands above; kamal-op rollback %s --hosts %s tries again", m.Version, strings.Join(m.Hosts, ",")),
+			Hint: "why stands above; kamal-op rollback " + m.Version + b.destination() + " --hosts " + strings.Join(m.Hosts, ",") + " --roles " + m.Role + " tries again",
 		})
 	default:
 		b.mu.Lock()

@@ -23,6 +23,7 @@ func TestVersions(t *testing.T) {
 		boot(host, "v2", before, "kept")
 		boot(host, "v2", before, "unknown")
 	}
+	boot("f", "v2", "$(reboot)", "kept") // the server says it, and people copy it
 	boot("a", "v2", "v1", "booted")
 	boot("b", "v2", "v1", "kept") // it failed there
 	boot("c", "v2", "", "booted")
@@ -41,6 +42,7 @@ func TestVersions(t *testing.T) {
 		{Host: "c", Role: "web", After: "v2"},
 		{Host: "d", Role: "web", Before: "v2", After: "v2"},
 		{Host: "e", Role: "web", Unknown: true},
+		{Host: "f", Role: "web"},
 	}
 	if diff := cmp.Diff(want, r.Broker.Versions()); diff != "" {
 		t.Error(diff)
@@ -48,7 +50,7 @@ func TestVersions(t *testing.T) {
 	events := []broker.Event{
 		{Kind: broker.Notice, Message: "rolled back to v1 on a (web)"},
 		{Kind: broker.Warning, Message: "the new version stays on c (web): nothing ran there before"},
-		{Kind: broker.Warning, Message: "the rollback to v1 on d (web) failed", Hint: "why stands above; kamal-op rollback v1 --hosts d tries again"},
+		{Kind: broker.Warning, Message: "the rollback to v1 on d (web) failed", Hint: "why stands above; kamal-op rollback v1 --hosts d --roles web tries again"},
 	}
 	if diff := cmp.Diff(events, told); diff != "" {
 		t.Error(diff)

@@ -32,8 +32,9 @@ func (c checkout) git(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, err
 	}
 	// The workspace may belong to the runner's user, and we be root: git would not
-	// look at it.
-	cmd := exec.CommandContext(ctx, path, append([]string{"-c", "safe.directory=*", "-c", "core.fsmonitor=false"}, args...)...)
+	// look at it. And a folder of the repository's that looks like a repository of
+	// its own is none.
+	cmd := exec.CommandContext(ctx, path, append([]string{"-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit"}, args...)...)
 	cmd.Dir = c.dir
 	cmd.Env = append(kamal.WithoutCredentials(c.env), "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	return cmd.Output()

@@ -125,6 +125,10 @@ func (c postCommand) Run(a *app) error {
 	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
 		return err
 	}
+	if c.Destination == "" && len(a.left.Places) > 0 {
+		// A review's, whose own default it is: its users and its secrets count.
+		c.Destination = a.left.Places[0].Destination
+	}
 	j, err := c.fill(a, deploy.Job{}, true)
 	if err != nil {
 		return err
@@ -133,6 +137,7 @@ func (c postCommand) Run(a *app) error {
 	defer stop()
 	j.Process = a.process(signals)
 	j.Env = append(j.Env[:len(j.Env):len(j.Env)], a.reviewEnv...)
+	j.Project.Env = append(j.Project.Env[:len(j.Project.Env):len(j.Project.Env)], a.reviewEnv...)
 	status, err := j.Release(ctx, a.left)
 	return a.ended(status, a.explainConnect(err))
 }

@@ -33,13 +33,14 @@ func (f timeFlags) context(a *app) (ctx context.Context, signals <-chan os.Signa
 	if f.Timeout > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, f.Timeout, deploy.OutOfTime{Limit: f.Timeout})
 	}
-	context.AfterFunc(limited, a.cancel)
+	unhook := context.AfterFunc(limited, a.cancel)
 	// A write to a standard stream that nobody reads would end this process by
 	// SIGPIPE, with the run's directory and Kamal's lock left behind. It is an
 	// error like any other. (Not ignored: that the children would inherit.)
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE)
 	return limited, signals, func() {
+		unhook() // the end of a run is no reason to be impatient with what comes after
 		signal.Stop(broken)
 		cancel()
 		end()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -62,11 +63,16 @@ func EndContainer(ctx context.Context, id string, env []string) (alive bool, err
 	}}
 	var container struct {
 		State  struct{ Running bool }
-		Config struct{ Env []string }
+		Config struct{ Env, Entrypoint []string }
 	}
 	status, err := engine(ctx, client, http.MethodGet, "/containers/"+id+"/json", &container)
 	if err != nil || status == http.StatusNotFound || !container.State.Running {
 		return false, err
+	}
+	// Where a container shares another's network, it has the other's files, and the
+	// id is the other's: of a job's own container, for one.
+	if len(container.Config.Entrypoint) == 0 || filepath.Base(container.Config.Entrypoint[0]) != "kamal-op" {
+		return false, errors.New("the container is not kamal-op's")
 	}
 	for _, entry := range env {
 		if !slices.Contains(container.Config.Env, entry) {

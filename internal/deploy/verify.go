@@ -3,9 +3,11 @@ package deploy
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // An ItemVersion says when a secret's item was changed last.
@@ -28,7 +30,7 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 		Preload: kamal.RunningPreload, Capture: true,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, withoutCopies(err)
 	}
 	if running, err = kamal.ParseRunning(out); err != nil {
 		return nil, nil, err
@@ -39,9 +41,23 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 			continue
 		}
 		if item, err := s.r.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
-			changed, _ := time.Parse(time.RFC3339, item.UpdatedAt)                       // zero where it is not known
+			changed, _ := time.Parse(time.RFC3339, item.UpdatedAt) // zero where it is not known
 			items[d.Name] = ItemVersion{Version: uint32(item.Version), Changed: changed}
 		}
 	}
 	return running, items, nil
+}
+
+// withoutCopies gives the hint that holds here: what output.file and output.otel
+// copy at Kamal's lowest level would be the digests with their salt.
+func withoutCopies(err error) error {
+	var list problem.List
+	for _, p := range problem.Of(err) {
+		q := *p
+		if strings.Contains(q.Hint, "--allow-output-copies") {
+			q.Hint = "verify with a destination or a --config-file that has no output"
+		}
+		list = append(list, &q)
+	}
+	return list.Err()
 }

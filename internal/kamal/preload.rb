@@ -71,6 +71,11 @@ if kamal_op_program.start_with?("kamal") ||
         part "everything about secrets" do
           known defined?(::KAMAL) && instance_method?(::KAMAL.class, :config, 0), "its commander is another"
           ::KAMAL.singleton_class.prepend(FirstUse)
+        rescue StepAside, NameError
+          # Then kamal-op is never asked what else is to hold. Host keys that were
+          # given must hold, or nothing is connected to.
+          abort "kamal-op: this Kamal cannot be held to the host keys of --host-keys" if File.exist?(File.join(File.dirname(SOCKET), "known_hosts"))
+          raise
         end
       end
 

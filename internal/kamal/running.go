@@ -18,6 +18,9 @@ var RunningPreload string
 // options, and ParseRunning reads what it writes.
 const RunningCommand = "kamal_op_running"
 
+// containerName is what Docker allows.
+var containerName = lazy(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
 // A RunningState is what a running container has of a secret, against what Kamal
 // would give it now.
 type RunningState string
@@ -69,6 +72,9 @@ func ParseRunning(out []byte) ([]Running, error) {
 	running := make([]Running, len(raw))
 	for i, r := range raw {
 		running[i] = r.Running
+		if r.Container != "" && !containerName().MatchString(r.Container) {
+			return nil, fmt.Errorf("%s names a container as no container is named", r.Host)
+		}
 		running[i].Created, _ = time.Parse(time.RFC3339Nano, r.Created) // zero where nothing runs
 		for _, s := range r.Secrets {
 			switch s.State {

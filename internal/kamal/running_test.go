@@ -26,7 +26,7 @@ func TestParseRunning(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	for _, wrong := range []string{"", "INFO nothing\n", "x @kamal-op-running []\n", "@kamal-op-running [\n", `@kamal-op-running [{"secrets":[{"state":"fine"}]}]` + "\n"} {
+	for _, wrong := range []string{"", "INFO nothing\n", "x @kamal-op-running []\n", "@kamal-op-running [\n", "@kamal-op-running [{\"container\":\"a\\u001b[2J\"}]\n", `@kamal-op-running [{"secrets":[{"state":"fine"}]}]` + "\n"} {
 		if got, err := kamal.ParseRunning([]byte(wrong)); err == nil {
 			t.Errorf("%q gives %v", wrong, got)
 		}

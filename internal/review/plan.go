@@ -209,6 +209,10 @@ func (r Rules) dispatch(ctx context.Context, e github.Event, from Source) (Plan,
 	case do != Deploy && do != Remove && do != Sweep:
 		return Plan{}, problem.Usagef("it is deploy, remove or sweep", "the input review is %q", short(string(do)))
 	}
+	if do == Sweep && number != "" {
+		// The workflow may have checked out that pull request's code.
+		return Plan{}, problem.Usagef("leave pull-request empty, or say what is to be done with it", "a sweep is of all previews, not of pull request %s", short(number))
+	}
 	if do == Sweep {
 		return Plan{Do: Sweep, Why: "by hand"}, nil
 	}
@@ -274,9 +278,9 @@ func (p Plan) CheckOut(name, held, event string) error {
 			Details: []string{"its head is " + p.SHA},
 			Hint:    "check out " + p.SHA + " first (actions/checkout with `ref:`)", Status: problem.Found,
 		}
-	case Remove:
+	case Remove, Sweep:
 		// Removing reads deploy.yml as well, which is code.
-		if name == "pull_request_target" && held == p.SHA {
+		if name == "pull_request_target" && (p.Do == Remove && held == p.SHA || p.Do == Sweep && held != event) {
 			return &problem.Problem{
 				Message: "pull_request_target with the pull request's head checked out would run its code with the repository's secrets",
 				Hint:    "use `on: pull_request`, or check out the base", Status: problem.Found,

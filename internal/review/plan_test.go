@@ -133,6 +133,8 @@ func TestPlan_CheckOut(t *testing.T) {
 		{"by comment, the default branch", byComment, "issue_comment", base, base, false},
 		{"removing anywhere", remove, "pull_request", base, merge, true},
 		{"removing on the base", remove, "pull_request_target", base, base, true},
+		{"a sweep on the base", review.Plan{Do: review.Sweep}, "pull_request_target", base, base, true},
+		{"a sweep on a head", review.Plan{Do: review.Sweep}, "pull_request_target", head, base, false},
 		{"removing on the head with secrets", remove, "pull_request_target", head, base, false},
 	} {
 		if err := tc.plan.CheckOut(tc.event, tc.held, tc.given); (err == nil) != tc.ok {
