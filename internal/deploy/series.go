@@ -53,7 +53,8 @@ func (s *Series) Close() error { return s.r.close() }
 // Run runs one command. Where it failed the error is a *problem.Problem with
 // Kamal's status that says why as far as Kamal's last words do, or the problems
 // for which it was stopped before it changed anything; where the context ended,
-// its cause, or where that was its time the problem of that. What was captured is given back with an error too.
+// its cause, or the problem that time ran out. What was captured is given back
+// with an error too.
 func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
