@@ -54,6 +54,7 @@ type locks struct {
 	now  func() time.Time
 
 	mu     sync.Mutex
+	env    []string                          // of the command under way, beside what all have
 	held   []kamal.LockPlace                 // that may be ours at this moment
 	ended  map[kamal.LockPlace]kamal.Release // how releases by nonce ended
 	events []string                          // for the summary
@@ -269,6 +270,13 @@ func (k *locks) refusal(place kamal.LockPlace, lock kamal.Lock, owner answer, pa
 	return p
 }
 
+// within says what environment the next command has beside what all have.
+func (k *locks) within(env []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.env = env
+}
+
 // drop takes a place off those that may hold a lock of ours. k.mu is held.
 func (k *locks) drop(place kamal.LockPlace) {
 	for i, p := range k.held {
@@ -304,11 +312,13 @@ const LockState = "lock"
 type LeftLocks struct {
 	Nonce  string            `json:"nonce"`
 	Places []kamal.LockPlace `json:"places"`
+	// Env is what deploy.yml reads of a command's own environment: Call.Env.
+	Env []string `json:"env,omitempty"`
 }
 
 // save leaves word for the post step. k.mu is held.
 func (k *locks) save() {
-	text, err := json.Marshal(LeftLocks{k.mark.Nonce, k.held})
+	text, err := json.Marshal(LeftLocks{k.mark.Nonce, k.held, k.env})
 	if err == nil {
 		err = k.system.State(LockState, string(text))
 	}

@@ -182,6 +182,7 @@ func TestLocks_Wait(t *testing.T) {
 // What the post step finds is true at every moment.
 func TestLocks_State(t *testing.T) {
 	w := newLockWorld(t, LockOptions{})
+	w.within([]string{"REVIEW_APP=pr-1"})
 	other := lockPlace
 	other.Dir += "-other"
 	for _, step := range []struct {
@@ -202,6 +203,9 @@ func TestLocks_State(t *testing.T) {
 		}
 		if left.Nonce != w.mark.Nonce || len(left.Nonce) < 26 {
 			t.Errorf("the nonce is %q", left.Nonce)
+		}
+		if len(left.Env) != 1 || left.Env[0] != "REVIEW_APP=pr-1" {
+			t.Errorf("the environment is %q", left.Env)
 		}
 		if diff := cmp.Diff(step.want, append([]kamal.LockPlace(nil), left.Places...)); diff != "" {
 			t.Error(diff)

@@ -114,7 +114,10 @@ func (j Job) Release(ctx context.Context, left LeftLocks) (status int, err error
 		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
 	r.locks.adopt(left)
-	if problems := r.releaseLocks(ctx, r.env); len(problems) > 0 {
+	env := newChildEnv(nil)
+	env.setEntries(r.env)
+	env.setEntries(left.Env)
+	if problems := r.releaseLocks(ctx, env.entries); len(problems) > 0 {
 		return problem.Partial, problems
 	}
 	return problem.Done, nil

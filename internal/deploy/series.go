@@ -63,6 +63,7 @@ func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.r.locks.within(c.Env)
 	s.r.System.Info(c.Title)
 	f := newFollow(s.r.System)
 	command := supervise.Command{Args: c.Args, Env: env}
