@@ -1,7 +1,6 @@
 package drift
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -236,9 +235,12 @@ func readWork(dir, name string) (*workFile, error) {
 
 // changeOf is what became of a file; ok is false where nothing did.
 func (f *workFile) changeOf() (Change, bool) {
-	c := Change{File: f.name, Old: f.old, New: f.now(), Created: !f.exists, shown: shownWords}
-	if f.secrets != nil {
-		c.shown = func(text string) string { return kamal.EditSecrets(f.name, text, nil).Shown() }
+	c := Change{File: f.name, Old: f.old, New: f.now(), Created: !f.exists, shown: shownWorkflow}
+	switch {
+	case f.secrets != nil:
+		c.shown = func(text string) string { return shownSecrets(f.name, text) }
+	case f.config != nil || f.name == reviewConfig:
+		c.shown = shownConfig
 	}
 	if c.Old == c.New {
 		return c, false
@@ -247,25 +249,4 @@ func (f *workFile) changeOf() (Change, bool) {
 		c.New, c.Deleted = "", true
 	}
 	return c, true
-}
-
-// shownWords is a text without the words that look like a secret's value.
-func shownWords(text string) string {
-	var b bytes.Buffer
-	word := func(w string) {
-		if knownSecret().MatchString(w) || credentialURL().MatchString(w) {
-			w = "***"
-		}
-		b.WriteString(w)
-	}
-	start := 0
-	for i := range len(text) {
-		if strings.IndexByte(" \t\r\n\"',", text[i]) >= 0 {
-			word(text[start:i])
-			b.WriteByte(text[i])
-			start = i + 1
-		}
-	}
-	word(text[start:])
-	return b.String()
 }

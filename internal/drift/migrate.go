@@ -87,7 +87,10 @@ var (
 	kamalLine = lazy(`(?m)^[\s-]*(?:run:\s*)?(?:bundle exec |\./)?(?:bin/)?kamal (deploy|setup|redeploy)\b([^\n&|;]*)$`)
 	outputOf  = lazy(`^\s*\$\{\{\s*steps\.([\w-]+)\.outputs\.(\w+)\s*\}\}\s*$`)
 	variable  = lazy(`^\s*\$\{\{\s*env\.(\w+)\s*\}\}\s*$`)
-	onlyKamal = lazy(`^\s*(sudo )?gem install (kamal|--no-document|-N|-v\s*\S+|--version\s*\S+|\s)+\s*$`)
+	// expression is a value that is one name in GitHub's contexts, such as
+	// secrets.SSH_KEY: no literal in it, nor anything beside it.
+	expression = lazy(`^\s*\$\{\{\s*[\w.-]+\s*\}\}\s*$`)
+	onlyKamal  = lazy(`^\s*(sudo )?gem install (kamal|--no-document|-N|-v\s*\S+|--version\s*\S+|\s)+\s*$`)
 )
 
 // lazy is a pattern that is compiled when it is first used: this program is also
@@ -262,9 +265,18 @@ func (w *workflow) sshKey(s workflowStep) error {
 	}
 	if w.key == "" && w.o.SSHKey == "" {
 		return w.refuse(s.from+1, "put the key into 1Password, and name it: --ssh-key op://Vault/Server",
-			"the SSH key comes from %s, not from 1Password", strings.TrimSpace(value))
+			"the SSH key %s", origin(value))
 	}
 	return nil
+}
+
+// origin is where a value comes from, in words. A value that stands in the
+// workflow itself is not told.
+func origin(value string) string {
+	if expression().MatchString(value) {
+		return "comes from " + strings.TrimSpace(value) + ", not from 1Password"
+	}
+	return "is written in the workflow: it is in the repository's history"
 }
 
 // takeToken finds the token of the service account in the environment.
