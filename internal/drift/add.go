@@ -189,6 +189,9 @@ func (e *editor) addToSecrets(d string, a Addition, ref onepassword.Reference) e
 	if def, f, ok := e.lookup(d, a.Name); ok {
 		return e.complete(f, def)
 	}
+	if err := e.writableName(d, a.Name); err != nil {
+		return err
+	}
 	at, err := e.formFor(d, ref)
 	if err != nil {
 		return err
@@ -461,12 +464,16 @@ func (e *editor) addFetch(d string, at form, a Addition, ref onepassword.Referen
 		account = DefaultAccount
 		e.plan.todo(Todo{Do: "set-account", Text: "for the op CLI of a person: put your account's address in place of --account " + DefaultAccount + " in " + at.file.name})
 	}
+	word, ok := kamal.QuoteWord(account)
+	if !ok {
+		return accountProblem(account, at.file.name)
+	}
 	from, ok := kamal.QuoteWord(ref.Vault + "/" + ref.Item)
 	if !ok {
 		return problem.Usagef("name vault and item by their ids", "op://%s/%s cannot be written into %s", ref.Vault, ref.Item, at.file.name)
 	}
 	err := at.file.secrets.AddLine(variable,
-		variable+"=$(kamal secrets fetch --adapter 1password --account "+account+" --from "+from+" "+a.Name+")", nil)
+		variable+"=$(kamal secrets fetch --adapter 1password --account "+word+" --from "+from+" "+a.Name+")", nil)
 	if err == nil {
 		err = at.file.secrets.AddLine(a.Name, a.Name+"=$(kamal secrets extract "+a.Name+" $"+variable+")", nil)
 	}
@@ -476,6 +483,10 @@ func (e *editor) addFetch(d string, at form, a Addition, ref onepassword.Referen
 	def, _ := lastDefinition(at.file, a.Name)
 	e.todoField(at.file, def)
 	return nil
+}
+
+func accountProblem(account, file string) error {
+	return problem.Usagef("give the account's address or its id, such as my.1password.com", "the account %q cannot be written into %s", account, file)
 }
 
 // todoField says which field a definition needs.

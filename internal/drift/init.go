@@ -110,7 +110,7 @@ func (e *editor) initSecrets(d string, in InitOptions) error {
 		item = titleOf(d)
 	}
 	var missing []string
-	for _, name := range e.projects[d].Config.Used() {
+	for _, name := range e.usedNames(d) {
 		if _, _, ok := e.lookup(d, name); !ok {
 			missing = append(missing, name)
 		}
@@ -141,6 +141,37 @@ func (e *editor) initSecrets(d string, in InitOptions) error {
 	return nil
 }
 
+// usedNames are the names that the configuration of a destination uses. What
+// cannot be the name of a variable is noted and left out: it would be written
+// into a line that Kamal gives to a shell.
+func (e *editor) usedNames(d string) []string {
+	var names []string
+	for _, name := range e.projects[d].Config.Used() {
+		if err := e.writableName(d, name); err != nil {
+			e.plan.note("%s", err.Error())
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// writableName is a problem where a name cannot be written into a secrets file.
+func (e *editor) writableName(d, name string) error {
+	if onepassword.IsEnvironmentName(name) {
+		return nil
+	}
+	p := problem.Newf("%q cannot be the name of a secret, and is not written into a secrets file", name)
+	p.Hint = "a name has letters, digits and _, and does not begin with a digit"
+	for _, u := range e.projects[d].Config.Uses {
+		if u.Name == name {
+			p.Place = u.Place
+			break
+		}
+	}
+	return p
+}
+
 // freshSecrets writes a secrets file: one fetch, and an extract for each name.
 func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, names []string) error {
 	from, ok := kamal.QuoteWord(vault + "/" + item)
@@ -151,7 +182,10 @@ func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, n
 	for slices.Contains(names, variable) {
 		variable = "KAMAL_" + variable
 	}
-	account := orElse(in.Account, DefaultAccount)
+	account, ok := kamal.QuoteWord(orElse(in.Account, DefaultAccount))
+	if !ok {
+		return accountProblem(in.Account, f.name)
+	}
 	text := variable + "=$(kamal secrets fetch --adapter 1password --account " + account + " --from " + from + " " + strings.Join(names, " ") + ")\n"
 	for _, name := range names {
 		text += name + "=$(kamal secrets extract " + name + " $" + variable + ")\n"
@@ -175,7 +209,8 @@ func (e *editor) initReview(in InitOptions) error {
 	} else {
 		config.text = in.Review
 	}
-	project := e.projects[e.destinations[0]]
+	base := e.destinations[0]
+	project := e.projects[base]
 	secrets := e.file(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath) + "." + reviewName)
 	if secrets == nil {
 		if secrets, err = readWork(e.o.Dir, project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)+"."+reviewName); err != nil {
@@ -184,7 +219,7 @@ func (e *editor) initReview(in InitOptions) error {
 		e.files = append(e.files, secrets)
 	}
 	vault := orElse(in.ReviewVault, reviewVault)
-	switch used := project.Config.Used(); {
+	switch used := e.usedNames(base); {
 	case secrets.exists:
 		e.plan.note("%s is there already and stays", secrets.name)
 	case len(used) > 0:
@@ -228,9 +263,9 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 		if d != destination {
 			continue
 		}
-		for _, name := range e.projects[d].Config.Used() {
+		for _, name := range e.usedNames(d) {
 			def, _, ok := e.lookup(d, name)
-			if !ok || def.Kind != kamal.PassThrough {
+			if !ok || def.Kind != kamal.PassThrough || !onepassword.IsEnvironmentName(def.Parts[0].Name) {
 				continue
 			}
 			item := orElse(in.Item, defaultItem)
@@ -281,9 +316,9 @@ jobs:
         with:
           service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}
           ssh-key: %s
-`, yamlWord(branch), strings.TrimSuffix("deploy-"+destination, "-"), yamlWord(key))
+`, yamlWord(branch), yamlWord(strings.TrimSuffix("deploy-"+destination, "-")), yamlWord(key))
 	if destination != "" {
-		b.WriteString("          destination: " + destination + "\n")
+		b.WriteString("          destination: " + yamlWord(destination) + "\n")
 	}
 	if len(declared) > 0 {
 		b.WriteString("          secrets: |\n")
