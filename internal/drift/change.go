@@ -99,6 +99,8 @@ func (p Plan) Write(dir string) (err error) {
 		}
 		info, err := os.Stat(f.path)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && isLink(f.path):
+			return danglingProblem(c.File)
 		case err == nil && c.Created:
 			return writeProblem(c.File, errors.New("it has appeared since it was looked for"))
 		case err == nil:
@@ -124,7 +126,7 @@ func (p Plan) Write(dir string) (err error) {
 		f := &files[i]
 		if f.change.Deleted {
 			err = os.Remove(f.path)
-		} else if err = os.Rename(f.temp, f.path); err == nil {
+		} else if err = f.change.take(f.temp, f.path); err == nil {
 			f.temp = ""
 		}
 		if err == nil {
@@ -149,6 +151,42 @@ func (p Plan) Write(dir string) (err error) {
 		return failed
 	}
 	return nil
+}
+
+// take gives a file that is written its name. A new one does not take the place
+// of another that somebody made meanwhile.
+func (c Change) take(temp, path string) error {
+	if !c.Created {
+		return os.Rename(temp, path)
+	}
+	err := os.Link(temp, path)
+	if err == nil {
+		_ = os.Remove(temp) // its other name
+		return nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// A file system without hard links: the name is taken first.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Rename(temp, path)); err != nil {
+		_ = os.Remove(path)
+		return err
+	}
+	return nil
+}
+
+// isLink tells whether a path is a symbolic link, to whatever.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+func danglingProblem(file string) *problem.Problem {
+	return problem.New(file+" is a symbolic link to a file that is not there", "make that file, or remove the link")
 }
 
 func inProject(dir, name string) string {
@@ -219,6 +257,9 @@ func readWork(dir, name string) (*workFile, error) {
 	path := inProject(dir, name)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if isLink(path) {
+			return nil, danglingProblem(name)
+		}
 		return f, nil
 	}
 	if err == nil && !info.Mode().IsRegular() {

@@ -99,6 +99,52 @@ func TestPlan_Write_modesAndLinks(t *testing.T) {
 	}
 }
 
+// A link to nothing is no place for a new file, and one that has appeared since
+// stays.
+func TestPlan_Write_doesNotReplace(t *testing.T) {
+	config := "service: a\nimage: a\nservers: [a]\nenv: {secret: [A]}\n"
+	o := Options{Dir: project(t, map[string]string{"config/deploy.yml": config})}
+	plan, err := Add(context.Background(), o, Addition{Name: "N", Item: "op://V/I"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := filepath.Join(o.Dir, ".kamal", "secrets")
+	if err := os.MkdirAll(filepath.Dir(secrets), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../missing", secrets); err != nil {
+		t.Fatal(err)
+	}
+	before := readProject(t, filepath.Join(o.Dir, "config"))
+	const want = "is a symbolic link to a file that is not there"
+	if err := plan.Write(o.Dir); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+	if _, err := Add(context.Background(), o, Addition{Name: "N", Item: "op://V/I"}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+	if to, err := os.Readlink(secrets); err != nil || to != "../missing" {
+		t.Errorf("%q, %v", to, err)
+	}
+	if diff := cmp.Diff(before, readProject(t, filepath.Join(o.Dir, "config"))); diff != "" {
+		t.Error(diff)
+	}
+
+	dir := t.TempDir()
+	path, temp := filepath.Join(dir, "there"), filepath.Join(dir, "temp")
+	for name, text := range map[string]string{path: "mine", temp: "new"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (Change{Created: true}).take(temp, path); err == nil {
+		t.Error("a file that was there is replaced")
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // What each command plans, in the forms that the golden projects do not have.
 func TestChange(t *testing.T) {
 	const config = "service: a\nimage: a\nservers: [a]\nenv: {secret: [A]}\n"
