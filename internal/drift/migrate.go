@@ -106,7 +106,8 @@ type workflowStep struct {
 	With, Env        map[string]any
 
 	node     *ast.MappingNode
-	from, to int // lines, counted from 0; to is behind the last
+	from, to int  // lines, counted from 0; to is behind the last
+	flow     bool // written in braces: it stays as it is
 }
 
 type workflow struct {
@@ -120,6 +121,8 @@ type workflow struct {
 	key      string            // reference
 	declared []string          // NAME=reference
 	loaded   map[string]string // id.NAME or NAME: reference
+
+	keepsToken bool // in the job's environment, for a step that stays
 }
 
 func (w *workflow) refuse(line int, hint, format string, args ...any) error {
@@ -147,6 +150,9 @@ func (w *workflow) migrate() (string, error) {
 		deploying := -1
 		for i, s := range steps {
 			if kamalLine().MatchString(s.Run) {
+				if s.flow {
+					return "", w.refuse(s.from+1, "write it in lines of its own: run: kamal deploy", "the step that runs kamal is written in braces")
+				}
 				if deploying >= 0 {
 					return "", w.refuse(s.from+1, "keep one, or migrate them by hand", "the job %s runs kamal in more than one step", job.Key)
 				}
@@ -181,18 +187,27 @@ func (w *workflow) migrate() (string, error) {
 // job changes the steps of one job.
 func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error {
 	gone := map[int]bool{}
+	needs := needsOf(steps, deploying)
 	others := false // steps that may need Ruby
 	for i, s := range steps {
 		action, _, _ := strings.Cut(s.Uses, "@")
 		switch {
 		case i == deploying:
-		case strings.HasPrefix(action, "1password/install-cli-action"), action == "1password/load-secrets-action/configure":
-			gone[i] = true
-		case action == "1password/load-secrets-action":
-			gone[i] = true
+		case s.flow:
+			others = others || s.Run != ""
+		case isCLI(s):
+			gone[i] = !needs.op
+		case action == loadAction:
+			gone[i] = true // unless another step needs it, see keepLoading
 			w.load(s)
-		case action == "webfactory/ssh-agent", onlyKamal().MatchString(s.Run) && s.Run != "":
-			gone[i] = true
+		case action == agentAction:
+			if gone[i] = !needs.ssh; needs.ssh {
+				w.plan.note("%s:%d: the agent stays for the other steps of the job: kamal-op has its own", w.file, s.from+1)
+			} else if needs.scripts {
+				w.plan.note("%s:%d: no agent runs any more for the other steps of the job", w.file, s.from+1)
+			}
+		case isKamalAlone(s):
+			gone[i] = !needs.kamal
 		case s.Run != "" && strings.Contains(s.Run, "ssh-keyscan"):
 			w.plan.note("%s:%d: ssh-keyscan takes whatever key answers: kamal-op has known hosts of its own for the run", w.file, s.from+1)
 			others = true
@@ -201,12 +216,12 @@ func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error 
 		}
 	}
 	for i, s := range steps {
-		if action, _, _ := strings.Cut(s.Uses, "@"); action == "ruby/setup-ruby" {
+		if action, _, _ := strings.Cut(s.Uses, "@"); action == "ruby/setup-ruby" && !s.flow {
 			if gone[i] = !others; others {
 				w.plan.note("%s:%d: Ruby stays for the other steps of the job: kamal-op brings its own", w.file, s.from+1)
 			}
 		}
-		if strings.HasPrefix(s.Uses, "webfactory/ssh-agent@") {
+		if strings.HasPrefix(s.Uses, agentAction+"@") {
 			if err := w.sshKey(s); err != nil {
 				return err
 			}
@@ -225,6 +240,8 @@ func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error 
 	if err != nil {
 		return err
 	}
+	w.keepLoading(steps, deploying, gone, lines)
+	w.keepsToken = w.keepsToken || needs.op
 	for i, s := range slices.Backward(steps) {
 		switch {
 		case i == deploying:
@@ -458,8 +475,8 @@ func (w *workflow) dropToken(job ast.Node) error {
 			continue
 		}
 		line := v.Key.GetToken().Position.Line - 1
-		if strings.Contains(strings.Join(w.lines, ""), "op read") || strings.Contains(strings.Join(w.lines, ""), "op run") {
-			w.plan.note("%s:%d: the token stays in the job's environment, since a step calls op", w.file, line+1)
+		if w.keepsToken {
+			w.plan.note("%s:%d: the token stays in the job's environment, for the steps that ask 1Password themselves", w.file, line+1)
 			return nil
 		}
 		from := line
@@ -489,10 +506,10 @@ func (w *workflow) stepsOf(job ast.Node) ([]workflowStep, error) {
 	var steps []workflowStep
 	for i, v := range list.Values {
 		n, ok := v.(*ast.MappingNode)
-		if !ok || n.IsFlowStyle || len(n.Values) == 0 {
+		if !ok || len(n.Values) == 0 {
 			continue
 		}
-		s := workflowStep{node: n, from: n.Values[0].Key.GetToken().Position.Line - 1}
+		s := workflowStep{node: n, flow: n.IsFlowStyle, from: n.Values[0].Key.GetToken().Position.Line - 1}
 		if err := yaml.NodeToValue(n, &s); err != nil {
 			return nil, w.refuse(s.from+1, "GitHub would not take it either", "a step of %s cannot be read", w.file)
 		}
