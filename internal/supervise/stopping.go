@@ -27,8 +27,8 @@ func (s *stopping) begin(ctx context.Context, cause error) {
 	}
 	s.stage = Asked
 	grace := orDefault(s.command.Grace, DefaultGrace)
-	s.timer = time.After(grace)
 	if s.command.Stop == nil {
+		s.timer = time.After(grace)
 		s.first = syscall.SIGTERM
 		var got Signalled
 		if errors.As(cause, &got) {
@@ -39,6 +39,11 @@ func (s *stopping) begin(ctx context.Context, cause error) {
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	s.cancel = cancel
+	// One clock for both: Stop's context has ended with its time, and not with the
+	// child, when the next stage comes.
+	over := make(chan time.Time, 1)
+	context.AfterFunc(within, func() { over <- time.Now() })
+	s.timer = over
 	asked := make(chan error, 1)
 	s.asked = asked
 	go func() { asked <- s.command.Stop(within, s.child.process) }()
