@@ -149,16 +149,7 @@ func probe(ctx context.Context, path string, o FindOptions) (Binary, error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// A binstub may be a shell script with children: the group is ended, and a pipe
-	// that one of them still holds does not keep us.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error {
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
-			return os.ErrProcessDone
-		}
-		return nil
-	}
-	cmd.WaitDelay = time.Second
+	endsWhole(cmd)
 	err := cmd.Run()
 	switch {
 	case limited.Err() != nil && ctx.Err() == nil:
@@ -236,4 +227,18 @@ func withLock(b Binary, dir string) Binary {
 		b.Notices = append(b.Notices, fmt.Sprintf("Gemfile.lock names kamal %s, this run uses %s", m[1], b.Version))
 	}
 	return b
+}
+
+// endsWhole has a command end with its context whole. A binstub may be a shell
+// script with children: the group is ended, and a pipe that one of them still holds
+// does not keep us.
+func endsWhole(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error {
+		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+			return os.ErrProcessDone
+		}
+		return nil
+	}
+	cmd.WaitDelay = time.Second
 }

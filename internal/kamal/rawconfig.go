@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -124,14 +122,7 @@ func loadRaw(ctx context.Context, binary Binary, o ProjectOptions, env []string)
 	})
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error {
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
-			return os.ErrProcessDone
-		}
-		return nil
-	}
-	cmd.WaitDelay = time.Second
+	endsWhole(cmd)
 	runErr := cmd.Run()
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return nil, err
