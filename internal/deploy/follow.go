@@ -170,29 +170,43 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 
 // rollbackCommand is the command that goes back to what ran before, on every host
 // that runs something else now; "" where there is nothing to go back to. Where they
-// ran several versions it is several commands.
+// ran several versions it is a command for each, and for each role.
 func rollbackCommand(r ci.Report) string {
-	var versions []string
-	hosts := map[string][]string{}
+	type target struct{ version, role string }
+	var back []ci.HostReport
+	several := false
 	for _, h := range r.Hosts {
 		if h.Before == "" || h.After == h.Before && !h.Unknown {
 			continue
 		}
-		if !slices.Contains(versions, h.Before) {
-			versions = append(versions, h.Before)
+		back = append(back, h)
+		several = several || h.Before != back[0].Before
+	}
+	var targets []target
+	hosts := map[target][]string{}
+	for _, h := range back {
+		t := target{version: h.Before}
+		if several {
+			t.role = h.Role
 		}
-		if !slices.Contains(hosts[h.Before], h.Host) {
-			hosts[h.Before] = append(hosts[h.Before], h.Host)
+		if !slices.Contains(targets, t) {
+			targets = append(targets, t)
+		}
+		if !slices.Contains(hosts[t], h.Host) {
+			hosts[t] = append(hosts[t], h.Host)
 		}
 	}
 	var commands []string
-	for _, version := range versions {
-		command := "kamal-op rollback " + version
+	for _, t := range targets {
+		command := "kamal-op rollback " + t.version
 		if r.Destination != "" {
 			command += " --destination " + r.Destination
 		}
-		if len(versions) > 1 || r.Status != problem.Done {
-			command += " --hosts " + strings.Join(hosts[version], ",")
+		if several || r.Status != problem.Done {
+			command += " --hosts " + strings.Join(hosts[t], ",")
+		}
+		if t.role != "" {
+			command += " --roles " + t.role
 		}
 		commands = append(commands, command)
 	}
