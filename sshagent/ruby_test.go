@@ -1,6 +1,7 @@
 package sshagent
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -35,11 +36,15 @@ func ruby(t *testing.T, a *Agent, args ...string) string {
 		"run", "--rm", "--network", "host", "-u", strconv.Itoa(os.Getuid()), "-e", "SSH_AUTH_SOCK=" + a.Socket(), "-e", "HOME=/tmp",
 		"-v", socket + ":" + socket, "-v", scripts + ":/scripts:ro", "-v", os.TempDir() + ":" + os.TempDir() + ":ro", "--entrypoint", "ruby", kamalImage, "/scripts/client.rb",
 	}
-	out, err := exec.CommandContext(ctx, "docker", append(all, args...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+	cmd := exec.CommandContext(ctx, "docker", append(all, args...)...)
+	// SSHKit's threads tell of what they raise on the standard error, which may come
+	// through Docker after the last line of the standard output.
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s%s", err, stdout.Bytes(), stderr.Bytes())
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
 	return lines[len(lines)-1]
 }
 
