@@ -91,6 +91,49 @@ ssh -o BatchMode=yes root@%s true 2>&1 | grep "Host key verification failed" || 
 	c.loggedIn(4)
 }
 
+// A Kamal whose commands come from elsewhere than its gem's files, as out of a cache
+// of compiled ones, is not known to hold the host keys: it connects to nothing, be
+// that found out before it starts or when it connects. Without host keys it works.
+func TestHostKeysAndAKamalFromElsewhere(t *testing.T) {
+	const binstub = `#!/usr/bin/env ruby
+class << RubyVM::InstructionSequence
+  def load_iseq(path)
+    RubyVM::InstructionSequence.compile(File.read(path), "/cache/0f3a.rb") if path.end_with?("/kamal/cli/main.rb")
+  end
+end%s
+load Gem.activate_bin_path("kamal", "kamal")
+`
+	for _, test := range []struct {
+		name, when string
+		status     int
+		says       []string
+	}{
+		{"always", "", 3, []string{"loads its own commands in an unknown way: the host keys of --host-keys could not be enforced", "hint:"}},
+		{"not when it is asked", ` unless ARGV == [ "version" ]`, 1, []string{
+			"/bin/kamal is stopped before it connects to ", "the host keys of --host-keys do not hold", "name another Kamal with --kamal",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newScene(t, 1)
+			s := c.servers[0]
+			c.project.write("bin/kamal", fmt.Sprintf(binstub, test.when))
+			c.project.commit()
+			m := c.rig.machine(t, c.project)
+			m.remember()
+			args := []string{"--", "server", "exec", "echo", "it", "is", "let", "in"}
+			res := m.run(c.connect(), c.command("kamal", append([]string{"--host-keys", knownLine(s, s.HostKey)}, args...)...)...)
+			c.ended(res, test.status)
+			says(t, res, test.says...)
+			c.loggedIn(0)
+			c.clean(m)
+			res = m.run(c.connect(), c.command("kamal", args...)...)
+			c.succeeded(res)
+			says(t, res, "it is let in")
+			c.loggedIn(1)
+		})
+	}
+}
+
 // as is kamal-op as another user of the machine, who has no home.
 func (c *scene) as(user string, args ...string) []string {
 	line := []string{"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "env", "HOME=/nonexistent", "kamal-op", args[0], "--version", "any"}

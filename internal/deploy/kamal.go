@@ -164,10 +164,16 @@ func (j Job) lookAround(ctx context.Context, project *kamal.Project, preload str
 	return localAnswer{binary, errors.Join(kamalErr, dockerErr)}
 }
 
+// unreached is what is told of a Kamal that the preload is not part of.
+func unreached(b kamal.Binary, so string) *problem.Problem {
+	return problem.New("the Kamal at "+b.Path+" does not load kamal-op's preload, or loads its own commands in an unknown way: "+so,
+		"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal")
+}
+
 // kamalEnv is the environment that Kamal gets. The declared secrets are not in
 // it, where every hook and every build would inherit them: the preload answers
-// for them. Only where it is not loaded (a bin/kamal that starts a container) do
-// they come through the environment after all.
+// for them. Only where it is not part of Kamal (a bin/kamal that starts a container)
+// do they come through the environment after all.
 func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]string, error) {
 	env := newChildEnv(s.Env)
 	s.giveAgent(env)
@@ -175,8 +181,7 @@ func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]strin
 		if err := s.giveSecrets(env); err != nil {
 			return nil, err
 		}
-		s.System.Warning(problem.New("the Kamal at "+found.Path+" does not load kamal-op's preload: that every secret arrives as it is in the vault is not checked",
-			"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal"))
+		s.System.Warning(unreached(found, "that every secret arrives as it is in the vault is not checked"))
 	}
 	docker, err := s.dir.sub("docker")
 	if err != nil {

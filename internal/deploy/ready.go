@@ -69,14 +69,12 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 		j.System.Notice(problem.New(notice, ""))
 	}
 	if j.RollBack && !around.binary.Preload {
-		return r, problem.New("--rollback-on-failure does not work with the Kamal at "+around.binary.Path+", which does not load kamal-op's preload",
-			"let it pass RUBYOPT on and see the run's directory, name another Kamal with --kamal, or leave the option away")
+		return r, unreached(around.binary, "--rollback-on-failure does not work with it")
 	}
 	j.System.Info(around.binary.String())
 	r.binary = around.binary
 	if r.pins != nil && !r.binary.Preload {
-		return r, problem.New("the Kamal at "+r.binary.Path+" does not load kamal-op's preload: the host keys of --host-keys could not be enforced",
-			"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal")
+		return r, unreached(r.binary, "the host keys of --host-keys could not be enforced")
 	}
 
 	if r.broker, err = r.startBroker(ctx, j, project); err != nil {

@@ -54,6 +54,11 @@ var causes = []struct {
 		"pin the host key, or connect once from a machine that knows the server",
 	},
 	{
+		lazy(`host keys of --host-keys do not hold`), // the preload's words
+		"this Kamal cannot be held to the host keys of --host-keys",
+		"name another Kamal with --kamal, or take a newer kamal-op",
+	},
+	{
 		lazy(`Too many authentication failures`),
 		"more keys were offered than the server lets be tried",
 		"give --ssh-key the one key that may log in",

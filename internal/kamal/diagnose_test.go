@@ -13,6 +13,7 @@ func TestDiagnose(t *testing.T) {
 		{"wrong key", "  \x1b[31mERROR (Net::SSH::AuthenticationFailed): Authentication failed for user root@203.0.113.10\x1b[0m", "does not accept the SSH key", "203.0.113.10"},
 		{"jump host", "deploy@jump.example.com: Permission denied (publickey).", "does not accept", ""},
 		{"host key", "  ERROR (Net::SSH::HostKeyMismatch): fingerprint SHA256:x does not match for \"h\"", "host key is not the one", ""},
+		{"host keys that do not hold", "kamal-op: /app/bin/kamal is stopped before it connects to 203.0.113.10: the host keys of --host-keys do not hold for the way in which it is loaded or connects; name another", "cannot be held to", ""},
 		{"unhealthy", " ERROR Failed to boot web on 127.0.0.1\n  ERROR (SSHKit::Command::Failed): Exception while executing on host 127.0.0.1: docker exit status: 1\ndocker stderr: Error: target failed to become healthy within configured timeout (30s)", "did not become healthy", "127.0.0.1"},
 		{"lock", "Deploy lock already in place!\nLocked by: me\n  ERROR (Kamal::Cli::LockError): Deploy lock found. Run 'kamal lock help' for more information", "holds the lock", ""},
 		{"empty password", "docker stderr: flag needs an argument: 'p' in -p", "password is empty", ""},

@@ -23,7 +23,7 @@ const ProbeTimeout = 30 * time.Second
 type Binary struct {
 	Path    string   // absolute
 	Version string   // as `kamal version` prints it, such as 2.12.0
-	Preload bool     // the preload was loaded into it; false where FindOptions named none
+	Preload bool     // the preload was loaded into it and saw its commands; false where FindOptions named none
 	Notices []string // what a person should know about the choice; a line each
 }
 
@@ -35,7 +35,7 @@ type FindOptions struct {
 	Dir      string        // the project's directory; relative paths are relative to it
 	Explicit string        // --kamal: a path, or a name on PATH; nothing else is tried
 	Env      []string      // the environment: its PATH is searched; credentials of ours in it are not passed on
-	Preload  string        // the preload's path: whether the Kamal that is found loads it is looked at; "" does not look
+	Preload  string        // the preload's path: whether it is part of the Kamal that is found is looked at; "" does not look
 	Timeout  time.Duration // for one `version` call; 0 is ProbeTimeout
 }
 
@@ -125,7 +125,8 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 // warnings around it.
 var versionLine = lazy(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
 
-// probeMark is what the preload prints when it is asked whether it is there.
+// probeMark is what the preload prints, when it is asked to, as soon as it has seen
+// Kamal's commands: then it will be part of that Kamal.
 const probeMark = "kamal-op's preload is loaded"
 
 // probe is the Kamal at path, with the version that it prints.

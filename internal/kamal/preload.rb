@@ -10,10 +10,6 @@ if kamal_op_program.start_with?("kamal") ||
   # end of a build.
   $stdout.sync = true
 
-  # A run asks before it relies on this file being loaded: a bin/kamal may be a
-  # shell script around a container, which RUBYOPT does not reach.
-  $stdout.puts(ENV["KAMAL_OP_PROBE"]) if ENV["KAMAL_OP_PROBE"]
-
   require "monitor"
 
   # What makes secrets arrive as they are in the vault. It is written against named
@@ -72,9 +68,8 @@ if kamal_op_program.start_with?("kamal") ||
           known defined?(::KAMAL) && instance_method?(::KAMAL.class, :config, 0), "its commander is another"
           ::KAMAL.singleton_class.prepend(FirstUse)
         rescue StepAside, NameError
-          # Then kamal-op is never asked what else is to hold. Host keys that were
-          # given must hold, or nothing is connected to.
-          abort "kamal-op: this Kamal cannot be held to the host keys of --host-keys" if File.exist?(File.join(File.dirname(SOCKET), "known_hosts"))
+          # Then kamal-op is never asked what else is to hold.
+          Held.refuse("any host") if Held.given?
           raise
         end
       end
@@ -146,8 +141,11 @@ if kamal_op_program.start_with?("kamal") ||
 
         asked = target(host, user, options)
         lock.synchronize { tell_hosts([ asked ]) unless @told&.include?(asked.values_at(:host, :port)) }
-        { user_known_hosts_file: [ @pins ], global_known_hosts_file: [ "/dev/null" ], verify_host_key: :always }
+        pinning
       end
+
+      # Whether a connection with these options takes the given host keys alone.
+      def pinned?(options) = @pins && options.to_h >= pinning
 
       def evaluation = Thread.current[:kamal_op_evaluation]
 
@@ -207,6 +205,8 @@ if kamal_op_program.start_with?("kamal") ||
       def decode(text) = text.unpack1("m0").force_encoding(Encoding::UTF_8)
 
       private
+        def pinning = { user_known_hosts_file: [ @pins ], global_known_hosts_file: [ "/dev/null" ], verify_host_key: :always }
+
         def install
           part "the fidelity of values" do
             Fidelity.install
@@ -316,6 +316,64 @@ if kamal_op_program.start_with?("kamal") ||
     module Pinned
       def start(host, user = nil, options = {}, &block)
         super(host, user, options.merge(KamalOp.pinned(host, user, options)), &block)
+      end
+    end
+
+    # Where host keys are given, whatever goes through Net::SSH takes them or ends
+    # the process before it connects: also in a Kamal whose commands are never seen
+    # here, since they are loaded otherwise than this file knows, and on a way to a
+    # connection that Pinned does not know.
+    module Held
+      KNOWN_HOSTS = File.join(__dir__, "known_hosts")
+      # A class may have a method of that name of its own.
+      NAME = Module.instance_method(:name)
+
+      class << self
+        def given? = File.exist?(KNOWN_HOSTS)
+
+        # Net::SSH is not loaded here: which one it is, is for Kamal's bundle to say.
+        def watch
+          TracePoint.new(:end) { |trace| hold(trace.self) }.enable
+          # It may be there already.
+          hold(::Net::SSH) if defined?(::Net::SSH)
+          hold(::Net::SSH::Transport::Session) if defined?(::Net::SSH::Transport::Session)
+        end
+
+        def check(host, options) = KamalOp.pinned?(options) || refuse(host)
+
+        # Several threads may connect at a time; the first says it.
+        def refuse(host)
+          KamalOp.lock.synchronize do
+            exit(1) if @refused
+            @refused = true
+            abort "kamal-op: #{$PROGRAM_NAME} is stopped before it connects to #{host}: the host keys of --host-keys do not hold " \
+              "for the way in which it is loaded or connects; name another Kamal with --kamal, or take a newer kamal-op"
+          end
+        end
+
+        private
+          def hold(owner)
+            name = NAME.bind_call(owner).to_s
+            if name.end_with?("Net::SSH::Transport::Session")
+              owner.prepend(Session)
+            elsif name.end_with?("Net::SSH") && owner.respond_to?(:start)
+              owner.singleton_class.prepend(Start)
+            end
+          end
+      end
+
+      module Start
+        def start(host, user = nil, options = {}, &block)
+          Held.check(host, options)
+          super
+        end
+      end
+
+      module Session
+        def initialize(host, options = {})
+          Held.check(host, options)
+          super
+        end
       end
     end
 
@@ -990,12 +1048,17 @@ if kamal_op_program.start_with?("kamal") ||
     end
   end
 
-  unless KamalOp::SOCKET.empty?
+  KamalOp::Held.watch if KamalOp::Held.given?
+
+  if ENV["KAMAL_OP_PROBE"] || !KamalOp::SOCKET.empty?
     # Kamal's commands are the last thing that `require "kamal"` loads of interest.
     TracePoint.new(:end) do |trace|
       if trace.path.end_with?("/kamal/cli/main.rb") && trace.self.is_a?(Class) && trace.self.name == "Kamal::Cli::Main"
         trace.disable
-        KamalOp.attach(trace.self)
+        # A run asks before it relies on this: a bin/kamal may be a shell script around
+        # a container, which RUBYOPT does not reach, or load Kamal from elsewhere.
+        $stdout.puts(ENV["KAMAL_OP_PROBE"]) if ENV["KAMAL_OP_PROBE"]
+        KamalOp.attach(trace.self) unless KamalOp::SOCKET.empty?
       end
     end.enable
   end
