@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
 // A HostVersions is what ran on a host in a role before Kamal booted the app there, and
@@ -72,7 +74,7 @@ func (b *Broker) destination() string {
 	if b.o.Project == nil || b.o.Project.Destination == "" {
 		return ""
 	}
-	return " --destination " + b.o.Project.Destination
+	return " --destination " + kamal.ShellWord(b.o.Project.Destination)
 }
 
 // booted takes note of a boot. What ran before the first of several counts.
@@ -107,7 +109,8 @@ func (b *Broker) wentBack(m *rolledBack) any {
 	case m.Failed:
 		b.notify(Event{
 			Kind: Warning, Message: fmt.Sprintf("the rollback to %s on %s (%s) failed", m.Version, hosts, m.Role),
-			Hint: "why stands above; kamal-op rollback " + m.Version + b.destination() + " --hosts " + strings.Join(m.Hosts, ",") + " --roles " + m.Role + " tries again",
+			Hint: "why stands above; kamal-op rollback " + kamal.ShellWord(m.Version) + b.destination() +
+				" --hosts " + kamal.ShellWord(strings.Join(m.Hosts, ",")) + " --roles " + kamal.ShellWord(m.Role) + " tries again",
 		})
 	default:
 		b.mu.Lock()

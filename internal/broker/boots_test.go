@@ -36,6 +36,7 @@ func TestVersions(t *testing.T) {
 	back("a", "v1", false)
 	back("c", "", false)
 	back("d", "v1", true)
+	back("e;f", "$(reboot)", true)
 	want := []broker.HostVersions{
 		{Host: "a", Role: "web", Before: "v1", After: "v1", RolledBack: true},
 		{Host: "b", Role: "web", Before: "v1", After: "v1"},
@@ -51,6 +52,7 @@ func TestVersions(t *testing.T) {
 		{Kind: broker.Notice, Message: "rolled back to v1 on a (web)"},
 		{Kind: broker.Warning, Message: "the new version stays on c (web): nothing ran there before"},
 		{Kind: broker.Warning, Message: "the rollback to v1 on d (web) failed", Hint: "why stands above; kamal-op rollback v1 --hosts d --roles web tries again"},
+		{Kind: broker.Warning, Message: "the rollback to $(reboot) on e;f (web) failed", Hint: "why stands above; kamal-op rollback '$(reboot)' --hosts 'e;f' --roles web tries again"},
 	}
 	if diff := cmp.Diff(events, told); diff != "" {
 		t.Error(diff)

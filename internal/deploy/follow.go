@@ -200,13 +200,13 @@ func rollbackCommand(r ci.Report) string {
 	for _, t := range targets {
 		command := "kamal-op rollback " + t.version
 		if r.Destination != "" {
-			command += " --destination " + r.Destination
+			command += " --destination " + kamal.ShellWord(r.Destination)
 		}
 		if several || r.Status != problem.Done {
-			command += " --hosts " + strings.Join(hosts[t], ",")
+			command += " --hosts " + kamal.ShellWord(strings.Join(hosts[t], ","))
 		}
 		if t.role != "" {
-			command += " --roles " + t.role
+			command += " --roles " + kamal.ShellWord(t.role)
 		}
 		commands = append(commands, command)
 	}

@@ -67,9 +67,14 @@ func TestRollbackCommand(t *testing.T) {
 		hosts  []ci.HostReport
 		want   string
 	}{
-		"all of one version":    {0, []ci.HostReport{h("a", "v1", "v2"), h("b", "v1", "v2"), h("a", "v1", "v2")}, "kamal-op rollback v1 --destination staging"},
-		"of two":                {0, []ci.HostReport{h("a", "v1", "v3"), h("b", "v2", "v3")}, "kamal-op rollback v1 --destination staging --hosts a --roles web\nkamal-op rollback v2 --destination staging --hosts b --roles web"},
-		"two roles of a host":   {0, []ci.HostReport{h("a", "v1", "v3"), {Host: "a", Role: "worker", Before: "v2", After: "v3"}}, "kamal-op rollback v1 --destination staging --hosts a --roles web\nkamal-op rollback v2 --destination staging --hosts a --roles worker"},
+		"all of one version":  {0, []ci.HostReport{h("a", "v1", "v2"), h("b", "v1", "v2"), h("a", "v1", "v2")}, "kamal-op rollback v1 --destination staging"},
+		"of two":              {0, []ci.HostReport{h("a", "v1", "v3"), h("b", "v2", "v3")}, "kamal-op rollback v1 --destination staging --hosts a --roles web\nkamal-op rollback v2 --destination staging --hosts b --roles web"},
+		"two roles of a host": {0, []ci.HostReport{h("a", "v1", "v3"), {Host: "a", Role: "worker", Before: "v2", After: "v3"}}, "kamal-op rollback v1 --destination staging --hosts a --roles web\nkamal-op rollback v2 --destination staging --hosts a --roles worker"},
+		"names that are words of a shell": {
+			0,
+			[]ci.HostReport{h("a;b", "v1", "v3"), {Host: "10.0.0.1", Role: "$(x)", Before: "v2", After: "v3"}},
+			"kamal-op rollback v1 --destination staging --hosts 'a;b' --roles web\nkamal-op rollback v2 --destination staging --hosts 10.0.0.1 --roles '$(x)'",
+		},
 		"some":                  {problem.Partial, []ci.HostReport{h("a", "v1", "v2"), h("b", "v1", "v1")}, "kamal-op rollback v1 --destination staging --hosts a"},
 		"one that is not known": {130, []ci.HostReport{{Host: "a", Before: "v1", Unknown: true}}, "kamal-op rollback v1 --destination staging --hosts a"},
 		"the first deploy":      {0, []ci.HostReport{h("a", "", "v1")}, ""},

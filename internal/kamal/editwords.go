@@ -149,6 +149,14 @@ func QuoteWord(text string) (quoted string, ok bool) {
 	return "'" + text + "'", text != ""
 }
 
+// ShellWord is a text as one word of a command that people copy.
+func ShellWord(text string) string {
+	if isPlainWord(text) {
+		return text
+	}
+	return shellWord(text)
+}
+
 // Reference is the secret reference that an op read names, as it is written, or
 // "" where it names none that can be seen.
 func (e *SecretsEdit) Reference(p Part) (reference string, ok bool) {

@@ -575,6 +575,8 @@ if kamal_op_program.start_with?("kamal") ||
     module Boots
       # What has been booted a second time is what it was before.
       REPLACED = /_replaced_\h+\z/
+      # What can be an image's tag. The server says it, and Kamal writes it into commands.
+      VERSION = /\A\w[\w.-]{0,160}\z/
 
       class << self
         attr_writer :roll_back
@@ -628,7 +630,7 @@ if kamal_op_program.start_with?("kamal") ||
         private
           def old_version_renamed_if_clashing
             super.tap do |before|
-              @kamal_op_boot = { host: host.to_s, role: role.to_s, version: version.to_s, before: before.to_s, state: "kept" }
+              @kamal_op_boot = { host: host.to_s, role: role.to_s, version: version.to_s, before: before.to_s[VERSION].to_s, state: "kept" }
               KamalOp.lock.synchronize { Boots.done << @kamal_op_boot }
               Boots.tell(@kamal_op_boot)
             end
