@@ -10,6 +10,8 @@ FROM ${GO_IMAGE} AS build
 ARG VERSION=
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOCACHE=/go/cache GOTMPDIR=/src/kamal-op \
     GOFLAGS="-buildvcs=false -trimpath '-ldflags=-s -w -X github.com/kamal-op/kamal-op/internal/cli.release=${VERSION}'"
+# Without BuildKit this stage stays on the engine: build/e2e.sh finds it by this.
+LABEL kamal-op.stage=build
 WORKDIR /src/kamal-op
 COPY . .
 RUN ["/usr/local/go/bin/go", "build", "-o", "/kamal-op", "."]

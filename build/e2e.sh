@@ -31,6 +31,11 @@ build() {
 
 mkdir -p .cache
 host="kamal-op/e2e-host:test"
+action="kamal-op/action:test"
+began=$(date +%s)
+id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
+former_host=$(id "$host")
+former_action=$(id "$action")
 echo "e2e: the image of the servers" >&2
 build --tag "$host" --build-arg "BASE_IMAGE=$debian" e2e/host
 
@@ -39,9 +44,26 @@ if ! docker image inspect "$proxy" >/dev/null 2>&1 && ! timeout 300 docker pull 
   "$here/kamal-proxy-image.sh" "$proxy"
 fi
 
-action="kamal-op/action:test"
 echo "e2e: the image of the action" >&2
 KAMAL_IMAGE=$kamal "$here/image.sh" "$action"
+
+# What was replaced would stay, without a name. An image that has another name, or
+# that a container of another run still uses, is left.
+replaced() {
+  if [ -n "$1" ] && [ "$1" != "$(id "$2")" ] &&
+    [ "$(docker image inspect --format '{{len .RepoTags}}' "$1" 2>/dev/null)" = 0 ]; then
+    docker image rm "$1" >/dev/null 2>&1 || true
+  fi
+}
+replaced "$former_host" "$host"
+replaced "$former_action" "$action"
+# Without BuildKit an engine keeps the build stage of the action's image as well:
+# the next build's cache, if nothing changes.
+stage=$(docker images --quiet --filter dangling=true --filter label=kamal-op.stage=build | head -n 1)
+if [ -n "$stage" ]; then
+  docker tag "$stage" kamal-op/action-build:test
+  docker image prune --force --filter label=kamal-op.stage=build --filter "until=$began" >/dev/null
+fi
 
 KAMAL_OP_E2E=1 \
   KAMAL_OP_E2E_BINARY=$(realpath "$binary") \
