@@ -11,11 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -129,49 +127,6 @@ func (c *Connect) Close() error {
 	return nil
 }
 
-type connectVault struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-type connectSection struct {
-	ID    string `json:"id"`
-	Label string `json:"label"`
-}
-
-type connectFile struct {
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Size        int64           `json:"size"`
-	ContentPath string          `json:"content_path"`
-	Section     *connectSection `json:"section"`
-}
-
-type connectItem struct {
-	ID    string `json:"id"`
-	Title string `json:"title"`
-	Vault struct {
-		ID string `json:"id"`
-	} `json:"vault"`
-	Category  string           `json:"category"`
-	Tags      []string         `json:"tags"`
-	Version   int              `json:"version"`
-	State     string           `json:"state"`
-	CreatedAt string           `json:"createdAt"`
-	UpdatedAt string           `json:"updatedAt"`
-	Sections  []connectSection `json:"sections"`
-	Fields    []struct {
-		ID      string          `json:"id"`
-		Type    string          `json:"type"`
-		Purpose string          `json:"purpose"`
-		Label   string          `json:"label"`
-		Value   string          `json:"value"`
-		TOTP    string          `json:"totp"`
-		Section *connectSection `json:"section"`
-	} `json:"fields"`
-	Files []connectFile `json:"files"`
-}
-
 // Vaults lists the vaults of the token.
 func (c *Connect) Vaults(ctx context.Context) ([]Vault, error) {
 	var found []connectVault
@@ -228,53 +183,6 @@ func (c *Connect) get(ctx context.Context, vaultID, itemID string) (*Item, error
 		return nil, broken("the item", "is another than the one asked for", nil)
 	}
 	return i.item(vaultID), nil
-}
-
-// item is the item in the words of this package.
-func (i *connectItem) item(vaultID string) *Item {
-	item := &Item{
-		ID: i.ID, Title: i.Title, Vault: Vault{ID: vaultID}, Category: i.Category, Version: i.Version,
-		Tags: i.Tags, Archived: i.State != "", CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
-	}
-	for _, s := range i.Sections {
-		item.Sections = append(item.Sections, Section(s))
-	}
-	for _, f := range i.Fields {
-		item.Fields = append(item.Fields, Field{
-			ID: f.ID, Label: f.Label, Type: fieldType(f.Type), Purpose: f.Purpose, Section: item.know(f.Section),
-			Value: mask.NewSecret(f.Label, f.Value), Code: mask.NewSecret(f.Label, f.TOTP),
-		})
-	}
-	for _, f := range i.Files {
-		item.Files = append(item.Files, File{
-			ID: f.ID, Name: f.Name, Size: f.Size, Section: item.know(f.Section), Path: f.ContentPath,
-		})
-	}
-	return item
-}
-
-// know is the id of a section, which the item may name only beside the field.
-func (i *Item) know(s *connectSection) string {
-	if s == nil {
-		return ""
-	}
-	for _, known := range i.Sections {
-		if known.ID == s.ID {
-			return s.ID
-		}
-	}
-	if s.Label != "" {
-		i.Sections = append(i.Sections, Section(*s))
-	}
-	return s.ID
-}
-
-// fieldType evens out the two spellings that Connect's versions have.
-func fieldType(t string) string {
-	if t == "SSH_KEY" {
-		return "SSHKEY"
-	}
-	return t
 }
 
 // ReadFile gets a file's content, which needs Connect 1.3.
@@ -369,138 +277,6 @@ func (c *Connect) try(ctx context.Context, what string, limit int64, target stri
 	}
 	c.served.Store(true)
 	return nil
-}
-
-// refused tells an answer other than 200.
-func (c *Connect) refused(what string, resp *http.Response) *attempt {
-	said := ""
-	if body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<10)); err == nil {
-		var message struct {
-			Message string `json:"message"`
-		}
-		if json.Unmarshal(body, &message) == nil && message.Message != "" {
-			said = ": " + c.clean(message.Message)
-		}
-	}
-	f := &BackendError{Message: fmt.Sprintf("%s answered %d for %s%s", c.Name(), resp.StatusCode, what, said)}
-	a := &attempt{err: f}
-	switch code := resp.StatusCode; {
-	case code == http.StatusUnauthorized:
-		f.Reason = Denied
-		f.Hint = "the access token is not one of this Connect server, was revoked, or the server's credentials file has expired"
-		// Connect before 1.7.2 refuses the first request that it gets at all.
-		if c.served.Load() {
-			a.fatal = true
-		}
-		a.tries = 2
-	case code == http.StatusForbidden:
-		f.Reason = Denied
-		f.Hint = "give the access token this vault: op connect token create --vault"
-		// Connect before 1.8.1 says this now and then of a vault the token has.
-		a.tries = 4
-	case code == http.StatusNotFound:
-		f.Reason, a.fatal = NotFound, true
-	case code == http.StatusTooManyRequests:
-		f.Reason = RateLimited
-		f.Hint = "something between here and Connect limits requests; try again later"
-		a.after = retryAfter(resp.Header)
-	case code == http.StatusRequestTimeout || code >= 500 && code != http.StatusNotImplemented:
-		f.Reason = Unreachable
-		f.Hint = serverLogs
-		a.after = retryAfter(resp.Header)
-	case code >= 300 && code < 400:
-		f.Reason, a.fatal = Broken, true
-		f.Hint = "give the address that it redirects to as the Connect host"
-	default:
-		f.Reason, a.fatal = Broken, true
-		f.Hint = "is this the address of a Connect server?"
-	}
-	return a
-}
-
-// clean makes a server's words fit for a message: one line, not long, and never
-// the token, whatever the server echoes.
-func (c *Connect) clean(s string) string {
-	s = strings.ReplaceAll(s, c.token.Reveal(), "***")
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	const longest = 200
-	if len(s) > longest {
-		s = strings.ToValidUTF8(s[:longest], "") + "…"
-	}
-	return s
-}
-
-// unreachable tells an error of the transport.
-func (c *Connect) unreachable(err error) *attempt {
-	f := &BackendError{Reason: Unreachable, Cause: err, Hint: "is this the address of a Connect server?"}
-	a := &attempt{err: f}
-	var dns *net.DNSError
-	var unknown x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
-	var host x509.HostnameError
-	var record tls.RecordHeaderError
-	what := "could not be reached"
-	switch {
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
-		what = "did not answer in time"
-		f.Hint = "is the server up, and is the address right?"
-	case errors.As(err, &dns):
-		what = "could not be reached: its name does not resolve"
-		f.Hint = "a service container is reached by its name only from a job that runs in a container"
-		a.fatal = dns.IsNotFound
-	case errors.Is(err, syscall.ECONNREFUSED):
-		what = "could not be reached: the connection was refused"
-		f.Hint = "is the server up, and is the port right?"
-		if h := c.base.Hostname(); h == "localhost" || h == "127.0.0.1" || h == "::1" {
-			f.Hint = "in a container, localhost is the container itself; is the server up, and is the port right?"
-		}
-		a.tries = 4
-	case errors.As(err, &unknown):
-		what = "could not be trusted: its certificate is signed by an unknown authority"
-		f.Hint = "give the authority's certificate as the Connect CA file"
-		a.fatal = true
-	case errors.As(err, &host), errors.As(err, &invalid):
-		what = "could not be trusted: its certificate is not valid for this host and time"
-		f.Hint = "give the host by the name that is in its certificate"
-		a.fatal = true
-	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		what = "does not speak TLS there"
-		f.Hint = "write http:// in the Connect host, or give the port that speaks TLS"
-		a.fatal = true
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
-		what = "broke off the connection"
-		f.Hint = serverLogs
-	}
-	f.Message = c.Name() + " " + what
-	return a
-}
-
-func isTimeout(err error) bool {
-	var t net.Error
-	return errors.As(err, &t) && t.Timeout()
-}
-
-// retryAfter is what the header asks to wait: seconds or a date.
-func retryAfter(h http.Header) time.Duration {
-	text := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 1<<20)) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
-}
-
-func broken(what, how string, cause error) *BackendError {
-	return &BackendError{
-		Reason: Broken, Message: what + " that came back " + how, Cause: cause,
-		Hint: "is this the address of a Connect server, with nothing between that changes its answers?",
-	}
-}
-
-func tooLarge(what string, limit int64) *BackendError {
-	return broken(what, fmt.Sprintf("is larger than %d MiB", limit>>20), nil)
 }
 
 // parseConnectHost reads the server's address.
