@@ -32,6 +32,8 @@ unit: ## Run the unit tests
 	@# Each process under the race detector sleeps a second at its end: tests start many.
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race -shuffle=on -count=1 $$(CGO_ENABLED=1 go list -race ./... | grep -v '/e2e')
 	go test -shuffle=on -count=1 $(NO_RACE)
+	@# The masker as it is on processors that it has no instructions for.
+	go test -tags purego -shuffle=on -count=1 ./mask
 	@# The rehearsal's vault is held to what 1Password's own client expects of Connect.
 	cd internal/rehearsal/sdktest && go test -count=1 ./...
 
@@ -52,6 +54,8 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflow
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); \
 	  if [ -n "$$unformatted" ]; then printf 'gofumpt would change:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
+	@# The masker is for everybody's machines.
+	for arch in 386 arm64 s390x; do GOARCH=$$arch go vet ./mask; done
 	$(TOOLS)/actionlint
 	$(TOOLS)/actionlint docs/workflows/*.yml
 	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry)

@@ -25,37 +25,6 @@ type ansiBuffers struct {
 	marks  []mark
 }
 
-// quiet reports whether text can be masked, and held back from hold on, as if
-// escape sequences were nothing but text. Almost always they can: where one
-// stands, there are few pairs of characters that are next to each other in a value.
-func (w *Writer) quiet(s *set, text []byte, hold int) bool {
-	if !s.ansi {
-		return true
-	}
-	if w.escape.mode != ground || len(w.coveredMarks) > 0 {
-		return false
-	}
-	if bytes.IndexByte(text, backspace) >= 0 {
-		return false
-	}
-	// The next ESC is looked for right behind the last, not behind its sequence: so
-	// the processor need not know where that ends to go on.
-	end := 0             // of the sequence before
-	before := byte('\n') // what stands before that, and those that it touches
-	for at := index(text, 0, esc); at < len(text); at = index(text, at+1, esc) {
-		if at != end {
-			before = text[at-1]
-		}
-		if end = endOfCSI(text, at); end == 0 || end == len(text) {
-			return false
-		}
-		if s.pairs.has(uint32(before) | uint32(text[end])<<8) {
-			return false
-		}
-	}
-	return end == 0 || end < hold
-}
-
 // chunkANSI is chunk for a text that may hold escape sequences. What is seen
 // without them was found already, and would be held from hold on.
 func (w *Writer) chunkANSI(s *set, text []byte, hold int, final bool) (int, error) {
@@ -142,7 +111,7 @@ func (w *Writer) addShadow(text []byte, from, to int) {
 // closeShadow notes what is in shadow and has a gap in it.
 func (w *Writer) closeShadow(s *set) {
 	b := &w.ansi
-	b.raw = s.find(b.raw[:0], b.shadow, false) // each must be in reach by itself
+	b.raw = s.find(b.raw[:0], b.shadow, false, nil) // each must be in reach by itself
 	for _, f := range b.raw {
 		m := match{int(b.places[f.start]), int(b.places[f.end-1]) + 1, f.pattern}
 		if length := m.end - m.start; length > f.end-f.start && length <= s.reach {
@@ -176,18 +145,22 @@ func (w *Writer) putMarks(s *set, text []byte, hold int) error {
 	} else {
 		fill(marks[:covered], masked)
 	}
+	gaps := b.gaps // those that end behind the beginning of f; b.found is in order
 	for _, f := range b.found {
 		if f.start >= hold {
 			continue
 		}
+		for len(gaps) > 0 && int(gaps[0].end) <= f.start {
+			gaps = gaps[1:]
+		}
 		i := f.start
-		for _, g := range b.gaps {
+		for _, g := range gaps {
 			start, end := int(g.start), int(g.end)
-			if end <= f.start || g.struck {
-				continue
-			}
 			if start >= f.end {
 				break
+			}
+			if end <= f.start || g.struck {
+				continue
 			}
 			raise(marks[i:start], masked)
 			raise(marks[start:end], kept)

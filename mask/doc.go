@@ -9,7 +9,9 @@
 //	defer stdout.Close()
 //	cmd.Stdout = stdout
 //
-// It imports the standard library only.
+// Beside the standard library it imports golang.org/x/sys/cpu, to ask whether an
+// amd64 processor has AVX2 and BMI2: some of the search is in assembly for those.
+// The build tag purego leaves that out.
 //
 // # What is masked
 //

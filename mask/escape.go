@@ -118,6 +118,21 @@ func (e *escape) read(b byte) step {
 	return again
 }
 
+// through reads text until the sequence ends that it begins in or with, at n, or text
+// does. It reports whether it is one so far.
+func (e *escape) through(text []byte) (n int, yes bool) {
+	for i, b := range text {
+		switch e.read(b) {
+		case ends:
+			return i + 1, true
+		case inside:
+		default:
+			return 0, false
+		}
+	}
+	return len(text), true
+}
+
 // gap is a stretch of text that a person does not see, or that is none after all.
 type gap struct {
 	start, end int32

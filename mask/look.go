@@ -10,9 +10,10 @@ type filter struct {
 	small  *[1 << smallBits]uint64  // 4 KiB
 	middle *[1 << middleBits]uint64 // 32 KiB
 	large  *[1 << largeBits]uint64  // 512 KiB
+	table  []uint64                 // the one that is used
+	shift  uint8                    // of a hash, for its word in the table
 
-	look      func(f *filter, text []byte, i, step int, mask, multiplier uint64) int
-	lookTwice func(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int
+	look func(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int
 }
 
 const (
@@ -36,26 +37,21 @@ const (
 func newFilter(grams int) (f filter) {
 	switch {
 	case grams <= smallGrams:
-		f.small, f.look, f.lookTwice = new([1 << smallBits]uint64), lookSmall, lookSmallTwice
+		f.small, f.look = new([1 << smallBits]uint64), lookSmall
+		f.table, f.shift = f.small[:], 64-smallBits
 	case grams <= middleGrams:
-		f.middle, f.look, f.lookTwice = new([1 << middleBits]uint64), lookMiddle, lookMiddleTwice
+		f.middle, f.look = new([1 << middleBits]uint64), lookMiddle
+		f.table, f.shift = f.middle[:], 64-middleBits
 	default:
-		f.large, f.look, f.lookTwice = new([1 << largeBits]uint64), lookLarge, lookLargeTwice
+		f.large, f.look = new([1 << largeBits]uint64), lookLarge
+		f.table, f.shift = f.large[:], 64-largeBits
 	}
 	return f
 }
 
 // word is the place of a hash: some of its bits choose a word of the table, and
 // others two bits of that.
-func (f *filter) word(h uint64) *uint64 {
-	switch {
-	case f.small != nil:
-		return &f.small[h>>(64-smallBits)]
-	case f.middle != nil:
-		return &f.middle[h>>(64-middleBits)]
-	}
-	return &f.large[h>>(64-largeBits)]
-}
+func (f *filter) word(h uint64) *uint64 { return &f.table[h>>f.shift] }
 
 func (f *filter) add(h uint64) { *f.word(h) |= 1<<(h>>firstBit&63) | 1<<(h>>secondBit&63) }
 
@@ -65,17 +61,17 @@ func (f *filter) has(h uint64) bool {
 	return word>>(h>>firstBit&63)&1 != 0 && word>>(h>>secondBit&63)&1 != 0
 }
 
-// The looks are the first place from i down in steps at which text has a gram in
-// the set; negative if there is none. The mask keeps the gram of 8 bytes. There is
-// one for each size of table: what they share cannot be shared without a cost. They
-// are handed the multiplier so that it is in a register, ask once whether there is
-// a table, and shift once for the first of the two bits: each spares an
-// instruction a look.
+// The looks are the first place from i up to last, in steps, at which text has a gram
+// in the set; a place behind last if there is none. The mask keeps the gram of 8
+// bytes. There is one for each size of table: what they share cannot be shared
+// without a cost. They are handed the multiplier so that it is in a register, ask
+// once whether there is a table, and shift once for the first of the two bits: each
+// spares an instruction a look.
 
-func lookSmall(f *filter, text []byte, i, step int, mask, multiplier uint64) int {
+func lookSmall(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int {
 	table := f.small
 	_ = table[0]
-	for ; i >= 0; i -= step {
+	for ; i <= last; i += step {
 		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
 		word := table[h>>(64-firstBit-smallBits)]
 		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
@@ -85,10 +81,10 @@ func lookSmall(f *filter, text []byte, i, step int, mask, multiplier uint64) int
 	return i
 }
 
-func lookMiddle(f *filter, text []byte, i, step int, mask, multiplier uint64) int {
+func lookMiddle(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int {
 	table := f.middle
 	_ = table[0]
-	for ; i >= 0; i -= step {
+	for ; i <= last; i += step {
 		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
 		word := table[h>>(64-firstBit-middleBits)]
 		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
@@ -98,65 +94,13 @@ func lookMiddle(f *filter, text []byte, i, step int, mask, multiplier uint64) in
 	return i
 }
 
-func lookLarge(f *filter, text []byte, i, step int, mask, multiplier uint64) int {
+func lookLarge(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int {
 	table := f.large
 	_ = table[0]
-	for ; i >= 0; i -= step {
+	for ; i <= last; i += step {
 		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
 		word := table[h>>(64-firstBit-largeBits)]
 		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
-			break
-		}
-	}
-	return i
-}
-
-// To look twice is to look at places that are so far apart, too, and to go down to
-// end. Two stretches of a long text come out of memory faster side by side than one
-// after the other.
-
-func lookSmallTwice(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int {
-	table := f.small
-	_ = table[0]
-	for ; i > end; i -= step {
-		j := i - apart
-		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
-		g := (binary.LittleEndian.Uint64(text[j:j+8:j+8]) & mask) * multiplier >> firstBit
-		word, other := table[h>>(64-firstBit-smallBits)], table[g>>(64-firstBit-smallBits)]
-		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 ||
-			other>>(g&63)&1 != 0 && other>>(g>>(secondBit-firstBit)&63)&1 != 0 {
-			break
-		}
-	}
-	return i
-}
-
-func lookMiddleTwice(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int {
-	table := f.middle
-	_ = table[0]
-	for ; i > end; i -= step {
-		j := i - apart
-		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
-		g := (binary.LittleEndian.Uint64(text[j:j+8:j+8]) & mask) * multiplier >> firstBit
-		word, other := table[h>>(64-firstBit-middleBits)], table[g>>(64-firstBit-middleBits)]
-		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 ||
-			other>>(g&63)&1 != 0 && other>>(g>>(secondBit-firstBit)&63)&1 != 0 {
-			break
-		}
-	}
-	return i
-}
-
-func lookLargeTwice(f *filter, text []byte, i, end, apart, step int, mask, multiplier uint64) int {
-	table := f.large
-	_ = table[0]
-	for ; i > end; i -= step {
-		j := i - apart
-		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
-		g := (binary.LittleEndian.Uint64(text[j:j+8:j+8]) & mask) * multiplier >> firstBit
-		word, other := table[h>>(64-firstBit-largeBits)], table[g>>(64-firstBit-largeBits)]
-		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 ||
-			other>>(g&63)&1 != 0 && other>>(g>>(secondBit-firstBit)&63)&1 != 0 {
 			break
 		}
 	}

@@ -104,7 +104,7 @@ func (m *Masker) compiled() *set {
 // the end of what was written only as long as that may be the beginning of a
 // value; Flush and Close let it out. Values are found within one stream, not
 // across two.
-func (m *Masker) Writer(w io.Writer) *Writer { return &Writer{masker: m, out: w, between: true} }
+func (m *Masker) Writer(w io.Writer) *Writer { return &Writer{masker: m, out: w, steady: true} }
 
 // String is s, masked: a stream of its own, written at once.
 func (m *Masker) String(s string) string {

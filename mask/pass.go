@@ -2,6 +2,7 @@ package mask
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -16,6 +17,7 @@ type pass struct {
 	shortest int    // of its patterns, in bytes
 	gram     int    // bytes of text that a look takes in, 1 to 8
 	step     int    // bytes from one look to the next
+	inverse  uint64 // of step, times 2^64
 	mask     uint64 // keeps the gram of 8 bytes read
 	filter   filter
 	slots    []slot
@@ -28,6 +30,9 @@ type slot struct {
 	offset  int32  // of the gram in the pattern
 }
 
+// maxPasses is how many a set has at most.
+const maxPasses = 9
+
 // plan divides patterns among as few passes as is fastest. Patterns of very
 // different lengths are better looked for in two passes with long steps than in
 // one with a short step.
@@ -37,7 +42,7 @@ func plan(patterns []string) []pass {
 	}
 	// The lengths that a pass may begin with, and how many patterns are from one
 	// to the next.
-	borders := []int{1, 2, 3, 4, 6, 8, 12, 16, 24}
+	borders := [maxPasses]int{1, 2, 3, 4, 6, 8, 12, 16, 24}
 	type class struct{ shortest, count int }
 	classes := make([]class, len(borders))
 	for _, p := range patterns {
@@ -110,6 +115,7 @@ func bestGram(shortest, count int) (gram int, cost float64) {
 // bytes.
 func newPass(patterns []string, low, high, gram int) pass {
 	p := pass{shortest: low, gram: gram, step: low - gram + 1, mask: ^uint64(0) >> (64 - 8*gram)}
+	p.inverse = ^uint64(0)/uint64(p.step) + 1
 	count := 0
 	for _, text := range patterns {
 		if len(text) >= low && len(text) < high {
@@ -158,59 +164,43 @@ func (p *pass) hashes(into []uint64, text string) []uint64 {
 	return into
 }
 
-// scan appends the occurrences in text of the patterns of this pass. It looks from
-// the end on, first where the shortest pattern would begin that text ends with: if
-// a pattern has 8 bytes, no look reads behind text.
-func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []match {
-	i := len(text) - p.shortest
-	if p.shortest < 8 {
-		found, i = p.scanEnd(found, text, patterns, join)
+// first is the first place that is looked at in a text of n bytes. The last is where
+// the shortest pattern would begin that the text ends with: if a pattern has 8 bytes,
+// no look reads behind the text.
+func (p *pass) first(n int) int {
+	if n < p.shortest {
+		return n
 	}
-	if i >= twiceMin {
-		// Half of the places beside the other half; one may be left.
-		half := (i/p.step + 1) / 2 * p.step
-		for end := i - half; ; i -= p.step {
-			if i = p.filter.lookTwice(&p.filter, text, i, end, half, p.step, p.mask, multiplier); i <= end {
-				break
-			}
-			for _, at := range [...]int{i, i - half} {
-				h := (binary.LittleEndian.Uint64(text[at:]) & p.mask) * multiplier
-				if p.filter.has(h) {
-					found = p.chase(found, text, at, h, patterns, join)
-				}
-			}
-		}
-		i -= half
+	if uint64(n) > math.MaxUint32 {
+		return (n - p.shortest) % p.step
 	}
-	for i >= 0 {
-		i = p.filter.look(&p.filter, text, i, p.step, p.mask, multiplier)
-		if i < 0 {
-			break
-		}
-		h := (binary.LittleEndian.Uint64(text[i:]) & p.mask) * multiplier
-		found = p.chase(found, text, i, h, patterns, join)
-		i -= p.step
-	}
-	return found
+	// The remainder by a multiplication (Lemire, Kaser, Kurz: Faster Remainder by
+	// Direct Computation): a division takes as long as all of a short line.
+	rest, _ := bits.Mul64(p.inverse*uint64(n-p.shortest), uint64(p.step))
+	return int(rest)
 }
 
-// twiceMin is the length of the shortest text that is looked at in two halves side
-// by side.
-const twiceMin = 4 << 10
-
-// scanEnd is scan for the places with less than 8 bytes behind them; i is the
-// next.
-func (p *pass) scanEnd(found []match, text []byte, patterns []string, join bool) (_ []match, i int) {
-	for i = len(text) - p.shortest; i >= 0 && i > len(text)-8; i -= p.step {
+// scan appends the occurrences in text of the patterns of this pass that are to be
+// noticed at a place from at on, but before until; next is the place after them.
+func (p *pass) scan(found []match, text []byte, at, until int, patterns []string, join bool) (_ []match, next int) {
+	last := min(until-1, len(text)-p.shortest)
+	for wide := min(last, len(text)-8); at <= wide; at += p.step {
+		if at = p.look(text, at, wide); at > wide {
+			break
+		}
+		h := (binary.LittleEndian.Uint64(text[at:]) & p.mask) * multiplier
+		found = p.chase(found, text, at, h, patterns, join)
+	}
+	for ; at <= last; at += p.step { // with less than 8 bytes behind them
 		var x uint64
 		for k := p.gram - 1; k >= 0; k-- {
-			x = x<<8 | uint64(text[i+k])
+			x = x<<8 | uint64(text[at+k])
 		}
 		if h := x * multiplier; p.filter.has(h) {
-			found = p.chase(found, text, i, h, patterns, join)
+			found = p.chase(found, text, at, h, patterns, join)
 		}
 	}
-	return found, i
+	return found, at
 }
 
 // chase appends the occurrences that have a gram of hash h at place i of text.
@@ -235,9 +225,8 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 }
 
 // joined joins m to one of the last two of found that it overlaps, so that what is
-// found in a text of one letter does not outgrow the text: the last, or where two
-// halves of a text are looked at, the last of the same half. Which pattern it was
-// is lost.
+// found in a text of one letter does not outgrow the text, though two passes take
+// turns. Which pattern it was is lost.
 func joined(found []match, m match) bool {
 	for k := len(found) - 1; k >= max(0, len(found)-2); k-- {
 		if last := &found[k]; m.start < last.end && last.start < m.end {

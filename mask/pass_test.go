@@ -26,7 +26,7 @@ func TestSet_FindsEachOccurrenceOnce(t *testing.T) {
 			m.Add(word(alphabet, shortest+random.IntN(1+shortest/2)))
 		}
 		s := m.compiled()
-		size := []int{100, twiceMin - 100, 3 * twiceMin}[random.IntN(3)]
+		size := []int{100, pageSize - 100, 3 * pageSize}[random.IntN(3)]
 		var b strings.Builder
 		for b.Len() < size {
 			b.WriteString(word(alphabet, random.IntN(200)))
@@ -47,7 +47,7 @@ func TestSet_FindsEachOccurrenceOnce(t *testing.T) {
 			}
 		}
 		slices.SortFunc(want, byPlace)
-		got := s.find(nil, []byte(text), false)
+		got := s.find(nil, []byte(text), false, nil)
 		if !slices.Equal(got, want) {
 			t.Fatalf("trial %d: %d occurrences in %d bytes of patterns of %d and more, want %d", trial, len(got), len(text), shortest, len(want))
 		}
@@ -60,14 +60,14 @@ func TestSet_FindsEachOccurrenceOnce(t *testing.T) {
 			}
 			return c
 		}
-		if joined := s.find(nil, []byte(text), true); !slices.Equal(covered(joined), covered(want)) {
+		if joined := s.find(nil, []byte(text), true, nil); !slices.Equal(covered(joined), covered(want)) {
 			t.Fatalf("trial %d: joined, other bytes are covered", trial)
 		}
 	}
 	m := New(Encodings(false))
 	m.Add("aaaa")
 	m.Add("aaaaaaaaaaaaaaaaaaaaaa")
-	if found := m.compiled().find(nil, []byte(strings.Repeat("a", 3*twiceMin)), true); len(found) > 8 {
+	if found := m.compiled().find(nil, []byte(strings.Repeat("a", 3*pageSize)), true, nil); len(found) > 8 {
 		t.Errorf("%d occurrences are kept of a text of one letter", len(found))
 	}
 }

@@ -88,11 +88,18 @@ func oneCase(t testing.TB, random *rand.Rand) {
 		default:
 			var p []byte
 			for range random.IntN(4) {
-				switch random.IntN(5) {
+				switch random.IntN(6) {
 				case 4: // a line, long enough that many bytes are looked at at once
 					p = append(p, strings.Repeat(".", random.IntN(90))...)
 					if random.IntN(2) == 0 {
 						p = append(p, '\n')
+					}
+				case 5: // one with colours that touch no value, the last of which may be cut off
+					for range 1 + random.IntN(5) {
+						p = append(append(p, strings.Repeat(".", random.IntN(60))...), "\x1b[0;32m"[:7-max(0, random.IntN(40)-33)]...)
+					}
+					if random.IntN(2) == 0 {
+						p = append(p, strings.Repeat(".", random.IntN(60))...)
 					}
 				case 0:
 					if len(values) > 0 {
@@ -134,6 +141,51 @@ func oneCase(t testing.TB, random *rand.Rand) {
 		for _, size := range []int{0, 1, 3, 7} {
 			if again := cut(t, m, want.text, size); again != got.String() {
 				t.Errorf("%s\ncut at %d gave %q\nwant %q", story.String(), size, again, got.String())
+			}
+		}
+	}
+}
+
+// TestWriter_LongWrites holds long Writes, which are masked in other ways than short
+// ones, against short ones of the same text.
+func TestWriter_LongWrites(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for trial := range 80 {
+		m := New(Encodings(false))
+		values := make([]string, 1+random.IntN(30))
+		for i := range values {
+			values[i] = letters(random, []int{5, 12, 20, 40, 2000}[min(random.IntN(40)/9, 4)]+random.IntN(20))
+			m.Add(values[i])
+		}
+		seldom := 1 + random.IntN(200)
+		var text []byte
+		for size := 20_000 + random.IntN(120_000); len(text) < size; {
+			v := values[random.IntN(len(values))]
+			at := random.IntN(len(v))
+			switch random.IntN(4 * seldom) {
+			case 0:
+				text = append(text, v...)
+			case 1:
+				text = append(text, v[:at]...)
+			case 2:
+				text = append(append(append(text, v[:at]...), "\x1b[1m"...), v[at:]...)
+			case 3:
+				text = append(text, []string{"\x1b[", "\x1b]0;title\a", "\b", "\x1b[1m\x1b[K", "\r"}[random.IntN(5)]...)
+			default:
+				text = append(text, logLines[random.IntN(len(logLines))]...)
+				if random.IntN(9) == 0 {
+					text = text[:len(text)-1]
+				}
+			}
+		}
+		want := cut(t, m, text, 80)
+		for _, size := range []int{0, 1 + random.IntN(7), 5000, 32 << 10, 64 << 10, 1 + random.IntN(len(text))} {
+			if got := cut(t, m, text, size); got != want {
+				at := 0
+				for at < min(len(got), len(want)) && got[at] == want[at] {
+					at++
+				}
+				t.Fatalf("trial %d, %d bytes in Writes of %d: from %d on it is %.80q, want %.80q", trial, len(text), size, at, got[at:], want[at:])
 			}
 		}
 	}

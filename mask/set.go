@@ -2,6 +2,7 @@ package mask
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
@@ -20,8 +21,10 @@ type set struct {
 	passes   []pass
 	longest  int
 	starts   starts
-	pairs    bitmap // the pairs of bytes next to each other in a pattern, low byte first
-	reach    int    // the longest stretch with escape sequences in it that is one occurrence
+	pairs    bitmap    // the pairs of bytes next to each other in a pattern, low byte first
+	fast     bool      // there is a gapsFast
+	inValues [16]uint8 // bytes below 0x80 of patterns: by the lower half of one, a bit for each upper half
+	reach    int       // the longest stretch with escape sequences in it that is one occurrence
 }
 
 // match is an occurrence of a pattern, or of several that overlap; pattern is then
@@ -40,7 +43,7 @@ func byPlace(a, b match) int {
 }
 
 func newSet(named map[string]string, o *options) *set {
-	s := &set{opts: o, ansi: o.ansi, patterns: make([]string, 0, len(named))}
+	s := &set{opts: o, ansi: o.ansi, fast: hasFast(), patterns: make([]string, 0, len(named))}
 	for p := range named {
 		s.patterns = append(s.patterns, p)
 		s.longest = max(s.longest, len(p))
@@ -56,6 +59,11 @@ func newSet(named map[string]string, o *options) *set {
 	s.starts = newStarts(s.patterns)
 	s.pairs = newBitmap(1 << 16)
 	for _, p := range s.patterns {
+		for _, c := range []byte(p) {
+			if c < 0x80 {
+				s.inValues[c&15] |= 1 << (c >> 4)
+			}
+		}
 		for i := 1; i < len(p); i++ {
 			s.goesOn[p[i-1]] = true
 			s.pairs.set(uint32(p[i-1]) | uint32(p[i])<<8)
@@ -66,10 +74,23 @@ func newSet(named map[string]string, o *options) *set {
 }
 
 // find puts into found, which is empty, every occurrence of every pattern in text,
-// in order of byPlace. With join, some of those that overlap are one match.
-func (s *set) find(found []match, text []byte, join bool) []match {
+// in order of byPlace. With join, some of those that overlap are one match. If gaps
+// is not nil it goes through text too, page by page: so all that looks at a page
+// finds it in the nearest cache.
+func (s *set) find(found []match, text []byte, join bool, gaps *gapSearch) []match {
+	var next [maxPasses]int
 	for i := range s.passes {
-		found = s.passes[i].scan(found, text, s.patterns, join)
+		next[i] = s.passes[i].first(len(text))
+	}
+	for from := 0; from < len(text); {
+		to := min(len(text), from+pageSize)
+		if gaps != nil {
+			to = gaps.page(s, text, from, to)
+		}
+		for i := range s.passes {
+			found, next[i] = s.passes[i].scan(found, text, next[i], to, s.patterns, join)
+		}
+		from = to
 	}
 	if len(found) > 1 {
 		slices.SortFunc(found, byPlace)
@@ -79,12 +100,42 @@ func (s *set) find(found []match, text []byte, join bool) []match {
 
 // pending is where the longest end of text begins that is the beginning of a
 // pattern, without being the whole of it; len(text) if there is none. Ends that
-// begin before from are not looked at.
+// begin before from are not looked at. Of most lines the last byte tells.
 func (s *set) pending(text []byte, from int) int {
-	if len(text) == 0 || !s.goesOn[text[len(text)-1]] {
-		return len(text)
+	if n := len(text); n == 0 || !s.goesOn[text[n-1]] {
+		return n
 	}
+	return s.pendingEnd(text, from)
+}
+
+// pendingEnd is pending for a text whose last byte goes on in some pattern.
+func (s *set) pendingEnd(text []byte, from int) int {
+	hold := len(text)
 	from = max(from, len(text)-s.longest+1)
+	t := &s.starts
+	if len(text)-from < 4 {
+		return s.pendingFrom(text, from)
+	}
+	last := binary.LittleEndian.Uint32(text[len(text)-4:])
+	if t.inside.has(hash(last) >> t.insideShift) {
+		return s.pendingFrom(text, from)
+	}
+	// No pattern goes through the last four bytes, so that three at most are the
+	// beginning of one.
+	if t.one[last>>24] {
+		hold = len(text) - 1
+	}
+	if t.two.has(last >> 16) {
+		hold = len(text) - 2
+	}
+	if t.three.has(t.hash(last>>8)) && longerThan(text[len(text)-3:], s.patterns) {
+		hold = len(text) - 3
+	}
+	return hold
+}
+
+// pendingFrom is pending, one byte after the other.
+func (s *set) pendingFrom(text []byte, from int) int {
 	i := len(text) - 1
 	if i < from {
 		return len(text)
@@ -131,19 +182,33 @@ func (s *set) token(pattern int) string {
 
 // starts is how patterns begin, to tell what may be the beginning of one.
 type starts struct {
-	one   [256]bool // patterns of 2 bytes and more, by their first byte
-	two   bitmap    // of 3 bytes and more, by their first two, low byte first
-	three bitmap    // of 4 bytes and more, by a hash of their first three
-	four  bitmap    // of 5 bytes and more, by a hash of their first four
-	shift uint8     // of the hashes: 32 less their bits
+	one         [256]bool // patterns of 2 bytes and more, by their first byte
+	two         bitmap    // of 3 bytes and more, by their first two, low byte first
+	three       bitmap    // of 4 bytes and more, by a hash of their first three
+	four        bitmap    // of 5 bytes and more, by a hash of their first four
+	inside      bitmap    // any four bytes of patterns, by their hash
+	shift       uint8     // of the hashes: 32 less their bits
+	insideShift uint8     // for inside
 }
 
 func newStarts(patterns []string) starts {
-	bits := uint8(12)
-	for 1<<bits < 128*len(patterns) && bits < 20 {
-		bits++
+	total := 0
+	for _, p := range patterns {
+		total += len(p)
 	}
-	t := starts{two: newBitmap(1 << 16), three: newBitmap(1 << bits), four: newBitmap(1 << bits), shift: 32 - bits}
+	// So large that few that are not in them seem to be, and in a near cache.
+	sized := func(wanted int) uint8 {
+		bits := uint8(12)
+		for 1<<bits < wanted && bits < 20 {
+			bits++
+		}
+		return bits
+	}
+	few, many := sized(128*len(patterns)), sized(16*total)
+	t := starts{
+		two: newBitmap(1 << 16), three: newBitmap(1 << few), four: newBitmap(1 << few), inside: newBitmap(1 << many),
+		shift: 32 - few, insideShift: 32 - many,
+	}
 	for _, p := range patterns {
 		if len(p) > 1 {
 			t.one[p[0]] = true
@@ -157,11 +222,19 @@ func newStarts(patterns []string) starts {
 		if len(p) > 4 {
 			t.four.set(t.hash(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24))
 		}
+		x := uint32(0)
+		for i := range len(p) {
+			if x = x>>8 | uint32(p[i])<<24; i > 2 {
+				t.inside.set(hash(x) >> t.insideShift)
+			}
+		}
 	}
 	return t
 }
 
-func (t *starts) hash(x uint32) uint32 { return x * 0x9E3779B1 >> t.shift }
+func (t *starts) hash(x uint32) uint32 { return hash(x) >> t.shift }
+
+func hash(x uint32) uint32 { return x * 0x9E3779B1 }
 
 // longerThan reports whether one of patterns, which are sorted, begins with end
 // and is longer.

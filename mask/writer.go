@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -23,10 +24,10 @@ type Writer struct {
 	masker *Masker
 	out    io.Writer
 
-	mu      sync.Mutex // guards what follows
-	between bool       // nothing of what was written bears on what comes: it is not held, covered, or an escape sequence
-	closed  bool
-	err     error // the first error of out; it stays
+	mu     sync.Mutex // guards what follows
+	steady bool       // no error; and what was written bears on what comes only by what is held
+	closed bool
+	err    error // the first error of out; it stays
 
 	// held is the end of what was written, not yet let out. The first covered
 	// bytes of it are under a token that is out already; coveredMarks says what
@@ -46,24 +47,25 @@ type Writer struct {
 
 // Write masks p and passes it on, but for an end that may be the beginning of a
 // value. It does so with one Write to the underlying writer at most if p has no
-// more than 4 KiB, and with one for each 64 KiB otherwise, and one more if
-// something was held back before. An error of the underlying writer is returned
-// now and by every later call; n is then 0.
+// more than 4 KiB. Of a longer one each 64 KiB are mostly one; lines in which a value
+// may go through an escape sequence, and what is held back, make it some more. An
+// error of the underlying writer is returned now and by every later call; n is then 0.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.masker.current.Load(); s != nil && w.between && s.clean(p, w.found) {
-		// By far the most Writes are a line that holds nothing to mask.
-		w.inRun = false
-		w.escape.last = int16(p[len(p)-1]) + 1
-		if n, err = w.out.Write(p); err != nil || n < len(p) {
-			if err == nil {
-				err = io.ErrShortWrite
-			}
-			w.err, w.between = err, false
-			return 0, err
+	if s := w.masker.current.Load(); s != nil && w.steady && len(p) > 0 && len(w.held)+len(p) <= cleanMax {
+		// By far the most Writes hold nothing to mask.
+		text := p
+		if len(w.held) > 0 {
+			w.work = append(append(w.work[:0], w.held...), p...)
+			text = w.work
 		}
-		return len(p), nil
+		if hold, at, clean := w.clean(s, text); clean {
+			if err := w.passOn(text, hold, at); err != nil {
+				return 0, err
+			}
+			return len(p), nil
+		}
 	}
 	if w.closed {
 		return 0, ErrClosed
@@ -72,7 +74,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		return 0, w.err
 	}
 	err = w.mask(p, false)
-	w.between = err == nil && len(w.held) == 0 && w.covered == 0 && w.escape.mode == ground
+	w.steady = err == nil && w.covered == 0
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +100,7 @@ func (w *Writer) Close() error {
 	if w.closed {
 		return nil
 	}
-	w.closed, w.between = true, false
+	w.closed, w.steady = true, false
 	return w.flush()
 }
 
@@ -107,6 +109,24 @@ func (w *Writer) flush() error {
 		return w.err
 	}
 	return w.mask(nil, true)
+}
+
+// passOn writes text up to hold as it is, and holds back the rest. The escape there
+// is at.
+func (w *Writer) passOn(text []byte, hold int, at escape) error {
+	w.escape = at
+	if hold < len(text) || len(w.held) > 0 {
+		w.held = append(w.held[:0], text[hold:]...)
+		if hold == 0 {
+			return nil
+		}
+	}
+	w.inRun = false
+	if err := w.emit(text[:hold]); err != nil {
+		w.err, w.steady = err, false
+		return err
+	}
+	return nil
 }
 
 // mask takes in p, writes what can be told, and holds back the rest; with final,
@@ -119,28 +139,36 @@ func (w *Writer) mask(p []byte, final bool) error {
 	for {
 		// What was held back stands in front of p. Either all of p fits behind it,
 		// or so much that what is then held back lies in p alone.
-		text, own, joined := p, len(w.held), len(p)
+		var text []byte
+		own, joined := len(w.held), len(p)
 		if own > 0 {
 			if joined > joinSize {
 				joined = min(joined, max(joinSize, own, s.longest))
 			}
 			w.work = append(append(w.work[:0], w.held...), p[:joined]...)
 			text = w.work
-		} else if joined > blockSize {
-			joined = min(joined, max(blockSize, 2*s.reach))
+		} else {
+			if joined > joinSize && w.escape.mode != ground {
+				// The line in which an escape sequence goes on is looked at by itself:
+				// the rest is masked faster.
+				joined = min(joined, index(p, 0, '\n')+1)
+			}
+			if joined > blockSize {
+				joined = min(joined, max(blockSize, 2*s.reach))
+			}
 			text = p[:joined]
 		}
 		last := joined == len(p)
-		hold, err := w.chunk(s, text, final && last)
+		hold, all, err := w.chunk(s, text, final && last)
 		if err != nil {
-			w.err = err
+			w.err, w.steady = err, false
 			return err
 		}
 		switch {
-		case last:
+		case last && all:
 			w.held = append(w.held[:0], text[hold:]...)
 			return nil
-		case hold < own:
+		case all && hold < own:
 			w.held = append(w.held[:0], text[hold:]...)
 			p = p[joined:]
 		default:
@@ -151,20 +179,45 @@ func (w *Writer) mask(p []byte, final bool) error {
 }
 
 // chunk masks text, which begins with what is held back, writes what can be told
-// of it, and returns where the rest begins.
-func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, err error) {
-	w.found = s.find(w.found[:0], text, s.names == nil)
+// of it, and returns where the rest begins; or, if all is not set, where a line
+// begins that is to be looked at by itself.
+func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, all bool, err error) {
+	// Almost always a text can be masked, and held back from hold on, as if escape
+	// sequences were nothing but text.
+	quiet := !s.ansi || w.escape.mode == ground && len(w.coveredMarks) == 0
+	var gaps *gapSearch
+	if s.ansi && quiet {
+		search := newGapSearch()
+		gaps = &search
+	}
+	w.found = s.find(w.found[:0], text, s.names == nil, gaps)
 	hold = len(text)
 	if !final {
 		hold = s.pending(text, 0)
 	}
-	if !w.quiet(s, text, hold) {
-		return w.chunkANSI(s, text, hold, final)
+	all = true
+	if gaps != nil {
+		loud := len(text) // from where on it is not quiet
+		if end := gaps.lastEnd(text); gaps.found {
+			loud = gaps.at
+		} else if end > 0 && end >= hold {
+			loud = hold
+		}
+		if quiet = loud == len(text); !quiet && len(text)-len(w.held) > joinSize {
+			// No value goes over the end of a line: all that is before can be let out.
+			if line := bytes.LastIndexByte(text[:loud], '\n') + 1; line > len(w.held) {
+				hold, all, quiet = line, false, true
+			}
+		}
+	}
+	if !quiet {
+		hold, err = w.chunkANSI(s, text, hold, final)
+		return hold, true, err
 	}
 	if hold > 0 {
 		w.escape.last = int16(text[hold-1]) + 1
 	}
-	return hold, w.put(s, text, hold)
+	return hold, all, w.put(s, text, hold)
 }
 
 // put writes text up to hold with what was found in it masked, and notes what is

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package mask
+
+func hasFast() bool { return false }
+
+func (s *set) gapsFast([]byte, bool) (last, whole int) { return -1, 0 }
