@@ -23,10 +23,10 @@ func (w *Writer) clean(s *set, text []byte) (hold int, at escape, yes bool) {
 		// Almost no line has a gram: a scan is for those that do.
 		p := &s.passes[i]
 		last := len(text) - p.shortest
-		if p.shortest >= 8 && p.filter.look(&p.filter, text, p.first(len(text)), last, p.step, p.mask, multiplier) > last {
+		if p.shortest >= 8 && p.filter.look(&p.filter, text, p.first(len(text)), last, p.step, p.multiplier) > last {
 			continue
 		}
-		if found, _ := p.scan(w.found[:0], text, p.first(len(text)), len(text), s.patterns, true); len(found) > 0 {
+		if found, _ := p.scan(w.found[:0], text, p.first(len(text)), len(text), s.patterns, true, false); len(found) > 0 {
 			return 0, at, false
 		}
 	}
@@ -40,7 +40,7 @@ func (w *Writer) escapeAt(s *set, text []byte, hold int) (at escape, yes bool) {
 		return at, true
 	}
 	if w.escape.mode == ground {
-		last, whole := s.gapsFast(text, false)
+		last, whole := s.gapsFast(text, 0, len(text))
 		if whole == len(text) && hold > 0 && (last < 0 || endOfCSI(text, last) < hold) {
 			return escape{last: int16(text[hold-1]) + 1}, true
 		}

@@ -28,7 +28,7 @@ func (g *gapSearch) page(s *set, text []byte, from, to int) int {
 		return to
 	}
 	if from == 0 || g.end < from {
-		last, whole := s.gapsFast(text[from:to], from > 0)
+		last, whole := s.gapsFast(text, from, to)
 		if last >= 0 {
 			g.last = from + last
 		}

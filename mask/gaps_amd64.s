@@ -2,269 +2,188 @@
 
 #include "textflag.h"
 
-// MASK32 makes the constant name, of 32 bytes that are each as those of x.
-#define MASK32(name, x) \
-	DATA name+0(SB)/8, x;  \
-	DATA name+8(SB)/8, x;  \
-	DATA name+16(SB)/8, x; \
-	DATA name+24(SB)/8, x; \
-	GLOBL name(SB), RODATA|NOPTR, $32
+// A byte whose lower half is that of a backspace or an ESC has it at that place; any
+// other half has a byte that does not end in it.
+DATA marks<>+0(SB)/8, $0x0607040502030001
+DATA marks<>+8(SB)/8, $0x0e0f0c0d1b0b0808
+GLOBL marks<>(SB), RODATA|NOPTR, $16
 
-MASK32(escapes<>, $0x1b1b1b1b1b1b1b1b)
-MASK32(backspaces<>, $0x0808080808080808)
-MASK32(brackets<>, $0x5b5b5b5b5b5b5b5b)
-MASK32(highThree<>, $0xe0e0e0e0e0e0e0e0)
-MASK32(spaces<>, $0x2020202020202020)
-MASK32(questions<>, $0x3f3f3f3f3f3f3f3f)
-MASK32(deletes<>, $0x7f7f7f7f7f7f7f7f)
-MASK32(nibbles<>, $0x0f0f0f0f0f0f0f0f)
+DATA highThree<>+0(SB)/8, $0xe0e0e0e0e0e0e0e0
+DATA highThree<>+8(SB)/8, $0xe0e0e0e0e0e0e0e0
+GLOBL highThree<>(SB), RODATA|NOPTR, $16
 
-// A bit for each upper half of a byte, none for those of a byte from 0x80 on.
-DATA bitOf<>+0(SB)/8, $0x8040201008040201
-DATA bitOf<>+8(SB)/8, $0
-GLOBL bitOf<>(SB), RODATA|NOPTR, $16
+DATA spaces<>+0(SB)/8, $0x2020202020202020
+DATA spaces<>+8(SB)/8, $0x2020202020202020
+GLOBL spaces<>(SB), RODATA|NOPTR, $16
 
-// GATHER makes a word, of 64 bits, of two results of a comparison. The bits of bytes
-// that an earlier word had go.
-#define GATHER(low, high, word) \
-	VPMOVMSKB low, word;   \
-	VPMOVMSKB high, BX;    \
-	SHLQ      $32, BX;     \
-	ORQ       BX, word;    \
-	SHRXQ     DI, word, word
+// WORD makes the bits of the 64 bytes at low and high.
+#define WORD(low, high) \
+	VMOVDQU   low, Y2;    \
+	VMOVDQU   high, Y3;   \
+	VPSHUFB   Y2, Y0, Y4; \
+	VPSHUFB   Y3, Y0, Y5; \
+	VPCMPEQB  Y2, Y4, Y4; \
+	VPCMPEQB  Y3, Y5, Y5; \
+	VPMOVMSKB Y4, AX;     \
+	VPMOVMSKB Y5, BX;     \
+	SHLQ      $32, BX;    \
+	ORQ       BX, AX
 
-// IN tells which bytes of from are in a set: Y8 has, for each lower half of a byte, a
-// bit for each upper half, and Y9 is bitOf. Bytes from 0x80 on have none, and are
-// taken to be in every set.
-#define IN(from, to, temporary) \
-	VPSHUFB  from, Y8, to;                        \
-	VPSRLW   $4, from, temporary;                 \
-	VPAND    nibbles<>(SB), temporary, temporary; \
-	VPSHUFB  temporary, Y9, temporary;            \
-	VPAND    temporary, to, to;                   \
-	VPCMPEQB temporary, to, to
+// NOTE notes them, if there are some, with the base of the word.
+#define NOTE(base) \
+	MOVQ AX, bits-1056(SP)(R8*8);   \
+	MOVQ base, bases-528(SP)(R8*8); \
+	CMPQ AX, $1;                    \
+	SBBQ $-1, R8
 
-// func gapsAVX2(text *byte, n int, inValues *[16]uint8, after bool) (last, whole int)
+// func gapsAVX2(text *byte, n int, kinds *[3][256]uint8, before byte) (last, whole int)
 //
-// A word is a bit for each of 64 bytes, the lowest the first. What reaches over its
-// end is carried into the next: additions and subtractions of words are those of one
-// long number. Of the word before,
-//   R8   is where ESCs are
-//   R9   is where sequences have their last bytes
-//   R10  is where the bytes are that are in some value
-//   R11  is 1 if a sequence is open in its parameters
-//   R12  is 1 if what is behind a sequence is in this word
-//   R13  is 1 if it is, and a byte that is in some value is before the sequence
-//   R15  is not zero if any of the others matters to this word
-// DI is how many of the 64 bytes at SI were looked at before, and CX 64 less than what
-// is left from SI on.
-TEXT ·gapsAVX2(SB), NOSPLIT, $24-48
-	MOVQ    text+0(FP), SI
-	MOVQ    n+8(FP), CX
-	MOVQ    inValues+16(FP), DX
-	MOVBQZX after+24(FP), R10
-	SHLQ    $63, R10
-	XORL    R8, R8
-	XORL    R9, R9
+// First it notes, without a branch that depends on the text, the words of 64 bytes
+// that have an ESC or a backspace: a bit for each, the lowest the first, and where the
+// word begins. Then it takes these bits one after the other.
+TEXT ·gapsAVX2(SB), 0, $1056-48
+	MOVQ text+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTI128 marks<>(SB), Y0
+	XORL DI, DI
+	XORL R8, R8
+
+	// R9 is what is asked for, and R10 how much further that goes with 128 bytes.
+	// That is gapsAhead behind a page; behind less than that, some lines.
+	LEAQ 1024(SI), R9
+	MOVL $128, R10
+	CMPQ CX, $4096
+	JLT  words
+	LEAQ 4096(SI), R9
+	MOVL $48, R10
+
+	// DI is where a word begins, DX where the last does, and R8 how many are noted.
+words:
+	LEAQ -64(CX), DX
+
+two:
+	LEAQ  64(DI), R11
+	CMPQ  R11, DX
+	JGT   one
+	PREFETCHT0 (R9)
+	WORD((SI)(DI*1), 32(SI)(DI*1))
+	NOTE(DI)
+	PREFETCHT0 24(R9)
+	WORD((SI)(R11*1), 32(SI)(R11*1))
+	NOTE(R11)
+	ADDQ  R10, R9
+	SUBQ  $-128, DI
+	JMP   two
+
+one:
+	CMPQ DI, DX
+	JGT  rest
+	WORD((SI)(DI*1), 32(SI)(DI*1))
+	NOTE(DI)
+	ADDQ $64, DI
+
+	// Less than 64 bytes are left: the last 64, less those looked at before.
+rest:
+	CMPQ  DI, CX
+	JGE   noted
+	WORD((SI)(DX*1), 32(SI)(DX*1))
+	MOVQ  DI, BX
+	SUBQ  DX, BX
+	SHRXQ BX, AX, AX
+	NOTE(DI)
+
+noted:
+	VZEROUPPER
+	TESTQ R8, R8
+	JEQ   nothing
+	XORL  AX, AX
+	MOVQ  AX, bits-1056(SP)(R8*8) // the end
+	VMOVDQU highThree<>(SB), X0
+	VMOVDQU spaces<>(SB), X1
+
+	//   DX   is kinds
+	//   R8   is where a word and its base are
+	//   R9   is what is left of the bits of the word, and R10 its base
+	//   R11  is where the sequence before ends
+	//   R12  is where it begins, or the first of those that it touches
+	//   R13  is the byte before that
+	//   R15  is not zero if something was found
+	MOVQ    kinds+16(FP), DX
+	LEAQ    bits-1056(SP), R8
+	MOVQ    (R8), R9
+	MOVQ    528(R8), R10
 	XORL    R11, R11
 	XORL    R12, R12
-	XORL    R13, R13
+	MOVBLZX before+24(FP), R13
 	XORL    R15, R15
-	XORL    DI, DI
-	MOVQ    $0, lastWord-8(SP)
-	VMOVDQU escapes<>(SB), Y0
-	VMOVDQU backspaces<>(SB), Y1
-	SUBQ    $64, CX
+	MOVQ    $-1, R14
 
-word:
-	PREFETCHT0 1024(SI)
-	VMOVDQU  (SI), Y2
-	VMOVDQU  32(SI), Y3
-	VPCMPEQB Y0, Y2, Y4
-	VPCMPEQB Y0, Y3, Y5
-	VPCMPEQB Y1, Y2, Y6
-	VPCMPEQB Y1, Y3, Y7
-	VPOR     Y6, Y7, Y6
-	VPOR     Y4, Y5, Y7
-	VPOR     Y6, Y7, Y7
-	VPTEST   Y7, Y7
-	JNZ      heavy
-	TESTQ    R15, R15
-	JNZ      heavy
-	MOVQ     $-1, R10 // not looked at: it may be one of those bytes
+sequence:
+	// The next place, and the word behind if this was the last of its own.
+	MOVQ    8(R8), DI
+	LEAQ    8(R8), BX
+	TZCNTQ  R9, AX
+	ADDQ    R10, AX
+	BLSRQ   R9, R9
+	CMOVQEQ DI, R9
+	CMOVQEQ BX, R8
+	MOVQ    528(R8), R10
 
-next:
-	ADDQ $64, SI
-	SUBQ $64, CX
-	JGE  word
-	TESTQ DI, DI
-	JNZ  end
-	CMPQ CX, $-64
-	JEQ  end
+	// What stands before it, if no sequence does. There is nothing before the first
+	// byte.
+	MOVQ    AX, BX
+	CMPQ    BX, $1
+	ADCQ    $-1, BX
+	MOVBLZX (SI)(BX*1), BX
+	CMPQ    AX, R11
+	CMOVQNE AX, R12
+	CMOVLNE BX, R13
 
-	// Less than 64 bytes are left: the last 64, of which DI were looked at.
-	ADDQ CX, SI
-	MOVQ CX, DI
-	NEGQ DI
-	JMP  word
+	// The parameters end at the first byte that is not from 0x20 to 0x3f. The 16
+	// bytes that are looked at are all of the text.
+	LEAQ      2(AX), DI
+	LEAQ      -16(CX), BX
+	CMPQ      DI, BX
+	CMOVQLT   DI, BX
+	VPAND     (SI)(BX*1), X0, X2
+	VPCMPEQB  X1, X2, X2
+	SUBQ      BX, DI
+	VPMOVMSKB X2, BX
+	SHRXL     DI, BX, BX
+	NOTL      BX
+	TZCNTL    BX, BX
+	LEAQ      3(AX)(BX*1), R11
+	CMPQ      R11, CX
+	JGE       cut
 
-heavy:
-	VPTEST  Y6, Y6
-	JNZ     found // a backspace
-	LEAQ    (SI)(DI*1), BX
-	TESTQ   R15, R15
-	CMOVQNE whole-24(SP), BX
-	MOVQ    BX, whole-24(SP)
-	GATHER(Y4, Y5, AX)
-	TESTB $1, AX
-	JNE   before
+	MOVQ    AX, R14
+	MOVWLZX (SI)(AX*1), AX
+	XORL    $0x5b1b, AX
+	ORL     AX, R15
+	MOVBLZX -1(SI)(R11*1), AX
+	MOVBLZX 512(DX)(AX*1), AX
+	ORL     AX, R15
+	MOVBLZX (SI)(R11*1), AX
+	MOVBLZX 256(DX)(AX*1), AX
+	ANDB    (DX)(R13*1), AX
+	ORL     AX, R15
+	TESTQ   R9, R9
+	JNE     sequence
+	MOVQ    CX, R12
 
-known:
-	TESTQ AX, AX
-	JEQ   none
-	MOVQ  AX, lastWord-8(SP)
-	LEAQ  (SI)(DI*1), BX
-	MOVQ  BX, lastBase-16(SP)
+cut:
+	TESTL R15, R15
+	JNE   found
+	MOVQ  R14, last+32(FP)
+	MOVQ  R12, whole+40(FP)
+	RET
 
-none:
-	// Each ESC has a bracket behind it.
-	VPCMPEQB brackets<>(SB), Y2, Y6
-	VPCMPEQB brackets<>(SB), Y3, Y7
-	GATHER(Y6, Y7, DX)
-	MOVQ  AX, BX
-	SHLQ  $1, R8, BX
-	NOTQ  DX
-	TESTQ DX, BX
-	JNZ   found
-
-	// From the byte behind that on, add a bit: it comes out behind the parameters,
-	// where the last byte of the sequence must be.
-	VPAND    highThree<>(SB), Y2, Y6
-	VPAND    highThree<>(SB), Y3, Y7
-	VPCMPEQB spaces<>(SB), Y6, Y6
-	VPCMPEQB spaces<>(SB), Y7, Y7
-	GATHER(Y6, Y7, DX)
-	MOVQ  AX, BX
-	SHLQ  $2, R8, BX
-	ADDB  $-1, R11
-	ADCQ  DX, BX
-	SETCS R11
-	NOTQ  DX
-	ANDQ  DX, BX
-	MOVQ  BX, R15
-	VPCMPGTB questions<>(SB), Y2, Y6
-	VPCMPGTB questions<>(SB), Y3, Y7
-	VPCMPEQB deletes<>(SB), Y2, Y4
-	VPCMPEQB deletes<>(SB), Y3, Y5
-	VPANDN   Y6, Y4, Y6
-	VPANDN   Y7, Y5, Y7
-	GATHER(Y6, Y7, DX)
-	NOTQ  DX
-	TESTQ DX, R15
-	JNZ   found
-	TESTL R12, R12
-	JNE   open
-
-closed:
-	MOVQ  AX, R8
-
-	// The places behind sequences less those of ESCs are the sequences.
-	MOVQ R15, DX
-	SHLQ $1, R9, DX
-	MOVQ R15, R9
-	MOVQ DX, R15
-	ADDB $-1, R12
-	SBBQ AX, R15
-	SETCS R12
-
-	// To those that have a byte that values have before them add a bit: it comes out
-	// behind them. There must be none of those bytes.
-	VBROADCASTI128 bitOf<>(SB), Y9
-	MOVQ    inValues+16(FP), BX
-	VBROADCASTI128 (BX), Y8
-	IN(Y2, Y4, Y6)
-	IN(Y3, Y5, Y7)
-	NOTQ  DX
-	ANDQ  AX, DX
-	GATHER(Y4, Y5, AX)
-	MOVQ  AX, BX
-	SHLQ  $1, R10, BX
-	ANDQ  BX, DX
-	MOVQ  AX, R10
-	ADDB  $-1, R13
-	ADCQ  R15, DX
-	SETCS R13
-	NOTQ  R15
-	ANDQ  R15, DX
-	TESTQ AX, DX
-	JNZ   found
-
-	MOVQ  R8, R15
-	SHRQ  $62, R15
-	MOVL  $63, DX
-	SUBQ  DI, DX
-	SHRXQ DX, R9, DX
-	ORQ   DX, R15
-	ORQ   R11, R15
-	ORQ   R12, R15
-	ORQ   R13, R15
-	JMP   next
-
-open:
-	// The last sequence of the word before went on to its end: with its last byte
-	// there, or in this word. Then it has 64 bytes at most if it ends before the place
-	// that its ESC has in the word before, which is the last ESC there.
-	TESTQ R9, R9
-	JLT   closed
-	MOVQ  R15, BX
-	NEGQ  BX
-	ANDQ  R15, BX
-	JEQ   found
-	SHRQ  $1, R8
-	CMPQ  BX, R8
-	JLS   closed
-	JMP   found
-
-before:
-	// The ESC is the first of the word. If the word before was not looked at, its last
-	// byte is now.
-	CMPQ    R10, $-1
-	JNE     known
-	MOVBQZX -1(SI)(DI*1), DX
-	MOVQ    DX, BX
-	SHRQ    $4, DX
-	ANDL    $15, BX
-	ADDQ    inValues+16(FP), BX
-	MOVBQZX (BX), R10
-	BTL     DX, R10 // not set for a byte from 0x80 on
-	SBBQ    R10, R10
-	CMPL    DX, $8
-	JLT     known
-	MOVQ    $-1, R10
-	JMP     known
-
-end:
-	MOVQ  n+8(FP), CX
-	TESTQ R15, R15
-	JEQ   last
-	MOVQ  whole-24(SP), CX
-	SUBQ  text+0(FP), CX
-last:
-	MOVQ  $-1, DX
-	MOVQ  lastWord-8(SP), AX
-	TESTQ AX, AX
-	JEQ   nowhere
-	BSRQ  AX, DX
-	ADDQ  lastBase-16(SP), DX
-	SUBQ  text+0(FP), DX
-nowhere:
-	VZEROUPPER
-	MOVQ DX, last+32(FP)
+nothing:
+	MOVQ $-1, last+32(FP)
 	MOVQ CX, whole+40(FP)
 	RET
 
 found:
-	VZEROUPPER
 	MOVQ $-1, last+32(FP)
 	MOVQ $0, whole+40(FP)
 	RET

@@ -4,4 +4,4 @@ package mask
 
 func hasFast() bool { return false }
 
-func (s *set) gapsFast([]byte, bool) (last, whole int) { return -1, 0 }
+func (s *set) gapsFast([]byte, int, int) (last, whole int) { return -1, 0 }

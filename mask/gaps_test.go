@@ -63,8 +63,9 @@ func TestGapSearch(t *testing.T) {
 	}
 }
 
-// TestGapSearch_Places has a sequence of every length at every place, at the end of
-// one of which it is too long to be one.
+// TestGapSearch_Places has a sequence of every length at every place, behind another
+// and not, at the end of one of which it is too long to be one. A page may end within
+// it.
 func TestGapSearch_Places(t *testing.T) {
 	m := New(Encodings(false))
 	m.Add("abcdefgh")
@@ -72,9 +73,13 @@ func TestGapSearch_Places(t *testing.T) {
 	filler := strings.Repeat(".", 1000) + "m..a\x1b[1m.." + strings.Repeat(".", pageSize-940)
 	for length := 3; length < 140; length++ {
 		sequence := "\x1b[" + strings.Repeat("1", length-3) + "m"
-		for _, around := range []string{"..", "a.", ".b", "ab"} {
+		for k, around := range []string{"..", "a.", ".b", "ab", "..", "a.", ".b", "ab"} {
+			before := ""
+			if k > 3 {
+				before = "\x1b[0m"
+			}
 			for place := 1; place < 200; place++ {
-				text := []byte(strings.Repeat(".", place-1) + around[:1] + sequence + around[1:] + filler)
+				text := []byte(strings.Repeat(".", place-1) + around[:1] + before + sequence + around[1:] + filler)
 				cut := (length + place) % 71 // some leave a part of the sequence
 				if place%5 > 0 {
 					cut += pageSize
@@ -82,8 +87,12 @@ func TestGapSearch_Places(t *testing.T) {
 				text = text[:max(place+1, len(text)-cut)]
 				want, got := newGapSearch(), newGapSearch()
 				want.pageEach(s, text, 0, len(text))
+				page := pageSize
+				if place%2 == 0 {
+					page = max(64, place+len(before)+2)
+				}
 				for at := 0; at < len(text) && !got.found; {
-					at = got.page(s, text, at, min(len(text), at+pageSize))
+					at = got.page(s, text, at, min(len(text), at+page))
 				}
 				if got.found != want.found || !want.found && got.lastEnd(text) != want.lastEnd(text) {
 					t.Fatalf("%q: some gap matters: %v", text, got.found)

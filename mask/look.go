@@ -13,7 +13,7 @@ type filter struct {
 	table  []uint64                 // the one that is used
 	shift  uint8                    // of a hash, for its word in the table
 
-	look func(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int
+	look func(f *filter, text []byte, i, last, step int, multiplier uint64) int
 }
 
 const (
@@ -21,12 +21,19 @@ const (
 	middleBits = 12
 	largeBits  = 16
 
-	// Where in a hash the numbers of the two bits are.
-	firstBit  = 20
-	secondBit = 26
+	// Of a hash the highest bits choose a word of the table; of that, the next six the
+	// second bit, and six more the first. A short gram has no more than these.
+	bitBits = 6
 
-	multiplier = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio: spreads what it multiplies
+	golden = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio: spreads what it multiplies
 )
+
+// multiplierOf is what 8 bytes are multiplied by for the hash of the gram that they
+// begin with: what is behind that is shifted out of the hash.
+func multiplierOf(gram int) uint64 {
+	unit := uint64(1) << (64 - 8*gram)
+	return golden&-unit | unit
+}
 
 // The grams that a table is large enough for: of its bits, two are set for each.
 const (
@@ -49,58 +56,56 @@ func newFilter(grams int) (f filter) {
 	return f
 }
 
-// word is the place of a hash: some of its bits choose a word of the table, and
-// others two bits of that.
-func (f *filter) word(h uint64) *uint64 { return &f.table[h>>f.shift] }
-
-func (f *filter) add(h uint64) { *f.word(h) |= 1<<(h>>firstBit&63) | 1<<(h>>secondBit&63) }
-
-// has reports whether h is in the set, or seems so.
-func (f *filter) has(h uint64) bool {
-	word := *f.word(h)
-	return word>>(h>>firstBit&63)&1 != 0 && word>>(h>>secondBit&63)&1 != 0
+// bits are those of a hash in its word.
+func (f *filter) bits(h uint64) uint64 {
+	h >>= f.shift - 2*bitBits
+	return 1<<(h&63) | 1<<(h>>bitBits&63)
 }
 
-// The looks are the first place from i up to last, in steps, at which text has a gram
-// in the set; a place behind last if there is none. The mask keeps the gram of 8
-// bytes. There is one for each size of table: what they share cannot be shared
-// without a cost. They are handed the multiplier so that it is in a register, ask
-// once whether there is a table, and shift once for the first of the two bits: each
-// spares an instruction a look.
+func (f *filter) add(h uint64) { f.table[h>>f.shift] |= f.bits(h) }
 
-func lookSmall(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int {
+// has reports whether h is in the set, or seems so.
+func (f *filter) has(h uint64) bool { return f.bits(h)&^f.table[h>>f.shift] == 0 }
+
+// The looks are the first place from i up to last, in steps, at which text has a gram
+// in the set; a place behind last if there is none. There is one for each size of
+// table: what they share cannot be shared without a cost. They are handed the
+// multiplier so that it is in a register, ask once whether there is a table, and shift
+// once for the first of the two bits: each spares an instruction a look.
+
+func lookSmall(f *filter, text []byte, i, last, step int, multiplier uint64) int {
 	table := f.small
 	_ = table[0]
 	for ; i <= last; i += step {
-		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
-		word := table[h>>(64-firstBit-smallBits)]
-		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
+		h := binary.LittleEndian.Uint64(text[i:i+8:i+8]) * multiplier >> (64 - smallBits - 2*bitBits)
+		word := table[h>>(2*bitBits)]
+		if word>>(h&63)&1 != 0 && word>>(h>>bitBits&63)&1 != 0 {
 			break
 		}
 	}
 	return i
 }
 
-func lookMiddle(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int {
+func lookMiddle(f *filter, text []byte, i, last, step int, multiplier uint64) int {
 	table := f.middle
 	_ = table[0]
 	for ; i <= last; i += step {
-		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
-		word := table[h>>(64-firstBit-middleBits)]
-		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
+		h := binary.LittleEndian.Uint64(text[i:i+8:i+8]) * multiplier >> (64 - middleBits - 2*bitBits)
+		word := table[h>>(2*bitBits)]
+		if word>>(h&63)&1 != 0 && word>>(h>>bitBits&63)&1 != 0 {
 			break
 		}
 	}
 	return i
 }
 
-func lookLarge(f *filter, text []byte, i, last, step int, mask, multiplier uint64) int {
+func lookLarge(f *filter, text []byte, i, last, step int, multiplier uint64) int {
 	table := f.large
 	_ = table[0]
 	for ; i <= last; i += step {
-		h := (binary.LittleEndian.Uint64(text[i:i+8:i+8]) & mask) * multiplier >> firstBit
-		word := table[h>>(64-firstBit-largeBits)]
-		if word>>(h&63)&1 != 0 && word>>(h>>(secondBit-firstBit)&63)&1 != 0 {
+		h := binary.LittleEndian.Uint64(text[i:i+8:i+8]) * multiplier >> (64 - largeBits - 2*bitBits)
+		word := table[h>>(2*bitBits)]
+		if word>>(h&63)&1 != 0 && word>>(h>>bitBits&63)&1 != 0 {
 			break
 		}
 	}

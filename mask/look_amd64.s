@@ -3,42 +3,44 @@
 #include "textflag.h"
 
 // GRAM takes the 8 bytes at an address in, and tests the first bit of their gram's
-// hash: bit BX, counted from firstBit, of the word of the table that its upper bits
-// choose.
+// hash: bit BX of the word of the table that its highest bits choose.
 #define GRAM(address) \
 	MOVQ  address, AX;     \
-	ANDQ  R10, AX;         \
 	IMULQ R11, AX;         \
 	SHRXQ R13, AX, DX;     \
-	RORXQ $20, AX, BX;     \
+	SHRXQ R10, AX, BX;     \
 	MOVQ  (R12)(DX*8), DX; \
 	BTQ   BX, DX
 
-// SECOND tests the second, counted from secondBit.
+// SECOND tests the second.
 #define SECOND \
-	RORXQ $26, AX, BX; \
-	BTQ   BX, DX
+	SHRQ $6, BX; \
+	BTQ  BX, DX
 
-// func lookBMI2(text *byte, i, last, step int, mask, multiplier uint64, table *uint64, shift uint64) (at int)
-TEXT ·lookBMI2(SB), NOSPLIT, $0-72
+// func lookBMI2(text *byte, i, last, step int, multiplier uint64, table *uint64, shift uint64, ahead, stride int) (at int)
+TEXT ·lookBMI2(SB), NOSPLIT, $0-80
 	MOVQ text+0(FP), CX
 	MOVQ i+8(FP), SI
 	MOVQ last+16(FP), DI
 	MOVQ step+24(FP), R8
-	MOVQ mask+32(FP), R10
-	MOVQ multiplier+40(FP), R11
-	MOVQ table+48(FP), R12
-	MOVQ shift+56(FP), R13
+	MOVQ multiplier+32(FP), R11
+	MOVQ table+40(FP), R12
+	MOVQ shift+48(FP), R13
+	MOVQ ahead+56(FP), R14
+	MOVQ stride+64(FP), R15
+	LEAQ -12(R13), R10
 	ADDQ CX, SI
 	ADDQ CX, DI
+	ADDQ CX, R14
 	LEAQ (R8)(R8*2), R9
 	SUBQ R9, DI
-
-	// Four at once. The page behind this one is asked for meanwhile.
-four:
 	CMPQ SI, DI
 	JGT  rest
-	PREFETCHT0 4096(SI)
+
+	// Four at once. Meanwhile some of what is behind is asked for.
+four:
+	PREFETCHT0 (R14)
+	ADDQ R15, R14
 	GRAM((SI))
 	JCS  first
 second:
@@ -52,7 +54,9 @@ fourth:
 	JCS  hit4
 next:
 	LEAQ (SI)(R8*4), SI
-	JMP  four
+	CMPQ SI, DI
+	JLE  four
+	JMP  rest
 
 first:
 	SECOND
@@ -89,5 +93,5 @@ nothing:
 
 done:
 	SUBQ CX, SI
-	MOVQ SI, at+64(FP)
+	MOVQ SI, at+72(FP)
 	RET

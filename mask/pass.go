@@ -14,13 +14,14 @@ import (
 // found, and found once, with one look at a small table every step bytes. The
 // looks do not depend on one another, and almost none finds anything.
 type pass struct {
-	shortest int    // of its patterns, in bytes
-	gram     int    // bytes of text that a look takes in, 1 to 8
-	step     int    // bytes from one look to the next
-	inverse  uint64 // of step, times 2^64
-	mask     uint64 // keeps the gram of 8 bytes read
-	filter   filter
-	slots    []slot
+	shortest   int    // of its patterns, in bytes
+	gram       int    // bytes of text that a look takes in, 1 to 8
+	step       int    // bytes from one look to the next
+	inverse    uint64 // of step, times 2^64
+	multiplier uint64 // of 8 bytes that begin with a gram, for its hash
+	filter     filter
+	slots      []slot
+	slotShift  uint8 // of a hash, for its place among them
 }
 
 // slot is a gram of a pattern, in a hash table with linear probing.
@@ -114,7 +115,7 @@ func bestGram(shortest, count int) (gram int, cost float64) {
 // newPass makes the pass for the patterns of at least low and less than high
 // bytes.
 func newPass(patterns []string, low, high, gram int) pass {
-	p := pass{shortest: low, gram: gram, step: low - gram + 1, mask: ^uint64(0) >> (64 - 8*gram)}
+	p := pass{shortest: low, gram: gram, step: low - gram + 1, multiplier: multiplierOf(gram)}
 	p.inverse = ^uint64(0)/uint64(p.step) + 1
 	count := 0
 	for _, text := range patterns {
@@ -124,7 +125,8 @@ func newPass(patterns []string, low, high, gram int) pass {
 	}
 	grams := count * p.step
 	p.filter = newFilter(grams)
-	p.slots = make([]slot, 1<<bits.Len(uint(grams+grams/2)))
+	places := bits.Len(uint(grams + grams/2))
+	p.slots, p.slotShift = make([]slot, 1<<places), uint8(64-places)
 
 	rare := newRarity(patterns, low, high, &p)
 	for k, text := range patterns {
@@ -136,7 +138,7 @@ func newPass(patterns []string, low, high, gram int) pass {
 			p.filter.add(h)
 			for at := p.place(h); ; at = (at + 1) & (len(p.slots) - 1) {
 				if p.slots[at].pattern == 0 {
-					p.slots[at] = slot{uint32(h >> 16), int32(k + 1), int32(first + i)}
+					p.slots[at] = slot{uint32(h >> 32), int32(k + 1), int32(first + i)}
 					break
 				}
 			}
@@ -145,10 +147,11 @@ func newPass(patterns []string, low, high, gram int) pass {
 	return p
 }
 
-func (p *pass) hash(gram uint64) uint64 { return gram * multiplier }
+// hash is that of the gram in the lowest bytes of 8.
+func (p *pass) hash(gram uint64) uint64 { return gram * p.multiplier }
 
 // place is the slot at which the grams of this hash begin.
-func (p *pass) place(h uint64) int { return int(h>>40) & (len(p.slots) - 1) }
+func (p *pass) place(h uint64) int { return int(h >> p.slotShift) }
 
 // hashes puts into the slice those of the grams of text, by offset.
 func (p *pass) hashes(into []uint64, text string) []uint64 {
@@ -182,13 +185,14 @@ func (p *pass) first(n int) int {
 
 // scan appends the occurrences in text of the patterns of this pass that are to be
 // noticed at a place from at on, but before until; next is the place after them.
-func (p *pass) scan(found []match, text []byte, at, until int, patterns []string, join bool) (_ []match, next int) {
+// What shared is, look says.
+func (p *pass) scan(found []match, text []byte, at, until int, patterns []string, join, shared bool) (_ []match, next int) {
 	last := min(until-1, len(text)-p.shortest)
 	for wide := min(last, len(text)-8); at <= wide; at += p.step {
-		if at = p.look(text, at, wide); at > wide {
+		if at = p.look(text, at, wide, shared); at > wide {
 			break
 		}
-		h := (binary.LittleEndian.Uint64(text[at:]) & p.mask) * multiplier
+		h := p.hash(binary.LittleEndian.Uint64(text[at:]))
 		found = p.chase(found, text, at, h, patterns, join)
 	}
 	for ; at <= last; at += p.step { // with less than 8 bytes behind them
@@ -196,7 +200,7 @@ func (p *pass) scan(found []match, text []byte, at, until int, patterns []string
 		for k := p.gram - 1; k >= 0; k-- {
 			x = x<<8 | uint64(text[at+k])
 		}
-		if h := x * multiplier; p.filter.has(h) {
+		if h := p.hash(x); p.filter.has(h) {
 			found = p.chase(found, text, at, h, patterns, join)
 		}
 	}
@@ -205,7 +209,7 @@ func (p *pass) scan(found []match, text []byte, at, until int, patterns []string
 
 // chase appends the occurrences that have a gram of hash h at place i of text.
 func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []string, join bool) []match {
-	tag := uint32(h >> 16)
+	tag := uint32(h >> 32)
 	for k := p.place(h); p.slots[k].pattern != 0; k = (k + 1) & (len(p.slots) - 1) {
 		s := p.slots[k]
 		if s.tag != tag {

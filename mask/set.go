@@ -21,10 +21,10 @@ type set struct {
 	passes   []pass
 	longest  int
 	starts   starts
-	pairs    bitmap    // the pairs of bytes next to each other in a pattern, low byte first
-	fast     bool      // there is a gapsFast
-	inValues [16]uint8 // bytes below 0x80 of patterns: by the lower half of one, a bit for each upper half
-	reach    int       // the longest stretch with escape sequences in it that is one occurrence
+	pairs    bitmap        // the pairs of bytes next to each other in a pattern, low byte first
+	fast     bool          // there is a gapsFast
+	kinds    [3][256]uint8 // 1 for a byte that is before another in a pattern; is behind another; ends no CSI sequence
+	reach    int           // the longest stretch with escape sequences in it that is one occurrence
 }
 
 // match is an occurrence of a pattern, or of several that overlap; pattern is then
@@ -59,14 +59,16 @@ func newSet(named map[string]string, o *options) *set {
 	s.starts = newStarts(s.patterns)
 	s.pairs = newBitmap(1 << 16)
 	for _, p := range s.patterns {
-		for _, c := range []byte(p) {
-			if c < 0x80 {
-				s.inValues[c&15] |= 1 << (c >> 4)
-			}
-		}
 		for i := 1; i < len(p); i++ {
 			s.goesOn[p[i-1]] = true
+			s.kinds[0][p[i-1]] = 1
+			s.kinds[1][p[i]] = 1
 			s.pairs.set(uint32(p[i-1]) | uint32(p[i])<<8)
+		}
+	}
+	for c := range 256 {
+		if c < 0x40 || c > 0x7e {
+			s.kinds[2][c] = 1
 		}
 	}
 	s.reach = 8*s.longest + 4096
@@ -88,7 +90,7 @@ func (s *set) find(found []match, text []byte, join bool, gaps *gapSearch) []mat
 			to = gaps.page(s, text, from, to)
 		}
 		for i := range s.passes {
-			found, next[i] = s.passes[i].scan(found, text, next[i], to, s.patterns, join)
+			found, next[i] = s.passes[i].scan(found, text, next[i], to, s.patterns, join, gaps != nil)
 		}
 		from = to
 	}
