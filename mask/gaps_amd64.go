@@ -4,13 +4,14 @@ package mask
 
 import "golang.org/x/sys/cpu"
 
-// gapsAVX2 goes through a text of n bytes, 64 at least and a page at most. It looks
-// for a gap that may matter: one that is not a whole CSI sequence, of 16 parameters at
-// most; or one, or several that touch, between two bytes of which one may stand before
-// another in a value, if not in the same, and the other behind one. If there is such a
-// gap whole is 0, if the end of text cuts one off it is where that begins, or the
-// first of those that it touches, otherwise n. Before whole the last ESC is at last, or
-// nowhere, which is -1. The byte before text is before.
+// gapsAVX2 goes through a text of n bytes, 64 at least and a page at most, with before
+// in front of it. It looks for a gap that may matter: one that is not a whole CSI
+// sequence, of 16 bytes of parameters at most; or one, or several that touch, between
+// two bytes of which the one may have another behind it in a value, and the other one
+// before it. If there is none whole is n, and the last ESC is at last, or nowhere,
+// which is -1. If only the end of text may have cut one off, or is right behind it,
+// whole is where that begins, or the first of those that it touches. If whole is 0
+// nothing is known.
 //
 //go:noescape
 func gapsAVX2(text *byte, n int, kinds *[3][256]uint8, before byte) (last, whole int)
@@ -18,9 +19,9 @@ func gapsAVX2(text *byte, n int, kinds *[3][256]uint8, before byte) (last, whole
 // hasFast reports whether the processor has what gapsAVX2 needs.
 func hasFast() bool { return cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2 }
 
-// gapsAhead is how much of the next page gapsAVX2 asks for, if it has a whole page.
-// What takes longer asks for more: so memory is never waited for, and never idle.
-const gapsAhead = 1536
+// gapsAhead is how much of the next page gapsAVX2 asks for, if it has a whole page: 48
+// bytes with 128. What takes longer asks for more, so that memory is not waited for.
+const gapsAhead = 48 * pageSize / 128
 
 // gapsFast is gapsAVX2 for text[from:to]. Where there is none, or for a text that is too
 // short, whole is 0.

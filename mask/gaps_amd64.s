@@ -2,8 +2,9 @@
 
 #include "textflag.h"
 
-// A byte whose lower half is that of a backspace or an ESC has it at that place; any
-// other half has a byte that does not end in it.
+// For each lower half of a byte, the backspace or the ESC if it ends in that, otherwise
+// a byte that does not: so only these two are what is here for their own half. From
+// 0x80 on a byte is shuffled to zero, and is not that either.
 DATA marks<>+0(SB)/8, $0x0607040502030001
 DATA marks<>+8(SB)/8, $0x0e0f0c0d1b0b0808
 GLOBL marks<>(SB), RODATA|NOPTR, $16
@@ -29,7 +30,8 @@ GLOBL spaces<>(SB), RODATA|NOPTR, $16
 	SHLQ      $32, BX;    \
 	ORQ       BX, AX
 
-// NOTE notes them, if there are some, with the base of the word.
+// NOTE notes them, if there are some, with the base of the word. There is room for the
+// 64 words of a page, what marks the end, and one that is looked at too early.
 #define NOTE(base) \
 	MOVQ AX, bits-1056(SP)(R8*8);   \
 	MOVQ base, bases-528(SP)(R8*8); \
@@ -49,7 +51,7 @@ TEXT ·gapsAVX2(SB), 0, $1056-48
 	XORL R8, R8
 
 	// R9 is what is asked for, and R10 how much further that goes with 128 bytes.
-	// That is gapsAhead behind a page; behind less than that, some lines.
+	// That is up to gapsAhead behind a page; behind less than that, some lines.
 	LEAQ 1024(SI), R9
 	MOVL $128, R10
 	CMPQ CX, $4096
@@ -107,6 +109,7 @@ noted:
 	//   R11  is where the sequence before ends
 	//   R12  is where it begins, or the first of those that it touches
 	//   R13  is the byte before that
+	//   R14  is the last place whose sequence is whole
 	//   R15  is not zero if something was found
 	MOVQ    kinds+16(FP), DX
 	LEAQ    bits-1056(SP), R8
@@ -129,8 +132,8 @@ sequence:
 	CMOVQEQ BX, R8
 	MOVQ    528(R8), R10
 
-	// What stands before it, if no sequence does. There is nothing before the first
-	// byte.
+	// What stands before it, if no sequence does. At the first place that is the
+	// argument, as R11 is 0 there; what is in front of text may not be read.
 	MOVQ    AX, BX
 	CMPQ    BX, $1
 	ADCQ    $-1, BX
@@ -139,8 +142,8 @@ sequence:
 	CMOVQNE AX, R12
 	CMOVLNE BX, R13
 
-	// The parameters end at the first byte that is not from 0x20 to 0x3f. The 16
-	// bytes that are looked at are all of the text.
+	// The parameters end at the first byte that is not from 0x20 to 0x3f. So that the 16
+	// bytes that are looked at lie within text, they may begin earlier.
 	LEAQ      2(AX), DI
 	LEAQ      -16(CX), BX
 	CMPQ      DI, BX

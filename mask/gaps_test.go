@@ -12,12 +12,13 @@ func TestGapSearch(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	pieces := []string{
 		"\x1b[m", "\x1b[0;32m", "\x1b[1;38;5;123m", "\x1b[K", "\x1b[0m", "\x1b[31", "\x1b[", "\x1b", "\x1b]0;x\a",
-		"\x1b[0;1;2;3;4;5;6;7;8;9;0;1;2;3;4;5;6;7;8;9;0;1;2;3;4;5;6;7m", "\x1b[" + strings.Repeat("3;", 29), "123456789;", "\b", "\x7f", "[", "m", "\x80", "é", "\n", "\r\n",
+		"\x1b[0;1;2;3;4;5;6;7;8;9;0;1;2;3;4;5;6;7;8;9;0;1;2;3;4;5;6;7m", "\x1b[" + strings.Repeat("3;", 29), "123456789;", "\b", "\x7f", "[", "m", "\x00", "\x80", "\xff", "é", "\n", "\r\n",
 		"a", "x", "ab", "q ", " q", " ", "  ", "hunter", "0123456789", " some words that hold nothing of it, and are as long as a line can be before it ends in\n",
 	}
 	m := New(Encodings(false))
 	m.Add("abcdefgh")
 	m.Add("hunter22")
+	m.AddBytes([]byte("\x00\x80\xffq q"))
 	s := m.compiled()
 	pages, told, early := 0, 0, 0 // told are those with an ESC, of which none had to be looked at by itself
 	for range 100_000 {

@@ -21,8 +21,8 @@ const (
 	middleBits = 12
 	largeBits  = 16
 
-	// Of a hash the highest bits choose a word of the table; of that, the next six the
-	// second bit, and six more the first. A short gram has no more than these.
+	// Of a hash the highest bits choose a word of the table; the next six the second bit
+	// in it, and six more the first. The lower ones are zero if the gram is short.
 	bitBits = 6
 
 	golden = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio: spreads what it multiplies

@@ -71,3 +71,47 @@ func TestSet_FindsEachOccurrenceOnce(t *testing.T) {
 		t.Errorf("%d occurrences are kept of a text of one letter", len(found))
 	}
 }
+
+// TestPass_EveryGramAndTable has passes of grams of all lengths in tables of all sizes.
+// Each place that text has a pattern at is found; and what looks at several places at
+// once looks as what looks at one.
+func TestPass_EveryGramAndTable(t *testing.T) {
+	random := rand.New(rand.NewPCG(10, 11))
+	for gram := 1; gram <= 8; gram++ {
+		for _, grams := range []int{smallGrams, middleGrams, middleGrams + 100} {
+			low := gram + random.IntN(24)
+			step := low - gram + 1
+			patterns := make([]string, max(1, grams/step))
+			for i := range patterns {
+				b := make([]byte, low+random.IntN(8))
+				for k := range b {
+					b[k] = byte(random.Uint32())
+				}
+				patterns[i] = string(b)
+			}
+			p := newPass(patterns, low, low+8, gram)
+			if size := len(patterns) * step; (size > middleGrams) != (p.filter.large != nil) || (size <= smallGrams) != (p.filter.small != nil) {
+				t.Fatalf("%d grams of %d are in another table", size, gram)
+			}
+			for range 200 {
+				text := make([]byte, 600+random.IntN(200)) // enough for several at once
+				for k := range text {
+					text[k] = byte(random.Uint32())
+				}
+				pattern := patterns[random.IntN(len(patterns))]
+				at := random.IntN(len(text) - len(pattern))
+				copy(text[at:], pattern)
+				found, _ := p.scan(nil, text, p.first(len(text)), len(text), patterns, false, random.IntN(2) == 0)
+				if !slices.ContainsFunc(found, func(m match) bool { return m.start == at && m.end == at+len(pattern) }) {
+					t.Fatalf("gram %d, step %d, %d patterns: what is at %d is not found", gram, step, len(patterns), at)
+				}
+				last := len(text) - 8 - random.IntN(step)
+				for i := random.IntN(step); i <= last; i += step {
+					if got, want := p.look(text, i, last, false), p.filter.look(&p.filter, text, i, last, step, p.multiplier); got != want {
+						t.Fatalf("gram %d, step %d, %d patterns: from %d to %d a gram is at %d, want %d", gram, step, len(patterns), i, last, got, want)
+					}
+				}
+			}
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (s *set) find(found []match, text []byte, join bool, gaps *gapSearch) []mat
 			to = gaps.page(s, text, from, to)
 		}
 		for i := range s.passes {
-			found, next[i] = s.passes[i].scan(found, text, next[i], to, s.patterns, join, gaps != nil)
+			found, next[i] = s.passes[i].scan(found, text, next[i], to, s.patterns, join, gaps != nil && !gaps.found)
 		}
 		from = to
 	}
