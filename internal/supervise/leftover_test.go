@@ -58,7 +58,8 @@ func TestRun_LeavesNoProcessOfItsSession(t *testing.T) {
 }
 
 func TestRun_LetsALeftoverEndPolitely(t *testing.T) {
-	c := shell(`sh -c 'trap "echo cleaned up; exit" TERM; echo ready; while :; do sleep 0.01; done' & while ! test -s ready; do sleep 0.01; done`)
+	// It waits, so that it cleans up as soon as it is asked: it has not long.
+	c := shell(`sh -c 'trap "echo cleaned up; exit" TERM; echo ready; sleep 60 & wait' & while ! test -s ready; do sleep 0.01; done`)
 	c.Dir = t.TempDir()
 	c.Args[1] = strings.Replace(c.Args[1], "echo ready;", "echo ready >ready;", 1)
 	var out bytes.Buffer
@@ -87,13 +88,13 @@ func TestRun_DoesNotHangOnALeakedPipe(t *testing.T) {
 	var out, pid bytes.Buffer
 	c := self(t, "daemoniser")
 	c.Stdout, c.Stderr = &out, &pid
-	c.WaitDelay = 50 * time.Millisecond
+	c.WaitDelay = time.Second
 	before := openFiles(t)
 	begun := time.Now()
 	if exit := run(t, c); exit != (supervise.Exit{Code: 4}) {
 		t.Errorf("%+v", exit)
 	}
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > 30*time.Second { // the daemon has 60
 		t.Errorf("it took %v", took)
 	}
 	if out.String() != "kept\n" {

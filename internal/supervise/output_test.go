@@ -182,7 +182,7 @@ func TestRun_DoesNotHangOnAWriterThatStalls(t *testing.T) {
 	ended := make(chan struct{})
 	c := shell("echo a line")
 	c.Stdout = writeFunc(func(p []byte) (int, error) { <-free; close(ended); return len(p), nil })
-	c.WaitDelay = 50 * time.Millisecond
+	c.WaitDelay = time.Second // enough to begin to write, on a busy machine too
 	if exit := run(t, c); exit.Code != 0 {
 		t.Errorf("%+v", exit)
 	}
@@ -192,17 +192,17 @@ func TestRun_DoesNotHangOnAWriterThatStalls(t *testing.T) {
 
 func TestRun_WaitsForASlowWriter(t *testing.T) {
 	// The child leaves a full pipe, which takes longer than WaitDelay to write,
-	// but each piece takes less.
+	// but each piece takes less, by more than a busy machine adds.
 	const total = 128 << 10
 	var got, pieces int
 	c := shell(fmt.Sprintf("head -c %d /dev/zero", total))
 	c.Stdout = writeFunc(func(p []byte) (int, error) {
-		time.Sleep(350 * time.Millisecond)
+		time.Sleep(1800 * time.Millisecond)
 		got += len(p)
 		pieces++
 		return len(p), nil
 	})
-	c.WaitDelay = 500 * time.Millisecond
+	c.WaitDelay = 3 * time.Second
 	run(t, c)
 	if got != total {
 		t.Errorf("%d bytes came in %d pieces", got, pieces)

@@ -63,9 +63,15 @@ func reapMany([]string) int {
 	running.Wait()
 	// What is left now does not end by itself, nor at the first signal. Run ends
 	// what its own child left, Close what anything else did.
-	const leave = "setsid sh -c 'trap \"\" TERM; while :; do sleep 60; done' >/dev/null 2>&1 & setsid sleep 60 & sleep 0.1"
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	const leave = "rm -f up; setsid sh -c 'trap \"\" TERM; echo up >up; while :; do sleep 60; done' >/dev/null 2>&1 & setsid sleep 60 & while ! test -s up; do sleep 0.01; done"
 	c := shell(leave)
-	c.Reaper, c.Stdout = reaper, os.Stdout
+	c.Reaper, c.Stdout, c.Dir = reaper, os.Stdout, dir
 	if _, err := c.Run(context.Background()); err != nil {
 		fmt.Println(err)
 	}
@@ -73,10 +79,16 @@ func reapMany([]string) int {
 		fmt.Println("left by Run:", left)
 		return 1
 	}
-	if err := exec.Command("sh", "-c", leave).Run(); err != nil {
+	again := exec.Command("sh", "-c", leave)
+	again.Dir = dir
+	if err := again.Run(); err != nil {
 		fmt.Println(err)
 	}
+	// They are adopted when they have their own sessions.
 	adopted := len(reaper.Adopted())
+	for end := time.Now().Add(10 * time.Second); adopted < 2 && time.Now().Before(end); adopted = len(reaper.Adopted()) {
+		time.Sleep(5 * time.Millisecond)
+	}
 	begun := time.Now()
 	reaper.Close(100 * time.Millisecond)
 	fmt.Printf("closed in %v\n", time.Since(begun).Round(10*time.Millisecond))
@@ -101,9 +113,16 @@ func endDaemons([]string) int {
 	}
 	reaper := supervise.StartReaper()
 	defer reaper.Close(time.Second)
-	c := shell(`setsid sh -c '(trap "echo the polite one ends; exit" TERM; echo up; while :; do sleep 0.01; done) & (trap "" TERM; echo up; while :; do sleep 0.01; done) & exit' & sleep 0.2; exit 5`)
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	// The polite one waits, so that it ends as soon as it is asked: it has not long.
+	c := shell(`setsid sh -c '(trap "echo the polite one ends; exit" TERM; echo up; echo >polite; sleep 60 & wait) & (trap "" TERM; echo up; echo >stubborn; while :; do sleep 0.01; done) & exit' & while ! test -s polite || ! test -s stubborn; do sleep 0.01; done; exit 5`)
 	var out bytes.Buffer
-	c.Reaper, c.Stdout = reaper, &out
+	c.Reaper, c.Stdout, c.Dir = reaper, &out, dir
 	c.WaitDelay = time.Minute
 	begun := time.Now()
 	exit, err := c.Run(context.Background())

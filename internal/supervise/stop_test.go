@@ -100,8 +100,10 @@ func TestRun_TerminatesWhatDoesNotHeedTheFirstSignal(t *testing.T) {
 
 func TestRun_WakesAStoppedChildForItsEnd(t *testing.T) {
 	c := shell("trap 'exit 9' TERM; echo ready; kill -STOP $$; while :; do sleep 0.01; done")
+	var pid int
+	c.Started = func(child *supervise.Process) { pid = child.Pid() }
 	cancel, ended := begin(t, c, "ready")
-	time.Sleep(20 * time.Millisecond)
+	awaitState(t, pid, 'T')
 	cancel(nil)
 	if got, want := ended(), (supervise.Exit{Code: 9, Stage: supervise.Asked}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
