@@ -83,7 +83,7 @@ func (m *machine) start(env map[string]string, stdin string, args ...string) *ru
 // begin starts the docker client with an environment of its own.
 func begin(t *testing.T, env []string, stdin string, args []string) *running {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	r := &running{
 		t: t, cmd: exec.CommandContext(ctx, "docker", args...), cancel: cancel,
 		stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), log: new(lockedBuffer),
