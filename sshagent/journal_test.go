@@ -11,17 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// await reads a file until it holds mark.
-func await(t testing.TB, path, mark string) string {
+// await reads a file until it holds one of the marks.
+func await(t testing.TB, path string, marks ...string) string {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		b, _ := os.ReadFile(path)
-		if strings.Contains(string(b), mark) {
-			return string(b)
+		for _, mark := range marks {
+			if strings.Contains(string(b), mark) {
+				return string(b)
+			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%q never came: %s", mark, b)
+			t.Fatalf("%q never came: %s", marks, b)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -30,7 +30,7 @@ func ruby(t *testing.T, a *Agent, args ...string) string {
 	scripts, err := filepath.Abs("testdata")
 	check(t, err)
 	socket := filepath.Dir(a.Socket())
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	all := []string{
 		"run", "--rm", "--network", "host", "-u", strconv.Itoa(os.Getuid()), "-e", "SSH_AUTH_SOCK=" + a.Socket(), "-e", "HOME=/tmp",

@@ -183,7 +183,7 @@ func container(t *testing.T, user string, agent *sshagent.Agent, dir string, arg
 	client, err := filepath.Abs("../../sshagent/testdata")
 	check(t, err)
 	socket := filepath.Dir(agent.Socket())
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a script may start Ruby 18 times
 	defer cancel()
 	all := append([]string{
 		"run", "--rm", "--network", "host", "-u", user, "-e", "HOME=/tmp", "-e", "SSH_AUTH_SOCK=" + agent.Socket(),

@@ -3,6 +3,7 @@ package hosts
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +17,12 @@ import (
 )
 
 var ed = []string{"ed25519"}
+
+// ample is the time of a login that is to come to its end on a slow machine too.
+const ample = 30 * time.Second
+
+// silent is a server that says nothing for as long as the client stays.
+func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func TestLogin_TellsFailuresApart(t *testing.T) {
 	key, other := makeKey(t), makeKey(t)
@@ -43,11 +50,11 @@ func TestLogin_TellsFailuresApart(t *testing.T) {
 			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
 		}), outcome: NotSSH, says: "is no SSH server"},
 		"hangs up":     {target: startPlain(t, func(net.Conn) {}), outcome: HungUp, says: "closed the connection"},
-		"says nothing": {target: startPlain(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 100)); time.Sleep(1500 * time.Millisecond) }), outcome: NoAnswer, says: "did not answer"},
+		"says nothing": {target: startPlain(t, silent), outcome: NoAnswer, says: "did not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := Options{Keys: keys, Lookup: lookup, Time: 5 * time.Second}
+			o := Options{Keys: keys, Lookup: lookup, Time: ample}
 			if c.outcome == NoAnswer {
 				o.Time = time.Second
 			}
@@ -78,7 +85,7 @@ func TestLogin_RootMayNot(t *testing.T) {
 	}
 	key := makeKey(t)
 	s := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key}, "PermitRootLogin no")
-	results := Login(t.Context(), []Target{s.target()}, Options{Keys: []*sshagent.Key{key}})
+	results := Login(t.Context(), []Target{s.target()}, Options{Keys: []*sshagent.Key{key}, Time: ample})
 	if results[0].Outcome != UserBarred {
 		t.Errorf("%+v, want %s", results[0], UserBarred)
 	}
@@ -88,7 +95,7 @@ func TestLogin_WrongKeyIsOneProblem(t *testing.T) {
 	key, other := makeKey(t), makeKey(t)
 	a, b := startServer(t, "127.0.0.1", ed, []*sshagent.Key{other}), startServer(t, "127.0.0.1", ed, []*sshagent.Key{other})
 	c := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key})
-	o := Options{Keys: []*sshagent.Key{key}}
+	o := Options{Keys: []*sshagent.Key{key}, Time: ample}
 	problems := Problems(Login(t.Context(), []Target{a.target(), b.target()}, o), o)
 	if len(problems) != 1 || !strings.Contains(problems[0].Message, "none of the 2 hosts takes the key "+key.Fingerprint()) || len(problems[0].Details) != 2 {
 		t.Errorf("problems are %+v", problems)
@@ -130,7 +137,7 @@ func TestLogin_HostKeys(t *testing.T) {
 			t.Parallel()
 			pins, err := ParsePins(c.pins, "--host-keys")
 			check(t, err)
-			o := Options{Keys: keys, Pins: pins}
+			o := Options{Keys: keys, Pins: pins, Time: ample}
 			r := Login(t.Context(), []Target{s.target()}, o)[0]
 			if c.ok {
 				if r.Outcome != LoggedIn || !pins.Accepts(s.target(), r.HostKey) {
@@ -162,7 +169,7 @@ func TestLogin_ThroughAJumpHost(t *testing.T) {
 	to.Jump = &j
 	second := to
 	second.Port = freePort(t, "127.0.0.2")
-	o := Options{Keys: keys}
+	o := Options{Keys: keys, Time: ample}
 	results := Login(t.Context(), []Target{to, second}, o)
 	if len(results) != 3 || results[0].Outcome != LoggedIn || results[1].Outcome != LoggedIn || results[2].Outcome != PortClosed {
 		t.Fatalf("%+v", results)
@@ -184,6 +191,7 @@ func TestLogin_ThroughAJumpHost(t *testing.T) {
 	t.Run("that is down", func(t *testing.T) {
 		j := Target{Host: "127.0.0.1", Port: freePort(t, "127.0.0.1")}
 		to.Jump = &j
+		o := Options{Keys: keys} // with the default time: a closed port needs none
 		results := Login(t.Context(), []Target{to}, o)
 		if results[0].Outcome != PortClosed || results[1].Outcome != JumpFailed || len(Problems(results, o)) != 1 {
 			t.Errorf("%+v", results)
@@ -193,7 +201,7 @@ func TestLogin_ThroughAJumpHost(t *testing.T) {
 
 func TestScan_DoesNotLogIn(t *testing.T) {
 	s := startServer(t, "127.0.0.1", []string{"rsa", "ecdsa", "ed25519"}, nil)
-	results := Scan(t.Context(), []Target{s.target()}, Options{})
+	results := Scan(t.Context(), []Target{s.target()}, Options{Time: ample})
 	if string(results[0].HostKey.Marshal()) != string(s.keys["ed25519"].Marshal()) {
 		t.Fatalf("%+v", results)
 	}
@@ -216,7 +224,7 @@ func TestScan_DoesNotLogIn(t *testing.T) {
 
 func TestLogin_InParallel(t *testing.T) {
 	key := makeKey(t)
-	slow := startPlain(t, func(c net.Conn) { time.Sleep(time.Second) })
+	slow := startPlain(t, silent)
 	var targets []Target
 	for i := range 20 {
 		to := slow
@@ -225,7 +233,7 @@ func TestLogin_InParallel(t *testing.T) {
 	}
 	began := time.Now()
 	results := Login(t.Context(), targets, Options{Keys: []*sshagent.Key{key}, Time: 500 * time.Millisecond})
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 5*time.Second { // one after the other they would take 10 s
 		t.Errorf("20 hosts that do not answer took %v", took)
 	}
 	for _, r := range results {
@@ -246,7 +254,7 @@ func TestLogin_WithACertificate(t *testing.T) {
 	cert := &ssh.Certificate{Key: key.Public(), CertType: ssh.UserCert, ValidPrincipals: []string{s.user}, ValidBefore: ssh.CertTimeInfinity}
 	check(t, cert.SignCert(rand.Reader, ca))
 	check(t, key.Certify(ssh.MarshalAuthorizedKey(cert)))
-	if r := Login(t.Context(), []Target{s.target()}, Options{Keys: []*sshagent.Key{key}})[0]; r.Outcome != LoggedIn {
+	if r := Login(t.Context(), []Target{s.target()}, Options{Keys: []*sshagent.Key{key}, Time: ample})[0]; r.Outcome != LoggedIn {
 		t.Errorf("%+v", r)
 	}
 }
@@ -257,12 +265,12 @@ func TestLogin_NextAddress(t *testing.T) {
 	to := s.target()
 	to.Host = "app"
 	for _, addresses := range [][]string{{"127.0.0.3", "127.0.0.2"}, {"127.0.0.2"}} {
-		o := Options{Keys: []*sshagent.Key{key}, Lookup: names(map[string][]string{"app": addresses})}
+		o := Options{Keys: []*sshagent.Key{key}, Time: ample, Lookup: names(map[string][]string{"app": addresses})}
 		if r := Login(t.Context(), []Target{to}, o)[0]; r.Outcome != LoggedIn {
 			t.Errorf("%+v", r)
 		}
 	}
-	o := Options{Keys: []*sshagent.Key{key}, Lookup: names(map[string][]string{"app": nil})}
+	o := Options{Keys: []*sshagent.Key{key}, Time: ample, Lookup: names(map[string][]string{"app": nil})}
 	if r := Login(t.Context(), []Target{to}, o)[0]; r.Outcome != NoSuchName {
 		t.Errorf("%+v", r)
 	}

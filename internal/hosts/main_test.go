@@ -122,20 +122,38 @@ func startServer(t testing.TB, address string, kinds []string, authorized []*ssh
 		config.WriteString(line + "\n")
 	}
 	fmt.Fprintf(&config, "AuthorizedKeysFile %s/authorized\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\n", dir)
-	check(t, os.WriteFile(filepath.Join(dir, "config"), []byte(config.String()), 0o600))
-	s.port = freePort(t, address)
-	cmd := exec.Command(program, "-D", "-f", filepath.Join(dir, "config"), "-p", strconv.Itoa(s.port), "-o", "ListenAddress="+address, "-E", s.log)
+	file := filepath.Join(dir, "config")
+	check(t, os.WriteFile(file, []byte(config.String()), 0o600))
+	for range 3 {
+		if s.starts(t, program, file) {
+			return s
+		}
+	}
+	t.Fatal("sshd finds its port taken again and again")
+	return nil
+}
+
+// starts says whether sshd got its port: since that was found free, another
+// program may have taken it.
+func (s *server) starts(t testing.TB, program, config string) bool {
+	t.Helper()
+	s.port = freePort(t, s.host)
+	cmd := exec.Command(program, "-D", "-f", config, "-p", strconv.Itoa(s.port), "-o", "ListenAddress="+s.host, "-E", s.log)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	check(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		b, _ := os.ReadFile(s.log)
 		if bytes.Contains(b, []byte("Server listening on")) {
-			return s
+			return true
+		}
+		if bytes.Contains(b, []byte("Address already in use")) {
+			check(t, os.Remove(s.log)) // the next one would add to it
+			return false
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("sshd does not start: %s", b)
