@@ -166,7 +166,7 @@ func TestLockOfAnotherJob(t *testing.T) {
 		b.signal(end)
 		began := time.Now()
 		r.wait()
-		if took := time.Since(began); took > 15*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("SIG%s: it took %s to end", end, took)
 		}
 		if now := c.lockStatus(a); now != status {

@@ -10,7 +10,7 @@
 //	cmd.Stdout = stdout
 //
 // Beside the standard library it imports golang.org/x/sys/cpu, to ask whether an
-// amd64 processor has AVX2 and BMI2: some of the search is in assembly for those.
+// amd64 processor has AVX2, BMI1 and BMI2: some of the search is in assembly for those.
 // The build tag purego leaves that out.
 //
 // # What is masked
