@@ -178,6 +178,9 @@ func TestStreams_DiskFull(t *testing.T) {
 
 // Output without end and without lines takes no memory.
 func TestStreams_FlatMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory, and a minute, of its own; the tests run without it too")
+	}
 	const size = 64 << 20
 	for name, system := range systems {
 		t.Run(name, func(t *testing.T) {
