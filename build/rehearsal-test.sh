@@ -17,6 +17,8 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Where there is no registry to pull it from, as on a new machine, Kamal needs it here.
+"$here/build/kamal-proxy-image.sh"
 (cd "$here" && CGO_ENABLED=0 go test -c -o "$work/rehearsal.test" ./internal/rehearsal)
 docker run --rm --network host \
   --volume /var/run/docker.sock:/var/run/docker.sock \
