@@ -76,7 +76,7 @@ func (w *Writer) escapeAt(s *set, text []byte, hold int) (at escape, yes bool) {
 		return escape{last: int16(text[hold-1]) + 1}, true
 	}
 	// A sequence that text ends in, or with, where no value is that could go through.
-	if text[gaps.at] != esc || hold < gaps.at || s.goesOn[gaps.before] {
+	if text[gaps.at] != esc || hold < gaps.at || s.kinds[0][gaps.before] != 0 {
 		return at, false
 	}
 	at = before

@@ -14,10 +14,9 @@ import (
 // stop there.
 type set struct {
 	opts     *options
-	ansi     bool      // of opts
-	goesOn   [256]bool // whether a pattern holds the byte, and not only as its last
-	patterns []string  // sorted
-	names    []string  // of patterns, by index; nil if none has one
+	ansi     bool     // of opts
+	patterns []string // sorted
+	names    []string // of patterns, by index; nil if none has one
 	passes   []pass
 	longest  int
 	starts   starts
@@ -60,7 +59,6 @@ func newSet(named map[string]string, o *options) *set {
 	s.pairs = newBitmap(1 << 16)
 	for _, p := range s.patterns {
 		for i := 1; i < len(p); i++ {
-			s.goesOn[p[i-1]] = true
 			s.kinds[0][p[i-1]] = 1
 			s.kinds[1][p[i]] = 1
 			s.pairs.set(uint32(p[i-1]) | uint32(p[i])<<8)
@@ -104,7 +102,7 @@ func (s *set) find(found []match, text []byte, join bool, gaps *gapSearch) []mat
 // pattern, without being the whole of it; len(text) if there is none. Ends that
 // begin before from are not looked at. Of most lines the last byte tells.
 func (s *set) pending(text []byte, from int) int {
-	if n := len(text); n == 0 || !s.goesOn[text[n-1]] {
+	if n := len(text); n == 0 || s.kinds[0][text[n-1]] == 0 {
 		return n
 	}
 	return s.pendingEnd(text, from)
