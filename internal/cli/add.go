@@ -3,7 +3,8 @@ package cli
 import (
 	"context"
 
-	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/edit"
 )
 
 // addCommand is `kamal-op add NAME`.
@@ -28,9 +29,9 @@ func (c addCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	add := func(ctx context.Context, vault drift.Vault) error {
+	add := func(ctx context.Context, vault check.Vault) error {
 		o.Vault = vault
-		plan, err := drift.Add(ctx, o, drift.Addition{
+		plan, err := edit.Add(ctx, o, edit.Addition{
 			Name: c.Name, Item: c.Item, Account: c.Account, Aliases: c.Alias.names(),
 			Role: c.Role, Accessory: c.Accessory, Tag: c.Tag, Builder: c.Builder,
 		})

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/edit"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
@@ -17,13 +18,13 @@ type changeFlags struct {
 	JSON             bool   `name:"json" help:"Tell what is changed and what is left to do as JSON."`
 }
 
-// options are those of package drift. Names in the secrets files are looked up in
+// options are those of package edit. Names in the secrets files are looked up in
 // no environment: what is written must hold on every machine.
-func (c changeFlags) options(a *app, destination string) (drift.Options, error) {
+func (c changeFlags) options(a *app, destination string) (check.Options, error) {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
-		return drift.Options{}, err
+		return check.Options{}, err
 	}
-	o := drift.Options{Dir: a.dir, ConfigFile: c.ConfigFile}
+	o := check.Options{Dir: a.dir, ConfigFile: c.ConfigFile}
 	if destination != "" {
 		o.Destinations = []string{destination}
 	}
@@ -31,7 +32,7 @@ func (c changeFlags) options(a *app, destination string) (drift.Options, error) 
 }
 
 // carryOut writes a plan, unless it is only to be shown, and tells it.
-func (c changeFlags) carryOut(a *app, dir string, p drift.Plan) error {
+func (c changeFlags) carryOut(a *app, dir string, p edit.Plan) error {
 	if !c.DryRun {
 		if err := p.Write(dir); err != nil {
 			return err
@@ -39,9 +40,9 @@ func (c changeFlags) carryOut(a *app, dir string, p drift.Plan) error {
 	}
 	var err error
 	if c.JSON {
-		err = drift.WritePlanJSON(a.Stdout, p, c.DryRun)
+		err = edit.WritePlanJSON(a.Stdout, p, c.DryRun)
 	} else {
-		err = drift.WritePlan(a.Stdout, p, c.DryRun, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
+		err = edit.WritePlan(a.Stdout, p, c.DryRun, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was changed: %w", err)
@@ -50,7 +51,7 @@ func (c changeFlags) carryOut(a *app, dir string, p drift.Plan) error {
 }
 
 // withVault calls do with the vault to ask, or nil where no token is given.
-func (a *app) withVault(f credentialFlags, do func(ctx context.Context, vault drift.Vault) error) error {
+func (a *app) withVault(f credentialFlags, do func(ctx context.Context, vault check.Vault) error) error {
 	ctx, _, stop := supervise.Notify(context.Background())
 	defer stop()
 	vault, ok, err := a.vault(f)

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/edit"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -36,7 +37,7 @@ func (c checkCommand) Run(a *app) error {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err
 	}
-	o := drift.Options{Dir: a.dir, ConfigFile: c.ConfigFile, Env: a.Env}
+	o := check.Options{Dir: a.dir, ConfigFile: c.ConfigFile, Env: a.Env}
 	if c.Destination != "" {
 		o.Destinations = []string{c.Destination}
 	}
@@ -84,7 +85,7 @@ func (c checkCommand) Run(a *app) error {
 			return err
 		}
 	}
-	report, err := drift.Check(ctx, o)
+	report, err := check.Check(ctx, o)
 	if err != nil {
 		return a.explainConnect(err)
 	}
@@ -97,7 +98,7 @@ func (c checkCommand) Run(a *app) error {
 }
 
 // askKamal takes the configuration from the project's Kamal.
-func (c checkCommand) askKamal(ctx context.Context, a *app, o *drift.Options) error {
+func (c checkCommand) askKamal(ctx context.Context, a *app, o *check.Options) error {
 	binary, err := kamal.Find(ctx, kamal.FindOptions{Dir: o.Dir, Explicit: c.Kamal, Env: a.Env})
 	if err != nil {
 		return err
@@ -120,10 +121,10 @@ func (c checkCommand) askKamal(ctx context.Context, a *app, o *drift.Options) er
 
 // fix writes what can be written, and gives the report of what is then there.
 // The diff goes beside a report that a program reads.
-func (c checkCommand) fix(ctx context.Context, a *app, o drift.Options, report drift.Report) (drift.Report, error) {
+func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report check.Report) (check.Report, error) {
 	files := o
 	files.Env = nil // what is written must hold on every machine
-	plan, err := drift.Fix(files, report)
+	plan, err := edit.Fix(files, report)
 	if err != nil {
 		return report, err
 	}
@@ -136,7 +137,7 @@ func (c checkCommand) fix(ctx context.Context, a *app, o drift.Options, report d
 	if c.Format != "text" {
 		out = a.Stderr
 	}
-	if err := drift.WritePlan(out, plan, c.DryRun, isTerminal(out) && a.env["NO_COLOR"] == ""); err != nil {
+	if err := edit.WritePlan(out, plan, c.DryRun, isTerminal(out) && a.env["NO_COLOR"] == ""); err != nil {
 		return report, fmt.Errorf("writing what was changed: %w", err)
 	}
 	if c.DryRun || len(plan.Changes) == 0 {
@@ -145,7 +146,7 @@ func (c checkCommand) fix(ctx context.Context, a *app, o drift.Options, report d
 	if c.Format == "text" {
 		_, _ = fmt.Fprintln(out)
 	}
-	report, err = drift.Check(ctx, o)
+	report, err = check.Check(ctx, o)
 	return report, a.explainConnect(err)
 }
 
@@ -169,15 +170,15 @@ func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepass
 
 // tell writes the report; on a CI system that can show them at the line, its
 // findings are annotations too.
-func (c checkCommand) tell(a *app, report drift.Report) error {
+func (c checkCommand) tell(a *app, report check.Report) error {
 	var err error
 	switch c.Format {
 	case "json":
-		err = drift.WriteJSON(a.Stdout, report)
+		err = check.WriteJSON(a.Stdout, report)
 	case "sarif":
-		err = drift.WriteSARIF(a.Stdout, report, ReleaseVersion())
+		err = check.WriteSARIF(a.Stdout, report, ReleaseVersion())
 	default:
-		err = drift.WriteText(a.Stdout, report, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
+		err = check.WriteText(a.Stdout, report, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
 		if a.env["GITHUB_ACTIONS"] == "true" {
 			annotate(a, report)
 		}
@@ -191,9 +192,9 @@ func (c checkCommand) tell(a *app, report drift.Report) error {
 	return nil
 }
 
-func annotate(a *app, report drift.Report) {
+func annotate(a *app, report check.Report) {
 	for _, f := range report.Findings {
-		if f.Level == drift.Error {
+		if f.Level == check.Error {
 			a.system.Error(f.Problem)
 		} else {
 			a.system.Warning(f.Problem)

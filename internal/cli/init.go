@@ -3,7 +3,8 @@ package cli
 import (
 	"context"
 
-	"github.com/kamal-op/kamal-op/internal/drift"
+	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/edit"
 	"github.com/kamal-op/kamal-op/internal/review"
 )
 
@@ -28,16 +29,16 @@ func (c initCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	in := drift.InitOptions{
+	in := edit.InitOptions{
 		Vault: c.Vault, Item: c.Item, KeyItem: c.KeyItem, Account: c.Account, Branch: c.Branch,
 		Force: c.Force, ReviewVault: c.ReviewVault,
 	}
 	if c.Review {
 		in.Review = review.Overlay
 	}
-	begin := func(ctx context.Context, vault drift.Vault) error {
+	begin := func(ctx context.Context, vault check.Vault) error {
 		o.Vault = vault
-		plan, err := drift.Init(ctx, o, in)
+		plan, err := edit.Init(ctx, o, in)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,6 @@
 package cli
 
-import "github.com/kamal-op/kamal-op/internal/drift"
+import "github.com/kamal-op/kamal-op/internal/edit"
 
 // migrateCommand is `kamal-op migrate [WORKFLOW]`.
 type migrateCommand struct {
@@ -18,7 +18,7 @@ func (c migrateCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	plan, err := drift.Migrate(o, drift.MigrateOptions{Workflow: c.Workflow, SSHKey: c.SSHKey})
+	plan, err := edit.Migrate(o, edit.MigrateOptions{Workflow: c.Workflow, SSHKey: c.SSHKey})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 package cli
 
-import "github.com/kamal-op/kamal-op/internal/drift"
+import "github.com/kamal-op/kamal-op/internal/edit"
 
 // removeCommand is `kamal-op remove NAME`.
 type removeCommand struct {
@@ -15,7 +15,7 @@ func (c removeCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	plan, err := drift.Remove(o, c.Name)
+	plan, err := edit.Remove(o, c.Name)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 package cli
 
-import "github.com/kamal-op/kamal-op/internal/drift"
+import "github.com/kamal-op/kamal-op/internal/edit"
 
 // renameCommand is `kamal-op rename OLD NEW`.
 type renameCommand struct {
@@ -16,7 +16,7 @@ func (c renameCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	plan, err := drift.Rename(o, c.Old, c.New)
+	plan, err := edit.Rename(o, c.Old, c.New)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -19,11 +20,11 @@ type Failure struct {
 
 var (
 	// errorLine is Kamal's last word (bin/kamal): two blanks, red, the class.
-	errorLine = lazy(`ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
-	onHost    = lazy(`[Ee]xecuting on host ([^\s:]+)`)
-	atHost    = lazy(`(?:for (?:user )?|user )[\w.-]+@([\w.:-]+)`)
-	backtrace = lazy(`^(\S+\.rb|<internal:\S+>):\d+:in `)
-	running   = lazy(`(?:INFO|DEBUG|ERROR)?\s*\[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
+	errorLine = lazy.Regexp(`ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
+	onHost    = lazy.Regexp(`[Ee]xecuting on host ([^\s:]+)`)
+	atHost    = lazy.Regexp(`(?:for (?:user )?|user )[\w.-]+@([\w.:-]+)`)
+	backtrace = lazy.Regexp(`^(\S+\.rb|<internal:\S+>):\d+:in `)
+	running   = lazy.Regexp(`(?:INFO|DEBUG|ERROR)?\s*\[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
 )
 
 // causes are the failures that facts and users' issues name, in the order in
@@ -34,112 +35,112 @@ var causes = []struct {
 	hint    string
 }{
 	{
-		lazy(`flag needs an argument: 'p' in -p|Must provide --username with --password`),
+		lazy.Regexp(`flag needs an argument: 'p' in -p|Must provide --username with --password`),
 		"the registry's password is empty",
 		"look at registry.password in deploy.yml and at the secret it names",
 	},
 	{
-		lazy(`Permission denied \(publickey|Net::SSH::AuthenticationFailed|Authentication failed for user`),
+		lazy.Regexp(`Permission denied \(publickey|Net::SSH::AuthenticationFailed|Authentication failed for user`),
 		"the server does not accept the SSH key",
 		"add the public key to ~/.ssh/authorized_keys of that user on the server, or name the right key with --ssh-key",
 	},
 	{
-		lazy(`HostKeyMismatch|REMOTE HOST IDENTIFICATION HAS CHANGED|fingerprint .* does not match`),
+		lazy.Regexp(`HostKeyMismatch|REMOTE HOST IDENTIFICATION HAS CHANGED|fingerprint .* does not match`),
 		"the server's host key is not the one that is known",
 		"if the server was made anew, take its new host key; if not, somebody else is answering",
 	},
 	{
-		lazy(`HostKeyUnknown|Host key verification failed|is unknown for`),
+		lazy.Regexp(`HostKeyUnknown|Host key verification failed|is unknown for`),
 		"the server's host key is not known",
 		"pin the host key, or connect once from a machine that knows the server",
 	},
 	{
-		lazy(`host keys of --host-keys do not hold`), // the preload's words
+		lazy.Regexp(`host keys of --host-keys do not hold`), // the preload's words
 		"this Kamal cannot be held to the host keys of --host-keys",
 		"name another Kamal with --kamal, or take a newer kamal-op",
 	},
 	{
-		lazy(`Too many authentication failures`),
+		lazy.Regexp(`Too many authentication failures`),
 		"more keys were offered than the server lets be tried",
 		"give --ssh-key the one key that may log in",
 	},
 	{
-		lazy(`getaddrinfo|Name or service not known|Temporary failure in name resolution|nodename nor servname`),
+		lazy.Regexp(`getaddrinfo|Name or service not known|Temporary failure in name resolution|nodename nor servname`),
 		"the name of a server does not resolve",
 		"look at the spelling under servers in deploy.yml, and at DNS",
 	},
 	{
-		lazy(`ECONNREFUSED|Connection refused`),
+		lazy.Regexp(`ECONNREFUSED|Connection refused`),
 		"nothing listens at that address and port",
 		"look whether the server is up, and at ssh.port and the firewall",
 	},
 	{
-		lazy(`ETIMEDOUT|ConnectionTimeout|Connection timed out|EHOSTUNREACH|No route to host`),
+		lazy.Regexp(`ETIMEDOUT|ConnectionTimeout|Connection timed out|EHOSTUNREACH|No route to host`),
 		"the server cannot be reached",
 		"look whether it is up, and whether a firewall lets this machine through: hosted runners have changing addresses",
 	},
 	{
-		lazy(`Deploy lock found|Deploy lock already in place|Deploy lock held|waiting for deploy lock`),
+		lazy.Regexp(`Deploy lock found|Deploy lock already in place|Deploy lock held|waiting for deploy lock`),
 		"another deploy holds the lock, or a killed one has left it",
 		"if no deploy is running, release it with: kamal-op kamal -- lock release",
 	},
 	{
-		lazy(`no space left on device|No space left on device|ENOSPC`),
+		lazy.Regexp(`no space left on device|No space left on device|ENOSPC`),
 		"a disk is full",
 		"free space on the host that is named; docker system df says what images take",
 	},
 	{
-		lazy(`port is already allocated|address already in use|Bind for .* failed`),
+		lazy.Regexp(`port is already allocated|address already in use|Bind for .* failed`),
 		"a port that is needed is in use",
 		"stop what listens there: another proxy or web server on 80 and 443",
 	},
 	{
-		lazy(`target failed to become healthy|Failed to boot .* on|unhealthy`),
+		lazy.Regexp(`target failed to become healthy|Failed to boot .* on|unhealthy`),
 		"the new container did not become healthy; the old one still runs",
 		"its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
 	},
 	{
-		lazy(`unauthorized: |denied: requested access|incorrect username or password|no basic auth credentials|authentication required`),
+		lazy.Regexp(`unauthorized: |denied: requested access|incorrect username or password|no basic auth credentials|authentication required`),
 		"the registry refused the login",
 		"look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
 	},
 	{
-		lazy(`Docker buildx plugin is not installed|'buildx' is not a docker command|unknown command: docker buildx`),
+		lazy.Regexp(`Docker buildx plugin is not installed|'buildx' is not a docker command|unknown command: docker buildx`),
 		"docker's buildx plugin is missing on this machine",
 		"install docker-buildx beside the docker CLI; the action's image has it",
 	},
 	{
-		lazy(`Cannot connect to the Docker daemon|Is the docker daemon running`),
+		lazy.Regexp(`Cannot connect to the Docker daemon|Is the docker daemon running`),
 		"Docker does not answer",
 		"start Docker on the host that is named",
 	},
 	{
-		lazy(`missing the 'service' label`),
+		lazy.Regexp(`missing the 'service' label`),
 		"the image was built for another service",
 		"use an image name or a version of its own for each service",
 	},
 	{
-		lazy(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
+		lazy.Regexp(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
 		"the image could not be built",
 		"the step that failed stands above; docker build . on this machine shows the same",
 	},
 	{
-		lazy(`Configuration file not found in|Could not find destination`),
+		lazy.Regexp(`Configuration file not found in|Could not find destination`),
 		"there is no such destination",
 		"the destination's file is config/deploy.DESTINATION.yml",
 	},
 	{
-		lazy(`HookError|Hook .* failed`),
+		lazy.Regexp(`HookError|Hook .* failed`),
 		"a hook of the project's failed",
 		"what it printed stands above; hooks lie in .kamal/hooks",
 	},
 	{
-		lazy(`no git repository found|dubious ownership`),
+		lazy.Regexp(`no git repository found|dubious ownership`),
 		"git cannot read the repository, so there is no version",
 		"check the repository out whole, or give --version",
 	},
 	{
-		lazy(`is not available as a container`),
+		lazy.Regexp(`is not available as a container`),
 		"that version is not on the servers",
 		"kamal-op kamal -- app containers lists the versions that are",
 	},

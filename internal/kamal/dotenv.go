@@ -4,13 +4,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // dotenvLine is the LINE of Ruby's dotenv: both engines take the leftmost match
 // and try alternatives in order, so that a value which spans lines, or a quote
 // that is never closed, is read here as it is there. Ruby's \s has \v too.
-var dotenvLine = lazy(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
+var dotenvLine = lazy.Regexp(`(?m)(?:^|\A)[\s\v]*(export[\s\v]+)?([\w.]+)` +
 	`((?:[\s\v]*=[\s\v]*?|:[\s\v]+?)` +
 	`([\s\v]*'(?:\\'|[^'])*'|[\s\v]*"(?:\\"|[^"])*"|[^#\n]+)?)?` +
 	`[\s\v]*(?:#.*)?(?:$|\z)`)
@@ -268,7 +269,7 @@ func literal(v span, r *secretsReader) []Part {
 }
 
 // variable is dotenv's VARIABLE without its look-ahead.
-var variable = lazy(`^\$\{?([A-Za-z0-9_]+)?\}?`)
+var variable = lazy.Regexp(`^\$\{?([A-Za-z0-9_]+)?\}?`)
 
 // parts splits a value into text, variables and commands.
 func (r *secretsReader) parts(v span) []Part {

@@ -3,6 +3,7 @@ package kamal
 import (
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -13,9 +14,9 @@ const erbFiller = '\uE0EB'
 
 // What opens a block in a tag of ERB, which an `end` or a } closes.
 var (
-	erbOpens   = lazy(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
-	erbCloses  = lazy(`^\s*(end\b|\})`)
-	erbOneLine = lazy(`\bend\s*$`)
+	erbOpens   = lazy.Regexp(`^\s*(if|unless|case|while|until|for|begin|def)\b|\bdo\s*(\|[^|]*\|)?\s*$|\{\s*(\|[^|]*\|)?\s*$`)
+	erbCloses  = lazy.Regexp(`^\s*(end\b|\})`)
+	erbOneLine = lazy.Regexp(`\bend\s*$`)
 )
 
 // passERB takes the tags of ERB out of a template and keeps every line and column

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -123,7 +124,7 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 
 // versionLine is what Kamal prints, alone on its line: bundler and Ruby may print
 // warnings around it.
-var versionLine = lazy(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
+var versionLine = lazy.Regexp(`(?m)^(\d+\.\d+[0-9A-Za-z.]*)\s*$`)
 
 // probeMark is what the preload prints, when it is asked to, as soon as it has seen
 // Kamal's commands: then it will be part of that Kamal.
@@ -216,7 +217,7 @@ func lookPath(name string, o FindOptions) string {
 	return ""
 }
 
-var lockedKamal = lazy(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
+var lockedKamal = lazy.Regexp(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
 
 // withLock adds a notice where Gemfile.lock names another version than b's.
 func withLock(b Binary, dir string) Binary {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // headlines are the lines with which Kamal begins a part of its work, as its
@@ -26,14 +28,14 @@ var headlines = []struct{ begins, phase string }{
 const RollingBack = "rollback"
 
 // hookLine is how Kamal announces a hook (lib/kamal/cli/base.rb, run_hook).
-var hookLine = lazy(`^Running the ([a-z-]+) hook\.\.\.`)
+var hookLine = lazy.Regexp(`^Running the ([a-z-]+) hook\.\.\.`)
 
 // maxHeadline is the length at which a line that could still become a headline is
 // passed on as none: with a version in it, it is no longer than this.
 const maxHeadline = 256
 
 // escapes are the colours that Kamal paints its headlines in on a terminal.
-var escapes = lazy("\x1b\\[[0-9;]*m")
+var escapes = lazy.Regexp("\x1b\\[[0-9;]*m")
 
 // A Follower passes Kamal's output on and tells which part of its work it has
 // come to. Nothing is changed and nothing is held back but a line's beginning
@@ -49,7 +51,7 @@ type Follower struct {
 }
 
 // bootLine names the version of the app that is booted.
-var bootLine = lazy(`^(?:\x1b\[[0-9;]*m)*Start container with version (\S+)`)
+var bootLine = lazy.Regexp(`^(?:\x1b\[[0-9;]*m)*Start container with version (\S+)`)
 
 // Version is the version of the app that Kamal has booted first, "" before it has.
 func (f *Follower) Version() string { return f.version }

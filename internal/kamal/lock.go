@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // automaticLock is the message of a lock that a deploy takes; any other message
@@ -20,7 +22,7 @@ const markPrefix = "kamal-op: "
 const longestField = 200
 
 // A nonce is 128 bits and more, in characters that need no quoting anywhere.
-var nonceText = lazy(`^[A-Za-z0-9]{22,64}$`)
+var nonceText = lazy.Regexp(`^[A-Za-z0-9]{22,64}$`)
 
 // A Mark says whose a deploy lock is. Kamal's preload writes it into the lock's
 // details on the server; the nonce is what a release compares. It holds no secret:

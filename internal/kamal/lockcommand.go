@@ -1,6 +1,10 @@
 package kamal
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
+)
 
 // A LockPlace is where a Kamal takes its deploy lock, and what another Kamal needs
 // to get there.
@@ -54,7 +58,7 @@ const (
 	ReleaseFails Release = "failed"   // it cannot be removed
 )
 
-var releaseLine = lazy(`(?m)^` + releasedAs + `(released|gone|other|failed)\r?$`)
+var releaseLine = lazy.Regexp(`(?m)^` + releasedAs + `(released|gone|other|failed)\r?$`)
 
 // ReleaseCommand is the command that removes the lock in dir on the server if its
 // mark has this nonce, and does nothing otherwise. A look alone could be out of

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // RunningPreload is Ruby that, required before Kamal, adds RunningCommand to it.
@@ -19,7 +21,7 @@ var RunningPreload string
 const RunningCommand = "kamal_op_running"
 
 // containerName is what Docker allows.
-var containerName = lazy(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+var containerName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // A RunningState is what a running container has of a secret, against what Kamal
 // would give it now.

@@ -3,11 +3,12 @@ package kamal
 import (
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // inlined is how Kamal knows the commands that it runs in its own process.
-var inlined = lazy(`\A[\s\v]*kamal[\s\v]*secrets[\s\v]+`)
+var inlined = lazy.Regexp(`\A[\s\v]*kamal[\s\v]*secrets[\s\v]+`)
 
 // A word of a command: its text, and whether all of it is known.
 type word struct {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // HideScalars is the text of a YAML file with *** in place of the scalars that
@@ -201,7 +203,7 @@ func closing(text string, from int) int {
 	return len(text)
 }
 
-var keyOfLine = lazy(`^([ \t]*(?:- +)*(?:[\w.-]+:(?:[ \t]+|$))?)(.*?)(\r?\n?)$`)
+var keyOfLine = lazy.Regexp(`^([ \t]*(?:- +)*(?:[\w.-]+:(?:[ \t]+|$))?)(.*?)(\r?\n?)$`)
 
 // hideLines is a text without anything behind its keys.
 func hideLines(text string) string {

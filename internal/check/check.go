@@ -1,0 +1,237 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// Options say what to check.
+type Options struct {
+	Dir        string
+	ConfigFile string   // "" is Kamal's own
+	Env        []string // that commands in the secrets files may name; nil where it is not known
+
+	// Destinations are the destinations to check, "" for the plain
+	// configuration; nil for all that have a file.
+	Destinations []string
+
+	// Declared are the names that are declared to kamal-op: they need no line in
+	// a secrets file.
+	Declared []string
+
+	// AllowEmpty are names whose empty value is wanted.
+	AllowEmpty []string
+
+	// Vault is asked for items, or nil where nothing is to be asked.
+	Vault Vault
+
+	// Config gives the configuration of a destination where the files' own text is
+	// not to do: as Kamal loads it, ERB run. nil reads the text.
+	Config func(destination string) (*kamal.Config, error)
+
+	common *shared // what the destinations have in common
+
+	// NoPrivileges leaves out whether the credentials can read more than is
+	// needed, which takes a request of its own.
+	NoPrivileges bool
+}
+
+// A Vault answers what an item has. *onepassword.Resolver is one.
+type Vault interface {
+	Prefetch(ctx context.Context, refs ...onepassword.Reference) error
+	Item(ctx context.Context, vault, item string) (*onepassword.Item, error)
+	Vaults(ctx context.Context) ([]onepassword.Vault, error)
+}
+
+// A Level says how grave a finding is.
+type Level string
+
+// The levels, under SARIF's names (SARIF 2.1.0, 3.27.10).
+const (
+	Error   Level = "error"
+	Warning Level = "warning"
+)
+
+// A Finding is one thing that is wrong.
+type Finding struct {
+	Rule         string // the rule's name, see Rules
+	Level        Level
+	Secret       string   // the name it is about, or ""
+	Destinations []string // in which it is so; "" is the plain configuration
+	Problem      *problem.Problem
+}
+
+// Breaks tells whether a deploy would fail for it, or ship an empty secret that
+// the configuration uses.
+func (f Finding) Breaks() bool {
+	switch f.Rule {
+	case RuleUndefined, RuleAlias, RuleNotFetched, RuleNotInVault, RuleEmpty, RuleAccount:
+		return f.Level == Error
+	}
+	return false
+}
+
+// A Report is what a check found.
+type Report struct {
+	Matrices []Matrix // one a destination
+	Findings []Finding
+	Unknown  []problem.Place // ERB: what depends on it is not known
+}
+
+// Failed tells whether something is wrong that would break a deploy or empty a
+// secret.
+func (r Report) Failed() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Level == Error })
+}
+
+// Check checks a project. The error is a problem with its files as a whole: they
+// are not there, or no YAML.
+func Check(ctx context.Context, o Options) (Report, error) {
+	o.common = &shared{}
+	var (
+		checks   []*destinationCheck
+		problems problem.List
+		seen     = map[string]bool{}
+	)
+	for _, d := range o.AllDestinations() {
+		c, err := openDestination(o, d)
+		if err != nil {
+			for _, p := range problem.Of(err) {
+				if !seen[p.Error()] {
+					seen[p.Error()] = true
+					problems = append(problems, p)
+				}
+			}
+			continue
+		}
+		checks = append(checks, c)
+	}
+	if err := problems.Err(); err != nil {
+		return Report{}, err
+	}
+	var wanted []onepassword.Reference
+	for _, c := range checks {
+		wanted = append(wanted, c.references()...)
+	}
+	if o.Vault != nil && len(wanted) > 0 {
+		if err := o.Vault.Prefetch(ctx, wanted...); err != nil {
+			return Report{}, err
+		}
+	}
+	var report Report
+	for _, c := range checks {
+		c.check(ctx)
+		report.Matrices = append(report.Matrices, c.matrix())
+		for _, f := range c.findings {
+			report.add(f, c.destination)
+		}
+		for _, place := range c.project.Config.Unknown {
+			if !slices.Contains(report.Unknown, place) {
+				report.Unknown = append(report.Unknown, place)
+			}
+		}
+	}
+	report.dropUsedElsewhere(checks)
+	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(a.Level, b.Level),
+			cmp.Compare(a.Problem.Place.File, b.Problem.Place.File),
+			cmp.Compare(a.Problem.Place.Line, b.Problem.Place.Line),
+			cmp.Compare(a.Problem.Place.Column, b.Problem.Place.Column))
+	})
+	return report, nil
+}
+
+// AllDestinations are those to look at.
+func (o Options) AllDestinations() []string {
+	if o.Destinations != nil {
+		return o.Destinations
+	}
+	all := append([]string{""}, kamal.Destinations(o.Dir, o.ConfigFile)...)
+	if len(all) > 1 && !plainDeploys(o) {
+		return all[1:]
+	}
+	return all
+}
+
+// add adds a finding, or its destination to the same finding of another.
+func (r *Report) add(f Finding, destination string) {
+	for i, old := range r.Findings {
+		if old.Rule == f.Rule && old.Secret == f.Secret && old.Problem.Place == f.Problem.Place && old.Problem.Message == f.Problem.Message {
+			r.Findings[i].Destinations = append(r.Findings[i].Destinations, destination)
+			return
+		}
+	}
+	f.Destinations = []string{destination}
+	r.Findings = append(r.Findings, f)
+}
+
+// dropUsedElsewhere takes back that a definition is unused where another
+// destination that reads the same file uses it.
+func (r *Report) dropUsedElsewhere(checks []*destinationCheck) {
+	readers := func(file string) int {
+		n := 0
+		for _, c := range checks {
+			if slices.ContainsFunc(c.project.Secrets.Files, func(f *kamal.SecretsFile) bool { return f.Path == file }) {
+				n++
+			}
+		}
+		return n
+	}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		return (f.Rule == RuleUnused || f.Rule == RuleNotExtracted) && len(f.Destinations) < readers(f.Problem.Place.File)
+	})
+}
+
+// plainDeploys tells whether the configuration without a destination can be
+// deployed: a project whose hosts all stand in its destinations is never deployed
+// without one, and `require_destination` says so.
+func plainDeploys(o Options) bool {
+	config, err := o.base()
+	if err != nil {
+		return true // told where the destination is opened
+	}
+	return len(config.Hosts) > 0 || len(config.Unknown) > 0
+}
+
+// base is the configuration without a destination.
+func (o Options) base() (*kamal.Config, error) {
+	if o.common != nil && o.common.base != nil {
+		return o.common.base, nil
+	}
+	config, err := o.config(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Cache: o.common.fileCache()})
+	if err == nil && o.common != nil {
+		o.common.base = config
+	}
+	return config, err
+}
+
+// config is the configuration of a destination.
+func (o Options) config(p kamal.ProjectOptions) (*kamal.Config, error) {
+	if o.Config != nil {
+		return o.Config(p.Destination)
+	}
+	return kamal.ReadConfig(p)
+}
+
+// project is what the files say of a destination.
+func (o Options) project(destination string) (*kamal.Project, error) {
+	p := kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination, Env: o.Env, Cache: o.common.fileCache()}
+	if o.Config == nil {
+		return kamal.OpenProject(p)
+	}
+	config, err := o.Config(destination)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := kamal.ReadSecrets(p, config.SecretsPath.Or(kamal.DefaultSecretsPath))
+	if err != nil {
+		return nil, err
+	}
+	return &kamal.Project{ProjectOptions: p, Config: config, Secrets: secrets}, nil
+}

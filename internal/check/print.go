@@ -1,0 +1,168 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// marks are the states as a person sees them.
+var marks = map[State]string{Yes: "✓", No: "✗", None: "–", Unknown: "?"}
+
+// WriteText writes the report for a person: a table a destination, then what is
+// wrong. With colour, marks and levels are in colour.
+func WriteText(w io.Writer, r Report, colour bool) error {
+	var b strings.Builder
+	paint := func(code, text string) string {
+		if !colour {
+			return text
+		}
+		return "\x1b[" + code + "m" + text + "\x1b[0m"
+	}
+	codes := map[State]string{Yes: "32", No: "31", None: "2", Unknown: "33"}
+	painted := map[State]string{}
+	for s, mark := range marks {
+		painted[s] = paint(codes[s], mark)
+	}
+	for _, m := range r.Matrices {
+		if m.Destination != "" || len(r.Matrices) > 1 {
+			fmt.Fprintf(&b, "%s\n", paint("1", destinationTitle(m.Destination)))
+		}
+		width := len("secret")
+		for _, row := range m.Rows {
+			width = max(width, len(row.Secret))
+		}
+		spaces := strings.Repeat(" ", width)
+		fmt.Fprintf(&b, "  %-*s  vault  fetch  file  deploy.yml\n", width, "secret")
+		for _, row := range m.Rows {
+			b.WriteString("  " + row.Secret + spaces[:width-len(row.Secret)] + "  ")
+			b.WriteString(painted[row.Vault] + "      " + painted[row.Fetch] + "      " + painted[row.File] + "     " + painted[row.Config] + "\n")
+		}
+		b.WriteByte('\n')
+	}
+	for _, f := range r.Findings {
+		sign, code := "✗", "31"
+		if f.Level == Warning {
+			sign, code = "!", "33"
+		}
+		fmt.Fprintf(&b, "%s %s: %s%s\n", paint(code, sign), f.Problem.Place, f.Problem.Message, inDestinations(r, f))
+		for _, detail := range f.Problem.Details {
+			fmt.Fprintf(&b, "  %s\n", detail)
+		}
+		if f.Problem.Hint != "" {
+			fmt.Fprintf(&b, "  hint: %s\n", f.Problem.Hint)
+		}
+	}
+	for _, at := range r.Unknown {
+		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", at)
+	}
+	errors, warnings := r.counts()
+	switch errors + warnings {
+	case 0:
+		fmt.Fprintf(&b, "%s every secret is named in all its places\n", paint("32", "✓"))
+	default:
+		fmt.Fprintf(&b, "%s, %s\n", plural(errors, "problem"), plural(warnings, "warning"))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func destinationTitle(destination string) string {
+	if destination == "" {
+		return "without a destination"
+	}
+	return "destination " + destination
+}
+
+// inDestinations says where a finding holds, if not everywhere.
+func inDestinations(r Report, f Finding) string {
+	if len(f.Destinations) == len(r.Matrices) {
+		return ""
+	}
+	names := make([]string, len(f.Destinations))
+	for i, d := range f.Destinations {
+		names[i] = destinationTitle(d)
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+func (r Report) counts() (errors, warnings int) {
+	for _, f := range r.Findings {
+		if f.Level == Error {
+			errors++
+		} else {
+			warnings++
+		}
+	}
+	return errors, warnings
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+type jsonFinding struct {
+	Rule         string   `json:"rule"`
+	Level        Level    `json:"level"`
+	Secret       string   `json:"secret,omitempty"`
+	Destinations []string `json:"destinations"`
+	Message      string   `json:"message"`
+	Details      []string `json:"details,omitempty"`
+	Hint         string   `json:"hint,omitempty"`
+	File         string   `json:"file,omitempty"`
+	Line         int      `json:"line,omitempty"`
+	Column       int      `json:"column,omitempty"`
+}
+
+type jsonRow struct {
+	Secret string `json:"secret"`
+	Vault  State  `json:"vault"`
+	Fetch  State  `json:"fetch"`
+	File   State  `json:"file"`
+	Config State  `json:"config"`
+}
+
+type jsonMatrix struct {
+	Destination string    `json:"destination"`
+	Secrets     []jsonRow `json:"secrets"`
+}
+
+type jsonPlace struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+}
+
+// WriteJSON writes the report for a program. No value stands in it.
+func WriteJSON(w io.Writer, r Report) error {
+	out := struct {
+		Failed       bool          `json:"failed"`
+		Destinations []jsonMatrix  `json:"destinations"`
+		Findings     []jsonFinding `json:"findings"`
+		Unknown      []jsonPlace   `json:"unknown"`
+	}{Failed: r.Failed(), Destinations: []jsonMatrix{}, Findings: []jsonFinding{}, Unknown: []jsonPlace{}}
+	for _, m := range r.Matrices {
+		j := jsonMatrix{Destination: m.Destination, Secrets: []jsonRow{}}
+		for _, row := range m.Rows {
+			j.Secrets = append(j.Secrets, jsonRow(row))
+		}
+		out.Destinations = append(out.Destinations, j)
+	}
+	for _, f := range r.Findings {
+		p := f.Problem
+		out.Findings = append(out.Findings, jsonFinding{
+			f.Rule, f.Level, f.Secret, f.Destinations, p.Message, p.Details, p.Hint, p.Place.File, p.Place.Line, p.Place.Column,
+		})
+	}
+	for _, at := range r.Unknown {
+		out.Unknown = append(out.Unknown, jsonPlace(at))
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(out)
+}

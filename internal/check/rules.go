@@ -1,0 +1,317 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// The rules. Their names are stable: SARIF, JSON and people's configuration name
+// them.
+const (
+	RuleUndefined    = "undefined"
+	RuleAlias        = "alias-to-nothing"
+	RuleNotFetched   = "not-fetched"
+	RuleNotExtracted = "not-extracted"
+	RuleNotInVault   = "not-in-vault"
+	RuleEmpty        = "empty"
+	RulePlaintext    = "plaintext"
+	RuleLost         = "lost-in-destination"
+	RuleClear        = "also-clear"
+	RuleSyntax       = "syntax"
+	RuleAccount      = "no-account"
+	RuleUnused       = "unused"
+	RuleIgnored      = "ignored-by-git"
+	RulePrivilege    = "more-vaults-than-needed"
+)
+
+// Rules are all rules with what each is about, in the order of the documentation.
+func Rules() [][2]string {
+	return [][2]string{
+		{RuleUndefined, "deploy.yml names a secret that no secrets file defines"},
+		{RuleAlias, "an alias in deploy.yml names a secret that no secrets file defines"},
+		{RuleNotFetched, "a secret is extracted that was not fetched"},
+		{RuleNotExtracted, "a secret is fetched and never extracted"},
+		{RuleNotInVault, "the vault has no such item or field"},
+		{RuleEmpty, "a secret that the configuration uses is empty"},
+		{RulePlaintext, "a secrets file holds a value in the clear"},
+		{RuleLost, "a destination replaces a list and so loses secrets"},
+		{RuleClear, "a name is both a secret and in the clear"},
+		{RuleSyntax, "a line that Kamal does not understand"},
+		{RuleAccount, "a fetch from 1Password without --account"},
+		{RuleUnused, "a secret is defined and nowhere used"},
+		{RuleIgnored, "git ignores the secrets file, so CI does not have it"},
+		{RulePrivilege, "the credentials can read more vaults than the project needs"},
+	}
+}
+
+// checkUses looks at every place of deploy.yml that names a secret.
+func (c *destinationCheck) checkUses() {
+	for _, u := range c.project.Config.Uses {
+		if d, ok := c.definition(u.Name); ok {
+			if c.isEmpty(d) && !slices.Contains(c.o.AllowEmpty, u.Name) {
+				c.find(RuleEmpty, Error, u.Name, problem.New(u.Name+" is empty, and "+u.Place.String()+" uses it",
+					"give it a value, or allow it with --allow-empty "+u.Name), d.Place)
+			}
+		} else if !c.declared(u.Name) {
+			c.undefined(u)
+		}
+		for _, shown := range c.project.Config.Clear {
+			if shown.As == u.As && strings.TrimSuffix(shown.Key, ".clear") == strings.TrimSuffix(u.Key, ".secret") {
+				c.find(RuleClear, Error, u.Name, problem.New(
+					u.As+" is a secret and stands under "+shown.Key+" too: its value there is in the clear in every process list",
+					"remove it from "+shown.Key), shown.Place)
+			}
+		}
+	}
+}
+
+// undefined is a use of a secret that no file defines.
+func (c *destinationCheck) undefined(u kamal.Use) {
+	rule := RuleUndefined
+	message := fmt.Sprintf("%s is named under %s but not defined in %s", u.Name, u.Key, c.fileNames())
+	hint := "add it to " + c.fileToEdit() + ", or take it out of deploy.yml"
+	if u.As != u.Name {
+		rule = RuleAlias
+		message = fmt.Sprintf("%s is an alias to %s, which is not defined in %s", u.As, u.Name, c.fileNames())
+	}
+	if near := c.nearDefinition(u.Name); near != "" {
+		hint += ". Did you mean " + near + "?"
+	}
+	c.find(rule, Error, u.Name, problem.New(message, hint), u.Place)
+}
+
+// nearDefinition is a defined name that is spelt almost like name.
+func (c *destinationCheck) nearDefinition(name string) string {
+	var names []string
+	for _, d := range c.definitions() {
+		if d.Kind != kamal.Fetch {
+			names = append(names, d.Name)
+		}
+	}
+	return nearest(name, names)
+}
+
+// isEmpty tells whether a definition has no value at all.
+func (c *destinationCheck) isEmpty(d *kamal.Definition) bool {
+	for _, p := range d.Parts {
+		if p.Kind != kamal.Literal || p.Text != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// checkDefinitions looks at every definition that holds.
+func (c *destinationCheck) checkDefinitions() {
+	for _, d := range c.definitions() {
+		for i := range d.Parts {
+			p := &d.Parts[i]
+			switch p.Kind {
+			case kamal.Fetch:
+				c.checkFetch(d, p)
+			case kamal.Extract:
+				if where, lost := c.sourceLost(d, p); lost {
+					c.find(RuleNotFetched, Error, d.Name, problem.New(
+						p.Name+" is extracted from "+p.Source+", which "+where,
+						"put the fetch above this line, into this file"), p.Place)
+				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).gives(p.Name) {
+					c.find(RuleNotFetched, Error, d.Name, problem.New(
+						p.Name+" is extracted from "+p.Source+", which does not fetch it",
+						"add "+p.Name+" to the fetch at "+fetch.Place.String()), p.Place)
+				}
+			}
+		}
+		c.checkPlaintext(d)
+		if d.Kind != kamal.Fetch && !c.used(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
+			c.find(RuleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
+				"name it in deploy.yml, or take the line out"), d.Place)
+		}
+	}
+}
+
+// sourceLost tells whether the variable that an extract takes its value from has
+// none at that line, and why. Each secrets file is parsed alone, from its first
+// line on: a variable of .kamal/secrets-common is not seen in .kamal/secrets.
+func (c *destinationCheck) sourceLost(d *kamal.Definition, extract *kamal.Part) (why string, lost bool) {
+	if extract.Source == "" {
+		return "", false
+	}
+	if _, ok := c.index.before(d, extract.Source); ok {
+		return "", false
+	}
+	for _, file := range c.project.Secrets.Files {
+		for _, other := range file.Definitions {
+			switch {
+			case other.Name != extract.Source:
+			case file.Path != d.Place.File:
+				return "is defined in " + other.Place.String() + ": variables of one secrets file are not seen in another", true
+			default:
+				return "is defined below this line, at " + other.Place.String(), true
+			}
+		}
+	}
+	for _, entry := range c.o.Env {
+		if strings.HasPrefix(entry, extract.Source+"=") {
+			return "", false
+		}
+	}
+	return "nothing defines", c.o.Env != nil
+}
+
+// checkFetch looks at one fetch: whether it can work, and whether all that it
+// fetches is taken out of it.
+func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
+	if fetch.Adapter == "1password" && fetch.Account == "" && fetch.Known {
+		c.find(RuleAccount, Error, d.Name, problem.New(
+			"the fetch has no --account, which Kamal's adapter for 1Password needs even with a service account",
+			"add --account and the account's name: it is not looked at, but Kamal stops without it"), fetch.Place)
+	}
+	if !fetch.Known || len(fetch.Names) == 0 {
+		return
+	}
+	taken, any := c.extracted(d)
+	if any {
+		return
+	}
+	for _, name := range fetch.Names {
+		if taken[fullName(fetch.From, name)] || slices.ContainsFunc(endsOf(name), func(end string) bool { return taken[end] }) {
+			continue
+		}
+		short := name[strings.LastIndex(name, "/")+1:]
+		c.find(RuleNotExtracted, Error, short, problem.New(
+			short+" is fetched into "+d.Name+" but never extracted from it",
+			"add "+short+"=$(kamal secrets extract "+short+" $"+d.Name+"), or take it out of the fetch"), fetch.Place)
+	}
+}
+
+// extracted are the names that something takes out of what a definition fetched.
+// any is true where that is not known, or all of it is taken.
+func (c *destinationCheck) extracted(fetch *kamal.Definition) (taken map[string]bool, any bool) {
+	taken = map[string]bool{}
+	for i := range c.index.held {
+		for j := range c.index.held[i].Parts {
+			p := &c.index.held[i].Parts[j]
+			switch {
+			case p.Kind == kamal.Extract && p.Source == fetch.Name && p.Name == "",
+				p.Kind == kamal.Command && slices.Contains(p.Variables, fetch.Name), // a program of the project's takes it apart
+				p.Kind == kamal.PassThrough && p.Name == fetch.Name:
+				return nil, true
+			case p.Kind == kamal.Extract && p.Source == fetch.Name:
+				taken[p.Name], taken[strings.TrimPrefix(p.Name, "op://")] = true, true
+			}
+		}
+	}
+	return taken, false
+}
+
+// checkLists looks whether the destination's file replaces a list of secrets by a
+// shorter one: Kamal merges hashes and replaces lists.
+func (c *destinationCheck) checkLists() {
+	if c.base == nil {
+		return
+	}
+	for _, key := range keysOf(c.base.Uses) {
+		before, after := usesOf(c.base.Uses, key), usesOf(c.project.Config.Uses, key)
+		if len(after) == 0 || len(before) == 0 || after[0].Place.File == before[0].Place.File {
+			continue
+		}
+		var lost []string
+		for _, u := range before {
+			if !slices.ContainsFunc(after, func(a kamal.Use) bool { return a.As == u.As }) {
+				lost = append(lost, u.As)
+			}
+		}
+		if len(lost) > 0 {
+			c.find(RuleLost, Error, lost[0], problem.New(
+				fmt.Sprintf("%s here replaces the list at %s, and so loses %s", key, before[0].Place, strings.Join(lost, ", ")),
+				"name them here too: Kamal merges hashes and replaces lists"), after[0].Place)
+		}
+	}
+}
+
+// checkFiles looks at the secrets files as a whole.
+func (c *destinationCheck) checkFiles() {
+	for _, file := range c.project.Secrets.Files {
+		for _, at := range file.Ignored {
+			c.find(RuleSyntax, Error, "", problem.New("the line is passed over: it is neither NAME=value nor a comment",
+				"a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."), at)
+		}
+		for _, at := range file.Unset {
+			c.find(RuleSyntax, Error, "", problem.New("export names a variable that is not defined, and Kamal stops there",
+				"write export NAME=value, or take the line out"), at)
+		}
+		if pattern, at, ok := IgnoredByGit(c.o.Dir, file.Path); ok {
+			c.find(RuleIgnored, Warning, "", problem.New(file.Path+" is hidden from git by "+pattern+", so CI does not have it",
+				"commit it: it holds no values, only where they are"), at)
+		}
+	}
+}
+
+// fileNames are the secrets files as Kamal looks for them.
+func (c *destinationCheck) fileNames() string {
+	return strings.Join(c.project.Secrets.Names, " or ")
+}
+
+// fileToEdit is the file where a definition belongs: the last one that is there.
+func (c *destinationCheck) fileToEdit() string {
+	if files := c.project.Secrets.Files; len(files) > 0 {
+		return files[len(files)-1].Path
+	}
+	return c.project.Secrets.Names[len(c.project.Secrets.Names)-1]
+}
+
+func keysOf(uses []kamal.Use) []string {
+	var keys []string
+	for _, u := range uses {
+		if !slices.Contains(keys, u.Key) {
+			keys = append(keys, u.Key)
+		}
+	}
+	return keys
+}
+
+func usesOf(uses []kamal.Use, key string) []kamal.Use {
+	var of []kamal.Use
+	for _, u := range uses {
+		if u.Key == key {
+			of = append(of, u)
+		}
+	}
+	return of
+}
+
+// nearest is the one of the names that is spelt almost like name: at most a third
+// of it differs, and no more than two letters. "" where there is none.
+func nearest(name string, names []string) string {
+	best, distance := "", min(2, len(name)/3)+1
+	for _, n := range names {
+		if d := editDistance(strings.ToUpper(n), strings.ToUpper(name)); d < distance {
+			best, distance = n, d
+		}
+	}
+	return best
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

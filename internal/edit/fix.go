@@ -1,0 +1,103 @@
+package edit
+
+import (
+	"slices"
+
+	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// Fix plans what can be written of a report: names that deploy.yml uses are
+// defined as the secrets file has its others, what is extracted is fetched, a
+// fetch gets the --account that Kamal asks for, a destination's list names what
+// it lost. What only a person can decide (whether a value in the clear is a
+// secret, what an unused line is for) and what stands in the vault is left.
+func Fix(o check.Options, r check.Report) (Plan, error) {
+	e, err := openEditor(o, "fix")
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, f := range r.Findings {
+		for _, d := range f.Destinations {
+			if e.projects[d] == nil {
+				continue
+			}
+			for _, p := range problem.Of(e.fix(d, f)) {
+				e.plan.note("%s stays: %s", f.Problem.Place, p.Message)
+			}
+		}
+	}
+	e.plan.Names = slices.Compact(slices.Sorted(slices.Values(e.plan.Names)))
+	return e.finish(), nil
+}
+
+func (e *editor) fix(d string, f check.Finding) error {
+	e.plan.Names = append(e.plan.Names, f.Secret)
+	switch f.Rule {
+	case check.RuleUndefined, check.RuleAlias:
+		return e.addToSecrets(d, Addition{Name: f.Secret}, onepassword.Reference{})
+	case check.RuleNotFetched:
+		if def, file, ok := e.lookup(d, f.Secret); ok {
+			return e.complete(file, def)
+		}
+	case check.RuleAccount:
+		return e.giveAccount(d, f.Secret)
+	case check.RuleLost:
+		return e.giveBack(d, f.Problem.Place)
+	}
+	e.plan.Names = e.plan.Names[:len(e.plan.Names)-1]
+	return nil
+}
+
+// giveAccount adds --account to a fetch: that of another, else a made-up one,
+// which kamal-op does not look at.
+func (e *editor) giveAccount(d, name string) error {
+	account := ""
+	for _, f := range e.secretsFiles(d) {
+		for _, def := range f.secrets.File().Definitions {
+			for _, p := range def.Parts {
+				if p.Kind == kamal.Fetch && p.Account != "" && account == "" {
+					account = p.Account
+				}
+			}
+		}
+	}
+	if account == "" {
+		account = DefaultAccount
+	}
+	def, f, ok := e.lookup(d, name)
+	if !ok || def.Kind != kamal.Fetch || def.Parts[0].Account != "" {
+		return nil
+	}
+	return f.secrets.AddAccount(def, account)
+}
+
+// giveBack names in a destination's list what it lost of the list it replaces.
+func (e *editor) giveBack(d string, at problem.Place) error {
+	own := e.destinationFile(d)
+	if own == nil {
+		return nil
+	}
+	uses := own.config.Uses()
+	i := slices.IndexFunc(uses, func(u kamal.Use) bool { return u.Place == at })
+	if i < 0 {
+		return nil
+	}
+	key := uses[i].Key
+	for _, u := range e.configFile(d).config.Uses() {
+		if u.Key != key || slices.ContainsFunc(uses, func(own kamal.Use) bool { return own.Key == key && own.As == u.As }) {
+			continue
+		}
+		entry := u.Name
+		if u.As != u.Name {
+			entry = u.As + ":" + u.Name
+		}
+		if err := own.config.Add(entry, own.config.KeyOf(at)...); err != nil {
+			return err
+		}
+		uses = own.config.Uses()
+	}
+	return nil
+}

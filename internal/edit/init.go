@@ -1,0 +1,331 @@
+package edit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// InitOptions say what a project is to begin with.
+type InitOptions struct {
+	Vault   string // "" is the service's name, as people write a vault's
+	Item    string // with the app's secrets; "" is Production, or the destination's name
+	KeyItem string // with the SSH key; "" is Server
+	Account string // as in Addition
+	Branch  string // whose pushes are deployed; "" is main
+	Force   bool   // write over a workflow that is there
+
+	// Review is config/deploy.review.yml, where review apps are wanted, which read
+	// a vault of their own: "" for ReviewVault.
+	Review      string
+	ReviewVault string
+}
+
+// The workflow that init writes, and what review apps begin with.
+const (
+	workflowFile   = workflowDir + "/deploy.yml"
+	reviewName     = "review"
+	reviewConfig   = "config/deploy.review.yml"
+	reviewVault    = "Previews"
+	reviewItem     = "Review"
+	defaultItem    = "Production"
+	defaultKeyItem = "Server"
+)
+
+// Init plans what a project needs to deploy with kamal-op: secrets files that
+// take from 1Password what deploy.yml names, the workflow, and the list of fields
+// to create. A secrets file that is there is completed, in its own way; a
+// workflow that is there stays, unless it is to be written over.
+func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
+	e, err := openEditor(o, "init")
+	if err != nil {
+		return Plan{}, err
+	}
+	if in.Vault == "" {
+		in.Vault = titleOf(e.projects[e.destinations[0]].Config.Service.Or("MyApp"))
+	}
+	for _, name := range []string{in.Vault, in.Item, in.KeyItem, in.ReviewVault} {
+		if strings.ContainsAny(name, "/\r\n") {
+			return Plan{}, problem.Usagef("give vault and item by their names alone, or by their ids", "%q cannot be the name of a vault or an item here", name)
+		}
+	}
+	var problems problem.List
+	for _, d := range e.destinations {
+		if d == reviewName && len(e.destinations) > 1 {
+			continue // it has a vault of its own
+		}
+		problems = append(problems, problem.Of(e.initSecrets(d, in))...)
+	}
+	if err := problems.Err(); err != nil {
+		return Plan{}, err
+	}
+	if in.Review != "" {
+		if err := e.initReview(in); err != nil {
+			return Plan{}, err
+		}
+	}
+	key := "op://" + in.Vault + "/" + orElse(in.KeyItem, defaultKeyItem)
+	if err := e.initWorkflow(in, key); err != nil {
+		return Plan{}, err
+	}
+	e.plan.todo(Todo{Do: "add-key", Reference: key, Text: "add the SSH key that may log in to the servers: " + key + ", an item of the type SSH Key, or its field SSH_KEY"})
+	e.plan.todo(Todo{Do: "set-token", Text: "set the repository's secret OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that may read the vault " + in.Vault + " and nothing else"})
+	e.askVault(ctx)
+	for _, f := range e.files {
+		if pattern, at, hidden := check.IgnoredByGit(o.Dir, f.name); hidden && f.secrets != nil && (f.exists || f.now() != "") {
+			e.plan.note("%s: %s hides %s from git, so CI does not have it: it holds no values, commit it", at, pattern, f.name)
+		}
+	}
+	return e.finish(), nil
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// titleOf is a service's name as people write the name of a vault: my-app is
+// MyApp.
+func titleOf(service string) string {
+	var b strings.Builder
+	for _, word := range strings.FieldsFunc(service, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		letters := []rune(word)
+		b.WriteString(string(unicode.ToUpper(letters[0])) + string(letters[1:]))
+	}
+	return orElse(b.String(), "MyApp")
+}
+
+// initSecrets defines every name that the configuration of a destination uses.
+func (e *editor) initSecrets(d string, in InitOptions) error {
+	item := orElse(in.Item, defaultItem)
+	if d != "" && in.Item == "" {
+		item = titleOf(d)
+	}
+	var missing []string
+	for _, name := range e.usedNames(d) {
+		if _, _, ok := e.lookup(d, name); !ok {
+			missing = append(missing, name)
+		}
+	}
+	if len(e.projects[d].Config.Used()) == 0 {
+		e.plan.note("%s names no secret: kamal-op add NAME adds one", e.configFile(d).name)
+	}
+	for _, at := range e.projects[d].Config.Unknown {
+		e.plan.note("%s: ERB decides here: secrets that it names are not known, kamal-op check --erb asks Kamal", at)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	files := e.secretsFiles(d)
+	if !slices.ContainsFunc(files, func(f *workFile) bool { return f.now() != "" || f.opaque }) {
+		own := files[len(files)-1]
+		return e.freshSecrets(own, in, in.Vault, item, missing)
+	}
+	ref := onepassword.Reference{}
+	if at, err := e.formFor(d, ref); err != nil || at.kind == kamal.Literal || in.Item != "" {
+		ref = onepassword.Reference{Vault: in.Vault, Item: item}
+	}
+	for _, name := range missing {
+		if err := e.addToSecrets(d, Addition{Name: name, Account: in.Account}, ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usedNames are the names that the configuration of a destination uses. What
+// cannot be the name of a variable is noted and left out: it would be written
+// into a line that Kamal gives to a shell.
+func (e *editor) usedNames(d string) []string {
+	var names []string
+	for _, name := range e.projects[d].Config.Used() {
+		if err := e.writableName(d, name); err != nil {
+			e.plan.note("%s", err.Error())
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// writableName is a problem where a name cannot be written into a secrets file.
+func (e *editor) writableName(d, name string) error {
+	if onepassword.IsEnvironmentName(name) {
+		return nil
+	}
+	p := problem.Newf("%q cannot be the name of a secret, and is not written into a secrets file", name)
+	p.Hint = "a name has letters, digits and _, and does not begin with a digit"
+	for _, u := range e.projects[d].Config.Uses {
+		if u.Name == name {
+			p.Place = u.Place
+			break
+		}
+	}
+	return p
+}
+
+// freshSecrets writes a secrets file: one fetch, and an extract for each name.
+func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, names []string) error {
+	from, ok := kamal.QuoteWord(vault + "/" + item)
+	if !ok {
+		return problem.Usagef("name vault and item by their ids", "op://%s/%s cannot be written into %s", vault, item, f.name)
+	}
+	variable := "SECRETS"
+	for slices.Contains(names, variable) {
+		variable = "KAMAL_" + variable
+	}
+	account, ok := kamal.QuoteWord(orElse(in.Account, DefaultAccount))
+	if !ok {
+		return accountProblem(in.Account, f.name)
+	}
+	text := variable + "=$(kamal secrets fetch --adapter 1password --account " + account + " --from " + from + " " + strings.Join(names, " ") + ")\n"
+	for _, name := range names {
+		text += name + "=$(kamal secrets extract " + name + " $" + variable + ")\n"
+		e.needField(vault, item, name)
+	}
+	f.secrets = kamal.EditSecrets(f.name, text, nil)
+	if in.Account == "" {
+		e.plan.todo(Todo{Do: "set-account", Text: "where people use their own op CLI: put your account's address in place of --account " + DefaultAccount + " in " + f.name})
+	}
+	return nil
+}
+
+// initReview writes what review apps begin with.
+func (e *editor) initReview(in InitOptions) error {
+	config, err := readWork(e.o.Dir, reviewConfig)
+	if err != nil {
+		return err
+	}
+	if config.exists {
+		e.plan.note("%s is there already and stays", reviewConfig)
+	} else {
+		config.text = in.Review
+	}
+	base := e.destinations[0]
+	project := e.projects[base]
+	secrets := e.file(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath) + "." + reviewName)
+	if secrets == nil {
+		if secrets, err = readWork(e.o.Dir, project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)+"."+reviewName); err != nil {
+			return err
+		}
+		e.files = append(e.files, secrets)
+	}
+	vault := orElse(in.ReviewVault, reviewVault)
+	switch used := e.usedNames(base); {
+	case secrets.exists:
+		e.plan.note("%s is there already and stays", secrets.name)
+	case len(used) > 0:
+		if err := e.freshSecrets(secrets, in, vault, reviewItem, used); err != nil {
+			return err
+		}
+	}
+	e.files = append(e.files, config)
+	e.plan.todo(Todo{Do: "set-token", Text: "set the repository's secret REVIEW_OP_SERVICE_ACCOUNT_TOKEN: a service account of the previews' own, that may read the vault " + vault + " and nothing else"})
+	e.plan.todo(Todo{Do: "add-workflow", Text: "add the workflow of review apps: docs/review-apps.md has it"})
+	return nil
+}
+
+// initWorkflow writes the workflow with the one step.
+func (e *editor) initWorkflow(in InitOptions, key string) error {
+	f, err := readWork(e.o.Dir, workflowFile)
+	if err != nil {
+		return err
+	}
+	if known := e.file(workflowFile); known != nil {
+		f = known
+	}
+	if f.exists && !in.Force {
+		if !strings.Contains(f.text, "kamal-op/kamal-op@") {
+			e.plan.note("%s is there already and stays: kamal-op migrate makes the one step of it, init --force writes over it", workflowFile)
+		}
+		return nil
+	}
+	destination := ""
+	if !slices.Contains(e.destinations, "") {
+		destination = e.destinations[0]
+		if slices.Contains(e.destinations, "production") {
+			destination = "production"
+		}
+		if len(e.destinations) > 1 {
+			e.plan.note("%s deploys the destination %s: others need a job of their own", workflowFile, destination)
+		}
+	}
+	var declared []string
+	for _, d := range e.destinations {
+		if d != destination {
+			continue
+		}
+		for _, name := range e.usedNames(d) {
+			def, _, ok := e.lookup(d, name)
+			if !ok || def.Kind != kamal.PassThrough || !onepassword.IsEnvironmentName(def.Parts[0].Name) {
+				continue
+			}
+			item := orElse(in.Item, defaultItem)
+			if d != "" && in.Item == "" {
+				item = titleOf(d)
+			}
+			declared = append(declared, def.Parts[0].Name+"=op://"+in.Vault+"/"+item+"/"+def.Parts[0].Name)
+			e.needField(in.Vault, item, def.Parts[0].Name)
+		}
+	}
+	slices.Sort(declared)
+	f.text = workflowText(orElse(in.Branch, "main"), key, destination, slices.Compact(declared))
+	e.plan.Todo = slices.DeleteFunc(e.plan.Todo, func(t Todo) bool { return t.Do == "declare" })
+	if !slices.Contains(e.files, f) {
+		e.files = append(e.files, f)
+	}
+	return nil
+}
+
+// yamlWord is a text as a value on a line of YAML, in quotes where it needs them.
+func yamlWord(text string) string {
+	rest := strings.TrimPrefix(text, "op://")
+	if rest == "" || strings.ContainsAny(rest, "#:'\"{}[],&*!|>%@`\\") || strings.TrimSpace(rest) != rest {
+		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	}
+	return text
+}
+
+// workflowText is the workflow with the one step.
+func workflowText(branch, key, destination string, declared []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `name: Deploy
+on:
+  push:
+    branches: [%s]
+concurrency:
+  group: %s
+permissions:
+  contents: read
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          persist-credentials: false
+      - uses: kamal-op/kamal-op@v1
+        with:
+          service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}
+          ssh-key: %s
+`, yamlWord(branch), yamlWord(strings.TrimSuffix("deploy-"+destination, "-")), yamlWord(key))
+	if destination != "" {
+		b.WriteString("          destination: " + yamlWord(destination) + "\n")
+	}
+	if len(declared) > 0 {
+		b.WriteString("          secrets: |\n")
+		for _, line := range declared {
+			b.WriteString("            " + line + "\n")
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,155 @@
+package edit
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+)
+
+// workflowDir is where GitHub looks for workflows.
+const workflowDir = ".github/workflows"
+
+// openWorkflows reads the workflows that declare secrets to kamal-op: lines
+// NAME=op://Vault/Item/field, in the input secrets of its step. Where they stand,
+// the declaration is one of the places a secret must be named in.
+func (e *editor) openWorkflows() error {
+	for _, pattern := range []string{"*.yml", "*.yaml"} {
+		names, _ := filepath.Glob(filepath.Join(e.o.Dir, filepath.FromSlash(workflowDir), pattern))
+		for _, name := range names {
+			f, err := readWork(e.o.Dir, workflowDir+"/"+filepath.Base(name))
+			if err != nil {
+				return err
+			}
+			if !f.opaque && strings.Contains(f.text, "kamal-op") && len(declarations(f.text)) > 0 {
+				e.files = append(e.files, f)
+			}
+		}
+	}
+	return nil
+}
+
+func (e *editor) workflows() []*workFile {
+	return slices.DeleteFunc(slices.Clone(e.files), func(f *workFile) bool { return f.secrets != nil || f.config != nil })
+}
+
+// A declaredLine is one line NAME=op://… of a workflow, by its offsets.
+type declaredLine struct {
+	name, reference  string
+	from, at, to, in int // line, name, end of the line; indentation
+}
+
+// declarations are the lines of a workflow that declare a secret.
+func declarations(text string) []declaredLine {
+	var all []declaredLine
+	from := 0
+	for line := range strings.Lines(text) {
+		to := from + len(line)
+		trimmed := strings.TrimLeft(line, " ")
+		in := len(line) - len(trimmed)
+		name, reference, ok := strings.Cut(strings.TrimRight(trimmed, " \t\r\n"), "=")
+		if ok && in > 0 && onepassword.IsEnvironmentName(name) && strings.HasPrefix(reference, "op://") {
+			all = append(all, declaredLine{name, reference, from, from + in, to, in})
+		}
+		from = to
+	}
+	return all
+}
+
+// declare adds a declaration behind the last of every workflow that has some, for
+// the item of that one unless ref names another; without a workflow it is left to
+// a person.
+func (e *editor) declare(name string, ref onepassword.Reference) {
+	found := false
+	for _, f := range e.workflows() {
+		lines := declarations(f.text)
+		if i := slices.IndexFunc(lines, func(l declaredLine) bool { return l.name == name }); i >= 0 {
+			found = true
+			e.needReference(lines[i].reference)
+			continue
+		}
+		last := lines[len(lines)-1]
+		reference := last.reference[:strings.LastIndexByte(last.reference, '/')+1] + name
+		if parts := strings.Split(last.reference, "/"); len(parts) < 5 { // op://Vault/Item alone
+			reference = last.reference + "/" + name
+		}
+		if ref.Vault != "" {
+			field := name
+			if ref.Field != "" {
+				field = strings.Trim(ref.Section+"/"+ref.Field, "/")
+			}
+			reference = "op://" + ref.Vault + "/" + ref.Item + "/" + field
+		}
+		eol := "\n"
+		if strings.HasSuffix(f.text[:last.to], "\r\n") {
+			eol = "\r\n"
+		}
+		line := strings.Repeat(" ", last.in) + name + "=" + reference
+		if strings.HasSuffix(f.text[:last.to], "\n") {
+			line += eol
+		} else {
+			line = eol + line
+		}
+		f.text = f.text[:last.to] + line + f.text[last.to:]
+		found = true
+		e.needReference(reference)
+	}
+	if found {
+		return
+	}
+	reference := "op://VAULT/ITEM/" + name
+	if ref.Vault != "" {
+		reference = "op://" + ref.Vault + "/" + ref.Item + "/" + name
+		if ref.Field != "" {
+			reference = "op://" + ref.Vault + "/" + ref.Item + "/" + strings.Trim(ref.Section+"/"+ref.Field, "/")
+		}
+		e.needReference(reference)
+	}
+	e.plan.todo(Todo{
+		Do: "declare", Reference: reference,
+		Text: "declare " + name + "=" + reference + " to kamal-op (input secrets, flag --secret): the secrets file passes on what is declared",
+	})
+}
+
+func (e *editor) needReference(text string) {
+	if ref, err := onepassword.ParseReference(text); err == nil && ref.Field != "" {
+		e.needField(ref.Vault, ref.Item, strings.Trim(ref.Section+"/"+ref.Field, "/"))
+	}
+}
+
+// undeclare takes the declarations of a name out.
+func (e *editor) undeclare(name string) {
+	for _, f := range e.workflows() {
+		for _, l := range slices.Backward(declarations(f.text)) {
+			if l.name != name {
+				continue
+			}
+			from, to := l.from, l.to
+			if to == len(f.text) && !strings.HasSuffix(f.text, "\n") {
+				from = len(strings.TrimSuffix(strings.TrimSuffix(f.text[:from], "\n"), "\r"))
+			}
+			e.freeReference(l.reference)
+			f.text = f.text[:from] + f.text[to:]
+		}
+	}
+}
+
+// redeclare gives the declarations of a name another, and their field where it
+// has the name.
+func (e *editor) redeclare(from, to string) {
+	for _, f := range e.workflows() {
+		for _, l := range slices.Backward(declarations(f.text)) {
+			if l.name != from {
+				continue
+			}
+			line := f.text[l.at:l.to]
+			line = to + strings.TrimPrefix(line, from)
+			if rest, ok := strings.CutSuffix(l.reference, "/"+from); ok {
+				line = strings.Replace(line, l.reference, rest+"/"+to, 1)
+				e.renameField(l.reference, to)
+			}
+			f.text = f.text[:l.at] + line + f.text[l.to:]
+		}
+	}
+}
