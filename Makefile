@@ -35,7 +35,7 @@ unit: ## Run the unit tests
 	@# The masker as it is on processors that it has no instructions for.
 	go test -tags purego -shuffle=on -count=1 ./mask
 	@# The rehearsal's vault is held to what 1Password's own client expects of Connect.
-	cd internal/rehearsal/sdktest && go test -count=1 ./...
+	cd internal/standin/sdktest && go test -count=1 ./...
 
 .PHONY: kamal
 kamal: ## Run the tests of single rooms against real Kamal

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kamal-op/kamal-op/internal/github/githubtest"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 func TestMain(m *testing.M) {
@@ -74,20 +74,20 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 			"DATABASE_PASSWORD": newValue() + "$HOME`id`\"'\\ \n" + newValue() + "\n",
 			"CHATKIT_PK":        newValue(), "MAILGUN_INGRESS_SIGNING_KEY": newValue(),
 		}
-		production := rehearsal.ItemSpec{Title: "Production"}
+		production := standin.ItemSpec{Title: "Production"}
 		for name, value := range values {
-			production.Fields = append(production.Fields, rehearsal.FieldSpec{Label: name, Value: value, Type: "CONCEALED"})
+			production.Fields = append(production.Fields, standin.FieldSpec{Label: name, Value: value, Type: "CONCEALED"})
 			digest := sha256.Sum256([]byte(value))
 			env.Setenv("DIGEST_"+name, hex.EncodeToString(digest[:]))
 		}
 		production.Fields = append(production.Fields,
-			rehearsal.FieldSpec{Label: "EMPTY", Type: "CONCEALED"},
-			rehearsal.FieldSpec{Label: "APP_HOST", Value: "app.example.com", Type: "STRING"})
-		vault, err := rehearsal.StartVault(context.Background(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{
-			{Name: "MyApp", Items: []rehearsal.ItemSpec{
+			standin.FieldSpec{Label: "EMPTY", Type: "CONCEALED"},
+			standin.FieldSpec{Label: "APP_HOST", Value: "app.example.com", Type: "STRING"})
+		vault, err := standin.StartVault(context.Background(), standin.VaultOptions{Vaults: []standin.VaultSpec{
+			{Name: "MyApp", Items: []standin.ItemSpec{
 				production,
-				{Title: "Server", Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: key, Type: "CONCEALED"}}},
-				{Title: "Mistake", Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: public, Type: "CONCEALED"}}},
+				{Title: "Server", Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: key, Type: "CONCEALED"}}},
+				{Title: "Mistake", Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: public, Type: "CONCEALED"}}},
 				{Title: "Twice"},
 				{Title: "Twice"},
 			}},
@@ -250,7 +250,7 @@ func setField(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: field ITEM LABEL VALUE")
 	}
-	ts.Check(ts.Value("vault").(*rehearsal.Vault).SetField("MyApp", args[0], args[1], args[2]))
+	ts.Check(ts.Value("vault").(*standin.Vault).SetField("MyApp", args[0], args[1], args[2]))
 }
 
 func newKey(t *testing.T) (private, public string) {

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // A stage is a project whose Kamal is a shell script, a vault with one secret, and
@@ -33,8 +33,8 @@ type stage struct {
 // what becomes of its streams.
 func newStage(t *testing.T, script string, env ...string) *stage {
 	t.Helper()
-	vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{
-		Name: "MyApp", Items: []rehearsal.ItemSpec{{Title: "Production", Fields: []rehearsal.FieldSpec{{Label: "A", Value: newValue(), Type: "CONCEALED"}}}},
+	vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Vaults: []standin.VaultSpec{{
+		Name: "MyApp", Items: []standin.ItemSpec{{Title: "Production", Fields: []standin.FieldSpec{{Label: "A", Value: newValue(), Type: "CONCEALED"}}}},
 	}}})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // reversed gives dotenv the order of substitutions that it had before 3.2, in
@@ -262,11 +262,11 @@ func TestAThousandValuesArrive(t *testing.T) {
 			c := newScene(t, 1)
 			values := map[string]string{}
 			var names, fetched, lines []string
-			random1, declared := rehearsal.ItemSpec{Title: "Random"}, rehearsal.ItemSpec{Title: "Declared"}
+			random1, declared := standin.ItemSpec{Title: "Random"}, standin.ItemSpec{Title: "Declared"}
 			for i := range batch {
 				name, value := fmt.Sprintf("V%d", i), randomValue(random)
 				values[name], names = value, append(names, name)
-				field := rehearsal.FieldSpec{Label: name, Value: value}
+				field := standin.FieldSpec{Label: name, Value: value}
 				switch i % 3 {
 				case 0:
 					fetched, random1.Fields = append(fetched, name), append(random1.Fields, field)
@@ -279,7 +279,7 @@ func TestAThousandValuesArrive(t *testing.T) {
 					lines = append(lines, fmt.Sprintf("%s=$%s", name, name))
 				}
 			}
-			for _, item := range []rehearsal.ItemSpec{random1, declared} {
+			for _, item := range []standin.ItemSpec{random1, declared} {
 				if err := c.vault.PutItem("MyApp", item); err != nil {
 					t.Fatal(err)
 				}

@@ -11,9 +11,10 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // A machine is where a person or a CI job runs kamal-op: a container of the
@@ -63,7 +64,7 @@ type running struct {
 	t              *testing.T
 	cmd            *exec.Cmd
 	stdout, stderr *bytes.Buffer
-	log            *lockedBuffer
+	log            *testkit.Buffer
 	cancel         context.CancelFunc
 }
 
@@ -86,7 +87,7 @@ func begin(t *testing.T, env []string, stdin string, args []string) *running {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	r := &running{
 		t: t, cmd: exec.CommandContext(ctx, "docker", args...), cancel: cancel,
-		stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), log: new(lockedBuffer),
+		stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), log: new(testkit.Buffer),
 	}
 	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stdin = strings.NewReader(stdin)
@@ -111,23 +112,6 @@ func (r *running) wait() result {
 		r.t.Fatalf("not at its end after its time: %v\n%s", err, r.log)
 	}
 	return res
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // A state is what can be left behind on a machine: files that its image does

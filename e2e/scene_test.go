@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // The names of the walkthrough project.
@@ -21,7 +21,7 @@ type scene struct {
 	rig     *rig
 	servers []*server
 	key     keyPair
-	vault   *rehearsal.Vault
+	vault   *standin.Vault
 	values  map[string]string // name to value, as the vault has them
 	project *project
 }
@@ -45,15 +45,15 @@ func newScene(t *testing.T, servers int) *scene {
 		"CHATKIT_PK":                  "-----BEGIN X-----\n" + randomText(24) + "\n" + randomText(24) + "\n-----END X-----",
 		"MAILGUN_INGRESS_SIGNING_KEY": "key-" + randomText(12),
 	}
-	item := rehearsal.ItemSpec{Title: "Production"}
+	item := standin.ItemSpec{Title: "Production"}
 	for _, name := range slices.Sorted(maps.Keys(c.values)) {
-		item.Fields = append(item.Fields, rehearsal.FieldSpec{Label: name, Value: c.values[name]})
+		item.Fields = append(item.Fields, standin.FieldSpec{Label: name, Value: c.values[name]})
 	}
-	vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{
+	vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Vaults: []standin.VaultSpec{{
 		Name: "MyApp",
-		Items: []rehearsal.ItemSpec{item, {
+		Items: []standin.ItemSpec{item, {
 			Title:  "Server",
-			Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: c.key.PEM}},
+			Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: c.key.PEM}},
 		}},
 	}}})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // names are the secrets of the walkthrough project.
@@ -78,7 +78,7 @@ func BenchmarkVersion(b *testing.B) {
 func BenchmarkDeploy(b *testing.B) {
 	binary := build(b)
 	dir := project(b)
-	vault, err := rehearsal.StartVault(b.Context(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{walkthrough(b)}})
+	vault, err := standin.StartVault(b.Context(), standin.VaultOptions{Vaults: []standin.VaultSpec{walkthrough(b)}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func project(b *testing.B) string {
 }
 
 // walkthrough is the walkthrough's vault, its values and its key made up.
-func walkthrough(b *testing.B) rehearsal.VaultSpec {
+func walkthrough(b *testing.B) standin.VaultSpec {
 	b.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -149,12 +149,12 @@ func walkthrough(b *testing.B) rehearsal.VaultSpec {
 	if err != nil {
 		b.Fatal(err)
 	}
-	production := rehearsal.ItemSpec{Title: "Production"}
+	production := standin.ItemSpec{Title: "Production"}
 	for _, name := range names {
-		production.Fields = append(production.Fields, rehearsal.FieldSpec{Label: name, Value: rand.Text(), Type: "CONCEALED"})
+		production.Fields = append(production.Fields, standin.FieldSpec{Label: name, Value: rand.Text(), Type: "CONCEALED"})
 	}
-	return rehearsal.VaultSpec{Name: "MyApp", Items: []rehearsal.ItemSpec{production, {
+	return standin.VaultSpec{Name: "MyApp", Items: []standin.ItemSpec{production, {
 		Title:  "Server",
-		Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: string(pem.EncodeToMemory(block)), Type: "CONCEALED"}},
+		Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: string(pem.EncodeToMemory(block)), Type: "CONCEALED"}},
 	}}}
 }

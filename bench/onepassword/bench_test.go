@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -115,17 +115,17 @@ func references(refs, items int) []onepassword.Declaration {
 }
 
 // vault serves items items with as many fields of 40 bytes as the references need.
-func vault(b *testing.B, refs, items int) *rehearsal.Vault {
+func vault(b *testing.B, refs, items int) *standin.Vault {
 	b.Helper()
-	spec := rehearsal.VaultSpec{Name: "MyApp"}
+	spec := standin.VaultSpec{Name: "MyApp"}
 	for i := range items {
-		item := rehearsal.ItemSpec{Title: fmt.Sprintf("Item %d", i)}
+		item := standin.ItemSpec{Title: fmt.Sprintf("Item %d", i)}
 		for f := range (refs + items - 1) / items {
-			item.Fields = append(item.Fields, rehearsal.FieldSpec{Label: fmt.Sprintf("SECRET_%d", f), Value: strings.Repeat("v", 40)})
+			item.Fields = append(item.Fields, standin.FieldSpec{Label: fmt.Sprintf("SECRET_%d", f), Value: strings.Repeat("v", 40)})
 		}
 		spec.Items = append(spec.Items, item)
 	}
-	v, err := rehearsal.StartVault(b.Context(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}, Latency: latency})
+	v, err := standin.StartVault(b.Context(), standin.VaultOptions{Vaults: []standin.VaultSpec{spec}, Latency: latency})
 	if err != nil {
 		b.Fatal(err)
 	}

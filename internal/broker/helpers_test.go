@@ -15,7 +15,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -23,7 +23,7 @@ import (
 type run struct {
 	*broker.Broker
 	t        *testing.T
-	vault    *rehearsal.Vault
+	vault    *standin.Vault
 	resolver *onepassword.Resolver
 	project  string
 	env      []string
@@ -36,15 +36,15 @@ type run struct {
 // item is a field-label-to-value map of an item, in the order of the labels.
 type item map[string]string
 
-func (i item) spec(title string) rehearsal.ItemSpec {
-	spec := rehearsal.ItemSpec{Title: title}
+func (i item) spec(title string) standin.ItemSpec {
+	spec := standin.ItemSpec{Title: title}
 	for _, label := range slices.Sorted(maps.Keys(i)) {
 		section, name, ok := strings.Cut(label, "/")
-		field := rehearsal.FieldSpec{Label: label, Type: "CONCEALED", Value: i[label]}
+		field := standin.FieldSpec{Label: label, Type: "CONCEALED", Value: i[label]}
 		if ok {
 			field.Label, field.Section = name, section
-			if !slices.ContainsFunc(spec.Sections, func(s rehearsal.SectionSpec) bool { return s.Label == section }) {
-				spec.Sections = append(spec.Sections, rehearsal.SectionSpec{Label: section})
+			if !slices.ContainsFunc(spec.Sections, func(s standin.SectionSpec) bool { return s.Label == section }) {
+				spec.Sections = append(spec.Sections, standin.SectionSpec{Label: section})
 			}
 		}
 		spec.Fields = append(spec.Fields, field)
@@ -56,12 +56,12 @@ func (i item) spec(title string) rehearsal.ItemSpec {
 // that holds the items.
 func start(t *testing.T, files map[string]string, items map[string]item, change ...func(*broker.Options)) *run {
 	t.Helper()
-	spec := rehearsal.VaultSpec{Name: "MyApp"}
+	spec := standin.VaultSpec{Name: "MyApp"}
 	for _, title := range slices.Sorted(maps.Keys(items)) {
 		spec.Items = append(spec.Items, items[title].spec(title))
 	}
-	other := rehearsal.VaultSpec{Name: "Private", Items: []rehearsal.ItemSpec{item{"password": "not-for-this-run"}.spec("Own")}}
-	vault, err := rehearsal.StartVault(context.Background(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec, other}})
+	other := standin.VaultSpec{Name: "Private", Items: []standin.ItemSpec{item{"password": "not-for-this-run"}.spec("Own")}}
+	vault, err := standin.StartVault(context.Background(), standin.VaultOptions{Vaults: []standin.VaultSpec{spec, other}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/hosts/sshname"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // An sshServer is a server whose connections are counted, also those on which
@@ -53,7 +53,7 @@ func startSSH(t *testing.T) *sshServer {
 	if err := os.WriteFile(s.keyFile, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	host, err := rehearsal.StartSSHHost(context.Background(), rehearsal.SSHHostOptions{
+	host, err := standin.StartSSHHost(context.Background(), standin.SSHHostOptions{
 		AuthorizedKey: signer.PublicKey(), Dir: t.TempDir(), Env: []string{"PATH=" + os.Getenv("PATH")},
 	})
 	if err != nil {

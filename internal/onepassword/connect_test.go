@@ -7,14 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
 // startVault starts a vault and a resolver over a Connect client of it.
-func startVault(t *testing.T, o rehearsal.VaultOptions) (*rehearsal.Vault, *onepassword.Resolver) {
+func startVault(t *testing.T, o standin.VaultOptions) (*standin.Vault, *onepassword.Resolver) {
 	t.Helper()
-	vault, err := rehearsal.StartVault(t.Context(), o)
+	vault, err := standin.StartVault(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +54,14 @@ func reveal(secrets []mask.Secret) map[string]string {
 	return m
 }
 
-var walkthrough = rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{
-	{Title: "Production", Fields: []rehearsal.FieldSpec{
+var walkthrough = standin.VaultOptions{Vaults: []standin.VaultSpec{{Name: "MyApp", Items: []standin.ItemSpec{
+	{Title: "Production", Fields: []standin.FieldSpec{
 		{Label: "notesPlain", ID: "notesPlain", Purpose: "NOTES", Type: "STRING"},
 		{Label: "KAMAL_REGISTRY_PASSWORD", Value: "registry value\n"},
 		{Label: "RAILS_MASTER_KEY", Value: "rails\r\nvalue"},
 		{Label: "DATABASE_PASSWORD", Value: " $(id) \u00e9\U0001F511 "},
 	}},
-	{Title: "Server", Fields: []rehearsal.FieldSpec{{Label: "SSH_KEY", Value: "the key"}}},
+	{Title: "Server", Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: "the key"}}},
 }}}}
 
 func TestResolver_WholeItemAndReferencesOverConnect(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -127,13 +127,13 @@ func TestConnect_Faults(t *testing.T) {
 		{"a number for a value", body(`{"id":"` + id("one") + `","fields":[{"label":"A","value":1}]}`), "not the JSON", "not the JSON", 3},
 		{"a length of a GiB", status(200, "Content-Length", strconv.Itoa(1<<30)), "is larger than", "is larger than", 0},
 	}
-	vaults := []rehearsal.VaultSpec{{ID: id("v"), Name: "MyApp", Items: []rehearsal.ItemSpec{
-		{ID: id("one"), Title: "one", Fields: []rehearsal.FieldSpec{{Label: "A", Value: "right value A"}}},
-		{ID: id("two"), Title: "two", Fields: []rehearsal.FieldSpec{{Label: "B", Value: "right value B\n"}}},
+	vaults := []standin.VaultSpec{{ID: id("v"), Name: "MyApp", Items: []standin.ItemSpec{
+		{ID: id("one"), Title: "one", Fields: []standin.FieldSpec{{Label: "A", Value: "right value A"}}},
+		{ID: id("two"), Title: "two", Fields: []standin.FieldSpec{{Label: "B", Value: "right value B\n"}}},
 	}}}
 	declared := declare(t, "A=op://MyApp/one/A", "B=op://MyApp/two/B")
 	run := func(t *testing.T, f fault, at int, ever bool) (map[string]string, int, error) {
-		vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{Vaults: vaults})
+		vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Vaults: vaults})
 		if err != nil {
 			return nil, 0, err
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -148,7 +148,7 @@ func TestConnect_KeepsTheTokenToItself(t *testing.T) {
 	var elsewhere atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	defer other.Close()
-	vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{})
+	vault, err := standin.StartVault(t.Context(), standin.VaultOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

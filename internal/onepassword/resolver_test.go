@@ -15,18 +15,18 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // hundred is a vault of two items with fifty fields each, and references to all.
-func hundred() (rehearsal.VaultSpec, []string) {
-	vault := rehearsal.VaultSpec{ID: id("v"), Name: "MyApp"}
+func hundred() (standin.VaultSpec, []string) {
+	vault := standin.VaultSpec{ID: id("v"), Name: "MyApp"}
 	var lines []string
 	for _, item := range []string{"one", "two"} {
-		spec := rehearsal.ItemSpec{ID: id(item), Title: item}
+		spec := standin.ItemSpec{ID: id(item), Title: item}
 		for n := range 50 {
 			label := fmt.Sprintf("%s_%d", strings.ToUpper(item), n)
-			spec.Fields = append(spec.Fields, rehearsal.FieldSpec{ID: id(fmt.Sprintf("f%s%c%c", item, 'a'+n/26, 'a'+n%26)), Label: label, Value: "value of " + label})
+			spec.Fields = append(spec.Fields, standin.FieldSpec{ID: id(fmt.Sprintf("f%s%c%c", item, 'a'+n/26, 'a'+n%26)), Label: label, Value: "value of " + label})
 			lines = append(lines, label+"=op://MyApp/"+item+"/"+label)
 		}
 		vault.Items = append(vault.Items, spec)
@@ -45,7 +45,7 @@ func TestResolver_FewRequests(t *testing.T) {
 			lines []string
 			want  int
 		}{"by names": {lines, 4}, "by ids": {byID, 2}, "whole items": {[]string{"op://MyApp/one", "op://MyApp/two"}, 4}} {
-			vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}})
+			vault, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{spec}})
 			got, err := r.Resolve(t.Context(), declare(t, test.lines...))
 			if err != nil || len(got) != 100 {
 				t.Fatalf("%s: %d secrets, %v", name, len(got), err)
@@ -84,7 +84,7 @@ func TestResolver_FewRequests(t *testing.T) {
 			"by names": {lines, []string{"login", "vaults", "items " + id("v"), "get " + id("v")}},
 			"by ids":   {byID, []string{"login", "get " + id("v")}},
 		} {
-			fake := &fakeSDK{t: t, vaults: []rehearsal.VaultSpec{spec}}
+			fake := &fakeSDK{t: t, vaults: []standin.VaultSpec{spec}}
 			if _, err := fake.resolver(onepassword.Options{}).Resolve(t.Context(), declare(t, test.lines...)); err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestResolver_FewRequests(t *testing.T) {
 // once: each is fetched once.
 func TestResolver_ConcurrentFirstUse(t *testing.T) {
 	spec, lines := hundred()
-	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}, Latency: 2 * time.Millisecond})
+	vault, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{spec}, Latency: 2 * time.Millisecond})
 	var wg sync.WaitGroup
 	for n := range 32 {
 		wg.Go(func() {
@@ -116,11 +116,11 @@ func TestResolver_ConcurrentFirstUse(t *testing.T) {
 }
 
 func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
-	vaults := []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{
-		{Title: "Production", Fields: []rehearsal.FieldSpec{
+	vaults := []standin.VaultSpec{{Name: "MyApp", Items: []standin.ItemSpec{
+		{Title: "Production", Fields: []standin.FieldSpec{
 			{Label: "DATABASE_PASSWRD", Value: "hidden value"}, {Label: "EMPTY"}, {Label: "NUL", Value: "a\x00b"}, {Label: "GOOD", Value: "good"},
 		}},
-		{Title: "Messy", Fields: []rehearsal.FieldSpec{
+		{Title: "Messy", Fields: []standin.FieldSpec{
 			{Label: "API key", Value: "1"},
 			{Label: "TWICE", Value: "1"},
 			{Label: "TWICE", Value: "2"},
@@ -128,7 +128,7 @@ func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
 			{Label: "VOID"},
 		}},
 	}}}
-	_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
+	_, r := startVault(t, standin.VaultOptions{Vaults: vaults})
 	r = onepassword.NewResolver(r.Backend(), onepassword.Options{AllowEmpty: []string{"E"}})
 	declared := declare(t,
 		"A=op://MyApp/Production/GOOD",
@@ -202,7 +202,7 @@ A is declared twice: by op://MyApp/Production/GOOD (--secret) and by op://MyApp/
 // named, and the cause is told once.
 func TestResolver_OneOutageIsOneProblem(t *testing.T) {
 	spec, lines := hundred()
-	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{spec}})
+	vault, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{spec}})
 	vault.SetFault(func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(http.StatusForbidden)
 		return true
@@ -236,15 +236,15 @@ func TestResolver_Cancelled(t *testing.T) {
 }
 
 func TestResolver_ItemThatIsReplacedWhileRead(t *testing.T) {
-	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{
-		{ID: id("old"), Title: "Production", Fields: []rehearsal.FieldSpec{{Label: "A", Value: "old"}}},
+	vault, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{{Name: "MyApp", Items: []standin.ItemSpec{
+		{ID: id("old"), Title: "Production", Fields: []standin.FieldSpec{{Label: "A", Value: "old"}}},
 	}}}})
 	vault.SetFault(func(n int, _ http.ResponseWriter, _ *http.Request) bool {
 		if n == 3 {
 			if err := vault.RemoveItem("MyApp", "Production"); err != nil {
 				t.Error(err)
 			}
-			if err := vault.PutItem("MyApp", rehearsal.ItemSpec{ID: id("new"), Title: "Production", Fields: []rehearsal.FieldSpec{{Label: "A", Value: "new"}}}); err != nil {
+			if err := vault.PutItem("MyApp", standin.ItemSpec{ID: id("new"), Title: "Production", Fields: []standin.FieldSpec{{Label: "A", Value: "new"}}}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -258,7 +258,7 @@ func TestResolver_ItemThatIsReplacedWhileRead(t *testing.T) {
 
 func TestResolver_SSHKey(t *testing.T) {
 	vaults := ruleVaults(t)
-	_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
+	_, r := startVault(t, standin.VaultOptions{Vaults: vaults})
 	fake := (&fakeSDK{t: t, vaults: vaults}).resolver(onepassword.Options{})
 	for name, r := range map[string]*onepassword.Resolver{"connect": r, "service account": fake} {
 		for _, text := range []string{"op://My App/Deploy Key", "op://My App/Deploy Key/private key"} {
@@ -339,14 +339,14 @@ func TestResolver_ConnectLeavesTheCoreAlone(t *testing.T) {
 // TestResolver_OneDeadlineForAll: several files that stall share the deadline of
 // the batch.
 func TestResolver_OneDeadlineForAll(t *testing.T) {
-	item := rehearsal.ItemSpec{Title: "Files"}
+	item := standin.ItemSpec{Title: "Files"}
 	var lines []string
 	for n := range 5 {
 		name := fmt.Sprintf("file%d", n)
-		item.Files = append(item.Files, rehearsal.FileSpec{Name: name, Content: []byte("x")})
+		item.Files = append(item.Files, standin.FileSpec{Name: name, Content: []byte("x")})
 		lines = append(lines, fmt.Sprintf("F%d=op://MyApp/Files/%s", n, name))
 	}
-	vault, r := startVault(t, rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{{Name: "MyApp", Items: []rehearsal.ItemSpec{item}}}})
+	vault, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{{Name: "MyApp", Items: []standin.ItemSpec{item}}}})
 	vault.SetFault(func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 		stalls := strings.HasSuffix(r.URL.Path, "/content")
 		if stalls {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // id makes an id of 1Password's form that says what it is of.
@@ -33,11 +33,11 @@ func newKey(t *testing.T) string {
 const authURI = "otpauth://totp/app:me?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&digits=8"
 
 // ruleVaults is one of everything that the rules speak of.
-func ruleVaults(t *testing.T) []rehearsal.VaultSpec {
+func ruleVaults(t *testing.T) []standin.VaultSpec {
 	big := strings.Repeat("0123456789abcde\n", 1024)
-	return []rehearsal.VaultSpec{
-		{ID: id("v1"), Name: "My App", Items: []rehearsal.ItemSpec{
-			{ID: id("prod"), Title: "Production", Sections: []rehearsal.SectionSpec{{ID: id("s1"), Label: "Database"}, {ID: id("s2"), Label: "Cache"}, {ID: "add more"}}, Fields: []rehearsal.FieldSpec{
+	return []standin.VaultSpec{
+		{ID: id("v1"), Name: "My App", Items: []standin.ItemSpec{
+			{ID: id("prod"), Title: "Production", Sections: []standin.SectionSpec{{ID: id("s1"), Label: "Database"}, {ID: id("s2"), Label: "Cache"}, {ID: "add more"}}, Fields: []standin.FieldSpec{
 				{ID: "notesPlain", Label: "notesPlain", Type: "STRING", Purpose: "NOTES", Value: "the notes"},
 				{ID: id("f1"), Label: "TOP", Value: "top\n"},
 				{ID: id("f2"), Label: "password", Value: "own"},
@@ -56,26 +56,26 @@ func ruleVaults(t *testing.T) []rehearsal.VaultSpec {
 				{ID: id("g6"), Label: "TWICE", Value: "2"},
 				{ID: id("g7"), Label: "unicode", Value: "\u0000\u200b\U0001F511é"},
 				{ID: id("g8"), Label: "DATABASE_PASSWRD", Value: "slip"},
-			}, Files: []rehearsal.FileSpec{
+			}, Files: []standin.FileSpec{
 				{ID: id("file"), Name: "ca.pem", Content: []byte("\x00binary\xff\n")},
 				{ID: id("fil2"), Name: "in cache", Content: []byte("sectioned file"), Section: id("s2")},
 			}},
-			{ID: id("key"), Title: "Deploy Key", Category: "SSH_KEY", Fields: []rehearsal.FieldSpec{
+			{ID: id("key"), Title: "Deploy Key", Category: "SSH_KEY", Fields: []standin.FieldSpec{
 				{ID: "private_key", Label: "private key", Type: "SSHKEY", Value: newKey(t)},
 				{ID: "public_key", Label: "public key", Type: "STRING", Value: "ssh-ed25519 AAAA"},
 				{ID: "fingerprint", Label: "fingerprint", Type: "STRING", Value: "SHA256:x"},
 				{ID: "key_type", Label: "key type", Type: "STRING", Value: "ed25519"},
 			}},
-			{ID: id("doc"), Title: "a document", Category: "DOCUMENT", Files: []rehearsal.FileSpec{{ID: id("docf"), Name: "env.txt", Content: []byte("A=1\r\n")}}},
-			{ID: id("dup1"), Title: "Double", Fields: []rehearsal.FieldSpec{{ID: id("h1"), Label: "x", Value: "1"}}},
-			{ID: id("dup2"), Title: "double", Fields: []rehearsal.FieldSpec{{ID: id("h2"), Label: "x", Value: "2"}}},
-			{ID: id("trash"), Title: "Old", State: "ARCHIVED", Fields: []rehearsal.FieldSpec{{ID: id("i1"), Label: "x", Value: "1"}}},
-			{ID: id("named"), Title: "abcdefghijklmnopqrstuvwxyz", Fields: []rehearsal.FieldSpec{{ID: id("j1"), Label: "x", Value: "has the title of an id"}}},
-			{ID: id("serv"), Title: "Server", Fields: []rehearsal.FieldSpec{{ID: id("k1"), Label: "SSH_PRIVATE_KEY", Value: "key"}}},
+			{ID: id("doc"), Title: "a document", Category: "DOCUMENT", Files: []standin.FileSpec{{ID: id("docf"), Name: "env.txt", Content: []byte("A=1\r\n")}}},
+			{ID: id("dup1"), Title: "Double", Fields: []standin.FieldSpec{{ID: id("h1"), Label: "x", Value: "1"}}},
+			{ID: id("dup2"), Title: "double", Fields: []standin.FieldSpec{{ID: id("h2"), Label: "x", Value: "2"}}},
+			{ID: id("trash"), Title: "Old", State: "ARCHIVED", Fields: []standin.FieldSpec{{ID: id("i1"), Label: "x", Value: "1"}}},
+			{ID: id("named"), Title: "abcdefghijklmnopqrstuvwxyz", Fields: []standin.FieldSpec{{ID: id("j1"), Label: "x", Value: "has the title of an id"}}},
+			{ID: id("serv"), Title: "Server", Fields: []standin.FieldSpec{{ID: id("k1"), Label: "SSH_PRIVATE_KEY", Value: "key"}}},
 		}},
 		{ID: id("v2"), Name: "Twin"},
 		{ID: id("v3"), Name: "twin"},
-		{ID: id("v4"), Name: "Hidden", Hidden: true, Items: []rehearsal.ItemSpec{{ID: id("hid"), Title: "x", Fields: []rehearsal.FieldSpec{{ID: id("l1"), Label: "x", Value: "x"}}}}},
+		{ID: id("v4"), Name: "Hidden", Hidden: true, Items: []standin.ItemSpec{{ID: id("hid"), Title: "x", Fields: []standin.FieldSpec{{ID: id("l1"), Label: "x", Value: "x"}}}}},
 	}
 }
 
@@ -150,7 +150,7 @@ func TestRules(t *testing.T) {
 	o := onepassword.Options{Now: func() time.Time { return time.Unix(59, 0) }, Deadline: 5 * time.Second}
 	backends := map[string]func(*testing.T) *onepassword.Resolver{
 		"connect": func(t *testing.T) *onepassword.Resolver {
-			_, r := startVault(t, rehearsal.VaultOptions{Vaults: vaults})
+			_, r := startVault(t, standin.VaultOptions{Vaults: vaults})
 			return onepassword.NewResolver(r.Backend(), o)
 		},
 		"service account": func(t *testing.T) *onepassword.Resolver {

@@ -12,7 +12,7 @@ import (
 	sdk "github.com/1password/onepassword-sdk-go"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // fakeSDK serves vaults through the SDK's interfaces. What it was not told fails
@@ -20,7 +20,7 @@ import (
 // which is nil.
 type fakeSDK struct {
 	t      *testing.T
-	vaults []rehearsal.VaultSpec
+	vaults []standin.VaultSpec
 	envs   map[string][]sdk.EnvironmentVariable
 
 	mu    sync.Mutex
@@ -52,7 +52,7 @@ func (f *fakeSDK) called(call string) error {
 	return nil
 }
 
-func (f *fakeSDK) vault(id string) *rehearsal.VaultSpec {
+func (f *fakeSDK) vault(id string) *standin.VaultSpec {
 	for n := range f.vaults {
 		if f.vaults[n].ID == id {
 			return &f.vaults[n]
@@ -117,7 +117,7 @@ func (i fakeItems) GetAll(_ context.Context, vaultID string, ids []string) (sdk.
 		return all, errors.New("resource not found")
 	}
 	for _, id := range ids {
-		at := slices.IndexFunc(vault.Items, func(item rehearsal.ItemSpec) bool { return item.ID == id })
+		at := slices.IndexFunc(vault.Items, func(item standin.ItemSpec) bool { return item.ID == id })
 		if at < 0 {
 			gone := sdk.NewItemsGetAllErrorTypeVariantItemNotFound()
 			all.IndividualResponses = append(all.IndividualResponses, sdk.Response[sdk.Item, sdk.ItemsGetAllError]{Error: &gone})
@@ -171,7 +171,7 @@ func (e fakeEnvironments) GetVariables(_ context.Context, id string) (sdk.GetVar
 }
 
 // item is the item as the SDK has it, made of the JSON that its core answers with.
-func (f *fakeSDK) item(vaultID string, spec *rehearsal.ItemSpec) sdk.Item {
+func (f *fakeSDK) item(vaultID string, spec *standin.ItemSpec) sdk.Item {
 	type object = map[string]any
 	fields, sections, files := []object{}, []object{}, []object{}
 	out := object{

@@ -13,7 +13,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // TestServiceAccount_Faults walks every text that the SDK was seen to give at
@@ -49,9 +49,9 @@ func TestServiceAccount_Faults(t *testing.T) {
 		{"unknown", errors.New("something new"), "reported an error", "reported an error"},
 		{"stall", context.DeadlineExceeded, "", "in time"},
 	}
-	vaults := []rehearsal.VaultSpec{{ID: id("v"), Name: "MyApp", Items: []rehearsal.ItemSpec{
-		{ID: id("one"), Title: "one", Fields: []rehearsal.FieldSpec{{ID: id("a"), Label: "A", Value: "right value A"}}},
-		{ID: id("two"), Title: "two", Fields: []rehearsal.FieldSpec{{ID: id("b"), Label: "B", Value: "right value B\n"}}},
+	vaults := []standin.VaultSpec{{ID: id("v"), Name: "MyApp", Items: []standin.ItemSpec{
+		{ID: id("one"), Title: "one", Fields: []standin.FieldSpec{{ID: id("a"), Label: "A", Value: "right value A"}}},
+		{ID: id("two"), Title: "two", Fields: []standin.FieldSpec{{ID: id("b"), Label: "B", Value: "right value B\n"}}},
 	}}}
 	declared := declare(t, "A=op://MyApp/one/A", "B=op://MyApp/two/B")
 	check := func(name string, fault error, at int, ever bool, want string) {

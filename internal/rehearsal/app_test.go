@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 func TestServeApp_AnswersDigestsOnly(t *testing.T) {
@@ -40,7 +41,7 @@ func TestServeApp_AnswersDigestsOnly(t *testing.T) {
 		}
 		return response.StatusCode, string(body)
 	}
-	waitFor(t, "the app", func() bool {
+	testkit.WaitFor(t, "the app", func() bool {
 		status, _ := get("/up")
 		return status == http.StatusOK
 	})

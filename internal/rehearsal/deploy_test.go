@@ -24,6 +24,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // A deployer does the main job in the plainest way that works with real Kamal:
@@ -31,7 +32,7 @@ import (
 type deployer struct {
 	t       *testing.T
 	kamal   string
-	log     lockedBuffer
+	log     testkit.Buffer
 	values  []string                      // that were read
 	before  func(rehearsal.DeployRequest) // called before Kamal runs
 	during  func()                        // called once it does

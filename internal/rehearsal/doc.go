@@ -1,7 +1,6 @@
-// Package rehearsal is the embedded stand-ins for the parts of a deploy that a
-// machine may lack: a vault that speaks the API of 1Password Connect, an SSH host,
-// a container registry. Each listens on loopback, says where it is, and is gone
-// when it is closed. Rehearsals and tests stand on them.
+// Package rehearsal runs the main job on this machine, with real Kamal and without
+// an account or a server: the sample project, or a project's own deploy moved onto
+// the stand-ins.
 //
-// It may import sshagent.
+// It may import kamal, problem and standin.
 package rehearsal

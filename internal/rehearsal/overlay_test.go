@@ -14,6 +14,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // newTestStage is a stage with an SSH host and a registry, and no engine.
@@ -25,10 +26,10 @@ func newTestStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.host, err = StartSSHHost(t.Context(), SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: t.TempDir()}); err != nil {
+	if s.host, err = standin.StartSSHHost(t.Context(), standin.SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
-	if s.registry, err = StartRegistry(t.Context(), RegistryOptions{User: "u", Password: "p"}); err != nil {
+	if s.registry, err = standin.StartRegistry(t.Context(), standin.RegistryOptions{User: "u", Password: "p"}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // The vault of a project's rehearsal, for all that the project does not say
@@ -239,7 +240,7 @@ func (p *projectSecrets) one(theirs any) (value string, known bool) {
 
 // vaults are the project's vaults: those that its secrets files look into, and
 // one for all else.
-func (p *projectSecrets) vaults(key string) []VaultSpec {
+func (p *projectSecrets) vaults(key string) []standin.VaultSpec {
 	all := maps.Clone(p.fields)
 	for name, value := range p.values {
 		all[field{projectVault, projectItem, name}] = value
@@ -256,9 +257,9 @@ func (p *projectSecrets) vaults(key string) []VaultSpec {
 		}
 		items[at.vault][at.item][at.label] = value
 	}
-	var vaults []VaultSpec
+	var vaults []standin.VaultSpec
 	for _, vault := range slices.Sorted(maps.Keys(items)) {
-		spec := VaultSpec{Name: vault}
+		spec := standin.VaultSpec{Name: vault}
 		for _, item := range slices.Sorted(maps.Keys(items[vault])) {
 			spec.Items = append(spec.Items, itemOf(item, items[vault][item]))
 		}
@@ -268,16 +269,16 @@ func (p *projectSecrets) vaults(key string) []VaultSpec {
 }
 
 // itemOf is an item with fields; section.label is a field in a section.
-func itemOf(title string, fields map[string]string) ItemSpec {
-	item := ItemSpec{Title: title}
+func itemOf(title string, fields map[string]string) standin.ItemSpec {
+	item := standin.ItemSpec{Title: title}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		section, label, ok := strings.Cut(name, ".")
 		if !ok || section == "" || label == "" {
 			section, label = "", name
-		} else if !slices.Contains(item.Sections, SectionSpec{Label: section}) {
-			item.Sections = append(item.Sections, SectionSpec{Label: section})
+		} else if !slices.Contains(item.Sections, standin.SectionSpec{Label: section}) {
+			item.Sections = append(item.Sections, standin.SectionSpec{Label: section})
 		}
-		item.Fields = append(item.Fields, FieldSpec{Label: label, Value: fields[name], Section: section})
+		item.Fields = append(item.Fields, standin.FieldSpec{Label: label, Value: fields[name], Section: section})
 	}
 	return item
 }

@@ -16,6 +16,7 @@ import (
 	"text/template"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 //go:embed sample
@@ -90,13 +91,13 @@ func (s *stage) sample(ctx context.Context) (*play, error) {
 	err := s.start(ctx, cast{
 		registryUser: registryUser,
 		word:         values["KAMAL_REGISTRY_PASSWORD"],
-		vaults: func(key string) []VaultSpec {
-			item := ItemSpec{Title: sampleItem}
+		vaults: func(key string) []standin.VaultSpec {
+			item := standin.ItemSpec{Title: sampleItem}
 			for _, name := range sampleNames() {
-				item.Fields = append(item.Fields, FieldSpec{Label: name, Value: values[name]})
+				item.Fields = append(item.Fields, standin.FieldSpec{Label: name, Value: values[name]})
 			}
-			server := ItemSpec{Title: serverItem, Fields: []FieldSpec{{Label: "SSH_KEY", Value: key}}}
-			return []VaultSpec{{Name: sampleVault, Items: []ItemSpec{item, server}}}
+			server := standin.ItemSpec{Title: serverItem, Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: key}}}
+			return []standin.VaultSpec{{Name: sampleVault, Items: []standin.ItemSpec{item, server}}}
 		},
 	})
 	if err != nil {

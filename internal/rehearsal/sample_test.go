@@ -14,6 +14,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // proxyImage is what the tests need where they put a kamal-proxy in the way.
@@ -109,7 +110,7 @@ func TestRun_RemovesAllWhenCancelled(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			d.during = func() {
-				waitFor(t, what, func() bool { return reached(d.log.String()) })
+				testkit.WaitFor(t, what, func() bool { return reached(d.log.String()) })
 				cancel()
 			}
 			_, err := run(ctx, t, d)
@@ -152,7 +153,7 @@ func TestRun_RemovesWhatAKilledOneLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = killed.Process.Kill() })
-	waitFor(t, "its kamal-proxy", func() bool {
+	testkit.WaitFor(t, "its kamal-proxy", func() bool {
 		return docker(t, "ps", "--quiet", "--filter", "label="+rehearsal.Label) != ""
 	})
 	// Beside a living one a second is refused.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 // dirPrefix begins the name of every rehearsal's private directory. What is left
@@ -45,9 +46,9 @@ type stage struct {
 	registered bool // the engine carries our labels
 
 	key      string // the SSH key, in OPENSSH PEM
-	vault    *Vault
-	host     *SSHHost
-	registry *Registry
+	vault    *standin.Vault
+	host     *standin.SSHHost
+	registry *standin.Registry
 }
 
 // setStage checks what a rehearsal needs and makes its private directory.
@@ -139,9 +140,9 @@ func alive(ctx context.Context, address string) bool {
 	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		return false
 	}
-	banner := make([]byte, len(serverVersion))
+	banner := make([]byte, len(standin.ServerVersion))
 	n, _ := conn.Read(banner)
-	return string(banner[:n]) == serverVersion
+	return string(banner[:n]) == standin.ServerVersion
 }
 
 // makeDir makes the private directory and the id that names it.
@@ -177,7 +178,7 @@ func (s *stage) path(elements ...string) string {
 
 // A cast is who plays: what the vault holds and who may use the registry.
 type cast struct {
-	vaults func(key string) []VaultSpec
+	vaults func(key string) []standin.VaultSpec
 
 	registryUser, word string
 }
@@ -191,14 +192,14 @@ func (s *stage) start(ctx context.Context, c cast) error {
 	if err != nil {
 		return err
 	}
-	if s.vault, err = StartVault(ctx, VaultOptions{Vaults: c.vaults(s.key)}); err != nil {
+	if s.vault, err = standin.StartVault(ctx, standin.VaultOptions{Vaults: c.vaults(s.key)}); err != nil {
 		return fmt.Errorf("starting the vault: %w", err)
 	}
-	s.host, err = StartSSHHost(ctx, SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: s.path("home"), Env: s.hostEnv()})
+	s.host, err = standin.StartSSHHost(ctx, standin.SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: s.path("home"), Env: s.hostEnv()})
 	if err != nil {
 		return fmt.Errorf("starting the SSH host: %w", err)
 	}
-	s.registry, err = StartRegistry(ctx, RegistryOptions{User: c.registryUser, Password: c.word, Dir: s.path("blobs")})
+	s.registry, err = standin.StartRegistry(ctx, standin.RegistryOptions{User: c.registryUser, Password: c.word, Dir: s.path("blobs")})
 	if err != nil {
 		return fmt.Errorf("starting the registry: %w", err)
 	}

@@ -1,4 +1,4 @@
-module github.com/kamal-op/kamal-op/internal/rehearsal/sdktest
+module github.com/kamal-op/kamal-op/internal/standin/sdktest
 
 go 1.26.0
 

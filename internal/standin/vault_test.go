@@ -1,4 +1,4 @@
-package rehearsal_test
+package standin_test
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
-func startVault(t *testing.T, o rehearsal.VaultOptions) *rehearsal.Vault {
+func startVault(t *testing.T, o standin.VaultOptions) *standin.Vault {
 	t.Helper()
-	vault, err := rehearsal.StartVault(t.Context(), o)
+	vault, err := standin.StartVault(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func startVault(t *testing.T, o rehearsal.VaultOptions) *rehearsal.Vault {
 }
 
 // ask gets a path with the vault's token, or with another header.
-func ask(t *testing.T, v *rehearsal.Vault, path string, header ...string) (int, string) {
+func ask(t *testing.T, v *standin.Vault, path string, header ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.URL()+path, nil)
 	if err != nil {
@@ -61,11 +61,11 @@ const (
 	fileID   = "fileaaaaaaaaaaaaaaaaaaaaaa"
 )
 
-var sample = rehearsal.VaultOptions{Prefix: "/connect", Vaults: []rehearsal.VaultSpec{
-	{ID: vaultID, Name: "My App", Items: []rehearsal.ItemSpec{
+var sample = standin.VaultOptions{Prefix: "/connect", Vaults: []standin.VaultSpec{
+	{ID: vaultID, Name: "My App", Items: []standin.ItemSpec{
 		{
-			ID: itemID, Title: "Production", Tags: []string{"deploy"}, Fields: []rehearsal.FieldSpec{{Label: "A", Value: "1"}},
-			Files: []rehearsal.FileSpec{{ID: fileID, Name: "large", Content: make([]byte, 200<<10)}},
+			ID: itemID, Title: "Production", Tags: []string{"deploy"}, Fields: []standin.FieldSpec{{Label: "A", Value: "1"}},
+			Files: []standin.FileSpec{{ID: fileID, Name: "large", Content: make([]byte, 200<<10)}},
 		},
 		{Title: "It's", State: ""},
 	}},
@@ -145,15 +145,15 @@ func TestVault_ChangesWhileItRuns(t *testing.T) {
 	has(item, `"value":"2"`)
 	has(item, `"value":"3"`)
 	has(item, `"version":3`)
-	must(v.PutItem("My App", rehearsal.ItemSpec{ID: itemID, Title: "Staging"}))
+	must(v.PutItem("My App", standin.ItemSpec{ID: itemID, Title: "Staging"}))
 	has("/v1/vaults/"+vaultID+"/items", `"title":"Staging"`)
 	must(v.RemoveItem("My App", "Staging"))
 	has(item, "not found")
-	must(v.Put(rehearsal.VaultSpec{Name: "New"}))
+	must(v.Put(standin.VaultSpec{Name: "New"}))
 	has("/v1/vaults", `"name":"New"`)
 	for _, err := range []error{
-		v.SetField("none", "x", "x", "x"), v.SetField("My App", "none", "x", "x"), v.RemoveItem("My App", "none"), v.PutItem("none", rehearsal.ItemSpec{}),
-		v.Put(rehearsal.VaultSpec{Items: []rehearsal.ItemSpec{{Fields: []rehearsal.FieldSpec{{Section: "none"}}}}}),
+		v.SetField("none", "x", "x", "x"), v.SetField("My App", "none", "x", "x"), v.RemoveItem("My App", "none"), v.PutItem("none", standin.ItemSpec{}),
+		v.Put(standin.VaultSpec{Items: []standin.ItemSpec{{Fields: []standin.FieldSpec{{Section: "none"}}}}}),
 	} {
 		if err == nil {
 			t.Error("what is not there was changed")
@@ -166,7 +166,7 @@ func TestVault_ChangesWhileItRuns(t *testing.T) {
 }
 
 func TestVault_CountsAndFaults(t *testing.T) {
-	v := startVault(t, rehearsal.VaultOptions{Latency: 20 * time.Millisecond, Fault: func(n int, w http.ResponseWriter, _ *http.Request) bool {
+	v := startVault(t, standin.VaultOptions{Latency: 20 * time.Millisecond, Fault: func(n int, w http.ResponseWriter, _ *http.Request) bool {
 		if n != 2 {
 			return false
 		}
@@ -194,7 +194,7 @@ func TestVault_CountsAndFaults(t *testing.T) {
 
 func TestVault_EndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	v, err := rehearsal.StartVault(ctx, rehearsal.VaultOptions{})
+	v, err := standin.StartVault(ctx, standin.VaultOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package rehearsal
+package standin
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// serverVersion is what the SSH host begins a connection with.
-const serverVersion = "SSH-2.0-kamal-op-rehearsal"
+// ServerVersion is what an SSH host begins a connection with.
+const ServerVersion = "SSH-2.0-kamal-op-rehearsal"
 
 // handshakeTime is how long a client may take to log in. A client that hangs
 // here would otherwise keep Close waiting.
@@ -103,7 +103,7 @@ func StartSSHHost(ctx context.Context, opts SSHHostOptions) (*SSHHost, error) {
 	}
 	authorized := opts.AuthorizedKey.Marshal()
 	h.config = &ssh.ServerConfig{
-		ServerVersion: serverVersion,
+		ServerVersion: ServerVersion,
 		PublicKeyCallback: func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			if meta.User() != opts.User {
 				return nil, fmt.Errorf("user %q may not log in", meta.User())

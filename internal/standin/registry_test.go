@@ -1,4 +1,4 @@
-package rehearsal_test
+package standin_test
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 	"os"
 	"testing"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
-func startRegistry(t *testing.T, opts rehearsal.RegistryOptions) *rehearsal.Registry {
+func startRegistry(t *testing.T, opts standin.RegistryOptions) *standin.Registry {
 	t.Helper()
-	registry, err := rehearsal.StartRegistry(t.Context(), opts)
+	registry, err := standin.StartRegistry(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +29,7 @@ func startRegistry(t *testing.T, opts rehearsal.RegistryOptions) *rehearsal.Regi
 }
 
 func TestRegistry_AsksForTheOneUser(t *testing.T) {
-	registry := startRegistry(t, rehearsal.RegistryOptions{User: "sample", Password: "p:w"})
+	registry := startRegistry(t, standin.RegistryOptions{User: "sample", Password: "p:w"})
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
@@ -67,7 +68,7 @@ func TestRegistry_AsksForTheOneUser(t *testing.T) {
 func TestRegistry_KeepsWhatIsPushed(t *testing.T) {
 	for what, dir := range map[string]string{"in memory": "", "on disk": t.TempDir()} {
 		t.Run(what, func(t *testing.T) {
-			registry := startRegistry(t, rehearsal.RegistryOptions{User: "sample", Password: "word", Dir: dir})
+			registry := startRegistry(t, standin.RegistryOptions{User: "sample", Password: "word", Dir: dir})
 			transport := &http.Transport{}
 			defer transport.CloseIdleConnections()
 			do := func(method, path, contentType string, body []byte) []byte {
@@ -113,14 +114,14 @@ func TestRegistry_KeepsWhatIsPushed(t *testing.T) {
 
 func TestRegistry_EndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	registry, err := rehearsal.StartRegistry(ctx, rehearsal.RegistryOptions{User: "sample", Password: "word"})
+	registry, err := standin.StartRegistry(ctx, standin.RegistryOptions{User: "sample", Password: "word"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cancel()
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	waitFor(t, "the registry's end", func() bool {
+	testkit.WaitFor(t, "the registry's end", func() bool {
 		response, err := (&http.Client{Transport: transport}).Get("http://" + registry.Address() + "/v2/")
 		if err == nil {
 			_ = response.Body.Close()

@@ -1,4 +1,4 @@
-package rehearsal_test
+package standin_test
 
 import (
 	"bytes"
@@ -12,14 +12,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 func newSigner(t *testing.T) ssh.Signer {
@@ -35,9 +35,9 @@ func newSigner(t *testing.T) ssh.Signer {
 	return signer
 }
 
-func startHost(t *testing.T, key ssh.PublicKey, change ...func(*rehearsal.SSHHostOptions)) *rehearsal.SSHHost {
+func startHost(t *testing.T, key ssh.PublicKey, change ...func(*standin.SSHHostOptions)) *standin.SSHHost {
 	t.Helper()
-	opts := rehearsal.SSHHostOptions{
+	opts := standin.SSHHostOptions{
 		AuthorizedKey: key,
 		User:          "deployer",
 		Dir:           t.TempDir(),
@@ -46,7 +46,7 @@ func startHost(t *testing.T, key ssh.PublicKey, change ...func(*rehearsal.SSHHos
 	for _, c := range change {
 		c(&opts)
 	}
-	host, err := rehearsal.StartSSHHost(t.Context(), opts)
+	host, err := standin.StartSSHHost(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func startHost(t *testing.T, key ssh.PublicKey, change ...func(*rehearsal.SSHHos
 	return host
 }
 
-func dialAs(host *rehearsal.SSHHost, user string, signer ssh.Signer) (*ssh.Client, error) {
+func dialAs(host *standin.SSHHost, user string, signer ssh.Signer) (*ssh.Client, error) {
 	return ssh.Dial("tcp", host.Address(), &ssh.ClientConfig{
 		User:            user,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
@@ -67,7 +67,7 @@ func dialAs(host *rehearsal.SSHHost, user string, signer ssh.Signer) (*ssh.Clien
 	})
 }
 
-func dial(t *testing.T, host *rehearsal.SSHHost, signer ssh.Signer) *ssh.Client {
+func dial(t *testing.T, host *standin.SSHHost, signer ssh.Signer) *ssh.Client {
 	t.Helper()
 	client, err := dialAs(host, "deployer", signer)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestSSHHost_LetsInOneKeyOfOneUser(t *testing.T) {
 		t.Errorf("refused logins are counted: %d", got)
 	}
 	dial(t, host, signer)
-	waitFor(t, "the one login", func() bool { return host.Logins() == 1 })
+	testkit.WaitFor(t, "the one login", func() bool { return host.Logins() == 1 })
 }
 
 func TestSSHHost_TellsHowACommandEnded(t *testing.T) {
@@ -200,7 +200,7 @@ func TestSSHHost_EndsWhileStandardInputStaysOpen(t *testing.T) {
 func TestSSHHost_RunsInItsHome(t *testing.T) {
 	signer := newSigner(t)
 	home := t.TempDir()
-	host := startHost(t, signer.PublicKey(), func(o *rehearsal.SSHHostOptions) {
+	host := startHost(t, signer.PublicKey(), func(o *standin.SSHHostOptions) {
 		o.Dir = home
 		o.Env = append(o.Env, "GIVEN=by the host")
 	})
@@ -251,12 +251,12 @@ func TestSSHHost_ResizesATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out lockedBuffer
+	var out testkit.Buffer
 	session.Stdout = &out
 	if err := session.Start("echo ready; read line; stty size"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the command", func() bool { return strings.Contains(out.String(), "ready") })
+	testkit.WaitFor(t, "the command", func() bool { return strings.Contains(out.String(), "ready") })
 	if err := session.WindowChange(41, 99); err != nil {
 		t.Fatal(err)
 	}
@@ -275,12 +275,12 @@ func TestSSHHost_PassesSignalsToTheGroup(t *testing.T) {
 	signer := newSigner(t)
 	client := dial(t, startHost(t, signer.PublicKey()), signer)
 	session := newSession(t, client)
-	var out lockedBuffer
+	var out testkit.Buffer
 	session.Stdout = &out
 	if err := session.Start("trap 'echo caught; exit 9' TERM; echo ready; sleep 60 & wait"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the command", func() bool { return strings.Contains(out.String(), "ready") })
+	testkit.WaitFor(t, "the command", func() bool { return strings.Contains(out.String(), "ready") })
 	if err := session.Signal(ssh.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -296,10 +296,10 @@ func TestSSHHost_PassesSignalsToTheGroup(t *testing.T) {
 // The three ways in which a client goes away; each time the command and its
 // children go too, also one that ignores the hang-up.
 func TestSSHHost_EndsWhatNobodyWaitsFor(t *testing.T) {
-	for name, leave := range map[string]func(*rehearsal.SSHHost, *ssh.Client, *ssh.Session) error{
-		"channel closed":    func(_ *rehearsal.SSHHost, _ *ssh.Client, s *ssh.Session) error { return s.Close() },
-		"connection closed": func(_ *rehearsal.SSHHost, c *ssh.Client, _ *ssh.Session) error { return c.Close() },
-		"host closed":       func(h *rehearsal.SSHHost, _ *ssh.Client, _ *ssh.Session) error { return h.Close() },
+	for name, leave := range map[string]func(*standin.SSHHost, *ssh.Client, *ssh.Session) error{
+		"channel closed":    func(_ *standin.SSHHost, _ *ssh.Client, s *ssh.Session) error { return s.Close() },
+		"connection closed": func(_ *standin.SSHHost, c *ssh.Client, _ *ssh.Session) error { return c.Close() },
+		"host closed":       func(h *standin.SSHHost, _ *ssh.Client, _ *ssh.Session) error { return h.Close() },
 	} {
 		for _, command := range []string{"sleep 300 & echo $! $$; wait", "trap '' HUP; sleep 300 & echo $! $$; wait"} {
 			t.Run(name+"/"+strings.Fields(command)[0], func(t *testing.T) {
@@ -307,12 +307,12 @@ func TestSSHHost_EndsWhatNobodyWaitsFor(t *testing.T) {
 				host := startHost(t, signer.PublicKey())
 				client := dial(t, host, signer)
 				session := newSession(t, client)
-				var out lockedBuffer
+				var out testkit.Buffer
 				session.Stdout = &out
 				if err := session.Start(command); err != nil {
 					t.Fatal(err)
 				}
-				waitFor(t, "the command", func() bool { return strings.HasSuffix(out.String(), "\n") })
+				testkit.WaitFor(t, "the command", func() bool { return strings.HasSuffix(out.String(), "\n") })
 				if err := leave(host, client, session); err != nil {
 					t.Fatal(err)
 				}
@@ -321,7 +321,7 @@ func TestSSHHost_EndsWhatNobodyWaitsFor(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					waitFor(t, "the end of process "+word, func() bool {
+					testkit.WaitFor(t, "the end of process "+word, func() bool {
 						return gone(pid)
 					})
 				}
@@ -360,15 +360,15 @@ func TestSSHHost_ForwardsNothing(t *testing.T) {
 
 func TestSSHHost_LogsNoArguments(t *testing.T) {
 	signer := newSigner(t)
-	var log lockedBuffer
-	host := startHost(t, signer.PublicKey(), func(o *rehearsal.SSHHostOptions) {
+	var log testkit.Buffer
+	host := startHost(t, signer.PublicKey(), func(o *standin.SSHHostOptions) {
 		o.Log = func(line string) { _, _ = fmt.Fprintln(&log, line) }
 	})
 	client := dial(t, host, signer)
 	if err := newSession(t, client).Run("/usr/bin/env true --password guarded"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the log", func() bool { return strings.Contains(log.String(), "took") })
+	testkit.WaitFor(t, "the log", func() bool { return strings.Contains(log.String(), "took") })
 	if strings.Contains(log.String(), "guarded") || !strings.Contains(log.String(), "true took") {
 		t.Errorf("%s", log.String())
 	}
@@ -376,7 +376,7 @@ func TestSSHHost_LogsNoArguments(t *testing.T) {
 
 func TestSSHHost_ListensOnLoopbackOnly(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "localhost:0", "192.0.2.1:22", "127.0.0.1"} {
-		host, err := rehearsal.StartSSHHost(t.Context(), rehearsal.SSHHostOptions{
+		host, err := standin.StartSSHHost(t.Context(), standin.SSHHostOptions{
 			AuthorizedKey: newSigner(t).PublicKey(), Dir: t.TempDir(), Address: address,
 		})
 		if err == nil {
@@ -385,7 +385,7 @@ func TestSSHHost_ListensOnLoopbackOnly(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"", "127.0.0.2:0"} {
-		host, err := rehearsal.StartSSHHost(t.Context(), rehearsal.SSHHostOptions{
+		host, err := standin.StartSSHHost(t.Context(), standin.SSHHostOptions{
 			AuthorizedKey: newSigner(t).PublicKey(), Dir: t.TempDir(), Address: address,
 		})
 		if err != nil {
@@ -415,31 +415,5 @@ func TestSSHHost_ClosesBesideASilentClient(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("closing took %v", took)
-	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting for %s", what)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package rehearsal
+package standin
 
 import (
 	"crypto/rand"

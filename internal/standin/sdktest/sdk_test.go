@@ -16,21 +16,21 @@ import (
 	"github.com/1Password/connect-sdk-go/connect"
 	"github.com/1Password/connect-sdk-go/onepassword"
 
-	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
 var large = bytes.Repeat([]byte("0123456789abcdef"), 10<<10)
 
-func start(t *testing.T) (*rehearsal.Vault, connect.Client) {
+func start(t *testing.T) (*standin.Vault, connect.Client) {
 	t.Helper()
-	vault, err := rehearsal.StartVault(t.Context(), rehearsal.VaultOptions{Vaults: []rehearsal.VaultSpec{
-		{Name: "My App", Items: []rehearsal.ItemSpec{
-			{Title: "Production", Tags: []string{"deploy", "app"}, Version: 3, Sections: []rehearsal.SectionSpec{{Label: "Database"}}, Fields: []rehearsal.FieldSpec{
+	vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Vaults: []standin.VaultSpec{
+		{Name: "My App", Items: []standin.ItemSpec{
+			{Title: "Production", Tags: []string{"deploy", "app"}, Version: 3, Sections: []standin.SectionSpec{{Label: "Database"}}, Fields: []standin.FieldSpec{
 				{ID: "notesPlain", Label: "notesPlain", Type: "STRING", Purpose: "NOTES", Value: "some notes"},
 				{Label: "RAILS_MASTER_KEY", Value: "rails\nvalue\n"},
 				{Label: "password", Value: "in a section", Section: "Database"},
 				{Label: "code", Type: "OTP", Value: "otpauth://totp/x?secret=JBSWY3DP", TOTP: "123456"},
-			}, Files: []rehearsal.FileSpec{{Name: "ca.pem", Content: []byte("small\x00\xff")}, {Name: "large.bin", Content: large}}},
+			}, Files: []standin.FileSpec{{Name: "ca.pem", Content: []byte("small\x00\xff")}, {Name: "large.bin", Content: large}}},
 			{Title: "Twin"},
 			{Title: "Twin"},
 			{Title: "In the trash", State: "DELETED"},
