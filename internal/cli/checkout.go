@@ -11,11 +11,11 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // A checkout is the workspace as git sees it. Only what needs no index, no hook
@@ -27,9 +27,9 @@ type checkout struct {
 
 // git runs git in the workspace.
 func (c checkout) git(ctx context.Context, args ...string) ([]byte, error) {
-	path, err := supervise.LookPath("git", c.env, c.dir)
+	path, err := environ.List(c.env).LookPath("git", c.dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("git: %w", err)
 	}
 	// The workspace may belong to the runner's user, and we be root: git would not
 	// look at it. And a folder of the repository's that looks like a repository of

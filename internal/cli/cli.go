@@ -18,6 +18,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
@@ -99,7 +100,7 @@ func Main(p Process) int {
 	defer out.close()
 	defer errs.close()
 	a := &app{
-		Process: p, env: environment(p.Env), reaper: supervise.StartReaper(),
+		Process: p, env: environ.List(p.Env).Map(), reaper: supervise.StartReaper(),
 		cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
 	defer a.reaper.Close(time.Second)
@@ -206,18 +207,6 @@ func (a *app) notices(texts ...string) {
 			a.system.Notice(problem.New(t, ""))
 		}
 	}
-}
-
-// environment is the environment as a map. The last of two entries counts, as it
-// does for the processes that we start.
-func environment(list []string) map[string]string {
-	env := make(map[string]string, len(list))
-	for _, entry := range list {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			env[name] = value
-		}
-	}
-	return env
 }
 
 // detect is the CI system or terminal that we run on, with our own lines on out.

@@ -6,14 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/supervise"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -82,14 +81,13 @@ func (a *app) person() (deploy.Vault, bool) {
 	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" || a.system.Name() != "a terminal" && !a.shown.Plain || !isTerminal(a.Stdin) {
 		return deploy.Vault{}, false
 	}
-	path, err := supervise.LookPath(opclient.Name, a.Env, a.Dir)
+	path, err := environ.List(a.Env).LookPath(opclient.Name, a.Dir)
 	if err != nil {
 		return deploy.Vault{}, false
 	}
 	// What is left of credentials there (an empty token, a host without one)
 	// would keep op from the app.
-	env := slices.DeleteFunc(slices.Clone(a.Env), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
+	env := environ.List(a.Env).Without(func(name string) bool {
 		return name == serviceTokenEnv || strings.HasPrefix(name, "OP_CONNECT_") || strings.HasPrefix(name, "KAMAL_OP_")
 	})
 	return deploy.Vault{

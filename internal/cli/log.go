@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
-	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // logFlags say how a run shows itself.
@@ -52,9 +52,9 @@ const helperTime = 15 * time.Second
 // runHelper runs a helper program of the CI system, such as buildkite-agent, with
 // the environment that it needs: ours, less our own credentials.
 func (a *app) runHelper(stdin io.Reader, name string, args ...string) error {
-	path, err := supervise.LookPath(name, a.Env, a.Dir)
+	path, err := environ.List(a.Env).LookPath(name, a.Dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
 	defer cancel()

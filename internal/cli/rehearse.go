@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -64,7 +65,7 @@ func (a *app) rehearsed(_ context.Context, r rehearsal.DeployRequest) (int, erro
 	sub := &app{Process: a.Process, reaper: a.reaper, cancel: a.cancel}
 	sub.Env = append(append([]string(nil), r.Env...),
 		connectHostEnv+"="+r.ConnectHost, connectTokenEnv+"="+r.ConnectToken)
-	sub.env = environment(sub.Env)
+	sub.env = environ.List(sub.Env).Map()
 	for _, name := range []string{serviceTokenEnv, connectTokenFile} {
 		delete(sub.env, name)
 	}

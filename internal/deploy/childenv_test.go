@@ -13,15 +13,15 @@ func TestChildEnv(t *testing.T) {
 		"PATH=/bin", "A=1", "A=2", "OP_SERVICE_ACCOUNT_TOKEN=x", "OP_CONNECT_TOKEN=x", "INPUT_SSH-KEY=x",
 		"KAMAL_OP_SECRETS=x", "KAMAL_REGISTRY_PASSWORD=kept", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=user.name", "GIT_CONFIG_VALUE_0=me",
 	})
-	env.set("A", "3")
-	env.set("B", "with = and \n a line")
+	env.Set("A", "3")
+	env.Set("B", "with = and \n a line")
 	env.prependPath("/run/dir")
 	env.addGitConfig("safe.directory", "*")
 	want := []string{
 		"PATH=/run/dir:/bin", "A=3", "KAMAL_REGISTRY_PASSWORD=kept", "GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=user.name",
 		"GIT_CONFIG_VALUE_0=me", "B=with = and \n a line", "GIT_CONFIG_KEY_1=safe.directory", "GIT_CONFIG_VALUE_1=*",
 	}
-	if diff := cmp.Diff(want, env.entries); diff != "" {
+	if diff := cmp.Diff(want, []string(env.List)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -39,7 +39,7 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 		return problem.RunOwn, err
 	}
 	exit, err := s.supervise(ctx, supervise.Command{
-		Path: c.Argv[0], Args: c.Argv[1:], Env: env.entries, Dir: c.Dir,
+		Path: c.Argv[0], Args: c.Argv[1:], Env: env.List, Dir: c.Dir,
 		Stdin: c.Stdin,
 	}, c.Terminal, true, nil)
 	if late := outOfTime(ctx, "while "+c.Argv[0]+" ran"); late != nil && exit.Stage != supervise.Unstopped {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -90,15 +89,4 @@ func buildsElsewhere(p *kamal.Project) bool {
 	}
 	remote := p.Config.Builder.Remote
 	return remote.Known || remote.ERB || len(p.Config.Unknown) > 0
-}
-
-// environment is a list of NAME=value entries as a map; the last one counts.
-func environment(list []string) map[string]string {
-	env := make(map[string]string, len(list))
-	for _, entry := range list {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			env[name] = value
-		}
-	}
-	return env
 }

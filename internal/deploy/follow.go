@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -112,7 +113,7 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 	j, project := s.job, s.project
 	r := ci.Report{
 		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
-		Version: f.follower.Version(), URL: project.Config.Proxy.URL(), RunURL: runURL(environment(j.Env)), Status: status, Took: took,
+		Version: f.follower.Version(), URL: project.Config.Proxy.URL(), RunURL: runURL(environ.List(j.Env).Map()), Status: status, Took: took,
 		Phases: f.phases.All(), Problems: told, Lock: s.locks.told(),
 	}
 	if status != problem.Done {

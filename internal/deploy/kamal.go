@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -159,7 +160,7 @@ func (j Job) lookAround(ctx context.Context, project *kamal.Project, preload str
 	binary, kamalErr := kamal.Find(ctx, j.find(preload))
 	var dockerErr error
 	if j.Builds && !buildsElsewhere(project) {
-		dockerErr = pingDocker(ctx, environment(j.Env))
+		dockerErr = pingDocker(ctx, environ.List(j.Env).Map())
 	}
 	return localAnswer{binary, errors.Join(kamalErr, dockerErr)}
 }
@@ -187,24 +188,24 @@ func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	vars, err := dockerConfig(docker, environment(j.Env))
+	vars, err := dockerConfig(docker, environ.List(j.Env).Map())
 	if err != nil {
 		return nil, err
 	}
-	env.setEntries(vars)
+	env.SetAll(vars)
 	if j.Container {
 		// The workspace belongs to the runner's user and we are root: git would
 		// call that dubious, and Kamal would then build without a clean clone.
 		env.addGitConfig("safe.directory", "*")
 	}
-	env.setEntries(b.Environment(env.entries))
-	return env.entries, nil
+	env.SetAll(b.Environment(env.List))
+	return env.List, nil
 }
 
 // giveAgent points a child at the agent, where there is one.
 func (s *session) giveAgent(env *childEnv) {
 	if s.agent != nil {
-		env.set("SSH_AUTH_SOCK", s.agent.Socket())
+		env.Set("SSH_AUTH_SOCK", s.agent.Socket())
 	}
 }
 
@@ -226,7 +227,7 @@ func (s *session) giveSecrets(env *childEnv) error {
 				secret.Name()+" has a NUL byte, which no environment variable can hold",
 				"keep it base64-encoded in 1Password and have the app decode it"))
 		}
-		env.set(secret.Name(), value)
+		env.Set(secret.Name(), value)
 	}
 	return problems.Err()
 }

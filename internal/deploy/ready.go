@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -41,7 +42,7 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 	if r.session, err = newSession(j.Process, j.Vault); err != nil {
 		return r, err
 	}
-	r.locks = newLocks(j.Locks, j.System, environment(j.Env))
+	r.locks = newLocks(j.Locks, j.System, environ.List(j.Env).Map())
 	if token := j.Locks.GitHubToken; token.Reveal() != "" {
 		if err := r.mask(token); err != nil {
 			return r, err

@@ -115,9 +115,9 @@ func (j Job) Release(ctx context.Context, left LeftLocks) (status int, err error
 	}
 	r.locks.adopt(left)
 	env := newChildEnv(nil)
-	env.setEntries(r.env)
-	env.setEntries(left.Env)
-	if problems := r.releaseLocks(ctx, env.entries); len(problems) > 0 {
+	env.SetAll(r.env)
+	env.SetAll(left.Env)
+	if problems := r.releaseLocks(ctx, env.List); len(problems) > 0 {
 		return problem.Partial, problems
 	}
 	return problem.Done, nil

@@ -100,8 +100,8 @@ func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 // env is the environment of one command.
 func (s *Series) env(c Call) ([]string, error) {
 	env := newChildEnv(nil)
-	env.setEntries(s.r.env)
-	env.setEntries(c.Env)
+	env.SetAll(s.r.env)
+	env.SetAll(c.Env)
 	if c.Preload != "" {
 		path, known := s.preloads[c.Preload]
 		if !known {
@@ -111,9 +111,9 @@ func (s *Series) env(c Call) ([]string, error) {
 			}
 			s.preloads[c.Preload] = path
 		}
-		env.set("RUBYOPT", kamal.RubyOptions(path, env.get("RUBYOPT")))
+		env.Set("RUBYOPT", kamal.RubyOptions(path, env.Get("RUBYOPT")))
 	}
-	return env.entries, nil
+	return env.List, nil
 }
 
 // capture runs Kamal once and gives its standard output. Its last words are

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/hosts"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -100,7 +101,7 @@ func newSession(p Process, v Vault) (*session, error) {
 	if err := s.mask(v.Credentials...); err != nil {
 		return s, err
 	}
-	env := environment(p.Env)
+	env := environ.List(p.Env).Map()
 	if n := sweep(env, time.Now()); n > 0 {
 		p.System.Info(fmt.Sprintf("removed what killed runs had left: %d", n))
 	}

@@ -1,6 +1,10 @@
 package kamal
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
+)
 
 // Credentials of 1Password that a child of ours has no use for: what it needs it
 // gets through the broker.
@@ -15,14 +19,8 @@ var credentials = map[string]bool{
 // 1Password, sessions of its CLI, the inputs of the action and our own options.
 // The order is kept and env is not changed.
 func WithoutCredentials(env []string) []string {
-	kept := make([]string, 0, len(env))
-	for _, entry := range env {
-		name, _, _ := strings.Cut(entry, "=")
-		if credentials[name] || strings.HasPrefix(name, "OP_SESSION") ||
-			strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "KAMAL_OP_") {
-			continue
-		}
-		kept = append(kept, entry)
-	}
-	return kept
+	return environ.List(env).Without(func(name string) bool {
+		return credentials[name] || strings.HasPrefix(name, "OP_SESSION") ||
+			strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "KAMAL_OP_")
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -68,8 +69,8 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 		}
 		notices = append(notices, fmt.Sprintf("bin/kamal is passed over: %v", err))
 	}
-	path := lookPath("kamal", o)
-	if path == "" {
+	path, err := environ.List(o.Env).LookPath("kamal", o.Dir)
+	if err != nil {
 		p := problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
 			"install it with `gem install kamal`, or name it with --kamal PATH")
 		if len(notices) > 0 {
@@ -97,8 +98,8 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 	path := o.Explicit
 	if !strings.ContainsRune(path, '/') {
-		path = lookPath(path, o)
-		if path == "" {
+		var err error
+		if path, err = environ.List(o.Env).LookPath(path, o.Dir); err != nil {
 			return Binary{}, problem.Usagef("give a path, or leave --kamal away to use bin/kamal or kamal on PATH",
 				"--kamal %s is not found on PATH", o.Explicit)
 		}
@@ -187,34 +188,6 @@ func lastLine(text string) string {
 		best = best[:300] + "…"
 	}
 	return best
-}
-
-// lookPath is the first executable of that name on the PATH of o.Env, absolute,
-// or "".
-func lookPath(name string, o FindOptions) string {
-	var path string
-	for _, entry := range o.Env {
-		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
-			path = value // the last one counts, as in exec
-		}
-	}
-	for _, dir := range filepath.SplitList(path) {
-		if dir == "" {
-			dir = "."
-		}
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(o.Dir, dir)
-		}
-		candidate := filepath.Join(dir, name)
-		info, err := os.Stat(candidate)
-		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
-			continue
-		}
-		if abs, err := filepath.Abs(candidate); err == nil {
-			return abs
-		}
-	}
-	return ""
 }
 
 var lockedKamal = lazy.Regexp(`(?m)^    kamal \(([^)\s]+)\)\s*$`)

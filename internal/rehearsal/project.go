@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -215,7 +216,7 @@ func (s *stage) projectPlay(ctx context.Context, r *resolved, secrets *projectSe
 	}
 	if !s.inGit(ctx) {
 		// Kamal names versions after commits; without any it wants to be told.
-		p.request.Env = setEnv(p.request.Env, "VERSION", "rehearsal-"+s.made.id)
+		p.request.Env = environ.List(p.request.Env).With("VERSION", "rehearsal-"+s.made.id)
 	}
 	add := func(filter string, c resolvedContainer) {
 		if len(c.Hosts) == 0 {
@@ -273,7 +274,7 @@ func (s *stage) tellHooks(raw map[string]any) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if executable(filepath.Join(path, entry.Name())) && filepath.Ext(entry.Name()) == "" {
+		if environ.Executable(filepath.Join(path, entry.Name())) == nil && filepath.Ext(entry.Name()) == "" {
 			names = append(names, entry.Name())
 		}
 	}

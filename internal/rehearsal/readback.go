@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -85,7 +86,7 @@ func (s *stage) readback(ctx context.Context, file string, raw bool) (answer str
 	secret := make([]byte, 8)
 	_, _ = rand.Read(secret) // never fails
 	marker := "readback-" + hex.EncodeToString(secret) + ":"
-	env := setEnv(s.env, "RUBYOPT", strings.TrimSpace("-r"+script+" "+getEnv(s.env, "RUBYOPT")))
+	env := environ.List(s.env).With("RUBYOPT", strings.TrimSpace("-r"+script+" "+environ.List(s.env).Get("RUBYOPT")))
 	env = append(env, "KAMAL_OP_READBACK="+marker, "KAMAL_OP_READBACK_CONFIG="+file,
 		"KAMAL_OP_READBACK_DESTINATION="+s.opts.Destination)
 	if raw {

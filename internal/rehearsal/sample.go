@@ -15,6 +15,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
@@ -193,7 +194,7 @@ func (s *stage) git(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, git, args...)
 	cmd.Dir = s.path("project")
 	cmd.Env = []string{
-		"PATH=" + getEnv(s.env, "PATH"), "HOME=" + s.path("home"),
+		"PATH=" + environ.List(s.env).Get("PATH"), "HOME=" + s.path("home"),
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=kamal-op", "GIT_AUTHOR_EMAIL=rehearsal@localhost",
 		"GIT_COMMITTER_NAME=kamal-op", "GIT_COMMITTER_EMAIL=rehearsal@localhost",

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,6 +18,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
@@ -97,7 +97,7 @@ func (s *stage) findEngine(ctx context.Context) error {
 		return err
 	}
 	// Commands on the SSH host have another HOME, and with it another context.
-	s.env = setEnv(s.env, "DOCKER_HOST", address)
+	s.env = environ.List(s.env).With("DOCKER_HOST", address)
 	s.engine.env = s.env
 	if err := s.engine.answers(ctx); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (s *stage) makeDir() error {
 	s.made.id = hex.EncodeToString(id)
 	parent := s.opts.TempDir
 	if parent == "" {
-		parent = getEnv(s.env, "TMPDIR")
+		parent = environ.List(s.env).Get("TMPDIR")
 	}
 	if parent == "" {
 		parent = "/tmp"
@@ -168,7 +168,7 @@ func (s *stage) makeDir() error {
 		}
 	}
 	// Kamal clones what it builds into TMPDIR.
-	s.env = setEnv(s.env, "TMPDIR", s.path("tmp"))
+	s.env = environ.List(s.env).With("TMPDIR", s.path("tmp"))
 	return nil
 }
 
@@ -229,7 +229,7 @@ func (s *stage) makeKey() (ssh.PublicKey, error) {
 func (s *stage) hostEnv() []string {
 	env := []string{"LANG=C.UTF-8"}
 	for _, name := range []string{"PATH", "DOCKER_HOST", "DOCKER_API_VERSION", "TMPDIR"} {
-		if value := getEnv(s.env, name); value != "" {
+		if value := environ.List(s.env).Get(name); value != "" {
 			env = append(env, name+"="+value)
 		}
 	}
@@ -287,43 +287,18 @@ func (s *stage) program(given, name string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
-	for dir := range strings.SplitSeq(getEnv(s.env, "PATH"), ":") {
-		if path := filepath.Join(dir, name); filepath.IsAbs(path) && executable(path) {
-			return path, nil
-		}
+	path, err := environ.List(s.env).LookPath(name, "/")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
+	return path, nil
 }
 
 func (s *stage) findKamal() (string, error) {
 	if s.opts.Kamal == "" && s.opts.Project != "" {
-		if binstub := filepath.Join(s.opts.Project, "bin", "kamal"); executable(binstub) {
+		if binstub := filepath.Join(s.opts.Project, "bin", "kamal"); environ.Executable(binstub) == nil {
 			return binstub, nil
 		}
 	}
 	return s.program(s.opts.Kamal, "kamal")
-}
-
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-}
-
-// getEnv is the value that a program would find: the last one of the name.
-func getEnv(env []string, name string) string {
-	for _, entry := range slices.Backward(env) {
-		if n, value, ok := strings.Cut(entry, "="); ok && n == name {
-			return value
-		}
-	}
-	return ""
-}
-
-// setEnv is env with one variable changed.
-func setEnv(env []string, name, value string) []string {
-	env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
-		n, _, _ := strings.Cut(entry, "=")
-		return n == name
-	})
-	return append(env, name+"="+value)
 }

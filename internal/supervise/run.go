@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
 )
 
 // leftoverGrace is what processes that outlive the child have between SIGTERM
@@ -33,9 +35,13 @@ func (c *Command) Run(ctx context.Context) (Exit, error) {
 	if ctx.Err() != nil {
 		return Exit{}, context.Cause(ctx)
 	}
-	path, err := LookPath(c.Path, c.Env, c.Dir)
+	path, err := environ.List(c.Env).LookPath(c.Path, c.Dir)
 	if err != nil {
-		return Exit{}, err
+		name := c.Path
+		if name == "" {
+			name = `""`
+		}
+		return Exit{}, &StartError{Path: name, Err: err}
 	}
 	if err := c.checkDir(); err != nil {
 		return Exit{}, err
@@ -129,11 +135,11 @@ func (c *Command) start(path string, s *streams) (*child, error) {
 func startError(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		err = fmt.Errorf("%w: permission denied", ErrNotExecutable)
+		err = fmt.Errorf("%w: permission denied", environ.ErrNotExecutable)
 	case errors.Is(err, syscall.ENOENT):
-		err = fmt.Errorf("%w: the program in its #! line, or its loader, is missing", ErrNotExecutable)
+		err = fmt.Errorf("%w: the program in its #! line, or its loader, is missing", environ.ErrNotExecutable)
 	case errors.Is(err, syscall.ENOEXEC):
-		err = fmt.Errorf("%w: it is no program for this machine and has no #! line", ErrNotExecutable)
+		err = fmt.Errorf("%w: it is no program for this machine and has no #! line", environ.ErrNotExecutable)
 	case errors.Is(err, syscall.E2BIG):
 		err = errors.New("its arguments and environment are larger than the system allows")
 	default:

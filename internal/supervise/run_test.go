@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
@@ -175,15 +177,15 @@ func TestRun_TellsWhyACommandCannotBeStarted(t *testing.T) {
 		is     error
 		text   string
 	}{
-		"not on PATH":            {"no-such-command", 127, supervise.ErrNotFound, "no-such-command: command not found"},
-		"no such file":           {"./nowhere", 127, supervise.ErrNotFound, "./nowhere: command not found"},
-		"beneath a file":         {file(t, "plain", "", 0o644) + "/x", 127, supervise.ErrNotFound, "command not found"},
-		"no name":                {"", 127, supervise.ErrNotFound, `"": command not found`},
-		"not executable":         {file(t, "text", "#!/bin/sh\n", 0o644), 126, supervise.ErrNotExecutable, "cannot be executed: permission denied"},
-		"a folder":               {dir, 126, supervise.ErrNotExecutable, "it is a directory"},
-		"interpreter missing":    {file(t, "script", "#!"+nowhere+"\n", 0o755), 126, supervise.ErrNotExecutable, "#! line"},
-		"no #! line":             {file(t, "bare", "echo hi\n", 0o755), 126, supervise.ErrNotExecutable, "no program for this machine"},
-		"for some other machine": {file(t, "elf", "\x7fELF\x02\x01\x01junk", 0o755), 126, supervise.ErrNotExecutable, "no program for this machine"},
+		"not on PATH":            {"no-such-command", 127, environ.ErrNotFound, "no-such-command: command not found"},
+		"no such file":           {"./nowhere", 127, environ.ErrNotFound, "./nowhere: command not found"},
+		"beneath a file":         {file(t, "plain", "", 0o644) + "/x", 127, environ.ErrNotFound, "command not found"},
+		"no name":                {"", 127, environ.ErrNotFound, `"": command not found`},
+		"not executable":         {file(t, "text", "#!/bin/sh\n", 0o644), 126, environ.ErrNotExecutable, "cannot be executed: permission denied"},
+		"a folder":               {dir, 126, environ.ErrNotExecutable, "it is a directory"},
+		"interpreter missing":    {file(t, "script", "#!"+nowhere+"\n", 0o755), 126, environ.ErrNotExecutable, "#! line"},
+		"no #! line":             {file(t, "bare", "echo hi\n", 0o755), 126, environ.ErrNotExecutable, "no program for this machine"},
+		"for some other machine": {file(t, "elf", "\x7fELF\x02\x01\x01junk", 0o755), 126, environ.ErrNotExecutable, "no program for this machine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := (&supervise.Command{Path: test.path, Env: []string{"PATH=/usr/bin:/bin"}, Dir: dir}).Run(t.Context())
@@ -240,49 +242,6 @@ func TestRun_LeavesNoFileOpen(t *testing.T) {
 	}
 	if after := openFiles(t); after > before {
 		t.Errorf("%d open files before, %d after", before, after)
-	}
-}
-
-func TestLookPath_IsThatOfTheChild(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"first", "second", "bin"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write := func(at string, mode os.FileMode) string {
-		at = filepath.Join(dir, at)
-		if err := os.WriteFile(at, []byte("#!/bin/sh\n"), mode); err != nil {
-			t.Fatal(err)
-		}
-		return at
-	}
-	write("first/both", 0o644)
-	second := write("second/both", 0o755)
-	write("first/only", 0o644)
-	here := write("here", 0o755)
-	bin := write("bin/kamal", 0o755)
-	path := "PATH=" + dir + "/first::" + dir + "/second"
-	for _, test := range []struct {
-		name string
-		env  []string
-		want string
-		is   error
-	}{
-		{"both", []string{path}, second, nil},
-		{"only", []string{path}, "", supervise.ErrNotExecutable},
-		{"here", []string{path}, here, nil}, // an empty entry is the working directory
-		{"here", []string{"PATH=/nowhere"}, "", supervise.ErrNotFound},
-		{"here", nil, "", supervise.ErrNotFound},
-		{"both", []string{"PATH=/nowhere", path}, second, nil}, // the later counts
-		{"bin/kamal", nil, bin, nil},
-		{"./bin/kamal", nil, bin, nil},
-		{"kamal", []string{"PATH=bin"}, bin, nil},
-	} {
-		got, err := supervise.LookPath(test.name, test.env, dir)
-		if got != test.want || !errors.Is(err, test.is) {
-			t.Errorf("%s with %v: %q, %v", test.name, test.env, got, err)
-		}
 	}
 }
 

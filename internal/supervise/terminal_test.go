@@ -16,8 +16,10 @@ import (
 	"unsafe"
 
 	"github.com/creack/pty"
-	"github.com/kamal-op/kamal-op/internal/supervise"
 	"golang.org/x/term"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // foreground tells whether our group is that of the terminal on standard input.
@@ -216,7 +218,7 @@ func TestTerminal_IsRestoredHoweverTheRunEnds(t *testing.T) {
 		d := sit(t)
 		c := atDesk(t, d, "terminal")
 		c.Path = file(t, "bare", "", 0o755)
-		if _, err := c.Run(t.Context()); !errors.Is(err, supervise.ErrNotExecutable) {
+		if _, err := c.Run(t.Context()); !errors.Is(err, environ.ErrNotExecutable) {
 			t.Errorf("got %v", err)
 		}
 		d.restored(t)

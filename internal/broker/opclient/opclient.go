@@ -13,9 +13,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
 )
 
 // Name is the name under which the program is this one.
@@ -50,7 +53,7 @@ func say(stderr io.Writer, message string) {
 }
 
 func call(args, env []string, stdin io.Reader) (*Reply, error) {
-	request := Request{Args: args, Secret: get(env, SecretVariable)}
+	request := Request{Args: args, Secret: environ.List(env).Get(SecretVariable)}
 	switch command := firstWord(args); command {
 	case "inject":
 		text, err := io.ReadAll(io.LimitReader(stdin, MaxMessage/2))
@@ -109,10 +112,10 @@ func firstWord(args []string) string {
 // find is the path of the socket: where the variable says, else beside the first
 // `op` on the PATH that has one, for children whose environment was emptied.
 func find(env []string) (string, error) {
-	if socket := get(env, SocketVariable); socket != "" {
+	if socket := environ.List(env).Get(SocketVariable); socket != "" {
 		return socket, nil
 	}
-	for _, dir := range filepath.SplitList(get(env, "PATH")) {
+	for _, dir := range filepath.SplitList(environ.List(env).Get("PATH")) {
 		if dir == "" {
 			continue
 		}
@@ -124,49 +127,17 @@ func find(env []string) (string, error) {
 	return "", errors.New("this op is kamal-op's, and there is no run of it to ask: " + SocketVariable + " is not set")
 }
 
-// get is a variable of the environment; the last entry counts.
-func get(env []string, name string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if value, ok := strings.CutPrefix(env[i], name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
 // replace puts a command in the place of this process. The result is the status
 // where that fails, as a shell has it.
 func replace(reply *Reply, env []string, stderr io.Writer) int {
-	set := map[string]bool{}
-	for _, entry := range reply.Set {
-		name, _, _ := strings.Cut(entry, "=")
-		set[name] = true
-	}
-	var own []string
-	for _, entry := range env {
-		if name, _, _ := strings.Cut(entry, "="); !set[name] {
-			own = append(own, entry)
-		}
-	}
-	path, err := lookPath(reply.Exec[0], get(env, "PATH"))
+	own := environ.List(slices.Clone(env))
+	own.SetAll(reply.Set)
+	path, err := environ.List(env).LookPath(reply.Exec[0], "")
 	if err != nil {
-		say(stderr, err.Error())
+		say(stderr, reply.Exec[0]+": "+err.Error())
 		return 127
 	}
-	err = syscall.Exec(path, reply.Exec, append(own, reply.Set...))
+	err = syscall.Exec(path, reply.Exec, own)
 	say(stderr, fmt.Sprintf("running %s: %v", reply.Exec[0], err))
 	return 126
-}
-
-func lookPath(name, path string) (string, error) {
-	if strings.Contains(name, "/") {
-		return name, nil
-	}
-	for _, dir := range filepath.SplitList(path) {
-		candidate := filepath.Join(dir, name)
-		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
-			return candidate, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not found on PATH", name)
 }

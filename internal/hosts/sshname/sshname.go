@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
 )
 
 const (
@@ -93,7 +95,7 @@ func find(name string, env []string) (ours, again, program string, err error) {
 		}
 		again = ours
 	}
-	for _, dir := range append(filepath.SplitList(variable(env, "PATH")), "/usr/bin", "/bin") {
+	for _, dir := range append(filepath.SplitList(environ.List(env).Get("PATH")), "/usr/bin", "/bin") {
 		path := filepath.Join(dir, Name)
 		info, err := os.Stat(path)
 		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || !filepath.IsAbs(path) {
@@ -115,16 +117,4 @@ func find(name string, env []string) (ours, again, program string, err error) {
 		return "", "", "", errors.New("there is no other ssh on PATH")
 	}
 	return ours, again, program, nil
-}
-
-// variable is a variable's last value, as the C library's getenv would not give
-// it, but every shell.
-func variable(env []string, name string) string {
-	value := ""
-	for _, entry := range env {
-		if v, ok := strings.CutPrefix(entry, name+"="); ok {
-			value = v
-		}
-	}
-	return value
 }
