@@ -3,6 +3,7 @@ package edit
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -79,7 +80,7 @@ func hiddenInConfig(keys []string, value string) bool {
 		name, items = name[:len(name)-1], true
 	}
 	if len(name) == 0 {
-		return check.LooksSecret(value)
+		return mayBeSecret(value)
 	}
 	switch last := name[len(name)-1]; last {
 	case "username", "password", "key_data":
@@ -119,7 +120,7 @@ func hiddenInWorkflow(keys []string, value string) bool {
 
 // holdsSecret tells whether a word of a text looks like a secret.
 func holdsSecret(text string) bool {
-	return slices.ContainsFunc(strings.Fields(text), check.LooksSecret)
+	return slices.ContainsFunc(strings.Fields(text), mayBeSecret)
 }
 
 func lastIndex(list []string, word string) int {
@@ -129,4 +130,18 @@ func lastIndex(list []string, word string) int {
 		}
 	}
 	return -1
+}
+
+// mayBeSecret tells whether a value is better not shown: it looks like a secret, or
+// has a word of letters and digits as long as one. What is hidden for nothing in a
+// diff costs less than what is shown.
+func mayBeSecret(value string) bool {
+	return check.LooksSecret(value) || slices.ContainsFunc(wordsOf(value), func(word string) bool {
+		return len(word) >= 12 && strings.ContainsAny(word, "0123456789") && strings.Trim(word, "0123456789") != ""
+	})
+}
+
+// wordsOf are the runs of letters and digits in a text.
+func wordsOf(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }

@@ -1,0 +1,75 @@
+package check
+
+import "strings"
+
+// pairs are the letters that follow a letter in nine of ten pairs of English and of
+// the names that programmers give: counted over the comments and identifiers of Go's
+// standard library. Of random letters three pairs of ten are among them.
+var pairs = [26]string{
+	'a' - 'a': "bcdgiklmnprsty", 'b' - 'a': "aeilou", 'c' - 'a': "acehiklorstu", 'd' - 'a': "adeilorsu",
+	'e' - 'a': "acdefglmnprstvx", 'f' - 'a': "adefilors", 'g' - 'a': "cehinors", 'h' - 'a': "aeior",
+	'i' - 'a': "abcdefglmnoprstvz", 'k' - 'a': "ei", 'l' - 'a': "adeilostuy", 'm' - 'a': "aeimopsu",
+	'n' - 'a': "acdefgiknostv", 'o' - 'a': "bcdfglmnoprstuvw", 'p' - 'a': "aeiloprstu", 'q' - 'a': "u",
+	'r' - 'a': "acdegikmnorstuy", 's' - 'a': "acehilopstuy", 't' - 'a': "acehiloprstuy", 'u' - 'a': "bceilmnprst",
+	'v' - 'a': "aei", 'w' - 'a': "aeior", 'x' - 'a': "ept", 'y' - 'a': "ps", 'z' - 'a': "e",
+}
+
+// A class is what kind of character a byte is.
+type class int
+
+const (
+	mark class = iota // between words: - _ . / : + = and everything else
+	digit
+	lower
+	upper
+)
+
+func classOf(b byte) class {
+	switch {
+	case b >= '0' && b <= '9':
+		return digit
+	case b >= 'a' && b <= 'z':
+		return lower
+	case b >= 'A' && b <= 'Z':
+		return upper
+	}
+	return mark
+}
+
+// isRandom tells whether a text reads like nothing that people name things with: of
+// its pairs of neighbours, more than two in five are letters that seldom follow one
+// another, a letter and a digit, or a change to capitals within a word.
+func isRandom(text string) bool {
+	seen, odd := 0, 0.0
+	for i := 1; i < len(text); i++ {
+		a, b := classOf(text[i-1]), classOf(text[i])
+		switch {
+		case a == mark && b == mark:
+		case a == mark || b == mark:
+			if strings.IndexByte("-_./:=,", text[i-1]) < 0 && strings.IndexByte("-_./:=,", text[i]) < 0 {
+				seen++
+				odd += 0.7 // + ! % and their like stand in no name
+			}
+		case a == digit && b == digit:
+			seen++
+			odd += 0.3
+		case a == digit || b == digit:
+			seen++
+			odd++
+		case a == lower && b == upper, a == upper && b == lower && i >= 2 && classOf(text[i-2]) == upper:
+			seen++
+			odd += 0.8
+		default:
+			seen++
+			if strings.IndexByte(pairs[text[i-1]|0x20-'a'], text[i]|0x20) < 0 {
+				odd++
+			}
+		}
+	}
+	// Of few pairs a name may have two in five by chance.
+	share := 0.42
+	if seen >= 18 {
+		share = 0.36
+	}
+	return seen >= minSecret-3 && odd > share*float64(seen)
+}
