@@ -20,12 +20,15 @@ type Options struct {
 	// configuration; nil for all that have a file.
 	Destinations []string
 
-	// Declared are the names that are declared to kamal-op: they need no line in
-	// a secrets file.
-	Declared []string
+	// Declared is what is declared to kamal-op.
+	Declared []Declared
+	// Keys are what else the options name in 1Password: SSH keys and their
+	// passphrase. The vault is asked for them.
+	Keys []Declared
 
-	// AllowEmpty are names whose empty value is wanted.
-	AllowEmpty []string
+	// AllowEmpty are names whose empty value is wanted, AllowReference those whose
+	// value may be a secret reference.
+	AllowEmpty, AllowReference []string
 
 	// Vault is asked for items, or nil where nothing is to be asked.
 	Vault Vault
@@ -55,7 +58,11 @@ type Level string
 const (
 	Error   Level = "error"
 	Warning Level = "warning"
+	Note    Level = "note" // may well be meant
 )
+
+// rank puts the gravest first.
+func (l Level) rank() int { return slices.Index([]Level{Error, Warning, Note}, l) }
 
 // A Finding is one thing that is wrong.
 type Finding struct {
@@ -70,7 +77,7 @@ type Finding struct {
 // the configuration uses.
 func (f Finding) Breaks() bool {
 	switch f.Rule {
-	case RuleUndefined, RuleAlias, RuleNotFetched, RuleNotInVault, RuleEmpty, RuleAccount:
+	case RuleUndefined, RuleAlias, RuleNotFetched, RuleNotInVault, RuleEmpty, RuleAccount, RuleReference, RuleShell:
 		return f.Level == Error
 	}
 	return false
@@ -81,6 +88,7 @@ type Report struct {
 	Matrices []Matrix // one a destination
 	Findings []Finding
 	Unknown  []problem.Place // ERB: what depends on it is not known
+	Skipped  []Skipped
 }
 
 // Failed tells whether something is wrong that would break a deploy or empty a
@@ -136,10 +144,12 @@ func Check(ctx context.Context, o Options) (Report, error) {
 			}
 		}
 	}
+	report.Skipped = o.skipped()
+	report.dropUsedByOthers(o.otherServices())
 	report.dropUsedElsewhere(checks)
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
 		return cmp.Or(
-			cmp.Compare(a.Level, b.Level),
+			cmp.Compare(a.Level.rank(), b.Level.rank()),
 			cmp.Compare(a.Problem.Place.File, b.Problem.Place.File),
 			cmp.Compare(a.Problem.Place.Line, b.Problem.Place.Line),
 			cmp.Compare(a.Problem.Place.Column, b.Problem.Place.Column))
@@ -147,14 +157,35 @@ func Check(ctx context.Context, o Options) (Report, error) {
 	return report, nil
 }
 
-// AllDestinations are those to look at.
+// AllDestinations are those to look at: the ones that are named, else every one that
+// people deploy, as far as the files say.
 func (o Options) AllDestinations() []string {
 	if o.Destinations != nil {
 		return o.Destinations
 	}
-	all := append([]string{""}, kamal.Destinations(o.Dir, o.ConfigFile)...)
-	if len(all) > 1 && !plainDeploys(o) {
-		return all[1:]
+	var all []string
+	for _, c := range o.configurations() {
+		if c.deployed {
+			all = append(all, c.destination)
+		}
+	}
+	return all
+}
+
+// A Skipped is a file that has the name of a destination's and was not checked as
+// one.
+type Skipped struct{ File, Why string }
+
+// skipped are the files that were not checked as destinations.
+func (o Options) skipped() []Skipped {
+	if o.Destinations != nil {
+		return nil
+	}
+	var all []Skipped
+	for _, c := range o.configurations() {
+		if !c.deployed && c.destination != "" {
+			all = append(all, Skipped{kamal.DestinationFile(o.ConfigFile, c.destination), c.why})
+		}
 	}
 	return all
 }
@@ -188,15 +219,12 @@ func (r *Report) dropUsedElsewhere(checks []*destinationCheck) {
 	})
 }
 
-// plainDeploys tells whether the configuration without a destination can be
-// deployed: a project whose hosts all stand in its destinations is never deployed
-// without one, and `require_destination` says so.
-func plainDeploys(o Options) bool {
-	config, err := o.base()
-	if err != nil {
-		return true // told where the destination is opened
-	}
-	return len(config.Hosts) > 0 || len(config.Unknown) > 0
+// dropUsedByOthers takes back that a definition is unused where another service uses
+// it.
+func (r *Report) dropUsedByOthers(services []*kamal.Config) {
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		return f.Rule == RuleUnused && slices.ContainsFunc(services, func(s *kamal.Config) bool { return slices.Contains(s.Used(), f.Secret) })
+	})
 }
 
 // base is the configuration without a destination.

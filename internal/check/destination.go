@@ -18,6 +18,7 @@ type destinationCheck struct {
 	base        *kamal.Config // without the destination's file; nil without a destination
 	index       *index
 	findings    []Finding
+	hooks       map[string]bool        // every word of the project's hooks; nil where they were not read
 	inVault     map[kamal.Wanted]State // what of the vault is known
 }
 
@@ -43,6 +44,9 @@ func (c *destinationCheck) references() []onepassword.Reference {
 			refs = append(refs, onepassword.Reference{Vault: w.Vault, Item: w.Item})
 		}
 	}
+	for _, d := range c.toAsk() {
+		refs = append(refs, onepassword.Reference{Vault: d.Ref.Vault, Item: d.Ref.Item})
+	}
 	return refs
 }
 
@@ -50,6 +54,7 @@ func (c *destinationCheck) check(ctx context.Context) {
 	c.checkVault(ctx)
 	c.checkUses()
 	c.checkDefinitions()
+	c.checkSources()
 	c.checkLists()
 	c.checkFiles()
 	c.dropConsequences()
@@ -86,7 +91,10 @@ func (c *destinationCheck) definition(name string) (*kamal.Definition, bool) {
 }
 
 // declared tells whether a name is declared to kamal-op.
-func (c *destinationCheck) declared(name string) bool { return slices.Contains(c.o.Declared, name) }
+func (c *destinationCheck) declared(name string) bool {
+	_, ok := c.declaration(name)
+	return ok
+}
 
 // used tells whether the configuration uses a name as a secret.
 func (c *destinationCheck) used(name string) bool { return c.index.used[name] }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/testkit"
 )
@@ -45,7 +46,17 @@ func testProject(t *testing.T, name string) {
 			o.Vault = testkit.ParseVault(t, string(file.Data))
 			continue
 		case "declared":
-			o.Declared = strings.Fields(string(file.Data))
+			for _, line := range strings.Fields(string(file.Data)) {
+				name, reference, _ := strings.Cut(line, "=")
+				d := Declared{Name: name, Origin: "--secret"}
+				if reference != "" {
+					var err error
+					if d.Ref, err = onepassword.ParseReference(reference); err != nil {
+						t.Fatal(err)
+					}
+				}
+				o.Declared = append(o.Declared, d)
+			}
 			continue
 		}
 		path := filepath.Join(dir, file.Name)
@@ -66,7 +77,7 @@ func testProject(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	for _, f := range report.Findings {
-		if f.Level == Error && f.Problem.Place.Line == 0 {
+		if f.Level == Error && f.Problem.Place.File != "" && f.Problem.Place.Line == 0 {
 			t.Errorf("%s has no line", f.Rule)
 		}
 	}

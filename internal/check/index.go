@@ -31,6 +31,8 @@ type shared struct {
 	cache kamal.Cache
 	files map[string]*files // by the names of the files
 	base  *kamal.Config     // without a destination
+
+	deployments *deployments
 }
 
 func (s *shared) fileCache() *kamal.Cache {
@@ -107,10 +109,10 @@ func (x *files) before(later *kamal.Definition, name string) (*kamal.Definition,
 
 // A fetchIndex is what one fetch gives.
 type fetchIndex struct {
-	every  bool // every field of the item
-	ends   map[string]bool
-	full   map[string]bool
-	wanted map[string][]kamal.Wanted // by all names that an extract may have for the field
+	every  bool                      // every field of the item
+	names  map[string]bool           // that an extract may ask for
+	labels map[string]bool           // of fields without a section: Kamal may be given one
+	wanted map[string][]kamal.Wanted // by the names that an extract may have for the field
 	items  []kamal.Wanted            // asked for whole
 }
 
@@ -119,49 +121,81 @@ func (x *files) of(fetch *kamal.Part) *fetchIndex {
 	if f := x.fetches[fetch.Place]; f != nil {
 		return f
 	}
-	f := &fetchIndex{every: len(fetch.Names) == 0, ends: map[string]bool{}, full: map[string]bool{}, wanted: map[string][]kamal.Wanted{}}
-	for _, n := range fetch.Names {
-		for _, end := range endsOf(n) {
-			f.ends[end] = true
-		}
-		f.full[fullName(fetch.From, n)] = true
-	}
+	f := newFetchIndex(fetch)
+	x.fetches[fetch.Place] = f
+	return f
+}
+
+func newFetchIndex(fetch *kamal.Part) *fetchIndex {
+	f := &fetchIndex{every: len(fetch.Names) == 0, names: map[string]bool{}, labels: map[string]bool{}, wanted: map[string][]kamal.Wanted{}}
 	for _, w := range fetch.Wanted {
 		if w.Field == "" {
 			f.items = append(f.items, w)
 			continue
 		}
-		names := append(endsOf(w.Field), fullName(fetch.From, w.Field))
-		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
+		for _, name := range extractNames(w) {
+			f.names[name] = true
 			f.wanted[name] = append(f.wanted[name], w)
 		}
+		if w.Field != "password" { // which is no part of the key
+			f.labels[w.Field] = true
+		}
 	}
-	x.fetches[fetch.Place] = f
+	if len(fetch.Wanted) == 0 { // of another adapter, or not known
+		for _, n := range fetch.Names {
+			for _, name := range append(endsOf(n), fullName(fetch.From, n)) {
+				f.names[name] = true
+			}
+		}
+	}
 	return f
 }
 
-// gives tells whether a fetch gives an extract the name it asks for: the name
-// itself, or a path that ends in it (lib/kamal/cli/secrets.rb, extract).
+// extractNames are all names by which an extract may take what is wanted.
+func extractNames(w kamal.Wanted) []string {
+	var names []string
+	for _, key := range w.Keys() {
+		for _, name := range endsOf(key) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// gives tells whether a fetch may give an extract the name it asks for. A field that
+// was fetched by its label alone may stand in a section, which is then part of the
+// key: only the vault knows.
 func (f *fetchIndex) gives(name string) bool {
-	return f.every || f.ends[name] || f.full[strings.TrimPrefix(name, "op://")]
+	return f.every || f.names[name] || f.labels[label(name)]
 }
 
 // of are the fields that an extract of name may take.
 func (f *fetchIndex) of(name string) []kamal.Wanted {
-	found := slices.Concat(f.items, f.wanted[name])
-	if short := strings.TrimPrefix(name, "op://"); short != name {
-		found = append(found, f.wanted[short]...)
+	if wanted := f.wanted[name]; wanted != nil {
+		return slices.Concat(f.items, wanted)
 	}
-	return found
+	if f.labels[label(name)] {
+		return slices.Concat(f.items, f.wanted[label(name)])
+	}
+	return f.items
+}
+
+// label is what a name has behind a section, "" where it has none.
+func label(name string) string {
+	i := strings.LastIndexByte(name, '/')
+	if i < 0 || strings.HasPrefix(name, "op://") {
+		return ""
+	}
+	return name[i+1:]
 }
 
 // endsOf are a name and every part of it behind a slash.
 func endsOf(name string) []string {
-	name = strings.TrimPrefix(name, "op://")
 	ends := []string{name}
 	for i := range len(name) {
-		if name[i] == '/' {
+		if name[i] == '/' && i < len(name)-1 {
 			ends = append(ends, name[i+1:])
 		}
 	}
@@ -173,9 +207,5 @@ func fullName(from, name string) string {
 	return path.Join(strings.TrimPrefix(from, "op://"), strings.TrimPrefix(name, "op://"))
 }
 
-// Fetches tells whether a fetch gives an extract the name it asks for.
-func Fetches(fetch kamal.Part, name string) bool {
-	return len(fetch.Names) == 0 || slices.ContainsFunc(fetch.Names, func(n string) bool {
-		return slices.Contains(endsOf(n), name) || fullName(fetch.From, n) == strings.TrimPrefix(name, "op://")
-	})
-}
+// Fetches tells whether a fetch may give an extract the name it asks for.
+func Fetches(fetch kamal.Part, name string) bool { return newFetchIndex(&fetch).gives(name) }

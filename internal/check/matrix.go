@@ -27,8 +27,9 @@ type Row struct {
 	Secret string
 	Vault  State
 	Fetch  State
-	File   State // its line in a secrets file
-	Config State // deploy.yml
+	File   State  // its line in a secrets file
+	Config State  // deploy.yml
+	From   string // what gives a variable that is passed on its value: --secret, workflow, environment; "" where nothing is known to
 }
 
 // matrix is the table of this destination, in the order of deploy.yml, then of
@@ -69,7 +70,8 @@ func (c *destinationCheck) row(name string) Row {
 	if !ok {
 		r.File, r.Vault = No, Unknown
 		if c.declared(name) {
-			r.File, r.Vault = None, Yes
+			r.File = None
+			r.From, r.Vault = c.source(name)
 		}
 		return r
 	}
@@ -81,8 +83,8 @@ func (c *destinationCheck) row(name string) Row {
 				r.Vault = None
 			}
 		case kamal.PassThrough:
-			if c.declared(p.Name) {
-				r.Vault = Yes
+			if _, ok := c.index.before(d, p.Name); !ok {
+				r.From, r.Vault = c.source(p.Name)
 			}
 		case kamal.Read:
 			r.Vault = c.vaultState(p.Wanted)

@@ -46,7 +46,7 @@ func TestMistakes(t *testing.T) {
 		"extracted by a name that was not fetched": {secrets, "extract CHATKIT_PK ", "extract CHATKIT ", "", RuleNotFetched, secrets + ":5", Error},
 		"the item is misspelt":                     {secrets, "MyApp/Production", "MyApp/Prodution", "", RuleNotInVault, secrets + ":1", Error},
 		"hidden from git":                          {".gitignore", "", "/.kamal/secrets*\n", "", RuleIgnored, ".gitignore:1", Warning},
-		"a destination's list loses some":          {"config/deploy.eu.yml", "", "env:\n  secret:\n    - RAILS_MASTER_KEY\n    - DATABASE_PASSWORD\n    - CHATKIT_PK\n", "", RuleLost, "config/deploy.eu.yml:3", Error},
+		"a destination's list loses some":          {"config/deploy.eu.yml", "", "env:\n  secret:\n    - RAILS_MASTER_KEY\n    - DATABASE_PASSWORD\n    - CHATKIT_PK\n", "", RuleLost, "config/deploy.eu.yml:3", Note},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

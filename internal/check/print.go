@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -34,19 +36,34 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 			width = max(width, len(row.Secret))
 		}
 		spaces := strings.Repeat(" ", width)
-		fmt.Fprintf(&b, "  %-*s  vault  fetch  file  deploy.yml\n", width, "secret")
+		from := ""
+		if slices.ContainsFunc(m.Rows, func(row Row) bool { return row.From != "" }) {
+			from = "  from"
+		}
+		fmt.Fprintf(&b, "  %-*s  vault  fetch  file  deploy.yml%s\n", width, "secret", from)
 		for _, row := range m.Rows {
 			b.WriteString("  " + row.Secret + spaces[:width-len(row.Secret)] + "  ")
-			b.WriteString(painted[row.Vault] + "      " + painted[row.Fetch] + "      " + painted[row.File] + "     " + painted[row.Config] + "\n")
+			b.WriteString(painted[row.Vault] + "      " + painted[row.Fetch] + "      " + painted[row.File] + "     " + painted[row.Config])
+			if row.From != "" {
+				b.WriteString("           " + row.From)
+			}
+			b.WriteByte('\n')
 		}
 		b.WriteByte('\n')
 	}
 	for _, f := range r.Findings {
 		sign, code := "✗", "31"
-		if f.Level == Warning {
+		switch f.Level {
+		case Warning:
 			sign, code = "!", "33"
+		case Note:
+			sign, code = "·", "36"
 		}
-		fmt.Fprintf(&b, "%s %s: %s%s\n", paint(code, sign), f.Problem.Place, f.Problem.Message, inDestinations(r, f))
+		at := ""
+		if f.Problem.Place.File != "" {
+			at = f.Problem.Place.String() + ": "
+		}
+		fmt.Fprintf(&b, "%s %s%s%s\n", paint(code, sign), at, f.Problem.Message, inDestinations(r, f))
 		for _, detail := range f.Problem.Details {
 			fmt.Fprintf(&b, "  %s\n", detail)
 		}
@@ -57,13 +74,10 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 	for _, at := range r.Unknown {
 		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", at)
 	}
-	errors, warnings := r.counts()
-	switch errors + warnings {
-	case 0:
-		fmt.Fprintf(&b, "%s every secret is named in all its places\n", paint("32", "✓"))
-	default:
-		fmt.Fprintf(&b, "%s, %s\n", plural(errors, "problem"), plural(warnings, "warning"))
+	for _, s := range r.Skipped {
+		fmt.Fprintf(&b, "· %s was not checked as a destination: %s\n", s.File, s.Why)
 	}
+	b.WriteString(r.conclusion(paint) + "\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -87,15 +101,43 @@ func inDestinations(r Report, f Finding) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-func (r Report) counts() (errors, warnings int) {
+// conclusion is the last line: how much is wrong, or that nothing is as far as was
+// looked.
+func (r Report) conclusion(paint func(code, text string) string) string {
+	count := map[Level]int{}
 	for _, f := range r.Findings {
-		if f.Level == Error {
-			errors++
-		} else {
-			warnings++
+		count[f.Level]++
+	}
+	if count[Error]+count[Warning] > 0 {
+		text := plural(count[Error], "problem") + ", " + plural(count[Warning], "warning")
+		if count[Note] > 0 {
+			text += ", " + plural(count[Note], "note")
+		}
+		return text
+	}
+	text := paint("32", "✓") + " every secret is named in all its places"
+	if count[Note] > 0 {
+		text = paint("32", "✓") + " nothing is wrong, as far as was looked; " + plural(count[Note], "note")
+	}
+	asked, unseen := map[string]bool{}, map[string]bool{}
+	for _, m := range r.Matrices {
+		for _, row := range m.Rows {
+			switch row.Vault {
+			case Yes, No:
+				asked[row.Secret] = true
+			case Unknown:
+				unseen[row.Secret] = true
+			}
 		}
 	}
-	return errors, warnings
+	switch {
+	case len(unseen) == 0:
+	case len(asked) == 0:
+		text += "; 1Password was not asked"
+	default:
+		text += "; 1Password was not asked for " + strings.Join(slices.Sorted(maps.Keys(unseen)), ", ")
+	}
+	return text
 }
 
 func plural(n int, what string) string {
@@ -124,6 +166,7 @@ type jsonRow struct {
 	Fetch  State  `json:"fetch"`
 	File   State  `json:"file"`
 	Config State  `json:"config"`
+	From   string `json:"from,omitempty"`
 }
 
 type jsonMatrix struct {
@@ -137,6 +180,11 @@ type jsonPlace struct {
 	Column int    `json:"column"`
 }
 
+type jsonSkipped struct {
+	File string `json:"file"`
+	Why  string `json:"why"`
+}
+
 // WriteJSON writes the report for a program. No value stands in it.
 func WriteJSON(w io.Writer, r Report) error {
 	out := struct {
@@ -144,7 +192,8 @@ func WriteJSON(w io.Writer, r Report) error {
 		Destinations []jsonMatrix  `json:"destinations"`
 		Findings     []jsonFinding `json:"findings"`
 		Unknown      []jsonPlace   `json:"unknown"`
-	}{Failed: r.Failed(), Destinations: []jsonMatrix{}, Findings: []jsonFinding{}, Unknown: []jsonPlace{}}
+		Skipped      []jsonSkipped `json:"skipped"`
+	}{Failed: r.Failed(), Destinations: []jsonMatrix{}, Findings: []jsonFinding{}, Unknown: []jsonPlace{}, Skipped: []jsonSkipped{}}
 	for _, m := range r.Matrices {
 		j := jsonMatrix{Destination: m.Destination, Secrets: []jsonRow{}}
 		for _, row := range m.Rows {
@@ -157,6 +206,9 @@ func WriteJSON(w io.Writer, r Report) error {
 		out.Findings = append(out.Findings, jsonFinding{
 			f.Rule, f.Level, f.Secret, f.Destinations, p.Message, p.Details, p.Hint, p.Place.File, p.Place.Line, p.Place.Column,
 		})
+	}
+	for _, s := range r.Skipped {
+		out.Skipped = append(out.Skipped, jsonSkipped(s))
 	}
 	for _, at := range r.Unknown {
 		out.Unknown = append(out.Unknown, jsonPlace(at))

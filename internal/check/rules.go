@@ -26,6 +26,9 @@ const (
 	RuleUnused       = "unused"
 	RuleIgnored      = "ignored-by-git"
 	RulePrivilege    = "more-vaults-than-needed"
+	RuleReference    = "unresolved-reference"
+	RuleShell        = "shell-syntax"
+	RuleNoSource     = "no-source"
 )
 
 // Rules are all rules with what each is about, in the order of the documentation.
@@ -45,6 +48,9 @@ func Rules() [][2]string {
 		{RuleUnused, "a secret is defined and nowhere used"},
 		{RuleIgnored, "git ignores the secrets file, so CI does not have it"},
 		{RulePrivilege, "the credentials can read more vaults than the project needs"},
+		{RuleReference, "a value is a secret reference that nothing resolves"},
+		{RuleShell, "a value has a shell's syntax that dotenv does not know"},
+		{RuleNoSource, "a secrets file passes on a variable that nothing here gives a value"},
 	}
 }
 
@@ -81,7 +87,11 @@ func (c *destinationCheck) undefined(u kamal.Use) {
 	if near := c.nearDefinition(u.Name); near != "" {
 		hint += ". Did you mean " + near + "?"
 	}
-	c.find(rule, Error, u.Name, problem.New(message, hint), u.Place)
+	level := Error
+	if c.o.deployments().writesFiles {
+		level, hint = Note, "the pipeline that deploys writes a secrets file: what then stands in it is not known here"
+	}
+	c.find(rule, level, u.Name, problem.New(message, hint), u.Place)
 }
 
 // nearDefinition is a defined name that is spelt almost like name.
@@ -119,18 +129,38 @@ func (c *destinationCheck) checkDefinitions() {
 						p.Name+" is extracted from "+p.Source+", which "+where,
 						"put the fetch above this line, into this file"), p.Place)
 				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).gives(p.Name) {
-					c.find(RuleNotFetched, Error, d.Name, problem.New(
-						p.Name+" is extracted from "+p.Source+", which does not fetch it",
-						"add "+p.Name+" to the fetch at "+fetch.Place.String()), p.Place)
+					c.notFetched(d, p, fetch)
 				}
 			}
 		}
 		c.checkPlaintext(d)
-		if d.Kind != kamal.Fetch && !c.used(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
+		c.checkShell(d)
+		c.checkReference(d)
+		if d.Kind != kamal.Fetch && !c.used(d.Name) && !c.inHooks(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
 			c.find(RuleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
 				"name it in deploy.yml, or take the line out"), d.Place)
 		}
 	}
+}
+
+// notFetched is an extract by a name that its fetch does not give.
+func (c *destinationCheck) notFetched(d *kamal.Definition, p, fetch *kamal.Part) {
+	hint := "add " + p.Name + " to the fetch at " + fetch.Place.String()
+	for _, w := range fetch.Wanted {
+		// Kamal takes /password off the name that it gives a field.
+		names := extractNames(w)
+		short, cut := strings.CutSuffix(p.Name, "/password")
+		switch {
+		case cut && slices.Contains(names, short):
+			hint = "Kamal takes /password off the end: extract it as " + short
+		case p.Name == "password" && w.Field == "password":
+			hint = "Kamal takes /password off the end: extract it as " + names[len(names)-1]
+		}
+		if path, ok := strings.CutPrefix(p.Name, "op://"); ok && newFetchIndex(fetch).gives(path) {
+			hint = "leave op:// away: extract it as " + path
+		}
+	}
+	c.find(RuleNotFetched, Error, d.Name, problem.New(p.Name+" is extracted from "+p.Source+", which does not fetch it", hint), p.Place)
 }
 
 // sourceLost tells whether the variable that an extract takes its value from has
@@ -177,11 +207,11 @@ func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 	if any {
 		return
 	}
-	for _, name := range fetch.Names {
-		if taken[fullName(fetch.From, name)] || slices.ContainsFunc(endsOf(name), func(end string) bool { return taken[end] }) {
+	for _, names := range perField(fetch) {
+		if slices.ContainsFunc(names, func(name string) bool { return taken[name] || taken["*/"+name] }) {
 			continue
 		}
-		short := name[strings.LastIndex(name, "/")+1:]
+		short := names[len(names)-1]
 		c.find(RuleNotExtracted, Error, short, problem.New(
 			short+" is fetched into "+d.Name+" but never extracted from it",
 			"add "+short+"=$(kamal secrets extract "+short+" $"+d.Name+"), or take it out of the fetch"), fetch.Place)
@@ -201,11 +231,28 @@ func (c *destinationCheck) extracted(fetch *kamal.Definition) (taken map[string]
 				p.Kind == kamal.PassThrough && p.Name == fetch.Name:
 				return nil, true
 			case p.Kind == kamal.Extract && p.Source == fetch.Name:
-				taken[p.Name], taken[strings.TrimPrefix(p.Name, "op://")] = true, true
+				taken[p.Name], taken["*/"+label(p.Name)] = true, true
 			}
 		}
 	}
 	return taken, false
+}
+
+// perField are the names that an extract may have for each field of a fetch, the
+// longest first.
+func perField(fetch *kamal.Part) [][]string {
+	var all [][]string
+	for _, w := range fetch.Wanted {
+		if w.Field != "" {
+			all = append(all, extractNames(w))
+		}
+	}
+	if len(fetch.Wanted) == 0 {
+		for _, n := range fetch.Names {
+			all = append(all, append([]string{fullName(fetch.From, n)}, endsOf(strings.TrimPrefix(n, "op://"))...))
+		}
+	}
+	return all
 }
 
 // checkLists looks whether the destination's file replaces a list of secrets by a
@@ -216,19 +263,20 @@ func (c *destinationCheck) checkLists() {
 	}
 	for _, key := range keysOf(c.base.Uses) {
 		before, after := usesOf(c.base.Uses, key), usesOf(c.project.Config.Uses, key)
-		if len(after) == 0 || len(before) == 0 || after[0].Place.File == before[0].Place.File {
-			continue
+		if len(after) == 0 || len(before) == 0 || after[0].Place.File == before[0].Place.File || !strings.HasSuffix(key, "secret") && !strings.HasSuffix(key, "secrets") {
+			continue // the password of a registry is one name, and replacing it is what it is there for
 		}
 		var lost []string
 		for _, u := range before {
-			if !slices.ContainsFunc(after, func(a kamal.Use) bool { return a.As == u.As }) {
+			same := func(other kamal.Use) bool { return other.As == u.As }
+			if !slices.ContainsFunc(after, same) && !slices.ContainsFunc(c.project.Config.Clear, same) {
 				lost = append(lost, u.As)
 			}
 		}
 		if len(lost) > 0 {
-			c.find(RuleLost, Error, lost[0], problem.New(
-				fmt.Sprintf("%s here replaces the list at %s, and so loses %s", key, before[0].Place, strings.Join(lost, ", ")),
-				"name them here too: Kamal merges hashes and replaces lists"), after[0].Place)
+			c.find(RuleLost, Note, lost[0], problem.New(
+				fmt.Sprintf("%s here replaces the list at %s, without %s", key, before[0].Place, strings.Join(lost, ", ")),
+				"where this destination needs them, name them here too: Kamal merges hashes and replaces lists"), after[0].Place)
 		}
 	}
 }
@@ -284,11 +332,21 @@ func usesOf(uses []kamal.Use, key string) []kamal.Use {
 	return of
 }
 
+// maxName is beyond every name that a person gives a secret. What is longer is
+// compared with nothing.
+const maxName = 256
+
 // nearest is the one of the names that is spelt almost like name: at most a third
 // of it differs, and no more than two letters. "" where there is none.
 func nearest(name string, names []string) string {
 	best, distance := "", min(2, len(name)/3)+1
+	if len(name) > maxName {
+		return ""
+	}
 	for _, n := range names {
+		if len(n)-len(name) >= distance || len(name)-len(n) >= distance {
+			continue // so much longer or shorter is no slip
+		}
 		if d := editDistance(strings.ToUpper(n), strings.ToUpper(name)); d < distance {
 			best, distance = n, d
 		}

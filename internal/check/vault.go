@@ -18,6 +18,10 @@ func (c *destinationCheck) checkVault(ctx context.Context) {
 		return
 	}
 	named := map[string]bool{}
+	for _, d := range c.toAsk() {
+		named[strings.ToLower(d.Ref.Vault)] = true
+	}
+	c.checkDeclared(ctx)
 	for _, d := range c.definitions() {
 		for _, p := range d.Parts {
 			for _, w := range p.Wanted {
@@ -31,7 +35,9 @@ func (c *destinationCheck) checkVault(ctx context.Context) {
 	}
 	vaults, err := c.o.Vault.Vaults(ctx)
 	if err != nil {
-		return // the run will say so where it needs them
+		c.find(RulePrivilege, Note, "", problem.New("whether the credentials can read more vaults than this project needs is not known: the list of vaults was refused",
+			"ask 1Password what the service account may read"), problem.Place{File: c.project.Secrets.Names[0]})
+		return
 	}
 	var more []string
 	for _, v := range vaults {

@@ -47,8 +47,11 @@ func (c checkCommand) Run(a *app) error {
 	}
 	for _, d := range declared {
 		if d.Name != "" {
-			o.Declared = append(o.Declared, d.Name)
+			o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Origin: d.Origin})
 		}
+	}
+	if o.Keys, err = c.namedKeys(); err != nil {
+		return err
 	}
 	o.AllowEmpty = c.AllowEmpty.names()
 	ctx, _, stop := supervise.Notify(context.Background())
@@ -77,7 +80,9 @@ func (c checkCommand) Run(a *app) error {
 			if err != nil {
 				return a.explainConnect(err)
 			}
-			o.Declared = append(o.Declared, names...)
+			for name, origin := range names {
+				o.Declared = append(o.Declared, check.Declared{Name: name, Origin: origin, Found: true})
+			}
 		}
 	}
 	if c.ERB {
@@ -150,9 +155,30 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 	return report, a.explainConnect(err)
 }
 
-// wholeItems are the names that declarations of whole items declare.
-func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration) ([]string, error) {
-	var names []string
+// namedKeys are the SSH keys and their passphrase.
+func (c checkCommand) namedKeys() ([]check.Declared, error) {
+	refs, err := c.keys()
+	if err != nil {
+		return nil, err
+	}
+	var named []check.Declared
+	for _, ref := range refs {
+		named = append(named, check.Declared{Name: "the SSH key", Ref: ref, Origin: "--ssh-key"})
+	}
+	if c.SSHKeyPassphrase != "" {
+		ref, err := onepassword.ParseReference(c.SSHKeyPassphrase)
+		if err != nil {
+			return nil, err
+		}
+		named = append(named, check.Declared{Name: "the passphrase", Ref: ref, Origin: "--ssh-key-passphrase"})
+	}
+	return named, nil
+}
+
+// wholeItems are the names that declarations of whole items declare, and where each
+// declaration stands.
+func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration) (map[string]string, error) {
+	names := map[string]string{}
 	for _, d := range declared {
 		if d.Name != "" || d.Environment != "" {
 			continue
@@ -162,7 +188,7 @@ func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepass
 			return nil, err
 		}
 		for _, s := range secrets {
-			names = append(names, s.Name())
+			names[s.Name()] = d.Origin
 		}
 	}
 	return names, nil
@@ -194,10 +220,13 @@ func (c checkCommand) tell(a *app, report check.Report) error {
 
 func annotate(a *app, report check.Report) {
 	for _, f := range report.Findings {
-		if f.Level == check.Error {
+		switch f.Level {
+		case check.Error:
 			a.system.Error(f.Problem)
-		} else {
+		case check.Warning:
 			a.system.Warning(f.Problem)
+		default:
+			a.system.Notice(f.Problem)
 		}
 	}
 }

@@ -43,7 +43,7 @@ type grammar struct {
 	Redeploy redeployCommand `cmd:"" help:"Deploy without setting up servers, proxy and pruning: kamal redeploy."`
 	Rollback rollbackCommand `cmd:"" help:"Go back to a version that is still on the servers: kamal rollback."`
 	Kamal    kamalCommand    `cmd:"" help:"Run any other Kamal command: kamal-op kamal -- app logs -f."`
-	Check    checkCommand    `cmd:"" help:"Hold the places a secret must be named in against each other: vault, .kamal/secrets, deploy.yml."`
+	Check    checkCommand    `cmd:"" help:"Check that 1Password, .kamal/secrets and deploy.yml agree."`
 	Add      addCommand      `cmd:"" help:"Name a secret in all its places: fetch, extract and deploy.yml, every other byte kept."`
 	Remove   removeCommand   `cmd:"" help:"Take a secret out of all its places."`
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`

@@ -31,7 +31,7 @@ func (s *session) checkFiles(ctx context.Context, j Job) error {
 		Env: j.Project.Env, AllowEmpty: j.Wanted.AllowEmpty,
 	}
 	for _, secret := range s.secrets {
-		o.Declared = append(o.Declared, secret.Name())
+		o.Declared = append(o.Declared, check.Declared{Name: secret.Name(), Found: true})
 	}
 	if s.resolver != nil {
 		o.Vault, o.NoPrivileges = s.resolver, true

@@ -44,8 +44,6 @@ func (e *editor) fix(d string, f check.Finding) error {
 		}
 	case check.RuleAccount:
 		return e.giveAccount(d, f.Secret)
-	case check.RuleLost:
-		return e.giveBack(d, f.Problem.Place)
 	}
 	e.plan.Names = e.plan.Names[:len(e.plan.Names)-1]
 	return nil
@@ -72,32 +70,4 @@ func (e *editor) giveAccount(d, name string) error {
 		return nil
 	}
 	return f.secrets.AddAccount(def, account)
-}
-
-// giveBack names in a destination's list what it lost of the list it replaces.
-func (e *editor) giveBack(d string, at problem.Place) error {
-	own := e.destinationFile(d)
-	if own == nil {
-		return nil
-	}
-	uses := own.config.Uses()
-	i := slices.IndexFunc(uses, func(u kamal.Use) bool { return u.Place == at })
-	if i < 0 {
-		return nil
-	}
-	key := uses[i].Key
-	for _, u := range e.configFile(d).config.Uses() {
-		if u.Key != key || slices.ContainsFunc(uses, func(own kamal.Use) bool { return own.Key == key && own.As == u.As }) {
-			continue
-		}
-		entry := u.Name
-		if u.As != u.Name {
-			entry = u.As + ":" + u.Name
-		}
-		if err := own.config.Add(entry, own.config.KeyOf(at)...); err != nil {
-			return err
-		}
-		uses = own.config.Uses()
-	}
-	return nil
 }

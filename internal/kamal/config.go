@@ -105,10 +105,18 @@ type Config struct {
 	Registry    Registry
 	Proxy       Proxy
 	Output      Output
-	Hosts       []Host          // without duplicates, in the order of the file
-	Uses        []Use           // every place that names a secret, in the order of the file
-	Clear       []Use           // every name that env.clear gives a value in the clear
-	Unknown     []problem.Place // ERB tags: what depends on them is not known here
+
+	// RequireDestination is what require_destination says: Kamal then refuses to
+	// run without one.
+	RequireDestination bool
+	// Missing are the keys without which Kamal refuses the configuration, so far
+	// as they are known to be missing.
+	Missing []string
+
+	Hosts   []Host          // without duplicates, in the order of the file
+	Uses    []Use           // every place that names a secret, in the order of the file
+	Clear   []Use           // every name that env.clear gives a value in the clear
+	Unknown []problem.Place // ERB tags: what depends on them is not known here
 }
 
 // ReadConfig reads deploy.yml and the destination's file beside it. What is
@@ -120,7 +128,7 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 	}
 	names := []string{name}
 	if o.Destination != "" {
-		names = append(names, destinationFile(name, o.Destination))
+		names = append(names, DestinationFile(name, o.Destination))
 	}
 	c := &Config{}
 	var merged *node
@@ -147,10 +155,13 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 	return c, nil
 }
 
-// destinationFile is the name of the destination's file beside deploy.yml, as
-// Ruby's Pathname#sub_ext makes it.
-func destinationFile(name, destination string) string {
-	return strings.TrimSuffix(name, filepath.Ext(name)) + "." + destination + ".yml"
+// DestinationFile is the name of the destination's file beside the configuration
+// file ("" is Kamal's own), as Ruby's Pathname#sub_ext makes it.
+func DestinationFile(configFile, destination string) string {
+	if configFile == "" {
+		configFile = DefaultConfigFile
+	}
+	return strings.TrimSuffix(configFile, filepath.Ext(configFile)) + "." + destination + ".yml"
 }
 
 // inDir is the path of a file that Kamal is given relative to its directory.
@@ -221,6 +232,8 @@ func (c *Config) take(root *node) {
 	c.Image = root.get("image").value()
 	c.SecretsPath = root.get("secrets_path").value()
 	c.HooksPath = root.get("hooks_path").value()
+	c.RequireDestination = root.get("require_destination").value().Or("") == "true"
+	c.Missing = missingKeys(root)
 
 	ssh := root.get("ssh")
 	c.SSH = SSH{
@@ -254,6 +267,26 @@ func (c *Config) take(root *node) {
 	}
 	c.takeHosts(root)
 	c.takeUses(root)
+}
+
+// missingKeys are the keys of which Kamal says "Missing required configuration"
+// (lib/kamal/configuration.rb, ensure_required_keys_present).
+func missingKeys(root *node) []string {
+	var missing []string
+	for _, key := range []string{"service", "image", "registry"} {
+		n := root.get(key)
+		if n == nil || n.kind == null || n.kind == scalar && n.text == "" && !n.erb {
+			missing = append(missing, key)
+		}
+	}
+	// A registry on localhost needs no image: it is the service's name.
+	if server := root.get("registry").get("server").value(); server.ERB || strings.HasPrefix(server.Text, "localhost") {
+		missing = slices.DeleteFunc(missing, func(key string) bool { return key == "image" })
+	}
+	if root.get("servers") == nil && root.get("accessories") == nil {
+		missing = append(missing, "servers")
+	}
+	return missing
 }
 
 func (c *Config) takeHosts(root *node) {

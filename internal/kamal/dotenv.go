@@ -121,7 +121,9 @@ func (r *secretsReader) define(m []int) {
 		if d.Quote == '\'' {
 			d.Parts = literal(v, r)
 		} else {
-			d.Parts = r.parts(v.unescape())
+			v = v.unescape()
+			d.Parts = r.parts(v, &d)
+			r.backticks(v, &d)
 		}
 	}
 	switch len(d.Parts) {
@@ -272,7 +274,7 @@ func literal(v span, r *secretsReader) []Part {
 var variable = lazy.Regexp(`^\$\{?([A-Za-z0-9_]+)?\}?`)
 
 // parts splits a value into text, variables and commands.
-func (r *secretsReader) parts(v span) []Part {
+func (r *secretsReader) parts(v span, d *Definition) []Part {
 	var parts []Part
 	var text strings.Builder
 	start := 0  // of the text
@@ -313,6 +315,9 @@ func (r *secretsReader) parts(v span) []Part {
 			continue
 		}
 		if strings.HasPrefix(v.text[at:], "$(") { // not closed: text
+			if !escaped {
+				d.Shell = append(d.Shell, Shell{NeverClosed, "$(", r.at(v.at(at))})
+			}
 			write(i, v.text[i:at+1])
 			i = at + 1
 			continue
@@ -325,6 +330,9 @@ func (r *secretsReader) parts(v span) []Part {
 			write(i, m[0])
 		default:
 			flush()
+			if next := at + len(m[0]); m[0][1] == '{' && m[0][len(m[0])-1] != '}' && next < len(v.text) && strings.IndexByte(expansions, v.text[next]) >= 0 {
+				d.Shell = append(d.Shell, Shell{Expansion, m[0] + v.text[next:next+1], r.at(v.at(at))})
+			}
 			p := Part{Kind: PassThrough, Text: m[0], Name: m[1], Place: r.at(v.at(at))}
 			_, p.Known = r.lookup(m[1])
 			parts = append(parts, p)
@@ -334,6 +342,25 @@ func (r *secretsReader) parts(v span) []Part {
 	flush()
 	return parts
 }
+
+// expansions are the characters that begin an operator behind a parameter's name
+// (POSIX, Shell Command Language, 2.6.2; bash has more).
+const expansions = ":-?+=#%/^,@["
+
+// backticks notes what a shell would run between two of them. A single one, or two
+// around nothing that could be a command, is a character of a value.
+func (r *secretsReader) backticks(v span, d *Definition) {
+	open := strings.IndexByte(v.text, '`')
+	if open < 0 {
+		return
+	}
+	if command, _, closed := strings.Cut(v.text[open+1:], "`"); closed && backtickCommand().MatchString(command) {
+		d.Shell = append(d.Shell, Shell{Backticks, "`", r.at(v.at(open))})
+	}
+}
+
+// backtickCommand is a command with an argument, or the name of one.
+var backtickCommand = lazy.Regexp(`^\s*[A-Za-z0-9_./-]+(\s+\S.*)?$`)
 
 // commandEnd is the offset after the command whose opening parenthesis is at
 // open, or 0: Kamal's pattern, where a backslash takes the next character along

@@ -72,7 +72,28 @@ type Definition struct {
 	Parts []Part
 	Quote byte // ' or " or 0
 	Place problem.Place
+
+	// Shell is what a shell would run or put in there and dotenv does not: it
+	// arrives as it is written.
+	Shell []Shell
 }
+
+// A Shell is one piece of a shell's syntax that dotenv does not know.
+type Shell struct {
+	Kind  ShellKind
+	Text  string // how it begins, without a value: ${NAME:-, `, $(
+	Place problem.Place
+}
+
+// A ShellKind is which syntax of a shell it is.
+type ShellKind int
+
+// The kinds.
+const (
+	Expansion   ShellKind = iota // ${NAME:-…} and its like: dotenv knows $NAME and ${NAME}
+	Backticks                    // `command`: dotenv knows $(command)
+	NeverClosed                  // $( without its )
+)
 
 // A SecretsFile is one file, parsed as dotenv parses it and never executed.
 type SecretsFile struct {

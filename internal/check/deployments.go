@@ -1,0 +1,224 @@
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+)
+
+// deployments is what the files that start a deploy say of it: workflows, the
+// pipelines of other CIs, and the scripts that people keep for it. They are read as
+// text, nothing of them is run.
+type deployments struct {
+	destinations map[string]bool // named by --destination
+	configs      map[string]bool // named by --config-file, by their base name
+	writesFiles  bool            // a pipeline writes a secrets file
+	declared     map[string]onepassword.Reference
+	mentioned    map[string]bool // every word of a pipeline that could be a variable's name
+}
+
+// Where deploys are started from, in the project and at the root of its repository: by
+// a CI system, and by people.
+var (
+	pipelineFiles = []string{
+		".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.y*ml", ".forgejo/workflows/*.y*ml",
+		".github/actions/*/action.y*ml", ".gitlab-ci.yml", ".circleci/config.yml", ".buildkite/*.y*ml", ".woodpecker.y*ml", ".woodpecker/*.y*ml",
+		"bitbucket-pipelines.yml", "azure-pipelines.yml", "Jenkinsfile",
+	}
+	scriptFiles = []string{
+		"Makefile", "Rakefile", "lib/tasks/*.rake", "justfile", "Justfile", "Taskfile.y*ml", "mise.toml", "package.json",
+		"bin/*", "script/*", "scripts/*",
+	}
+)
+
+var (
+	namesDestination = lazy.Regexp(`(?:(?:^|\s)-d[ =]?|--destination[ =]|\bdestination:\s*)["']?([A-Za-z0-9_-]+)`)
+	namesConfig      = lazy.Regexp(`(?:(?:^|\s)-c[ =]?|--config-file[ =]|\bconfig-file:\s*|\bconfig_file:\s*)["']?([^\s"']+\.ya?ml)`)
+	writesSecrets    = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*\.kamal/secrets`)
+	aVariable        = lazy.Regexp(`[A-Za-z_][A-Za-z0-9_]*`)
+	declaration      = lazy.Regexp(`(?m)^[ \t]+([A-Za-z_][A-Za-z0-9_]*)=(op://\S[^\r\n]*?)[ \t]*\r?$`)
+)
+
+// maxDeployFile is beyond every workflow that a person writes.
+const maxDeployFile = 1 << 20
+
+// readDeployments reads what starts deploys of the project in dir.
+func readDeployments(dir string) *deployments {
+	d := &deployments{
+		destinations: map[string]bool{}, configs: map[string]bool{},
+		declared: map[string]onepassword.Reference{}, mentioned: map[string]bool{},
+	}
+	places := []string{dir}
+	if root := repositoryRoot(dir); root != "" && root != filepath.Clean(dir) {
+		places = append(places, root)
+	}
+	for _, place := range places {
+		d.readAll(place, pipelineFiles, true)
+		d.readAll(place, scriptFiles, false)
+	}
+	return d
+}
+
+func (d *deployments) readAll(dir string, patterns []string, pipeline bool) {
+	for _, pattern := range patterns {
+		names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern))) // the patterns are well-formed
+		for _, name := range names {
+			d.read(name, pipeline)
+		}
+	}
+}
+
+func (d *deployments) read(name string, pipeline bool) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxDeployFile {
+		return // what it says is not known, and nothing is concluded from that
+	}
+	bytes, err := os.ReadFile(name)
+	if err != nil || !strings.Contains(string(bytes), "kamal") {
+		return
+	}
+	text := string(bytes)
+	take := func(pattern *regexp.Regexp, into map[string]bool) {
+		for _, m := range pattern.FindAllStringSubmatch(text, -1) {
+			into[filepath.Base(m[1])] = true
+		}
+	}
+	take(namesDestination(), d.destinations)
+	take(namesConfig(), d.configs)
+	if !pipeline {
+		return
+	}
+	d.writesFiles = d.writesFiles || writesSecrets().MatchString(text)
+	for _, word := range aVariable().FindAllString(text, -1) {
+		d.mentioned[word] = true
+	}
+	if strings.Contains(text, "kamal-op") {
+		for _, m := range declaration().FindAllStringSubmatch(text, -1) {
+			if ref, err := onepassword.ParseReference(m[2]); err == nil {
+				d.declared[m[1]] = ref
+			}
+		}
+	}
+}
+
+// repositoryRoot is the folder of the repository that dir is in, or "".
+func repositoryRoot(dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+// examples are names of files that are copied, not deployed.
+var examples = []string{"example", "sample", "template", "tmpl", "dist", "skeleton"}
+
+// A configuration is one that a deploy may take.
+type configuration struct {
+	destination string
+	deployed    bool   // it is one that people deploy, as far as the files say
+	why         string // why it is not
+}
+
+// configurations are the plain configuration and one for every file beside it that
+// has the name of a destination's.
+func (o Options) configurations() []configuration {
+	started := o.deployments()
+	base, err := o.base()
+	plain := configuration{deployed: true}
+	if err == nil {
+		switch {
+		case base.RequireDestination:
+			plain = configuration{why: "require_destination is true"}
+		case len(base.Unknown) > 0: // ERB may give what is missing
+		case len(base.Hosts) == 0:
+			plain = configuration{why: "it has no servers"}
+		case o.completedByDestination(base):
+			plain = configuration{why: "it has no " + strings.Join(base.Missing, ", ")}
+		}
+	}
+	all := []configuration{plain}
+	for _, name := range kamal.Destinations(o.Dir, o.ConfigFile) {
+		c := configuration{destination: name, deployed: true}
+		if !started.destinations[name] {
+			c.deployed, c.why = o.isDestination(name, base, started)
+		}
+		all = append(all, c)
+	}
+	if !slices.ContainsFunc(all, func(c configuration) bool { return c.deployed }) {
+		all[0] = configuration{deployed: true} // Kamal, and check, say what is missing in it
+	}
+	return all
+}
+
+// completedByDestination tells whether the configuration lacks what Kamal wants and a
+// destination's file has it: it is then never deployed alone.
+func (o Options) completedByDestination(base *kamal.Config) bool {
+	if len(base.Missing) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(kamal.Destinations(o.Dir, o.ConfigFile), func(name string) bool {
+		merged, err := o.config(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: name, Cache: o.common.fileCache()})
+		return err == nil && len(merged.Missing) == 0
+	})
+}
+
+// otherServices are the configurations beside this one that are whole ones of other
+// services: they read the same secrets files.
+func (o Options) otherServices() []*kamal.Config {
+	var all []*kamal.Config
+	for _, c := range o.configurations() {
+		if c.deployed || c.destination == "" {
+			continue
+		}
+		other, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: kamal.DestinationFile(o.ConfigFile, c.destination), Cache: o.common.fileCache()})
+		if err == nil {
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// isDestination tells whether a file beside the configuration is a destination's.
+// It may be another service's, which people deploy with --config-file, or one to be
+// copied.
+func (o Options) isDestination(name string, base *kamal.Config, started *deployments) (bool, string) {
+	file := kamal.DestinationFile(o.ConfigFile, name)
+	switch {
+	case started.configs[filepath.Base(file)]:
+		return false, "it is deployed with --config-file"
+	case slices.Contains(examples, name):
+		return false, "it is a file to be copied"
+	}
+	own, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: file, Cache: o.common.fileCache()})
+	if err != nil || base == nil || len(own.Missing) > 0 || !own.Service.Known || !base.Service.Known || own.Service.Text == base.Service.Text {
+		return true, ""
+	}
+	return false, "it is the whole configuration of another service, " + own.Service.Text
+}
+
+// deployments is what starts deploys of the project, read once.
+func (o Options) deployments() *deployments {
+	if o.common == nil {
+		return readDeployments(o.Dir)
+	}
+	if o.common.deployments == nil {
+		o.common.deployments = readDeployments(o.Dir)
+	}
+	return o.common.deployments
+}

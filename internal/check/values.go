@@ -1,0 +1,109 @@
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// checkShell looks for a shell's syntax that dotenv does not know: the app gets it
+// as it is written.
+func (c *destinationCheck) checkShell(d *kamal.Definition) {
+	for _, s := range d.Shell {
+		if s.Kind == kamal.NeverClosed && c.passedOver(s.Place) {
+			continue // a command over several lines: told at the line that is lost
+		}
+		level := Error
+		if !c.used(d.Name) {
+			level = Warning
+		}
+		var p *problem.Problem
+		switch s.Kind {
+		case kamal.Expansion:
+			p = problem.New(d.Name+" has "+s.Text+"…}, which dotenv does not know: the rest arrives as it is written",
+				"dotenv knows $NAME and ${NAME}; give the variable its value where the command is started, or write the default on a line of its own, above")
+		case kamal.Backticks:
+			p = problem.New(d.Name+" has a command between backticks, which dotenv does not run: it arrives as it is written",
+				"write $(command), or single quotes around a value that has backticks")
+		case kamal.NeverClosed:
+			p = problem.New(d.Name+" has a $( that is never closed: it arrives as it is written",
+				"close it on the same line, or put double quotes around a command that goes over several; single quotes around a value that has $(")
+		}
+		c.find(RuleShell, level, d.Name, p, s.Place)
+	}
+}
+
+// passedOver tells whether the line behind a place is none that dotenv knows.
+func (c *destinationCheck) passedOver(at problem.Place) bool {
+	for _, file := range c.project.Secrets.Files {
+		if file.Path == at.File && slices.ContainsFunc(file.Ignored, func(p problem.Place) bool { return p.Line == at.Line+1 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkReference looks for a secret reference where its value belongs: neither
+// Kamal nor dotenv resolves one.
+func (c *destinationCheck) checkReference(d *kamal.Definition) {
+	if len(d.Parts) == 0 || slices.Contains(c.o.AllowReference, d.Name) {
+		return
+	}
+	hint := "write " + d.Name + "=$(op read " + "op://…), or declare " + d.Name + "=op://… to kamal-op and write " + d.Name + "=$" + d.Name +
+		" here; --allow-reference " + d.Name + " is for an app that resolves references itself"
+	first := &d.Parts[0]
+	switch {
+	case first.Kind == kamal.Literal && isReference(first.Text):
+		c.find(RuleReference, Error, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
+	case len(d.Parts) == 1 && first.Kind == kamal.PassThrough && !c.declared(first.Name):
+		if _, ok := c.index.before(d, first.Name); ok {
+			return // told there
+		}
+		if isReference(environ.List(c.o.Env).Get(first.Name)) {
+			c.find(RuleReference, Error, d.Name, problem.New(
+				d.Name+" takes $"+first.Name+" of the environment, which is a secret reference: nothing resolves it here", hint), d.Place)
+		}
+	}
+}
+
+func isReference(value string) bool {
+	return strings.HasPrefix(strings.TrimSpace(value), "op://")
+}
+
+// inHooks tells whether a hook of the project names a secret: hooks get all of
+// them (lib/kamal/cli/base.rb, run_hook).
+func (c *destinationCheck) inHooks(name string) bool {
+	if c.hooks == nil {
+		c.hooks = map[string]bool{}
+		dir := filepath.Join(c.o.Dir, c.project.Config.HooksPath.Or(".kamal/hooks"))
+		if c.project.Config.HooksPath.Known && filepath.IsAbs(c.project.Config.HooksPath.Text) {
+			dir = c.project.Config.HooksPath.Text
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return false // it has no hooks
+		}
+		for _, entry := range entries {
+			if strings.HasSuffix(entry.Name(), ".sample") || !entry.Type().IsRegular() {
+				continue
+			}
+			path := filepath.Join(dir, entry.Name())
+			if info, err := entry.Info(); err != nil || info.Size() > maxDeployFile {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				continue // Kamal will say so
+			}
+			for _, word := range aVariable().FindAllString(string(text), -1) {
+				c.hooks[word] = true
+			}
+		}
+	}
+	return c.hooks[name]
+}
