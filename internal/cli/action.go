@@ -60,6 +60,8 @@ func (actionCommand) Run(a *app) error {
 			sub = "event"
 		}
 		argv, words = append(argv, append([]string{sub}, words...)...), nil
+	case "check", "verify", "rehearse":
+		argv, words = append(argv, words...), nil // options of ours: there is nothing of Kamal's to hand them to
 	}
 	if len(words) > 0 {
 		argv = append(append(argv, "--"), words...)
