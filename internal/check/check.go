@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
@@ -89,6 +90,8 @@ type Report struct {
 	Findings []Finding
 	Unknown  []problem.Place // ERB: what depends on it is not known
 	Skipped  []Skipped
+
+	known map[string]int // Findings by what they say
 }
 
 // Failed tells whether something is wrong that would break a deploy or empty a
@@ -192,12 +195,15 @@ func (o Options) skipped() []Skipped {
 
 // add adds a finding, or its destination to the same finding of another.
 func (r *Report) add(f Finding, destination string) {
-	for i, old := range r.Findings {
-		if old.Rule == f.Rule && old.Secret == f.Secret && old.Problem.Place == f.Problem.Place && old.Problem.Message == f.Problem.Message {
-			r.Findings[i].Destinations = append(r.Findings[i].Destinations, destination)
-			return
-		}
+	said := strings.Join([]string{f.Rule, f.Secret, f.Problem.Place.String(), f.Problem.Message}, "\x00")
+	if i, ok := r.known[said]; ok {
+		r.Findings[i].Destinations = append(r.Findings[i].Destinations, destination)
+		return
 	}
+	if r.known == nil {
+		r.known = map[string]int{}
+	}
+	r.known[said] = len(r.Findings)
 	f.Destinations = []string{destination}
 	r.Findings = append(r.Findings, f)
 }

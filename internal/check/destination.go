@@ -20,6 +20,7 @@ type destinationCheck struct {
 	findings    []Finding
 	hooks       map[string]bool        // every word of the project's hooks; nil where they were not read
 	inVault     map[kamal.Wanted]State // what of the vault is known
+	compared    int                    // names that a similar one was looked for
 }
 
 func openDestination(o Options, destination string) (*destinationCheck, error) {
@@ -63,15 +64,16 @@ func (c *destinationCheck) check(ctx context.Context) {
 // dropConsequences takes back that a name is fetched for nothing where something
 // else is wrong with the same name: one mistake is told once.
 func (c *destinationCheck) dropConsequences() {
-	wrong := map[string]bool{}
+	wrong, lost := map[string]bool{}, map[string]bool{}
 	for _, f := range c.findings {
+		lost[f.Secret] = lost[f.Secret] || f.Rule == RuleNotExtracted
 		if f.Level == Error && f.Rule != RuleNotExtracted {
 			wrong[f.Secret] = true
 		}
 	}
 	for i := range c.findings {
 		f := &c.findings[i]
-		if f.Rule == RuleUndefined && slices.ContainsFunc(c.findings, func(o Finding) bool { return o.Rule == RuleNotExtracted && o.Secret == f.Secret }) {
+		if f.Rule == RuleUndefined && lost[f.Secret] {
 			f.Problem.Hint = "it is fetched: only the line that extracts it is missing in " + c.fileToEdit()
 		}
 	}

@@ -56,6 +56,11 @@ func Rules() [][2]string {
 
 // checkUses looks at every place of deploy.yml that names a secret.
 func (c *destinationCheck) checkUses() {
+	clear := map[[2]string][]kamal.Use{} // by their name and the env they are in
+	for _, shown := range c.project.Config.Clear {
+		of := [2]string{shown.As, strings.TrimSuffix(shown.Key, ".clear")}
+		clear[of] = append(clear[of], shown)
+	}
 	for _, u := range c.project.Config.Uses {
 		if d, ok := c.definition(u.Name); ok {
 			if c.isEmpty(d) && !slices.Contains(c.o.AllowEmpty, u.Name) {
@@ -65,12 +70,10 @@ func (c *destinationCheck) checkUses() {
 		} else if !c.declared(u.Name) {
 			c.undefined(u)
 		}
-		for _, shown := range c.project.Config.Clear {
-			if shown.As == u.As && strings.TrimSuffix(shown.Key, ".clear") == strings.TrimSuffix(u.Key, ".secret") {
-				c.find(RuleClear, Error, u.Name, problem.New(
-					u.As+" is a secret and stands under "+shown.Key+" too: its value there is in the clear in every process list",
-					"remove it from "+shown.Key), shown.Place)
-			}
+		for _, shown := range clear[[2]string{u.As, strings.TrimSuffix(u.Key, ".secret")}] {
+			c.find(RuleClear, Error, u.Name, problem.New(
+				u.As+" is a secret and stands under "+shown.Key+" too: its value there is in the clear in every process list",
+				"remove it from "+shown.Key), shown.Place)
 		}
 	}
 }
@@ -94,8 +97,15 @@ func (c *destinationCheck) undefined(u kamal.Use) {
 	c.find(rule, level, u.Name, problem.New(message, hint), u.Place)
 }
 
+// maxCompared is for how many names of a destination a similar one is looked for:
+// beyond it, something else than a slip is wrong.
+const maxCompared = 100
+
 // nearDefinition is a defined name that is spelt almost like name.
 func (c *destinationCheck) nearDefinition(name string) string {
+	if c.compared++; c.compared > maxCompared {
+		return ""
+	}
 	var names []string
 	for _, d := range c.definitions() {
 		if d.Kind != kamal.Fetch {

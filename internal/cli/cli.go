@@ -145,7 +145,12 @@ func (a *app) main(args []string, inputs bool) int {
 	if err != nil {
 		return a.fail(usage(err), g.name(args))
 	}
-	err = kctx.Run(a)
+	run := func() error { return kctx.Run(a) }
+	if name, _, _ := strings.Cut(kctx.Command(), " "); slices.Contains(startNothing, name) {
+		err = promptly(run)
+	} else {
+		err = run()
+	}
 	var status exitStatus
 	if errors.As(err, &status) {
 		return int(status)

@@ -78,9 +78,9 @@ func evaluate(file *SecretsFile) (values map[string]string, commands map[string]
 			case PassThrough:
 				value.WriteString(variable(p.Name))
 			default:
-				r := &secretsReader{known: values}
+				r := &secretsReader{known: values, seen: map[string]bool{}}
 				for name := range values {
-					r.seen = append(r.seen, name)
+					r.seen[name] = true
 				}
 				r.env = []string{"FROM_ENV=env value"}
 				line, _, _ := r.substitute(p.Text)

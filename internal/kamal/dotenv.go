@@ -3,6 +3,7 @@ package kamal
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -38,7 +39,7 @@ func newSecretsReader(name, text string, env []string) *secretsReader {
 	text = strings.TrimPrefix(text, "\uFEFF")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	return &secretsReader{
-		file: &SecretsFile{Path: name}, text: text, lines: lineStarts(text), env: env, known: map[string]string{},
+		file: &SecretsFile{Path: name}, text: text, lines: lineStarts(text), env: env, known: map[string]string{}, seen: map[string]bool{},
 	}
 }
 
@@ -58,7 +59,10 @@ type secretsReader struct {
 	lines []int // offsets at which lines start
 	env   []string
 	known map[string]string // literal values defined so far
-	seen  []string          // names defined so far, literal or not
+	seen  map[string]bool   // names defined so far, literal or not
+
+	// counted is the offset whose column was asked for last, and the column.
+	counted struct{ offset, column int }
 
 	// Where things stand in text, noted for those who edit: a span for every
 	// definition of the file, and what every command at a place is made of.
@@ -86,7 +90,13 @@ func (r *secretsReader) at(offset int) problem.Place {
 	if !found {
 		line--
 	}
-	column := 1 + len([]rune(r.text[r.lines[line]:offset]))
+	// A line may have very many parts: what was counted up to the last is kept.
+	from, column := r.lines[line], 1
+	if r.counted.column > 0 && r.counted.offset >= from && r.counted.offset <= offset {
+		from, column = r.counted.offset, r.counted.column
+	}
+	column += utf8.RuneCountInString(r.text[from:offset])
+	r.counted.offset, r.counted.column = offset, column
 	return problem.Place{File: r.file.Path, Line: line + 1, Column: column}
 }
 
@@ -111,7 +121,7 @@ func (r *secretsReader) define(m []int) {
 	if m[2] >= 0 && m[8] < 0 {
 		// `export NAME` without a value: dotenv takes it as a statement about a
 		// name that must be there already, and stops where it is not.
-		if !slices.Contains(r.seen, d.Name) {
+		if !r.seen[d.Name] {
 			r.file.Unset = append(r.file.Unset, d.Place)
 		}
 		return
@@ -138,7 +148,7 @@ func (r *secretsReader) define(m []int) {
 	if text, ok := r.literalText(d); ok {
 		r.known[d.Name] = text
 	}
-	r.seen = append(r.seen, d.Name)
+	r.seen[d.Name] = true
 	r.file.Definitions = append(r.file.Definitions, d)
 	if r.commands != nil {
 		s := definitionSpan{name: m[4], value: m[8], end: m[9]}
@@ -172,7 +182,7 @@ func (r *secretsReader) literalText(d Definition) (string, bool) {
 // lookup is the value of a variable as far as it is known without executing
 // anything: of the file, else of the environment.
 func (r *secretsReader) lookup(name string) (string, bool) {
-	if slices.Contains(r.seen, name) {
+	if r.seen[name] {
 		value, ok := r.known[name]
 		return value, ok
 	}
@@ -279,6 +289,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 	var text strings.Builder
 	start := 0  // of the text
 	opaque := 0 // up to here no commands are looked for: what an escaped one holds
+	ends := commandEnds(v.text)
 	flush := func() {
 		if text.Len() > 0 {
 			parts = append(parts, Part{Kind: Literal, Text: text.String(), Known: true, Place: r.at(v.at(start))})
@@ -302,7 +313,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 			i++
 			continue
 		}
-		if end := commandEnd(v.text, at+1); end > 0 && at >= opaque {
+		if end := ends[at+1]; end > 0 && at >= opaque {
 			if escaped {
 				// Its backslash is taken, and variables are put in.
 				write(i, "$(")
@@ -315,7 +326,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 			continue
 		}
 		if strings.HasPrefix(v.text[at:], "$(") { // not closed: text
-			if !escaped {
+			if !escaped && len(d.Shell) == 0 { // one mistake
 				d.Shell = append(d.Shell, Shell{NeverClosed, "$(", r.at(v.at(at))})
 			}
 			write(i, v.text[i:at+1])
@@ -362,36 +373,34 @@ func (r *secretsReader) backticks(v span, d *Definition) {
 // backtickCommand is a command with an argument, or the name of one.
 var backtickCommand = lazy.Regexp(`^\s*[A-Za-z0-9_./-]+(\s+\S.*)?$`)
 
-// commandEnd is the offset after the command whose opening parenthesis is at
-// open, or 0: Kamal's pattern, where a backslash takes the next character along
-// and parentheses nest.
-func commandEnd(text string, open int) int {
-	if open >= len(text) || text[open] != '(' {
-		return 0
-	}
-	depth, empty := 0, false
-	for i := open; i < len(text); i++ {
+// commandEnds are, by the offset of every opening parenthesis, the offset behind
+// the command that it begins: Kamal's pattern, where a backslash takes the next
+// character along, parentheses nest and something must stand between them. What has
+// no end is not in it.
+func commandEnds(text string) map[int]int {
+	ends := map[int]int{}
+	var open []int // not closed yet
+	empty := false // nothing stands behind the last of them
+	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
 			if i+1 >= len(text) || text[i+1] == '\n' {
-				return 0
+				open = open[:0]
 			}
 			i++
 			empty = false
 		case '(':
-			depth++
-			empty = true
+			open, empty = append(open, i), true
 		case ')':
 			if empty {
-				return 0 // something must stand between them
+				open = open[:0]
+			} else if n := len(open) - 1; n >= 0 {
+				ends[open[n]], open = i+1, open[:n]
 			}
-			depth--
-			if depth == 0 {
-				return i + 1
-			}
+			empty = false
 		default:
 			empty = false
 		}
 	}
-	return 0
+	return ends
 }

@@ -1,7 +1,10 @@
 package kamal
 
 import (
+	"io"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -38,7 +41,7 @@ func (o ProjectOptions) config(name string) (*configFile, error) {
 	if o.Cache != nil && o.Cache.configs[name] != nil {
 		return o.Cache.configs[name], nil
 	}
-	text, err := os.ReadFile(inDir(o.Dir, name))
+	text, err := readBounded(inDir(o.Dir, name), maxConfigFile)
 	if err != nil {
 		return nil, &unreadable{err}
 	}
@@ -54,6 +57,23 @@ func (o ProjectOptions) config(name string) (*configFile, error) {
 		o.Cache.configs[name] = f
 	}
 	return f, nil
+}
+
+// maxConfigFile is far beyond every configuration that a person writes.
+const maxConfigFile = 1 << 20
+
+// readBounded reads a file of at most max bytes. A longer one is EFBIG.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was read only
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
+	}
+	return text, err
 }
 
 // unreadable is that a file cannot be read, other than what stands in it.

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"syscall"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -183,7 +182,7 @@ func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
 }
 
 // maxSecretsFile is far beyond every file that a person writes.
-const maxSecretsFile = 8 << 20
+const maxSecretsFile = 1 << 20
 
 // ReadSecretsFile reads one secrets file. name is relative to dir, or absolute,
 // and stands in the places; env is as in ProjectOptions.
@@ -198,10 +197,7 @@ func ReadSecretsFile(dir, name string, env []string) (*SecretsFile, error) {
 		// that is Kamal.
 		return &SecretsFile{Path: name, Opaque: true}, nil
 	}
-	if info.Size() > maxSecretsFile {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
-	}
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path, maxSecretsFile)
 	if err != nil {
 		return nil, err
 	}

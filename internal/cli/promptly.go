@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/supervise"
+)
+
+// startNothing are the commands that start no Kamal and no child that must be ended
+// in order: there is nothing to wait for when a signal comes.
+var startNothing = []string{"check", "add", "remove", "rename", "init", "migrate", "host-keys", "version"}
+
+// promptGrace is how long such a command has to end by itself: to finish a file that
+// it writes, or to tell what it was at.
+const promptGrace = 1500 * time.Millisecond
+
+// promptly runs a command, and lets a signal end it: by itself where its work looks
+// at its context, else by leaving the work where it is. What a plan writes is whole
+// or not there at all at every moment.
+func promptly(run func() error) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	done := make(chan error, 1)
+	go func() { done <- run() }()
+	select {
+	case err := <-done:
+		return err
+	case sig := <-signals:
+		ended := exitStatus(supervise.Signalled{Signal: sig.(syscall.Signal)}.Status())
+		select {
+		case err := <-done:
+			if err == nil || errors.As(err, new(exitStatus)) {
+				return err
+			}
+			return ended
+		case <-time.After(promptGrace):
+			return ended
+		}
+	}
+}
