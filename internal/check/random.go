@@ -5,13 +5,13 @@ import "strings"
 // pairs are the letters that follow a letter in nine of ten pairs of English and of
 // the names that programmers give: counted over the comments and identifiers of Go's
 // standard library. Of random letters three pairs of ten are among them.
-var pairs = [26]string{
-	'a' - 'a': "bcdgiklmnprsty", 'b' - 'a': "aeilou", 'c' - 'a': "acehiklorstu", 'd' - 'a': "adeilorsu",
-	'e' - 'a': "acdefglmnprstvx", 'f' - 'a': "adefilors", 'g' - 'a': "cehinors", 'h' - 'a': "aeior",
-	'i' - 'a': "abcdefglmnoprstvz", 'k' - 'a': "ei", 'l' - 'a': "adeilostuy", 'm' - 'a': "aeimopsu",
-	'n' - 'a': "acdefgiknostv", 'o' - 'a': "bcdfglmnoprstuvw", 'p' - 'a': "aeiloprstu", 'q' - 'a': "u",
-	'r' - 'a': "acdegikmnorstuy", 's' - 'a': "acehilopstuy", 't' - 'a': "acehiloprstuy", 'u' - 'a': "bceilmnprst",
-	'v' - 'a': "aei", 'w' - 'a': "aeior", 'x' - 'a': "ept", 'y' - 'a': "ps", 'z' - 'a': "e",
+var pairs = [256]string{
+	'a': "bcdgiklmnprsty", 'b': "aeilou", 'c': "acehiklorstu", 'd': "adeilorsu",
+	'e': "acdefglmnprstvx", 'f': "adefilors", 'g': "cehinors", 'h': "aeior",
+	'i': "abcdefglmnoprstvz", 'k': "ei", 'l': "adeilostuy", 'm': "aeimopsu",
+	'n': "acdefgiknostv", 'o': "bcdfglmnoprstuvw", 'p': "aeiloprstu", 'q': "u",
+	'r': "acdegikmnorstuy", 's': "acehilopstuy", 't': "acehiloprstuy", 'u': "bceilmnprst",
+	'v': "aei", 'w': "aeior", 'x': "ept", 'y': "ps", 'z': "e",
 }
 
 // A class is what kind of character a byte is.
@@ -61,7 +61,7 @@ func isRandom(text string) bool {
 			odd += 0.8
 		default:
 			seen++
-			if strings.IndexByte(pairs[text[i-1]|0x20-'a'], text[i]|0x20) < 0 {
+			if strings.IndexByte(pairs[text[i-1]|0x20], text[i]|0x20) < 0 {
 				odd++
 			}
 		}
