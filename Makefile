@@ -7,9 +7,17 @@ SHELL := bash
 
 IMAGE ?= kamal-op/kamal-op:dev
 TOOLS := .cache/tools
-# What cannot be tested under the race detector: the WebAssembly core of
-# 1Password's SDK, and those who load it.
-NO_RACE := . ./internal/onepassword/...
+# Reads what `go test -json` says: shows it, and keeps what each test took.
+TESTSUM = go run ./build/testsum
+# The end-to-end tests that make test runs: a deploy of each kind.
+SMOKE := ^(TestDeploy|TestAction|TestDeployOfAnAppThatIsIll|TestReviewApps)$$|^TestCancelled$$/^in_a_hook$$
+# Nothing in these runs beside anything else, or they load the WebAssembly core of
+# 1Password's SDK, which the race detector makes twenty times slower.
+NO_RACE := ./bench/... ./build/... ./e2e/... ./internal/onepassword/coretest ./internal/problem
+# What is passed over under the race detector, in a package that is tested under it.
+NOT_UNDER_RACE := ^TestStreams_FlatMemory$$|^TestScripts$$/^cache$$
+# How long each fuzz test of make test-long looks for something new.
+FUZZTIME ?= 2m
 
 export CGO_ENABLED := 0
 
@@ -22,31 +30,64 @@ build: ## Build the binary, ./kamal-op
 	@build/needs.sh go
 	go build -trimpath -o kamal-op .
 
+# The targets run one after the other: some of the tests measure.
+.NOTPARALLEL:
+
 .PHONY: test
-test: unit kamal e2e ## Run all tests: unit tests with the race detector, those against Kamal, e2e/
+test: forget unit kamal smoke slowest ## Run what a change needs: every room, real Kamal, a deploy of each kind
+
+.PHONY: test-all
+test-all: forget race kamal e2e slowest ## Run all that guards a pull request: also the race detector and all of e2e/
+
+.PHONY: test-long
+test-long: ## Run what is random or long in its full length (an hour and more; FUZZTIME=2m)
+	KAMAL_OP_LONG_TESTS=1 $(MAKE) test-all
+	build/fuzz.sh $(FUZZTIME)
 
 .PHONY: unit
-unit: ## Run the unit tests
+unit: for-unit sdk ## Run the tests of every room
+	go test -json -shuffle=on -count=1 ./... | $(TESTSUM) unit
+
+.PHONY: race
+race: for-unit sdk ## Run the tests of every room, under the race detector where there is concurrency
+	@# Each process under the race detector sleeps a second at its end: tests start many.
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -json -race -shuffle=on -count=1 \
+	  $$(go list ./... | grep -v -x -F "$$(go list $(NO_RACE))") | $(TESTSUM) race
+	go test -json -shuffle=on -count=1 $(NO_RACE) | $(TESTSUM) no-race
+	go test -json -shuffle=on -count=1 -run '$(NOT_UNDER_RACE)' . | $(TESTSUM) not-under-race
+
+.PHONY: for-unit
+for-unit:
 	@build/needs.sh go gcc git docker ssh sshd
 	@build/kamal-image.sh kamal-op/kamal-base:test
-	@# Each process under the race detector sleeps a second at its end: tests start many.
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race -shuffle=on -count=1 $$(CGO_ENABLED=1 go list -race ./... | grep -v '/e2e')
-	go test -shuffle=on -count=1 $(NO_RACE)
-	@# The masker as it is on processors that it has no instructions for.
-	go test -tags purego -shuffle=on -count=1 ./mask
+
+.PHONY: sdk
+sdk:
 	@# The rehearsal's vault is held to what 1Password's own client expects of Connect.
-	cd internal/standin/sdktest && go test -count=1 ./...
+	go test -C internal/standin/sdktest -json -count=1 ./... | $(TESTSUM) sdk
 
 .PHONY: kamal
 kamal: ## Run the tests of single rooms against real Kamal
 	@build/needs.sh go docker
-	build/kamal-tests.sh
+	build/kamal-tests.sh | $(TESTSUM) -v -no-skips -least 20 kamal
 
 .PHONY: e2e
 e2e: build $(TOOLS)/act ## Run the end-to-end tests: real Kamal, sshd, registry, Docker (RUN=regexp picks some)
 	@build/needs.sh go git docker
 	@mkdir -p .cache
-	build/e2e.sh ./kamal-op -v $(if $(RUN),-run '$(RUN)') </dev/null 2>&1 | tee .cache/e2e.log
+	build/e2e.sh ./kamal-op -json $(if $(RUN),-run '$(RUN)') </dev/null | $(TESTSUM) -v -no-skips -least $(if $(RUN),1,5) e2e 2>&1 | tee .cache/e2e.log
+
+.PHONY: smoke
+smoke: RUN = $(SMOKE)
+smoke: e2e ## Run one end-to-end deploy of each kind: native, image, failure, cancel, review
+
+.PHONY: forget
+forget:
+	@rm -rf .cache/tests
+
+.PHONY: slowest
+slowest: ## List the ten tests that took longest
+	@$(TESTSUM) -slowest 10
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflows, action and scripts

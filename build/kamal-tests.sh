@@ -1,11 +1,12 @@
-#!/bin/sh
+#!/bin/bash
 # Runs the unit tests that need real Kamal, Ruby's dotenv or the engine behind
-# them: inside Kamal's image, each package as a test binary of its own.
+# them: inside Kamal's image, each package as a test binary of its own. What it
+# writes is what `go test -json` does.
 #
 #   build/kamal-tests.sh [TEST FLAGS, as -test.short]
 #
 # KAMAL_IMAGE names another image with Kamal.
-set -eu
+set -euo pipefail
 
 image=${KAMAL_IMAGE:-kamal-op/kamal-base:test}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,9 +28,10 @@ for package in internal/kamal internal/broker; do
   # The tests that ask for Kamal; the others have run outside.
   tests=$(grep -l -w -E 'needKamal|realKamal' "$package"/*_test.go | xargs sed -n -E 's/^func (Test[A-Za-z0-9_]+).*/\1/p' | paste -s -d '|')
   echo "$package, in $image" >&2
-  docker run --rm --network host --tmpfs /tmp:exec \
+  docker run --rm --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
     --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
-    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v "-test.run=^($tests)\$" -kamal /usr/bin/kamal "$@" || status=1
+    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v=test2json "-test.run=^($tests)\$" -kamal /usr/bin/kamal "$@" 2>&1 |
+    go tool test2json -t -p "$package" || status=1
 done
 KAMAL_IMAGE=$image build/rehearsal-test.sh "$@" || status=1
 exit $status
