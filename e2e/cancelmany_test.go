@@ -3,16 +3,12 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// envCancels says how many deploys TestCancelledAnywhere cancels in all; one in each
-// phase if it is not set.
-const envCancels = "KAMAL_OP_E2E_CANCELS"
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
+)
 
 // phases are what a deploy says when it enters each of its phases.
 var phases = []string{
@@ -55,17 +51,11 @@ func (r *running) asRunner(send func(signal syscall.Signal)) (result, time.Durat
 var signalNames = map[syscall.Signal]string{syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGKILL: "KILL"}
 
 // Wherever a deploy is cancelled nothing of it is left: no lock on the server, no
-// process, no socket, no file. With a larger count it goes on over the phases again
-// and again, at other moments of each, natively and in the container in turn.
+// process, no socket, no file. The long run goes over the phases again and again, at
+// other moments of each, natively and in the container in turn.
 func TestCancelledAnywhere(t *testing.T) {
 	c := newScene(t, 1)
-	count := len(phases)
-	if text := os.Getenv(envCancels); text != "" {
-		var err error
-		if count, err = strconv.Atoi(text); err != nil {
-			t.Fatalf("%s: %v", envCancels, err)
-		}
-	}
+	count := longrun.Times(len(phases), 100)
 	c.project.write(".kamal/hooks/pre-connect", "#!/bin/sh\nsleep 0.3\n")
 	c.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\nsleep 0.5\n")
 	c.project.commit()

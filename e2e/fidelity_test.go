@@ -12,6 +12,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
 
 // reversed gives dotenv the order of substitutions that it had before 3.2, in
@@ -247,14 +248,16 @@ func randomValue(r *rand.Rand) string {
 	return b.String() + strings.Repeat("\n", max(0, r.IntN(6)-3))
 }
 
-// A thousand random values, by every route, are in the container's environment as
-// the vault has them, but for the escapes of Kamal's env file.
-func TestAThousandValuesArrive(t *testing.T) {
+// Hundreds of random values, by every route, are in the container's environment as
+// the vault has them, but for the escapes of Kamal's env file; the long run has a
+// thousand.
+func TestRandomValuesArrive(t *testing.T) {
 	start(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	const batches, batch = 4, 250
+	const batch = 250
+	batches := longrun.Times(2, 4)
 	wrong := 0
 	for n := range batches {
 		order := []string{"", "reversed"}[n%2]

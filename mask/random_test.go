@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
 
-var cases = flag.Int("cases", 20_000, "random cases that the Writer and the reference are held against each other in")
+var cases = flag.Int("cases", longrun.Times(20_000, 400_000), "random cases that the Writer and the reference are held against each other in")
 
 // alphabets are small, so that values meet, overlap and begin within each other.
 var alphabets = []string{

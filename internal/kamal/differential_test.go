@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
 
 // realKamal says that Ruby and Kamal's gem are there, in the Kamal image.
@@ -106,7 +108,7 @@ func TestParseSecrets_asDotenvDoes(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 2))
 	dir := t.TempDir()
 	texts := map[string]string{}
-	for n := range 2000 {
+	for n := range longrun.Times(2000, 50_000) {
 		var b strings.Builder
 		// Mostly lines as people write them, with something odd in them.
 		for range 1 + random.IntN(8) {
@@ -119,7 +121,7 @@ func TestParseSecrets_asDotenvDoes(t *testing.T) {
 			}
 			b.WriteString([]string{"\n", "\n", "\"\n", "'\n", ""}[random.IntN(5)])
 		}
-		name := fmt.Sprintf("%04d", n)
+		name := fmt.Sprintf("%05d", n)
 		texts[name] = b.String()
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(texts[name]), 0o644); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,16 @@
+// Package longrun tells tests how often to do what is random or repeated: a little
+// in every run, and in full where the long run was asked for, as by `make test-long`.
+package longrun
+
+import "os"
+
+// Env is the variable that asks for the long run.
+const Env = "KAMAL_OP_LONG_TESTS"
+
+// Times is how often something is done: usual, or many in the long run.
+func Times(usual, many int) int {
+	if os.Getenv(Env) != "" {
+		return many
+	}
+	return usual
+}
