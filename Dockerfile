@@ -1,10 +1,11 @@
 # The image of the action: Kamal's own official image plus one static binary.
 #
-# Both base images are arguments, so that it can be built from others. The build
+# Both base images are arguments, so that it can be built from others; the defaults
+# are pinned by digest, for both architectures, and moved on by hand. The build
 # stage needs no more of its own than /usr/local/go: each step is one command
 # without a shell. Where the context has a vendor/ folder nothing is downloaded.
-ARG GO_IMAGE=golang:1.26-alpine
-ARG KAMAL_IMAGE=ghcr.io/basecamp/kamal:v2.12.0
+ARG GO_IMAGE=golang:1.26.8-alpine3.24@sha256:ce864e7223ac17b1775e6fd0b4c0db580c2eb50e7953a427916379e4b92a1628
+ARG KAMAL_IMAGE=ghcr.io/basecamp/kamal:v2.12.0@sha256:7b5be276aa17bbe122887f6a1ff12865f4848111989699b9786083be95d98415
 
 FROM ${GO_IMAGE} AS build
 ARG VERSION=

@@ -39,7 +39,10 @@ build() {
   }
 }
 
-kamal=${KAMAL_IMAGE:-ghcr.io/basecamp/kamal:v2.12.0}
+# base NAME: the image that the Dockerfile pins for this argument.
+base() { sed -n "s/^ARG $1=//p" Dockerfile; }
+
+kamal=${KAMAL_IMAGE:-$(base KAMAL_IMAGE)}
 if ! have "$kamal"; then
   kamal="kamal-op/kamal-base:test"
   "$here/kamal-image.sh" "$kamal"
@@ -54,7 +57,7 @@ tar -cf - --exclude=testdata --exclude='*_test.go' \
   ./*.go go.mod go.sum Dockerfile .dockerignore internal mask sshagent | tar -C "$context" -xf -
 go mod vendor -o "$context/vendor"
 
-go=${GO_IMAGE:-golang:1.26-alpine}
+go=${GO_IMAGE:-$(base GO_IMAGE)}
 if ! have "$go"; then
   toolchain=kamal-op/go:$(go env GOVERSION)
   if ! docker image inspect "$toolchain" >/dev/null 2>&1; then

@@ -48,7 +48,7 @@ esac
 
 have() { docker image inspect "$1" >/dev/null 2>&1 || timeout 300 docker pull --quiet "$1" >/dev/null 2>&1; }
 
-kamal=${KAMAL_IMAGE:-ghcr.io/basecamp/kamal:v2.12.0}
+kamal=${KAMAL_IMAGE:-$(sed -n "s/^ARG KAMAL_IMAGE=//p" "$root/Dockerfile")}
 if ! have "$kamal"; then
   kamal="kamal-op/kamal-base:test"
   "$here/kamal-image.sh" "$kamal"
