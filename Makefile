@@ -89,6 +89,15 @@ forget:
 slowest: ## List the ten tests that took longest
 	@$(TESTSUM) -slowest 10
 
+# What make mutate changes, and how much of each.
+MUTATE ?= ./mask ./sshagent $(addprefix ./internal/,broker hosts review github onepassword kamal supervise)
+SAMPLE ?= 150
+
+.PHONY: mutate
+mutate: $(TOOLS)/gremlins ## Change the code in small ways, and count how often the tests notice (MUTATE=packages, SAMPLE=150)
+	@build/needs.sh go git ssh sshd
+	go run ./build/mutate -gremlins $(TOOLS)/gremlins -sample $(SAMPLE) $(MUTATE)
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflows, action and scripts
 	@build/needs.sh go git shellcheck
@@ -112,6 +121,10 @@ $(TOOLS)/actionlint: build/tools/actionlint/go.mod
 $(TOOLS)/act: build/tools/act/go.mod
 	@build/needs.sh go
 	go build -C build/tools/act -trimpath -o ../../../$(TOOLS)/ tool
+
+$(TOOLS)/gremlins: build/tools/gremlins/go.mod
+	@build/needs.sh go
+	go build -C build/tools/gremlins -trimpath -o ../../../$(TOOLS)/ tool
 
 .PHONY: bench
 bench: ## Run the benchmarks

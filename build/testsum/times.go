@@ -26,10 +26,10 @@ func keep(path string, times []timing) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644)
+	return os.WriteFile(path, text, 0o600)
 }
 
 // list writes the n slowest tests of all runs that were kept.
