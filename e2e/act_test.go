@@ -11,6 +11,7 @@ import (
 // outputs and the summary arrive. A later step prints a value that is masked for
 // the job, and only its masks keep it out of the log.
 func TestAct(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	var action strings.Builder
 	action.WriteString(`name: Deploy

@@ -8,6 +8,7 @@ import (
 // An unmodified project whose .kamal/secrets has NAME=$NAME lines, deployed and
 // then deployed again.
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	version := c.project.commit()
 	m := c.rig.machine(t, c.project)
@@ -36,6 +37,7 @@ func TestDeploy(t *testing.T) {
 }
 
 func TestDeployToTwoServers(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 2)
 	c.project.commit()
 	m := c.rig.machine(t, c.project)
@@ -50,6 +52,7 @@ func TestDeployToTwoServers(t *testing.T) {
 // A key of the other kind that servers are given, under the name that 1Password
 // gives it in an SSH Key item.
 func TestDeployWithRSAKey(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.key = newRSAKey(t)
 	c.servers[0].authorize(t, c.key.Public)
@@ -66,6 +69,7 @@ func TestDeployWithRSAKey(t *testing.T) {
 }
 
 func TestDeployWithDestination(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	p := c.project
 	// The destination's file adds to deploy.yml; its secrets take the place of
@@ -95,6 +99,7 @@ load Gem.bin_path("kamal", "kamal")
 `
 
 func TestDeployWithBinstub(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, gemfile, used string }{
 		{"gems present", "gem \"kamal\"\n", "bin/kamal"},
 		{"gems absent", "gem \"kamal\"\ngem \"a-gem-that-is-not-installed\"\n", "/usr/"},
@@ -120,6 +125,7 @@ func TestDeployWithBinstub(t *testing.T) {
 
 // A failed deploy: Kamal's status, and nothing left behind all the same.
 func TestDeployOfAnAppThatIsIll(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.edit("config/deploy.yml", "APP_ENV: production", "APP_IS_ILL: \"true\"")
 	c.project.commit()
@@ -136,6 +142,7 @@ func TestDeployOfAnAppThatIsIll(t *testing.T) {
 
 // A hook's output is part of the log, and a hook may print what it likes.
 func TestHooksThatTell(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.write(".kamal/hooks/pre-deploy", "#!/bin/sh\n"+
 		`echo "the password is $DATABASE_PASSWORD"; echo "$CHATKIT_PK" >&2; `+
@@ -154,6 +161,7 @@ func TestHooksThatTell(t *testing.T) {
 
 // What is wrong with a declaration ends the run before anything is started.
 func TestNothingStartsWhereSomethingIsWrong(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.commit()
 	m := c.rig.machine(t, c.project)
@@ -187,6 +195,7 @@ func TestNothingStartsWhereSomethingIsWrong(t *testing.T) {
 
 // Refused credentials: status 4, and nothing started.
 func TestTokenThatIsRefused(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.commit()
 	m := c.rig.machine(t, c.project)

@@ -12,6 +12,7 @@ import (
 // As PID 1 of the action's container we bury what is left to us, and take
 // nobody's exit status.
 func TestActionBuriesWhatIsLeftToIt(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.write("orphans", "#!/bin/sh\n"+
 		`for i in 1 2 3 4 5 6 7 8 9 10; do sh -c 'setsid sleep 0.1 & exit 0'; done
@@ -35,6 +36,7 @@ exit 7
 // What a run writes into the workspace of a self-hosted runner belongs to that
 // runner's user, though the action's container runs as root.
 func TestActionReturnsTheWorkspace(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.write(".kamal/hooks/pre-build", "#!/bin/sh\nmkdir -p built/by && echo x >built/by/hook && ln -s /etc/passwd built/link && git status >/dev/null\n")
 	c.project.write(".gitignore", "built\n")

@@ -39,9 +39,8 @@ type rig struct {
 	binary string
 	dir    string // the sample app, built
 
-	mu       sync.Mutex
 	registry *registry
-	servers  []*server
+	lanes    lanes
 }
 
 var (
@@ -66,17 +65,19 @@ func TestMain(m *testing.M) {
 
 func tearDown() {
 	if theRig != nil {
-		for _, s := range theRig.servers {
-			// An engine that is killed leaves the cgroups of its containers.
-			_, _ = s.exec("sh", "-c", "docker ps --all --quiet | xargs -r docker rm --force")
+		for _, l := range theRig.lanes.all {
+			for _, s := range l.servers {
+				// An engine that is killed leaves the cgroups of its containers.
+				_, _ = s.exec("sh", "-c", "docker ps --all --quiet | xargs -r docker rm --force")
+			}
 		}
 		sweep(os.Getpid())
 		os.RemoveAll(theRig.dir)
 	}
 }
 
-// start is the first line of every test here: it skips where the tests were not
-// asked for, and gives the rig.
+// start is the first thing of every test here: it skips where the tests were not
+// asked for, and gives the rig. Two run side by side, in lanes of their own.
 func start(t *testing.T) *rig {
 	t.Helper()
 	if os.Getenv(envAsked) == "" {
@@ -103,7 +104,7 @@ func newRig() (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{binary: binary, dir: dir}
+	r := &rig{binary: binary, dir: dir, lanes: lanes{held: map[string]*lane{}}}
 	theRig = r // so that TestMain clears up what a failing start leaves
 	sweepDead()
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "app"), "./app")

@@ -26,6 +26,7 @@ func knownLine(s *server, key ssh.PublicKey) string {
 // The host keys that `kamal-op host-keys` prints hold for Kamal and for the ssh of
 // a hook; with another key nobody logs in, as root and as another user.
 func TestHostKeys(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	s := c.servers[0]
 	other := c.rig.server(t, 1)
@@ -95,6 +96,7 @@ ssh -o BatchMode=yes root@%s true 2>&1 | grep "Host key verification failed" || 
 // of compiled ones, is not known to hold the host keys: it connects to nothing, be
 // that found out before it starts or when it connects. Without host keys it works.
 func TestHostKeysAndAKamalFromElsewhere(t *testing.T) {
+	t.Parallel()
 	const binstub = `#!/usr/bin/env ruby
 class << RubyVM::InstructionSequence
   def load_iseq(path)
@@ -142,6 +144,7 @@ func (c *scene) as(user string, args ...string) []string {
 
 // The host keys may lie in the vault, beside the key.
 func TestHostKeysInTheVault(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	s := c.servers[0]
 	if err := c.vault.SetField("MyApp", "Server", "SSH_KEY", c.key.PEM); err != nil {
@@ -169,6 +172,7 @@ func TestHostKeysInTheVault(t *testing.T) {
 // What stands in the way of a login is told before anything is built, where Kamal
 // says "Authentication failed" of all.
 func TestHostsThatDoNotLetIn(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 2)
 	c.project.commit()
 	m := c.rig.machine(t, c.project)

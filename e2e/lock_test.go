@@ -44,6 +44,7 @@ func (c *scene) lockStatus(m *machine) string {
 // The lock says whose it is, in words and in a mark; whatever ends Kamal, it is
 // released, by Kamal or, where that is killed, by kamal-op, and nobody else's is.
 func TestLockOfAKilledKamal(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.sleepsUnderLock()
 	c.project.commit()
@@ -98,6 +99,7 @@ func (c *scene) hookless(args ...string) []string {
 // A run that was killed leaves its lock; the next one releases it where GitHub says
 // that the run is over, and not before.
 func TestLockOfADeadRun(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.sleepsUnderLock()
 	c.project.commit()
@@ -188,6 +190,7 @@ func TestLockOfAnotherJob(t *testing.T) {
 // What a person has locked is waited for and never touched, also by a kamal-op that
 // took it for them.
 func TestLockByHand(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.commit()
 	_, token := c.github()
@@ -215,6 +218,7 @@ func TestLockByHand(t *testing.T) {
 // mkdir fails for other reasons than a lock, such as a full disk: that is said, and
 // not tried for ever.
 func TestLockThatCannotBeTaken(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.commit()
 	path := "/root/.kamal/lock-" + c.project.Service

@@ -45,9 +45,11 @@ func (r *rig) machine(t *testing.T, p *project) *machine {
 		"--entrypoint", "sleep", os.Getenv(envKamal), "infinity")
 	m := &machine{t: t, id: id, project: p}
 	t.Cleanup(func() {
-		// What was written as root belongs to whoever runs the tests, so that
-		// the directory can be removed.
-		mustDocker(t, "exec", id, "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), p.Dir)
+		if os.Getuid() != 0 {
+			// What was written as root belongs to whoever runs the tests, so that
+			// the directory can be removed.
+			mustDocker(t, "exec", id, "chown", "-R", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), p.Dir)
+		}
 		mustDocker(t, "rm", "-fv", id)
 	})
 	return m

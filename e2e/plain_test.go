@@ -8,6 +8,7 @@ import (
 // Kamal alone, with an ordinary ssh-agent and the secrets in its environment,
 // deploys in this rig: what the tests of kamal-op stand on.
 func TestKamalAlone(t *testing.T) {
+	t.Parallel()
 	r := start(t)
 	s := r.server(t, 0)
 	key := newKey(t)
@@ -36,6 +37,7 @@ func TestKamalAlone(t *testing.T) {
 
 // What a run leaves behind would be seen, wherever it is.
 func TestLeftBehindIsSeen(t *testing.T) {
+	t.Parallel()
 	r := start(t)
 	p := r.newProject(t, nil)
 	m := r.machine(t, p)

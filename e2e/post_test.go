@@ -25,6 +25,7 @@ func (s *step) alive() bool {
 
 // After a hard kill the post step ends what is left, and releases the lock.
 func TestPost(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		kill func(s *step, r *running)
@@ -69,6 +70,7 @@ func TestPost(t *testing.T) {
 
 // After a step that ended in order the post step does nothing, and says nothing.
 func TestPostOfAnOrderlyEnd(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	c.project.commit()
 	main, res := c.action(c.connectInputs())

@@ -234,6 +234,7 @@ func (h *theater) told(number int, text string, states ...string) {
 // Three pull requests beside production of the same service: deployed, pushed to,
 // removed and swept, several at a time.
 func TestReviewApps(t *testing.T) {
+	t.Parallel()
 	h := newTheater(t, 1, 2, 10)
 	began := time.Now()
 	passed := func(what string) { t.Logf("%5.1f s: %s", time.Since(began).Seconds(), what) }

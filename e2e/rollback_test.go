@@ -8,6 +8,7 @@ import (
 // An app that is ill on one of two hosts: the other, which runs the new version
 // already, gets back the one before, under the lock of the same deploy.
 func TestRollbackOnFailure(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 2)
 	first := c.project.commit()
 	m := c.rig.machine(t, c.project)

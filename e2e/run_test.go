@@ -8,6 +8,7 @@ import (
 // `kamal-op run` is for what Kamal is not: secrets in the environment, the key in
 // an agent, both streams masked and apart, the child's status.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 1)
 	m := c.rig.machine(t, c.project)
 	m.remember()
@@ -37,6 +38,7 @@ func TestRun(t *testing.T) {
 
 // The statuses of `kamal-op run` for what is not the command's doing.
 func TestRunStatuses(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 0)
 	m := c.rig.machine(t, c.project)
 	m.remember()

@@ -37,22 +37,6 @@ var privileged = sync.OnceValue(func() []string {
 	}
 })
 
-// server gives the nth server, from 0; it is started when first asked for and
-// shared by all tests, each of which deploys under a name of its own.
-func (r *rig) server(t *testing.T, n int) *server {
-	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for len(r.servers) <= n {
-		s, err := startServer(r.registry)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.servers = append(r.servers, s)
-	}
-	return r.servers[n]
-}
-
 func startServer(reg *registry) (*server, error) {
 	args := append([]string{"run", "--detach", "--label", label(), "--tmpfs", "/run", "--volume", "/var/lib/docker"}, privileged()...)
 	id, err := docker(append(args, os.Getenv(envHost), "server")...)

@@ -11,6 +11,7 @@ import (
 // changed in the vault exactly that name is stale, until the next deploy; a name
 // that was added is missing. No value is in any output, and nothing is changed.
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	c := newScene(t, 2)
 	c.project.edit("config/deploy.yml", "    - RAILS_MASTER_KEY\n", "    - RAILS_MASTER_KEY\n    - OTHER_NAME:RAILS_MASTER_KEY\n")
 	c.project.commit()

@@ -36,8 +36,10 @@ func (s *summary) take(e event) {
 	this := test{e.Package, e.Test}
 	switch e.Action {
 	case "output", "build-output":
-		if s.verbose || e.Package == "" {
+		if e.Package == "" || s.verbose && e.Test == "" {
 			fmt.Fprint(s.out, e.Output)
+		} else if s.verbose {
+			s.tell(e)
 		} else {
 			s.output[this] = append(s.output[this], e.Output)
 		}
@@ -66,7 +68,24 @@ func (s *summary) take(e event) {
 			s.passed++
 		}
 	}
+	if s.verbose && !strings.Contains(e.Test, "/") {
+		s.show(this)
+	}
 	delete(s.output, this)
+}
+
+// tell shows at once that a test begins, and the rest of its output, with that of
+// its subtests, when it is over: tests that run side by side stay apart.
+func (s *summary) tell(e event) {
+	name, _, sub := strings.Cut(e.Test, "/")
+	switch {
+	case strings.HasPrefix(e.Output, "=== RUN") && !sub:
+		fmt.Fprint(s.out, e.Output)
+	case strings.HasPrefix(e.Output, "=== "): // who waits and who goes on
+	default:
+		whole := test{e.Package, name}
+		s.output[whole] = append(s.output[whole], e.Output)
+	}
 }
 
 // end takes in that a package is done.

@@ -92,3 +92,19 @@ func TestList_SlowestFirstWithoutSubtests(t *testing.T) {
 		t.Errorf("listed is\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+// Of tests that run side by side each is shown by itself, with its subtests.
+func TestSummary_VerboseKeepsTestsApart(t *testing.T) {
+	var out strings.Builder
+	s := summary{out: &out, verbose: true, output: map[test][]string{}}
+	run := events("output TestA === RUN   TestA", "output TestA === PAUSE TestA", "output TestB === RUN   TestB",
+		"output TestA/sub in-a", "output TestB in-b", "pass TestA/sub", "output TestA --- PASS: TestA", "pass TestA",
+		"output TestB --- FAIL: TestB", "fail TestB", "output TestC === RUN   TestC", "output TestC in-c", "fail ")
+	if err := s.read(strings.NewReader(run)); err != nil {
+		t.Fatal(err)
+	}
+	want := "=== RUN   TestA\n=== RUN   TestB\nin-a\n--- PASS: TestA\nin-b\n--- FAIL: TestB\n=== RUN   TestC\nin-c\n"
+	if out.String() != want {
+		t.Errorf("shown is\n%s\nwant\n%s", out.String(), want)
+	}
+}

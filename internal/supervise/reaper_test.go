@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/supervise"
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
 
 const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER
@@ -56,7 +57,7 @@ func reapMany([]string) int {
 			}
 		})
 	}
-	for i := range 400 {
+	for i := range longrun.Times(200, 2000) {
 		next <- i
 	}
 	close(next)

@@ -7,9 +7,12 @@ import "os"
 // Env is the variable that asks for the long run.
 const Env = "KAMAL_OP_LONG_TESTS"
 
+// Asked tells whether the long run was asked for.
+func Asked() bool { return os.Getenv(Env) != "" }
+
 // Times is how often something is done: usual, or many in the long run.
 func Times(usual, many int) int {
-	if os.Getenv(Env) != "" {
+	if Asked() {
 		return many
 	}
 	return usual
