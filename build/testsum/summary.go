@@ -36,11 +36,12 @@ func (s *summary) take(e event) {
 	this := test{e.Package, e.Test}
 	switch e.Action {
 	case "output", "build-output":
-		if e.Package == "" || s.verbose && e.Test == "" {
+		switch {
+		case e.Package == "" || s.verbose && e.Test == "":
 			fmt.Fprint(s.out, e.Output)
-		} else if s.verbose {
+		case s.verbose:
 			s.tell(e)
-		} else {
+		default:
 			s.output[this] = append(s.output[this], e.Output)
 		}
 		return

@@ -74,21 +74,22 @@ func TestSummary_ShowsOtherLines(t *testing.T) {
 	}
 }
 
-func TestList_SlowestFirstWithoutSubtests(t *testing.T) {
+// What a subtest took is told once: with its test, or where that leaves it out.
+func TestList_SlowestFirst(t *testing.T) {
 	dir := t.TempDir()
 	for name, times := range map[string][]timing{
 		"one.json": {{"example.com/p", "TestA", 1}, {"example.com/p", "TestC/sub", 8}, {"example.com/p", "TestC", 9}},
-		"two.json": {{"example.com/q", "TestB", 70.04}},
+		"two.json": {{"example.com/q", "TestB", 70.04}, {"example.com/q", "TestD", 0}, {"example.com/q", "TestD/parallel", 20}},
 	} {
 		if err := keep(dir+"/"+name, times); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var out strings.Builder
-	if err := list(&out, dir, 2); err != nil {
+	if err := list(&out, dir, 3); err != nil {
 		t.Fatal(err)
 	}
-	if want := "The slowest 2 tests:\n  1m10s  q TestB\n     9s  p TestC\n"; out.String() != want {
+	if want := "The slowest 3 tests:\n  1m10s  q TestB\n    20s  q TestD/parallel\n     9s  p TestC\n"; out.String() != want {
 		t.Errorf("listed is\n%s\nwant\n%s", out.String(), want)
 	}
 }

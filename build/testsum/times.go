@@ -59,10 +59,17 @@ func list(out io.Writer, dir string, n int) error {
 	return table.Flush()
 }
 
-// slowest are the n tests that took longest, the slowest first. Subtests count as
-// part of their test.
+// slowest are the n tests that took longest, the slowest first. A subtest is part of
+// its test, but for one that runs in parallel: the time of its test leaves it out.
 func slowest(times []timing, n int) []timing {
-	whole := slices.DeleteFunc(slices.Clone(times), func(t timing) bool { return strings.Contains(t.Test, "/") })
-	slices.SortStableFunc(whole, func(a, b timing) int { return cmp.Compare(b.Seconds, a.Seconds) })
-	return whole[:min(n, len(whole))]
+	took := map[test]float64{}
+	for _, t := range times {
+		took[test{t.Package, t.Test}] = t.Seconds
+	}
+	list := slices.DeleteFunc(slices.Clone(times), func(t timing) bool {
+		slash := strings.LastIndexByte(t.Test, '/')
+		return slash >= 0 && took[test{t.Package, t.Test[:slash]}] >= t.Seconds
+	})
+	slices.SortStableFunc(list, func(a, b timing) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	return list[:min(n, len(list))]
 }
