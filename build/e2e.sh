@@ -30,9 +30,10 @@ build() {
 }
 
 mkdir -p .cache
-host="kamal-op/e2e-host:test"
-action="kamal-op/action:test"
-began=$(date +%s)
+# Another tree on this machine may be tested at the same time: names of our own.
+tree=$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)
+host="kamal-op/e2e-host:test-$tree"
+action="kamal-op/action:test-$tree"
 id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 former_host=$(id "$host")
 former_action=$(id "$action")
@@ -61,8 +62,9 @@ replaced "$former_action" "$action"
 # the next build's cache, if nothing changes.
 stage=$(docker images --quiet --filter dangling=true --filter label=kamal-op.stage=build | head -n 1)
 if [ -n "$stage" ]; then
-  docker tag "$stage" kamal-op/action-build:test
-  docker image prune --force --filter label=kamal-op.stage=build --filter "until=$began" >/dev/null
+  docker tag "$stage" "kamal-op/action-build:test-$tree"
+  # What another tree builds right now has no name yet.
+  docker image prune --force --filter label=kamal-op.stage=build --filter until=1h >/dev/null
 fi
 
 KAMAL_OP_E2E=1 \
@@ -71,4 +73,4 @@ KAMAL_OP_E2E=1 \
   KAMAL_OP_E2E_KAMAL=$kamal \
   KAMAL_OP_E2E_HOST=$host \
   KAMAL_OP_E2E_ACTION=$action \
-  exec go test -count=1 -timeout=40m "$@" ./e2e
+  exec go test -count=1 -timeout=60m -parallel=2 "$@" ./e2e

@@ -17,21 +17,33 @@ if ! docker image inspect "$image" >/dev/null 2>&1; then
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kamal-op-test.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# A job in the background does not hear of an interrupt.
+trap 'docker rm --force "$(basename "$work")-broker" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-status=0
-for package in internal/kamal internal/broker; do
+# in_kamal PACKAGE [TEST FLAGS]: runs the tests of a package that ask for Kamal;
+# its others have run outside.
+in_kamal() {
+  package=$1
+  shift
   binary=$work/$(basename "$package").test
   CGO_ENABLED=0 go test -c -o "$binary" "./$package"
-  # The tests that ask for Kamal; the others have run outside.
   tests=$(grep -l -w -E 'needKamal|realKamal' "$package"/*_test.go | xargs sed -n -E 's/^func (Test[A-Za-z0-9_]+).*/\1/p' | paste -s -d '|')
   echo "$package, in $image" >&2
-  docker run --rm --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
+  docker run --rm --name "$(basename "$work")-$(basename "$package")" --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
     --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
     --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v=test2json "-test.run=^($tests)\$" -kamal /usr/bin/kamal "$@" 2>&1 |
-    go tool test2json -t -p "$package" || status=1
-done
+    go tool test2json -t -p "$package"
+}
+
+# The rehearsals wait for Docker, the others compute: they run side by side.
+status=0
+in_kamal internal/kamal "$@" || status=1
+in_kamal internal/broker "$@" >"$work/broker.json" 2>"$work/broker.log" &
+broker=$!
 KAMAL_IMAGE=$image build/rehearsal-test.sh "$@" || status=1
+wait $broker || status=1
+cat "$work/broker.log" >&2
+cat "$work/broker.json"
 exit $status

@@ -18,6 +18,11 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# There is one kamal-proxy on an engine: another tree's rehearsals come after ours.
+if command -v flock >/dev/null 2>&1; then
+  exec 9>"${TMPDIR:-/tmp}/kamal-op-rehearsal.$(id -u).lock"
+  flock 9
+fi
 # Where there is no registry to pull it from, as on a new machine, Kamal needs it here.
 "$here/build/kamal-proxy-image.sh"
 CGO_ENABLED=0 go test -C "$here" -c -o "$work/rehearsal.test" ./internal/rehearsal
