@@ -10,7 +10,7 @@ TOOLS := .cache/tools
 # Reads what `go test -json` says: shows it, and keeps what each test took.
 TESTSUM = go run ./build/testsum
 # The end-to-end tests that make test runs: a deploy of each kind.
-SMOKE := ^(TestDeploy|TestAction|TestDeployOfAnAppThatIsIll|TestReviewApps)$$|^TestCancelled$$/^in_a_hook$$
+SMOKE := ^(TestDeploy|TestAction|TestDeployOfAnAppThatIsIll|TestReviewApp)$$|^TestCancelled$$/^in_a_hook$$
 # Nothing in these runs beside anything else, or they load the WebAssembly core of
 # 1Password's SDK, which the race detector makes twenty times slower.
 NO_RACE := ./bench/... ./build/... ./e2e/... ./internal/onepassword/coretest ./internal/problem
