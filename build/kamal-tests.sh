@@ -18,7 +18,7 @@ fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kamal-op-test.XXXXXX")
 # A job in the background does not hear of an interrupt.
-trap 'docker rm --force "$(basename "$work")-broker" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+trap 'docker rm --force "$(basename "$work")" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -31,19 +31,27 @@ in_kamal() {
   CGO_ENABLED=0 go test -c -o "$binary" "./$package"
   tests=$(grep -l -w -E 'needKamal|realKamal' "$package"/*_test.go | xargs sed -n -E 's/^func (Test[A-Za-z0-9_]+).*/\1/p' | paste -s -d '|')
   echo "$package, in $image" >&2
-  docker run --rm --name "$(basename "$work")-$(basename "$package")" --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
+  docker run --rm --name "$(basename "$work")" --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
     --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
     --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v=test2json "-test.run=^($tests)\$" -kamal /usr/bin/kamal "$@" 2>&1 |
     go tool test2json -t -p "$package"
 }
 
+# rooms [TEST FLAGS]: the same for each package that has such tests.
+rooms() {
+  local failed=0
+  for room in $(grep -l -w -E 'needKamal|realKamal' internal/*/*_test.go | xargs -n 1 dirname | sort -u); do
+    in_kamal "$room" "$@" || failed=1
+  done
+  return $failed
+}
+
 # The rehearsals wait for Docker, the others compute: they run side by side.
 status=0
-in_kamal internal/kamal "$@" || status=1
-in_kamal internal/broker "$@" >"$work/broker.json" 2>"$work/broker.log" &
-broker=$!
+rooms "$@" >"$work/rooms.json" 2>"$work/rooms.log" &
+others=$!
 KAMAL_IMAGE=$image build/rehearsal-test.sh "$@" || status=1
-wait $broker || status=1
-cat "$work/broker.log" >&2
-cat "$work/broker.json"
+wait $others || status=1
+cat "$work/rooms.log" >&2
+cat "$work/rooms.json"
 exit $status
