@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,7 +47,8 @@ func random(r *rand.Rand) map[string]func() string {
 
 // 99 of 100 random values of every shape are found.
 func TestLooksSecret_FindsRandomValues(t *testing.T) {
-	for shape, make := range random(rand.New(rand.NewPCG(1, 2))) {
+	for _, shape := range slices.Sorted(maps.Keys(random(nil))) {
+		make := random(rand.New(rand.NewPCG(1, 2)))[shape]
 		missed := 0
 		for range 1000 {
 			if !LooksSecret(make()) {

@@ -68,7 +68,10 @@ func isRandom(text string) bool {
 	}
 	// Of few pairs a name may have two in five by chance.
 	share := 0.42
-	if seen >= 18 {
+	switch {
+	case seen >= 22:
+		share = 0.33
+	case seen >= 18:
 		share = 0.36
 	}
 	return seen >= minSecret-3 && odd > share*float64(seen)
