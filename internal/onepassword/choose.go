@@ -299,7 +299,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 		}
 		secrets = append(secrets, secret)
 	}
-	if len(secrets) == 0 && len(problems) == 0 && !d.Optional {
+	if len(secrets) == 0 && len(problems) == 0 {
 		problems = append(problems, &problem.Problem{
 			Message: text + ": the item has no field with a value",
 			Hint:    "add a field to the item for each secret, labelled with the secret's name", Status: problem.Found,

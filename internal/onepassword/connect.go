@@ -309,10 +309,3 @@ func parseConnectHost(host string) (*url.URL, error) {
 	u.RawPath = ""
 	return u, nil
 }
-
-// CheckConnectHost checks the shape of a Connect server's address. The error is a
-// *problem.Problem of wrong usage.
-func CheckConnectHost(host string) error {
-	_, err := parseConnectHost(host)
-	return err
-}

@@ -15,11 +15,10 @@ type connectSection struct {
 }
 
 type connectFile struct {
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Size        int64           `json:"size"`
-	ContentPath string          `json:"content_path"`
-	Section     *connectSection `json:"section"`
+	ID      string          `json:"id"`
+	Name    string          `json:"name"`
+	Size    int64           `json:"size"`
+	Section *connectSection `json:"section"`
 }
 
 type connectItem struct {
@@ -64,7 +63,7 @@ func (i *connectItem) item(vaultID string) *Item {
 	}
 	for _, f := range i.Files {
 		item.Files = append(item.Files, File{
-			ID: f.ID, Name: f.Name, Size: f.Size, Section: item.know(f.Section), Path: f.ContentPath,
+			ID: f.ID, Name: f.Name, Size: f.Size, Section: item.know(f.Section),
 		})
 	}
 	return item

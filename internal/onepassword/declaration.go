@@ -23,7 +23,6 @@ type Declaration struct {
 
 	Public     bool // not to be masked; only passed through here
 	AllowEmpty bool // empty values are wanted; otherwise they are a problem
-	Optional   bool // no problem if vault, item or field are not there: it is left out
 }
 
 // ParseDeclaration reads NAME=op://vault/item/field or op://vault/item. The error

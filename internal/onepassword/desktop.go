@@ -16,9 +16,8 @@ import (
 
 // DesktopOptions are what a backend over a person's own op is made of.
 type DesktopOptions struct {
-	Op      string   // the path of the op command
-	Env     []string // its environment; the SDK's and Connect's variables do not belong in it
-	Account string   // for --account, or ""
+	Op  string   // the path of the op command
+	Env []string // its environment; the SDK's and Connect's variables do not belong in it
 }
 
 // Desktop is the backend that asks a person's own op, unlocked through the desktop
@@ -174,9 +173,6 @@ func (d *Desktop) json(ctx context.Context, stdin []byte, decode func(*json.Deco
 }
 
 func (d *Desktop) run(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
-	if d.o.Account != "" {
-		args = append(args, "--account", d.o.Account)
-	}
 	cmd := exec.CommandContext(ctx, d.o.Op, args...)
 	cmd.Env = d.o.Env
 	cmd.Stdin = bytes.NewReader(stdin)

@@ -24,7 +24,7 @@ func fakeOp(t *testing.T, cases string) (backend *onepassword.Desktop, calls fun
 	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	backend, err := onepassword.NewDesktop(onepassword.DesktopOptions{Op: path, Env: []string{"PATH=/usr/bin:/bin"}, Account: "me"})
+	backend, err := onepassword.NewDesktop(onepassword.DesktopOptions{Op: path, Env: []string{"PATH=/usr/bin:/bin"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +43,14 @@ func TestDesktop(t *testing.T) {
 			id(name), name, id("v"), id("s"), id("a"), value, id("b"), id("s"))
 	}
 	backend, calls := fakeOp(t, `
-"vault list --format json --account me") echo '[{"id":"`+id("v")+`","name":"MyApp"}]';;
-"item list --vault `+id("v")+` --format json --account me") echo '[{"id":"`+id("one")+`","title":"one"},{"id":"`+id("two")+`","title":"two"}]';;
-"item get - --reveal --format json --account me") cat > /dev/null; cat <<'JSON'
+"vault list --format json") echo '[{"id":"`+id("v")+`","name":"MyApp"}]';;
+"item list --vault `+id("v")+` --format json") echo '[{"id":"`+id("one")+`","title":"one"},{"id":"`+id("two")+`","title":"two"}]';;
+"item get - --reveal --format json") cat > /dev/null; cat <<'JSON'
 `+item("two", `two\\n`)+`
 `+item("one", "one")+`
 JSON
 ;;
-"environment read env --account me") printf 'X=1\nY=a=b\n';;`)
+"environment read env") printf 'X=1\nY=a=b\n';;`)
 	r := onepassword.NewResolver(backend, onepassword.Options{})
 	got, err := r.Resolve(t.Context(), declare(t, "A=op://MyApp/one/A", "B=op://myapp/TWO/data/b", "C=op://MyApp/two/A"))
 	if err != nil {
@@ -59,7 +59,7 @@ JSON
 	if d := cmp.Diff(map[string]string{"A": "one", "B": "in data", "C": `two\n`}, reveal(got)); d != "" {
 		t.Error(d)
 	}
-	want := "vault list --format json --account me\nitem list --vault " + id("v") + " --format json --account me\nitem get - --reveal --format json --account me\n"
+	want := "vault list --format json\nitem list --vault " + id("v") + " --format json\nitem get - --reveal --format json\n"
 	if d := cmp.Diff(want, calls()); d != "" {
 		t.Error(d)
 	}

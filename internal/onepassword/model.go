@@ -63,7 +63,6 @@ type File struct {
 	ID, Name string
 	Size     int64
 	Section  string // the section's id
-	Path     string // where Connect has its content, "" where it does not tell
 }
 
 // A Variable is one of a 1Password Environment.

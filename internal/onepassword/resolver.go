@@ -157,10 +157,7 @@ func (r *Resolver) resolveOne(ctx context.Context, d Declaration) ([]mask.Secret
 		return r.resolveItem(ctx, d)
 	}
 	s, err := r.read(ctx, d.Ref, d.Name)
-	switch {
-	case err != nil && d.Optional && isAbsent(err):
-		return nil, nil
-	case err != nil:
+	if err != nil {
 		return nil, err
 	}
 	s = mask.NewSecret(d.Name, s.Reveal())
@@ -224,9 +221,6 @@ func (r *Resolver) resolveEnvironment(ctx context.Context, d Declaration) ([]mas
 func (r *Resolver) resolveItem(ctx context.Context, d Declaration) ([]mask.Secret, error) {
 	item, err := r.itemOf(ctx, d.Ref, d.title())
 	if err != nil {
-		if d.Optional && isAbsent(err) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	return r.declared(item, d)

@@ -142,13 +142,7 @@ func TestResolver_AllProblemsTogetherInOrder(t *testing.T) {
 		"G=op://Other/Thing/x",
 		"H=op://MyApp/Production/NUL",
 		"A=op://MyApp/Production/GOOD",
-		"I=op://MyApp/Production/none",
-		"J=op://MyApp/none/none",
-		"K=op://none/none/none",
 	)
-	for n := len(declared) - 3; n < len(declared); n++ {
-		declared[n].Optional = true
-	}
 	secrets, err := r.Resolve(t.Context(), declared)
 	if secrets != nil {
 		t.Error("secrets came with the problems")
