@@ -22,7 +22,7 @@ type attempt struct {
 
 // retry runs try until it succeeds, fails for good, has used up the tries that
 // its kind of failure is worth, or the context ends. Waits grow from 100 ms to 8 s
-// with jitter. Where the deadline passes, the error is that of the last try.
+// with jitter, and of a rate limit from 1 s. Where the deadline passes, the error is that of the last try.
 func retry(ctx context.Context, try func(ctx context.Context) *attempt) error {
 	exponential := backoff.NewExponentialBackOff()
 	exponential.InitialInterval = 100 * time.Millisecond
@@ -43,11 +43,14 @@ func retry(ctx context.Context, try func(ctx context.Context) *attempt) error {
 		if a.fatal {
 			return struct{}{}, backoff.Permanent(a.err)
 		}
-		if a.tries > 0 {
-			reason := reasonOf(a.err)
-			if counts[reason]++; counts[reason] >= a.tries {
-				return struct{}{}, backoff.Permanent(a.err)
-			}
+		reason := reasonOf(a.err)
+		if counts[reason]++; a.tries > 0 && counts[reason] >= a.tries {
+			return struct{}{}, backoff.Permanent(a.err)
+		}
+		if reason == RateLimited && a.after == 0 {
+			// Whoever asks for fewer requests and names no time is not asked again
+			// within milliseconds.
+			a.after = min(time.Second<<(counts[RateLimited]-1), 8*time.Second)
 		}
 		if a.after > 0 {
 			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < a.after {

@@ -3,7 +3,6 @@ package onepassword
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -162,101 +161,6 @@ func (s *ServiceAccount) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.client = nil
-}
-
-// loggingIn is what is asked for before anything else can be.
-const loggingIn = "the login"
-
-const outage = "is https://status.1password.com clear, and may this machine reach 1password.com (HTTPS_PROXY, SSL_CERT_FILE)?"
-
-// failed tells an error of the SDK, which but for one has no type: its texts were
-// seen with every status injected.
-func (s *ServiceAccount) failed(what string, err error) *attempt {
-	f := &BackendError{Reason: Broken, Cause: err}
-	a := &attempt{err: f}
-	var own *BackendError
-	if errors.As(err, &own) {
-		return &attempt{err: own, fatal: own.Reason != Unreachable && own.Reason != Broken, tries: 2}
-	}
-	said := s.clean(err)
-	has := func(texts ...string) bool {
-		for _, t := range texts {
-			if strings.Contains(said, t) {
-				return true
-			}
-		}
-		return false
-	}
-	var limited *sdk.RateLimitExceededError
-	tell := func(reason Reason, hint, message string) {
-		f.Reason, f.Hint, f.Message = reason, hint, message+" for "+what+": "+said
-	}
-	switch {
-	case errors.As(err, &limited), has("rate limit", "Too many requests"):
-		tell(RateLimited, "a service account has an hourly and a daily limit; `op service-account ratelimit` shows what is left; Connect has none", "1Password's rate limit is used up")
-		a.tries = 4
-	case errors.Is(err, context.DeadlineExceeded), has("context deadline exceeded"):
-		f.Reason, f.Hint, f.Message = Unreachable, outage, "1Password did not answer in time for "+what
-	case has("bad service account token", "deserialization failed", "base64 decoding failed", "invalid service account token", "invalid format", "token was not specified"):
-		tell(Denied, "make a new token for the service account", "1Password refused the service account token")
-		a.fatal = true
-	case has("not authenticated", "bad credentials", "failed to authenticate"):
-		tell(Denied, "the service account's token is revoked, expired or of another account: make a new one", "1Password refused the service account token")
-		a.fatal = true
-	case has("right permissions", "not have the right permission"):
-		tell(Denied, "give the service account read access to the vault", "1Password refused access")
-		a.fatal = true
-	case has("is not in an active state"):
-		f.Reason, f.Message, f.Hint, f.Cause = NotFound, errInTrash.Message, errInTrash.Hint, errInTrash
-		a.fatal = true
-	case what == loggingIn && has("not found"):
-		tell(Denied, "the account that the token belongs to is not there any more", "1Password refused the service account token")
-		a.fatal = true
-	case has("not found", "no item matched", "no vault matched", "couldn't be found", "cannot be found"):
-		tell(NotFound, "", "1Password has none")
-		a.fatal = true
-	case has("is not allowed"):
-		tell(Denied, "the token's sign-in address must be one of 1password.com, .ca or .eu", "the SDK does not allow the host")
-		a.fatal = true
-	case has("no such host"):
-		tell(Unreachable, outage, "1Password could not be reached")
-		a.fatal = true
-	case has("x509:", "tls: failed to verify"):
-		tell(Unreachable, "a proxy that opens TLS needs its certificate in the file that SSL_CERT_FILE names", "1Password could not be trusted")
-		a.fatal = true
-	case has("internal server error", "unexpected status code in response: 5", "request timeout", "dial tcp", "connection re", "EOF", "i/o timeout", "broken pipe", "recovered by wazero", "Bad Gateway", "Service Unavailable", "proxyconnect"):
-		tell(Unreachable, outage, "1Password could not be reached")
-		if has("connection refused", "proxyconnect") {
-			a.tries = 4
-		}
-	case has("wasm error", "invalid client id"):
-		tell(Broken, outage, "the SDK could not read 1Password's answer")
-		s.forget()
-		a.tries = 3
-	default:
-		tell(Broken, "run again; where it stays, try the token with the op CLI", "the SDK reported an error")
-		a.fatal = true
-	}
-	return a
-}
-
-// clean is the first line of an SDK error, without its prefixes: behind a failed
-// request stands a whole WebAssembly stack trace.
-func (s *ServiceAccount) clean(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	for _, prefix := range []string{"error initializing client: ", "error resolving secret reference: ", "authentication error: ", "invalid user input: ", "encountered the following errors: "} {
-		line = strings.TrimPrefix(line, prefix)
-	}
-	line = strings.TrimSuffix(line, " (recovered by wazero)")
-	for _, part := range TokenParts(s.token.Reveal()) {
-		line = strings.ReplaceAll(line, part.Reveal(), "***")
-	}
-	line = strings.Join(strings.Fields(strings.ToValidUTF8(line, "?")), " ")
-	const longest = 300
-	if len(line) > longest {
-		line = strings.ToValidUTF8(line[:longest], "") + "…"
-	}
-	return line
 }
 
 // Vaults lists the vaults of the service account.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	sdk "github.com/1password/onepassword-sdk-go"
@@ -36,6 +37,20 @@ func TestServiceAccount_Faults(t *testing.T) {
 		{"reset", errors.New(`Get "https://a.1password.com/api": read tcp: connection reset by peer` + trace), "", "could not be reached"},
 		{"EOF", errors.New(`Get "https://a.1password.com/api": EOF` + trace), "", "could not be reached"},
 		{"refused", errors.New(`Get "https://a.1password.com/api": dial tcp 127.0.0.1:443: connect: connection refused` + trace), "", "could not be reached"},
+		{"HTTP/2 stream", errors.New(`Post "https://a.1password.com/api": stream error: stream ID 3; INTERNAL_ERROR; received from peer` + trace), "", "could not be reached"},
+		{"HTTP/2 stream in the body", errors.New(`stream error: stream ID 3; INTERNAL_ERROR; received from peer` + trace), "", "could not be reached"},
+		{"HTTP/2 goes away", errors.New(`Get "https://a.1password.com/api": http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug=""` + trace), "", "could not be reached"},
+		{"TLS handshake timeout", errors.New(`Get "https://a.1password.com/api": net/http: TLS handshake timeout` + trace), "", "could not be reached"},
+		{"TLS handshake broken off", errors.New(`Get "https://a.1password.com/api": remote error: tls: internal error` + trace), "", "could not be reached"},
+		{"a name server that is busy", errors.New(`Get "https://a.1password.com/api": dial tcp: lookup a.1password.com on 127.0.0.53:53: server misbehaving` + trace), "", "could not be reached"},
+		{"the network that changes", errors.New(`Get "https://a.1password.com/api": read tcp 10.0.0.1:4->1.2.3.4:443: use of closed network connection` + trace), "", "could not be reached"},
+		{"a proxy's 502", errors.New(`Get "https://a.1password.com/api": Bad Gateway` + trace), "", "could not be reached"},
+		{"a proxy's 503", errors.New(`Get "https://a.1password.com/api": Service Unavailable` + trace), "", "could not be reached"},
+		{"a proxy's 504", errors.New(`Get "https://a.1password.com/api": Gateway Time-out` + trace), "", "could not be reached"},
+		{"a proxy's 429", errors.New(`Get "https://a.1password.com/api": Too Many Requests` + trace), "", "limits requests"},
+		{"504", errors.New("unexpected status code in response: 504 Gateway Timeout"), "", "could not be reached"},
+		{"a proxy's 407", errors.New(`Get "https://a.1password.com/api": Proxy Authentication Required` + trace), "the proxy of HTTPS_PROXY refused", "the proxy of HTTPS_PROXY refused"},
+		{"a proxy's 403", errors.New(`Get "https://a.1password.com/api": Forbidden` + trace), "the proxy of HTTPS_PROXY refused", "the proxy of HTTPS_PROXY refused"},
 		{"no such host", errors.New(`Get "https://a.1password.com/api": dial tcp: lookup a.1password.com: no such host` + trace), "could not be reached", "could not be reached"},
 		{"certificate", errors.New(`Get "https://a.1password.com/api": tls: failed to verify certificate: x509: certificate signed by unknown authority` + trace), "could not be trusted", "could not be trusted"},
 		{"host not allowed", errors.New(`HTTP request to 'https://127.0.0.1/api' is not allowed` + trace), "does not allow", "does not allow"},
@@ -54,7 +69,7 @@ func TestServiceAccount_Faults(t *testing.T) {
 		{ID: id("two"), Title: "two", Fields: []standin.FieldSpec{{ID: id("b"), Label: "B", Value: "right value B\n"}}},
 	}}}
 	declared := declare(t, "A=op://MyApp/one/A", "B=op://MyApp/two/B")
-	check := func(name string, fault error, at int, ever bool, want string) {
+	check := func(t *testing.T, name string, fault error, at int, ever bool, want string) {
 		fake := &fakeSDK{t: t, vaults: vaults}
 		fake.fault = func(_ string, n int) error {
 			if n == at || ever && n >= at {
@@ -64,7 +79,7 @@ func TestServiceAccount_Faults(t *testing.T) {
 		}
 		began := time.Now()
 		secrets, err := fake.resolver(onepassword.Options{Deadline: 4 * time.Second}).Resolve(t.Context(), declared)
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 4*time.Second {
 			t.Errorf("%s: it took %v", name, took)
 		}
 		if want == "" {
@@ -94,18 +109,50 @@ func TestServiceAccount_Faults(t *testing.T) {
 			t.Errorf("%s: too much stands in %q", name, told)
 		}
 	}
-	var wg sync.WaitGroup
-	for _, test := range faults {
-		for at := 1; at <= 4; at++ {
-			once := test.once
-			if test.name == "unknown" && at == 4 {
-				once = "" // the batch is asked for again, item by item
+	synctest.Test(t, func(t *testing.T) {
+		var wg sync.WaitGroup
+		for _, test := range faults {
+			for at := 1; at <= 4; at++ {
+				once := test.once
+				if test.name == "unknown" && at == 4 {
+					once = "" // the batch is asked for again, item by item
+				}
+				wg.Go(func() { check(t, fmt.Sprintf("%s at %d once", test.name, at), test.err, at, false, once) })
+				wg.Go(func() { check(t, fmt.Sprintf("%s at %d for ever", test.name, at), test.err, at, true, test.ever) })
 			}
-			wg.Go(func() { check(fmt.Sprintf("%s at %d once", test.name, at), test.err, at, false, once) })
-			wg.Go(func() { check(fmt.Sprintf("%s at %d for ever", test.name, at), test.err, at, true, test.ever) })
 		}
+		wg.Wait()
+	})
+}
+
+// TestServiceAccount_Tries: what asking again cannot mend is asked once, and what
+// limits requests is not asked again within milliseconds.
+func TestServiceAccount_Tries(t *testing.T) {
+	for text, test := range map[string]struct {
+		tries int
+		took  time.Duration
+	}{
+		"authentication error: you are not authenticated":                                           {1, 0},
+		"authentication error: you don't have the right permissions to access this resource":        {1, 0},
+		"authentication error: resource not found":                                                  {1, 0},
+		"authentication error: bad service account token, please rotate it":                         {1, 0},
+		"no vault matched the secret reference query":                                               {1, 0},
+		"secret reference has invalid format":                                                       {1, 0},
+		"item is not in an active state":                                                            {1, 0},
+		`Post "https://a.1password.com/": Proxy Authentication Required ` + "(recovered by wazero)": {1, 0},
+		"authentication error: rate limit exceeded":                                                 {4, 7 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := &fakeSDK{t: t, fault: func(string, int) error { return errors.New(text) }}
+			began := time.Now()
+			if _, err := fake.backend().Vaults(t.Context()); err == nil {
+				t.Errorf("%s: passed", text)
+			}
+			if len(fake.calls) != test.tries || time.Since(began).Round(10*time.Millisecond) != test.took {
+				t.Errorf("%s: %d tries in %v, want %d in %v", text, len(fake.calls), time.Since(began), test.tries, test.took)
+			}
+		})
 	}
-	wg.Wait()
 }
 
 // answersItems answers GetAll with what the test says.

@@ -24,6 +24,9 @@ import (
 	"time"
 )
 
+// reset stands for a status: the server resets the HTTP/2 stream.
+const reset = -1
+
 // TestLogin_ProxyAndCA: the SDK's requests go through HTTPS_PROXY, trust
 // SSL_CERT_FILE, and what comes back is told for what it is.
 func TestLogin_ProxyAndCA(t *testing.T) {
@@ -46,25 +49,43 @@ func TestLogin_ProxyAndCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	var (
-		mu     sync.Mutex
-		status int
-		asked  []string
+		mu      sync.Mutex
+		status  int
+		refuse  int  // the proxy's own answer, 0 where it lets through
+		passing bool // the fault strikes once, and 401 comes after it
+		asked   []string
 	)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, r.Host+r.URL.Path+" "+r.UserAgent())
-		w.WriteHeader(status)
+		code := status
+		if passing {
+			status, passing = 401, false
+		}
+		if code == reset {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(code)
 	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
 	var connects []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		connects = append(connects, r.Method+" "+r.Host)
+		code := refuse
+		if passing {
+			refuse = 0
+		}
 		mu.Unlock()
+		if code != 0 {
+			w.WriteHeader(code)
+			return
+		}
 		splice(w, server.Listener.Addr().String())
 	}))
 	defer proxy.Close()
@@ -73,24 +94,31 @@ func TestLogin_ProxyAndCA(t *testing.T) {
 	if r := elsewhere(t, job{Do: "warm", Dirs: []string{dir}}); r.Err != "" {
 		t.Fatal(r.Err)
 	}
+	const again = "refused the service account token" // the 401 after it was asked for
 	for _, test := range []struct {
 		name, ca string
 		status   int
+		refuse   int
 		want     string
-		requests int // 0 is several
+		requests int // of the server, or of the proxy where that refuses; 0 is several
 	}{
-		{"an unknown authority", "", 200, "could not be trusted", -1},
-		{"401", ca, 401, "refused the service account token", 1},
-		{"403", ca, 403, "refused access", 1},
-		{"404", ca, 404, "refused the service account token", 1},
-		{"429", ca, 429, "rate limit is used up", 4},
-		{"500", ca, 500, "could not be reached", 0},
-		{"503", ca, 503, "could not be reached", 0},
-		{"an empty answer", ca, 200, "", 0},
+		{"an unknown authority", "", 200, 0, "could not be trusted", -1},
+		{"401", ca, 401, 0, "refused the service account token", 1},
+		{"403", ca, 403, 0, "refused access", 1},
+		{"404", ca, 404, 0, "refused the service account token", 1},
+		{"429", ca, 429, 0, "rate limit is used up", 3}, // the fourth would come after the deadline
+		{"500", ca, 500, 0, "could not be reached", 0},
+		{"a passing 503", ca, 503, 0, again, 2},
+		{"a passing reset of an HTTP/2 stream", ca, reset, 0, again, 2},
+		{"a proxy's passing 504", ca, 401, 504, again, 2},
+		{"a proxy's passing 429", ca, 401, 429, again, 2},
+		{"a proxy's 407", ca, 200, 407, "the proxy of HTTPS_PROXY refused", 1},
+		{"an empty answer", ca, 200, 0, "", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			mu.Lock()
-			status, asked, connects = test.status, nil, nil
+			status, refuse, asked, connects = test.status, test.refuse, nil, nil
+			passing = strings.Contains(test.name, "passing")
 			mu.Unlock()
 			env := []string{"HTTPS_PROXY=" + proxy.URL, "NO_PROXY="}
 			if test.ca != "" {
@@ -106,11 +134,15 @@ func TestLogin_ProxyAndCA(t *testing.T) {
 			if len(connects) == 0 || connects[0] != "CONNECT "+host+":443" {
 				t.Errorf("the proxy saw %v", connects)
 			}
+			count := len(asked)
+			if test.refuse != 0 {
+				count = len(connects)
+			}
 			switch {
 			case test.requests < 0 && len(asked) > 0:
 				t.Errorf("%d requests went to a server that is not trusted", len(asked))
-			case test.requests > 0 && len(asked) != test.requests, test.requests == 0 && len(asked) == 0:
-				t.Errorf("%d requests: %v", len(asked), asked)
+			case test.requests > 0 && count != test.requests, test.requests == 0 && count < 2:
+				t.Errorf("%d requests: %v", count, asked)
 			}
 			for _, a := range asked {
 				if !strings.HasPrefix(a, host+"/api/") || !strings.Contains(a, "kamal-op/") {
