@@ -229,6 +229,7 @@ func (r *Resolver) readFile(ctx context.Context, item *Item, f *File) ([]byte, e
 		}
 		o = &fileOutcome{}
 		o.content, o.err = r.backend.ReadFile(batch, item, *f)
+		r.note(o.err)
 		if err := ctx.Err(); err != nil {
 			return err
 		}

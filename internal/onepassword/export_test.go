@@ -43,10 +43,10 @@ var (
 )
 
 // AnswerWith puts f in the network's place.
-func (c *Connect) AnswerWith(f func(*http.Request) *http.Response) {
+func (c *Connect) AnswerWith(f func(*http.Request) (*http.Response, error)) {
 	c.client.Transport = answers(f)
 }
 
-type answers func(*http.Request) *http.Response
+type answers func(*http.Request) (*http.Response, error)
 
-func (f answers) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+func (f answers) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

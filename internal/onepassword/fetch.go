@@ -29,7 +29,9 @@ func (n itemName) key() itemKey {
 func (r Reference) itemName() itemName { return itemName{r.Vault, r.Item} }
 
 // hold runs f alone with the backend and under the deadline of a batch. The
-// context of whoever waits for its turn counts.
+// context of whoever waits for its turn counts. Where a batch has run out of time,
+// whoever comes within as long again gets its failure at once, or else each of
+// them would wait for the deadline anew.
 func (r *Resolver) hold(ctx context.Context, f func(context.Context) error) error {
 	select {
 	case r.fetching <- struct{}{}:
@@ -40,13 +42,50 @@ func (r *Resolver) hold(ctx context.Context, f func(context.Context) error) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if r.outage.err != nil && time.Since(r.outage.at) < r.deadline {
+		return r.outage.err
+	}
 	left := r.deadline
 	if until, ok := ctx.Value(untilKey{}).(time.Time); ok {
 		left = min(left, time.Until(until))
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
+	batch, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return f(ctx)
+	r.outage = outage{}
+	_ = r.failure() // of a batch that had time enough
+	err := f(batch)
+	if batch.Err() != nil && ctx.Err() == nil {
+		r.outage = outage{err: r.failure(), at: time.Now()}
+	}
+	return err
+}
+
+// An outage is why a batch ran out of time, and when it did.
+type outage struct {
+	err error // nil where none did
+	at  time.Time
+}
+
+// note keeps a failure of the backend that another try may mend, for the outage
+// that it may be a part of.
+func (r *Resolver) note(err error) {
+	switch reasonOf(err) {
+	case Unreachable, RateLimited, RanOut:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.failed == nil || reasonOf(r.failed) == RanOut {
+			r.failed = err
+		}
+	}
+}
+
+// failure is the first of the failures noted since it was asked last.
+func (r *Resolver) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.failed
+	r.failed = nil
+	return err
 }
 
 // untilKey is the context's key of the time at which a batch that holds the
@@ -59,7 +98,7 @@ func (r *Resolver) fetch(ctx context.Context, names []itemName) error {
 	if len(r.missing(names)) == 0 {
 		return ctx.Err()
 	}
-	return r.hold(ctx, func(batch context.Context) error {
+	err := r.hold(ctx, func(batch context.Context) error {
 		outcomes := r.fetchAll(batch, r.missing(names))
 		if err := ctx.Err(); err != nil {
 			// Ended from outside: what did not come is no outcome to keep.
@@ -72,6 +111,16 @@ func (r *Resolver) fetch(ctx context.Context, names []itemName) error {
 		}
 		return nil
 	})
+	if reasonOf(err) == 0 {
+		return err
+	}
+	missing := r.missing(names)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range missing {
+		r.byKey[name.key()] = &outcome{err: err}
+	}
+	return nil
 }
 
 func (r *Resolver) missing(names []itemName) []itemName {
@@ -224,6 +273,9 @@ func (r *Resolver) get(ctx context.Context, vaultID string, ids []string) map[st
 		return got
 	}
 	answers := r.backend.Get(ctx, vaultID, ask)
+	for _, answer := range answers {
+		r.note(answer.Err)
+	}
 	name := r.vaultName(vaultID)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -267,6 +319,7 @@ func (r *Resolver) listVaults(ctx context.Context) ([]Vault, error) {
 	if l == nil {
 		l = &listed[Vault]{}
 		l.all, l.err = r.backend.Vaults(ctx)
+		r.note(l.err)
 		if l.err != nil && ctx.Err() != nil {
 			// Whoever has more time may ask again.
 			return nil, l.err
@@ -285,6 +338,7 @@ func (r *Resolver) listItems(ctx context.Context, vaultID string) ([]Overview, e
 	if l == nil {
 		l = &listed[Overview]{}
 		l.all, l.err = r.backend.Items(ctx, vaultID)
+		r.note(l.err)
 		if l.err != nil && ctx.Err() != nil {
 			// Whoever has more time may ask again.
 			return nil, l.err

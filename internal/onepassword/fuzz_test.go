@@ -106,7 +106,7 @@ func FuzzConnectJSON(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		backend.AnswerWith(func(r *http.Request) *http.Response {
+		backend.AnswerWith(func(r *http.Request) (*http.Response, error) {
 			body := item
 			switch strings.Count(r.URL.Path, "/") {
 			case 2:
@@ -114,7 +114,7 @@ func FuzzConnectJSON(f *testing.F) {
 			case 4:
 				body = items
 			}
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
 		})
 		for _, d := range declared {
 			r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 2 * time.Millisecond})

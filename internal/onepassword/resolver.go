@@ -31,10 +31,13 @@ type Resolver struct {
 	now        func() time.Time
 	allowEmpty []string
 
-	// fetching is held by the one goroutine that talks to the backend.
+	// fetching is held by the one goroutine that talks to the backend, and outage
+	// is its.
 	fetching chan struct{}
+	outage   outage
 
 	mu     sync.RWMutex
+	failed error // the first failure of the batch that is under way
 	vaults *listed[Vault]
 	items  map[string]*listed[Overview] // by vault id
 	byKey  map[itemKey]*outcome         // as it was asked for
@@ -338,6 +341,7 @@ func (r *Resolver) Environment(ctx context.Context, id string) ([]Variable, erro
 		if l == nil {
 			l = &listed[Variable]{}
 			l.all, l.err = r.backend.Environment(ctx, id)
+			r.note(l.err)
 			if ctx.Err() != nil {
 				return l.err
 			}

@@ -11,7 +11,7 @@ import (
 // loggingIn is what is asked for before anything else can be.
 const loggingIn = "the login"
 
-const outage = "is https://status.1password.com clear, and may this machine reach 1password.com (HTTPS_PROXY, SSL_CERT_FILE)?"
+const reachHint = "is https://status.1password.com clear, and may this machine reach 1password.com (HTTPS_PROXY, SSL_CERT_FILE)?"
 
 // recovered ends an error of the SDK's HTTP client: whatever that client could not
 // do is a panic in the core, which wazero recovers from. What the server answers,
@@ -38,7 +38,7 @@ func sdkTransport() []sdkFailure {
 			texts: []string{"is not allowed"}, reason: Denied, fatal: true, message: "the SDK does not allow the host",
 			hint: "the token's sign-in address must be one of 1password.com, .ca or .eu",
 		},
-		{texts: []string{"no such host"}, reason: Unreachable, fatal: true, message: unreached, hint: outage},
+		{texts: []string{"no such host"}, reason: Unreachable, fatal: true, message: unreached, hint: reachHint},
 		{
 			texts: []string{"x509:", "tls: failed to verify"}, reason: Unreachable, fatal: true, message: "1Password could not be trusted",
 			hint: "a proxy that opens TLS needs its certificate in the file that SSL_CERT_FILE names",
@@ -52,7 +52,7 @@ func sdkTransport() []sdkFailure {
 			texts: []string{"Too Many Requests"}, reason: RateLimited, tries: 4,
 			message: "something between here and 1Password limits requests", hint: "try again later",
 		},
-		{texts: []string{"connection refused", "proxyconnect"}, reason: Unreachable, tries: 4, message: unreached, hint: outage},
+		{texts: []string{"connection refused", "proxyconnect"}, reason: Unreachable, tries: 4, message: unreached, hint: reachHint},
 	}
 }
 
@@ -88,9 +88,9 @@ func sdkAnswers() []sdkFailure {
 				"i/o timeout", "broken pipe", "Bad Gateway", "Service Unavailable", "Gateway Time", "http2: ", "stream error",
 				"handshake timeout", "timeout awaiting", "misbehaving", "Temporary failure", "is unreachable", "no route to host",
 			},
-			reason: Unreachable, message: unreached, hint: outage,
+			reason: Unreachable, message: unreached, hint: reachHint,
 		},
-		{texts: []string{"wasm error", "invalid client id"}, reason: Broken, tries: 3, message: "the SDK could not read 1Password's answer", hint: outage},
+		{texts: []string{"wasm error", "invalid client id"}, reason: Broken, tries: 3, message: "the SDK could not read 1Password's answer", hint: reachHint},
 	}
 }
 
@@ -113,7 +113,7 @@ func (s *ServiceAccount) failed(what string, err error) *attempt {
 	case errors.As(err, &limited):
 		return tell(sdkAnswers()[0])
 	case errors.Is(err, context.DeadlineExceeded), strings.Contains(said, "context deadline exceeded"):
-		return &attempt{err: &BackendError{Reason: Unreachable, Message: "1Password did not answer in time for " + what, Hint: outage, Cause: err}}
+		return &attempt{err: &BackendError{Reason: Unreachable, Message: "1Password did not answer in time for " + what, Hint: reachHint, Cause: err}}
 	case strings.Contains(said, "is not in an active state"):
 		return &attempt{fatal: true, err: &BackendError{Reason: NotFound, Message: errInTrash.Message, Hint: errInTrash.Hint, Cause: errInTrash}}
 	case what == loggingIn && strings.Contains(said, "resource not found"):
@@ -123,7 +123,7 @@ func (s *ServiceAccount) failed(what string, err error) *attempt {
 		return tell(f)
 	}
 	if unanswered(err) {
-		return tell(sdkFailure{reason: Unreachable, message: unreached, hint: outage})
+		return tell(sdkFailure{reason: Unreachable, message: unreached, hint: reachHint})
 	}
 	if f, ok := among(sdkAnswers(), said); ok {
 		if f.reason == Broken {

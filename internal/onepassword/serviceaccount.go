@@ -134,7 +134,7 @@ func (s *ServiceAccount) call(ctx context.Context, what string, f func(ctx conte
 		}
 		var own *BackendError
 		if ctx.Err() != nil && !errors.As(err, &own) {
-			return &attempt{fatal: true, err: &BackendError{Reason: RanOut, Message: "1Password did not answer in time for " + what, Hint: outage, Cause: ctx.Err()}}
+			return &attempt{fatal: true, err: &BackendError{Reason: RanOut, Message: "1Password did not answer in time for " + what, Hint: reachHint, Cause: ctx.Err()}}
 		}
 		return s.failed(what, err)
 	})
@@ -223,7 +223,7 @@ func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []st
 			return err
 		}
 		if len(answers.IndividualResponses) != len(itemIDs) {
-			return &BackendError{Reason: Broken, Message: "1Password answered for another number of items than was asked for", Hint: outage}
+			return &BackendError{Reason: Broken, Message: "1Password answered for another number of items than was asked for", Hint: reachHint}
 		}
 		for n, answer := range answers.IndividualResponses {
 			got[n] = Got{}
@@ -259,9 +259,9 @@ func (s *ServiceAccount) individual(vaultID, itemID string, answer sdk.Response[
 		}
 		return nil, s.failed("the item", errors.New(text)).err
 	case answer.Content == nil:
-		return nil, &BackendError{Reason: Broken, Message: "1Password answered with neither an item nor an error", Hint: outage}
+		return nil, &BackendError{Reason: Broken, Message: "1Password answered with neither an item nor an error", Hint: reachHint}
 	case answer.Content.ID != itemID || answer.Content.VaultID != vaultID:
-		return nil, &BackendError{Reason: Broken, Message: "1Password answered with another item than was asked for", Hint: outage}
+		return nil, &BackendError{Reason: Broken, Message: "1Password answered with another item than was asked for", Hint: reachHint}
 	}
 	return sdkItem(answer.Content), nil
 }
@@ -272,7 +272,7 @@ func (s *ServiceAccount) ReadFile(ctx context.Context, item *Item, file File) ([
 	err := s.call(ctx, "the file", func(ctx context.Context, c *sdkClient) (err error) {
 		content, err = c.items.Files().Read(ctx, item.Vault.ID, item.ID, sdk.FileAttributes{Name: file.Name, ID: file.ID, Size: uint32(file.Size)})
 		if err == nil && int64(len(content)) != file.Size {
-			return &BackendError{Reason: Broken, Message: "the file that came back is not of the size that the item says", Hint: outage}
+			return &BackendError{Reason: Broken, Message: "the file that came back is not of the size that the item says", Hint: reachHint}
 		}
 		return err
 	})
