@@ -100,8 +100,8 @@ func (r Report) Failed() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Level == Error })
 }
 
-// Check checks a project. The error is a problem with its files as a whole: they
-// are not there, or no YAML.
+// Check checks a project. The error is a problem with its files as a whole, which
+// are not there or no YAML, or that 1Password refused to answer.
 func Check(ctx context.Context, o Options) (Report, error) {
 	o.common = &shared{}
 	var (
@@ -146,6 +146,9 @@ func Check(ctx context.Context, o Options) (Report, error) {
 				report.Unknown = append(report.Unknown, place)
 			}
 		}
+	}
+	if err := o.common.refusals.Err(); err != nil {
+		return Report{}, err
 	}
 	report.Skipped = o.skipped()
 	report.dropUsedByOthers(o.otherServices())

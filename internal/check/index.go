@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -33,6 +34,7 @@ type shared struct {
 	base  *kamal.Config     // without a destination
 
 	deployments *deployments
+	refusals    onepassword.Refusals // of the vault
 }
 
 func (s *shared) fileCache() *kamal.Cache {

@@ -62,6 +62,13 @@ func (c *destinationCheck) checkWanted(ctx context.Context, d *kamal.Definition,
 	}
 	item, err := c.o.Vault.Item(ctx, w.Vault, w.Item)
 	if err != nil {
+		name := d.Name
+		if w.Reference == "" && w.Field != "" {
+			name = w.Field // of a fetch, which defines a variable for all of them
+		}
+		if c.o.common.refusals.Add(name, err) {
+			return
+		}
 		c.inVault[w] = No
 		for _, p := range problem.Of(err) {
 			q := *p

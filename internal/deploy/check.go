@@ -37,6 +37,12 @@ func (s *session) checkFiles(ctx context.Context, j Job) error {
 		o.Vault, o.NoPrivileges = s.resolver, true
 	}
 	report, err := check.Check(ctx, o)
+	if problem.Status(err) == problem.Refused && j.Check == CheckWarn {
+		for _, p := range problem.Of(err) {
+			s.System.Warning(p)
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,9 @@ func Add(ctx context.Context, o check.Options, a Addition) (Plan, error) {
 	if err := e.add(a); err != nil {
 		return Plan{}, err
 	}
-	e.askVault(ctx)
+	if err := e.askVault(ctx); err != nil {
+		return Plan{}, err
+	}
 	return e.finish(), nil
 }
 
@@ -199,11 +201,13 @@ func (e *editor) needField(vault, item, field string) {
 	})
 }
 
-// askVault looks whether the fields that are to be added are there.
-func (e *editor) askVault(ctx context.Context) {
+// askVault looks whether the fields that are to be added are there. The error is that
+// 1Password did not answer: nothing is written then, since the caller asked to know.
+func (e *editor) askVault(ctx context.Context) error {
 	if e.o.Vault == nil {
-		return
+		return nil
 	}
+	var refusals onepassword.Refusals
 	for i := range e.plan.Todo {
 		t := &e.plan.Todo[i]
 		ref, err := onepassword.ParseReference(t.Reference)
@@ -211,6 +215,9 @@ func (e *editor) askVault(ctx context.Context) {
 			continue
 		}
 		item, err := e.o.Vault.Item(ctx, ref.Vault, ref.Item)
+		if refusals.Add(ref.Field, err) {
+			continue
+		}
 		if err != nil {
 			for _, p := range problem.Of(err) {
 				e.plan.note("whether the field is there is not known: %s", p.Message)
@@ -225,4 +232,5 @@ func (e *editor) askVault(ctx context.Context) {
 			}
 		}
 	}
+	return refusals.Err()
 }

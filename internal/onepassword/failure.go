@@ -2,6 +2,7 @@ package onepassword
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -108,9 +109,11 @@ func (f *failures) list() error {
 		if len(g.declared) > 1 {
 			told := *p
 			told.Message = g.cause.Error()
-			names := make([]string, len(g.declared))
-			for i, d := range g.declared {
-				names[i] = d.title()
+			var names []string
+			for _, d := range g.declared {
+				if name := d.title(); !slices.Contains(names, name) {
+					names = append(names, name)
+				}
 			}
 			told.Details = append([]string{"wanted for " + list(names)}, p.Details...)
 			p = &told
