@@ -187,10 +187,10 @@ func TestExplain_InTheContainerOfAnAction(t *testing.T) {
 		}
 	}
 	missing := &problem.Problem{Message: "the file is not there", Cause: fs.ErrNotExist, Status: problem.Usage}
-	if got := problem.Of((&app{env: container}).explainFile(missing))[0]; !strings.Contains(got.Hint, "workspace") {
+	if got := problem.Of((&app{env: container}).explainFile(missing, ""))[0]; !strings.Contains(got.Hint, "workspace") {
 		t.Errorf("hint %q", got.Hint)
 	}
-	if err := (&app{env: map[string]string{}}).explainFile(missing); !errors.Is(err, error(missing)) {
+	if err := (&app{env: map[string]string{}}).explainFile(missing, ""); !errors.Is(err, error(missing)) {
 		t.Errorf("outside an action the problem became %v", err)
 	}
 }

@@ -64,7 +64,7 @@ func (a *app) vault(f credentialFlags) (v deploy.Vault, ok bool, err error) {
 			a.notices("both a Connect server and a service account token are given: Connect is used, and " + serviceFrom + " is not")
 		}
 		a.connectHost = host
-		v, err = a.connect(host, token, file, service, f.ConnectCA)
+		v, err = a.connect(f, host, token, file, service)
 		return v, err == nil, err
 	case service != "":
 		v, err = serviceAccount(service, f.CoreCache)
@@ -99,39 +99,56 @@ func (a *app) person() (deploy.Vault, bool) {
 }
 
 // connect is the way in through a Connect server.
-func (a *app) connect(host, token, file, unused, ca string) (deploy.Vault, error) {
+func (a *app) connect(f credentialFlags, host, token, file, unused string) (deploy.Vault, error) {
 	if file != "" {
 		var err error
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(a.Dir, file)
-		}
-		if token, err = onepassword.ReadTokenFile(file); err != nil {
-			return deploy.Vault{}, a.explainFile(err)
+		if token, err = onepassword.ReadTokenFile(a.path(file)); err != nil {
+			return deploy.Vault{}, a.explainFile(err, ", or use the input connect-token")
 		}
 	}
-	var certificates []byte
-	if ca != "" {
-		if !filepath.IsAbs(ca) {
-			ca = filepath.Join(a.Dir, ca)
-		}
+	o := onepassword.ConnectOptions{
+		Host: host, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + ReleaseVersion(),
+	}
+	credentials := append(onepassword.TokenParts(token), onepassword.TokenParts(unused)...)
+	if f.ConnectCA != "" {
 		var err error
-		if certificates, err = os.ReadFile(ca); err != nil {
+		if o.CA, err = os.ReadFile(a.path(f.ConnectCA)); err != nil {
 			return deploy.Vault{}, a.explainFile(&problem.Problem{
 				Message: "the file of --connect-ca-file cannot be read: " + err.Error(),
 				Hint:    "give the path of a file with PEM certificates", Status: problem.Usage, Cause: err,
-			})
+			}, "")
 		}
 	}
-	client, err := onepassword.NewConnect(onepassword.ConnectOptions{
-		Host: host, CA: certificates, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + ReleaseVersion(),
-	})
+	if f.ConnectProxy != "" {
+		var err error
+		if o.Proxy, err = onepassword.ParseProxy(f.ConnectProxy); err != nil {
+			return deploy.Vault{}, err
+		}
+		if password, ok := o.Proxy.User.Password(); ok {
+			credentials = append(credentials, mask.NewSecret("the password of the Connect server's proxy", password))
+		}
+	}
+	client, err := onepassword.NewConnect(o)
 	if err != nil {
 		return deploy.Vault{}, err
 	}
+	if client.InTheClear() {
+		a.system.Warning(problem.New(
+			"the Connect token and every secret go unencrypted to "+host+", which is no address or name of a private network",
+			"give the Connect server TLS and write https://, or name it by its private address"))
+	}
 	return deploy.Vault{
 		Open:        func() (onepassword.Backend, error) { return client, nil },
-		Credentials: append(onepassword.TokenParts(token), onepassword.TokenParts(unused)...),
+		Credentials: credentials,
 	}, nil
+}
+
+// path is a path as a flag has it, absolute.
+func (a *app) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(a.Dir, name)
 }
 
 // serviceAccount is the way in with a service account's token. The SDK's core may
@@ -156,14 +173,14 @@ func serviceAccount(token, cache string) (deploy.Vault, error) {
 
 // explainFile adds, in a container action, why a file that is on the runner may
 // not be there: only some of its directories are mounted.
-func (a *app) explainFile(err error) error {
+func (a *app) explainFile(err error, otherwise string) error {
 	if !a.inContainerAction() {
 		return err
 	}
 	for _, p := range problem.Of(err) {
 		if errors.Is(p.Cause, fs.ErrNotExist) {
 			q := *p
-			q.Hint = "the action runs in a container that sees the workspace and $RUNNER_TEMP alone: write the file to one of them, or use the input connect-token"
+			q.Hint = "the action runs in a container that sees the workspace and $RUNNER_TEMP alone: write the file to one of them" + otherwise
 			return &q
 		}
 	}

@@ -13,8 +13,9 @@ type credentialFlags struct {
 	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)."`
 	ConnectTokenFile string `name:"connect-token-file" placeholder:"FILE" help:"File that holds the Connect token, readable by its owner alone (also OP_CONNECT_TOKEN_FILE)."`
 
-	ConnectCA string `name:"connect-ca-file" placeholder:"FILE" help:"Certificates to trust beside the system's, for a Connect server of one's own (PEM)."`
-	CoreCache string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner."`
+	ConnectProxy string `name:"connect-proxy" placeholder:"URL" help:"Proxy to reach the Connect server through (default HTTPS_PROXY for https://, and none for http://, since a proxy could read the token there)."`
+	ConnectCA    string `name:"connect-ca-file" placeholder:"FILE" help:"Certificates to trust beside the system's, for a Connect server of one's own (PEM)."`
+	CoreCache    string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner."`
 }
 
 // accessFlags say where the secrets are, and which of them is the SSH key. Tokens

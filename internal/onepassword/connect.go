@@ -30,9 +30,9 @@ type ConnectOptions struct {
 	Timeout     time.Duration // of one try of one request, body included; 0 is 10 s
 	UserAgent   string
 
-	// Proxy chooses a proxy for a request; nil is http.ProxyFromEnvironment,
-	// which never takes one for loopback.
-	Proxy func(*http.Request) (*url.URL, error)
+	// Proxy is the proxy to reach the server through; nil is the environment's for
+	// https://, which is never taken for loopback, and none for http://.
+	Proxy *url.URL
 }
 
 const serverLogs = "look at the logs of the connect-api and connect-sync containers"
@@ -89,11 +89,8 @@ func NewConnect(o ConnectOptions) (*Connect, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = "kamal-op"
 	}
-	if o.Proxy == nil {
-		o.Proxy = http.ProxyFromEnvironment
-	}
 	transport := &http.Transport{
-		Proxy:                  o.Proxy,
+		Proxy:                  proxyFor(o.Proxy),
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    5 * time.Second,

@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+const proxyHint = "the proxy has to let this machine through; a user and password stand in its address (HTTPS_PROXY, --connect-proxy)"
+
 // refused tells an answer other than 200.
 func (c *Connect) refused(what string, resp *http.Response) *attempt {
 	said := ""
@@ -43,6 +45,9 @@ func (c *Connect) refused(what string, resp *http.Response) *attempt {
 		f.Hint = "give the access token this vault: op connect token create --vault"
 		// Connect before 1.8.1 says this now and then of a vault the token has.
 		a.tries = 4
+	case code == http.StatusProxyAuthRequired:
+		f.Reason, a.fatal = Denied, true
+		f.Hint = proxyHint
 	case code == http.StatusNotFound:
 		f.Reason, a.fatal = NotFound, true
 	case code == http.StatusTooManyRequests:
@@ -112,6 +117,10 @@ func (c *Connect) unreachable(err error) *attempt {
 		what = "does not speak TLS there"
 		f.Hint = "write http:// in the Connect host, or give the port that speaks TLS"
 		a.fatal = true
+	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)), strings.HasSuffix(err.Error(), ": "+http.StatusText(http.StatusForbidden)):
+		// What a proxy answers to CONNECT is told as a text alone.
+		what = "could not be reached: the proxy refused the connection"
+		f.Reason, f.Hint, a.fatal = Denied, proxyHint, true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
 		what = "broke off the connection"
 		f.Hint = serverLogs

@@ -136,9 +136,80 @@ func TestConnect_Proxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = resolve(t, onepassword.ConnectOptions{Host: "http://connect.example:8080", Token: mask.NewSecret("token", vault.Token()), Proxy: http.ProxyURL(at)})
+	err = resolve(t, onepassword.ConnectOptions{Host: "http://connect.example:8080", Token: mask.NewSecret("token", vault.Token()), Proxy: at})
 	if err != nil || seen.Load() != 3 || opened.Load() != 1 {
 		t.Errorf("%d requests over %d connections: %v", seen.Load(), opened.Load(), err)
+	}
+}
+
+func TestConnect_InTheClear(t *testing.T) {
+	for host, want := range map[string]bool{
+		"http://127.0.0.1:8080":            false,
+		"http://127.9.9.9:8080":            false,
+		"http://[::1]:8080":                false,
+		"http://[::ffff:10.0.0.1]:8080":    false,
+		"http://localhost:8080":            false,
+		"http://connect:8080":              false,
+		"http://10.1.2.3":                  false,
+		"http://172.16.0.1":                false,
+		"http://172.32.0.1":                true,
+		"http://192.168.1.1":               false,
+		"http://169.254.1.1":               false,
+		"http://100.64.0.1":                false,
+		"http://100.128.0.1":               true,
+		"http://[fd00::1]":                 false,
+		"http://[2001:db8::1]":             true,
+		"http://203.0.113.1:8080":          true,
+		"http://connect.default.svc":       false,
+		"http://connect.svc.cluster.local": false,
+		"http://Connect.Internal.:8080":    false,
+		"http://connect.example.com":       true,
+		"http://10.0.0.1.example.com":      true,
+		"http://local.example":             true,
+		"https://connect.example.com":      false,
+		"https://203.0.113.1":              false,
+	} {
+		c, err := onepassword.NewConnect(onepassword.ConnectOptions{Host: host, Token: mask.NewSecret("token", connectToken())})
+		if err != nil {
+			t.Fatalf("%s: %v", host, err)
+		}
+		if c.InTheClear() != want {
+			t.Errorf("%s: in the clear %v, want %v", host, !want, want)
+		}
+	}
+}
+
+func TestParseProxy(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"http://proxy:3128": true, "https://u:p@proxy": true, "socks5://127.0.0.1:1080": true,
+		"": false, "proxy:3128": false, "ftp://proxy": false, "http://": false, "http://u:geheim@proxy:port": false,
+	} {
+		u, err := onepassword.ParseProxy(text)
+		if (err == nil) != ok || ok && u.String() != text || err != nil && (strings.Contains(err.Error(), "geheim") || problem.Status(err) != problem.Usage) {
+			t.Errorf("%q: %v, %v", text, u, err)
+		}
+	}
+}
+
+// TestConnect_ProxyThatRefuses: what a proxy answers in the server's place is the
+// proxy's to mend, and asking again is no help.
+func TestConnect_ProxyThatRefuses(t *testing.T) {
+	for _, code := range []int{http.StatusProxyAuthRequired, http.StatusForbidden} {
+		var asked atomic.Int64
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked.Add(1)
+			w.WriteHeader(code)
+		}))
+		at, err := url.Parse(proxy.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = resolve(t, onepassword.ConnectOptions{Host: "https://connect.example", Token: mask.NewSecret("token", connectToken()), Proxy: at})
+		// Beside the one try stands the question for the server's health.
+		if err == nil || !strings.Contains(err.Error(), "the proxy refused") || asked.Load() != 2 {
+			t.Errorf("%d: %d requests: %v", code, asked.Load(), err)
+		}
+		proxy.Close()
 	}
 }
 
