@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"unleaked":   unleaked,
 			"documented": documented(sections),
 			"field":      setField,
+			"secure":     secure,
 			"reacted":    reacted,
 
 			"opened":      opened,
@@ -100,6 +101,7 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 		env.Values["secrets"] = append(lines(key), append(mapValues(values), vault.Token())...)
 		env.Setenv("OP_CONNECT_HOST", vault.URL())
 		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
+		env.Setenv("SERVICE_TOKEN", serviceToken())
 		env.Setenv("NL", "\n")
 		gitHubFor(t, env)
 		for _, name := range []string{"CI", "GITHUB_ACTIONS"} {

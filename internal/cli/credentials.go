@@ -67,7 +67,7 @@ func (a *app) vault(f credentialFlags) (v deploy.Vault, ok bool, err error) {
 		v, err = a.connect(f, host, token, file, service)
 		return v, err == nil, err
 	case service != "":
-		v, err = serviceAccount(service, f.CoreCache)
+		v, err = a.serviceAccount(service, f.CoreCache)
 		return v, err == nil, err
 	}
 	v, ok = a.person()
@@ -152,15 +152,28 @@ func (a *app) path(name string) string {
 }
 
 // serviceAccount is the way in with a service account's token. The SDK's core may
-// lie compiled in cache, or where the published image has it.
-func serviceAccount(token, cache string) (deploy.Vault, error) {
-	caches := []string{onepassword.SharedCacheDir}
-	if cache != "" {
-		caches = []string{cache, onepassword.SharedCacheDir}
+// lie compiled in cache, or where the published image has it. A cache that does not
+// serve costs seconds and no more: it is told, and the run goes on.
+func (a *app) serviceAccount(token, cache string) (deploy.Vault, error) {
+	o := onepassword.ServiceAccountOptions{
+		Token: mask.NewSecret("the service account token", token), Version: ReleaseVersion(), CacheDirs: []string{onepassword.SharedCacheDir},
 	}
-	backend, err := onepassword.NewServiceAccount(onepassword.ServiceAccountOptions{
-		Token: mask.NewSecret("the service account token", token), Version: ReleaseVersion(), CacheDirs: caches,
-	})
+	if cache != "" {
+		dir := a.path(cache)
+		useless := func(why, hint string) {
+			a.system.Notice(problem.New("--core-cache is not used, and 1Password's SDK is compiled for this run: "+why, hint))
+		}
+		if err := onepassword.CheckCache(dir); err != nil {
+			p := problem.Of(err)[0]
+			useless(p.Message, p.Hint)
+		} else {
+			o.CacheDirs = []string{dir, onepassword.SharedCacheDir}
+			o.Cold = func(why error) {
+				useless(why.Error(), "kamal-op cache warm "+cache+" compiles it anew for this version and machine")
+			}
+		}
+	}
+	backend, err := onepassword.NewServiceAccount(o)
 	if err != nil {
 		return deploy.Vault{}, err
 	}

@@ -21,6 +21,7 @@ type coreLoader struct {
 	done    chan struct{}
 	err     error
 	from    string // the directory whose cache served, "" where it was compiled
+	cold    error  // why it was compiled though there were directories
 }
 
 // start begins to load the core, once in a process: from the first of the
@@ -30,7 +31,7 @@ func (c *coreLoader) start(dirs []string) {
 		c.started.Store(true)
 		go func() {
 			defer close(c.done)
-			c.from = loadWarm(dirs)
+			c.from, c.cold = loadWarm(dirs)
 			// The first call compiles the core where it is not loaded yet; of one
 			// that is loaded it proves that it works.
 			if err := touchCore(); err != nil {

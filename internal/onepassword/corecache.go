@@ -11,12 +11,15 @@ import (
 	"os"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
 
 	sdk "github.com/1password/onepassword-sdk-go"
 	"github.com/tetratelabs/wazero"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // The SDK compiles its core with wazero's default configuration, into which it
@@ -113,24 +116,58 @@ func builtWith(module, version string) error {
 	return fmt.Errorf("%w: its version is not known", errGuard)
 }
 
+// errNothing is that a cache has no entry for this build on this machine.
+var errNothing = errors.New("it holds nothing that this version can use on this machine")
+
 // loadWarm loads the SDK's core out of the first of the directories that has it,
 // and says which. Where none has it, the core may be loaded after all, compiled,
-// or not at all: the next call of the SDK compiles it then.
-func loadWarm(dirs []string) (from string) {
+// or not at all: the next call of the SDK compiles it then, and why is why.
+func loadWarm(dirs []string) (from string, why error) {
+	if len(dirs) == 0 {
+		return "", nil
+	}
 	reader := &cacheReader{}
+	var refused []error
 	for _, dir := range dirs {
-		if root, err := openPrivate(dir, false); err == nil {
-			defer root.Close() //nolint:errcheck // it was only read
-			reader.roots = append(reader.roots, root)
+		root, err := openPrivate(dir, false)
+		if err != nil {
+			refused = append(refused, err)
+			continue
 		}
+		defer root.Close() //nolint:errcheck // it was only read
+		reader.roots = append(reader.roots, root)
 	}
 	if len(reader.roots) == 0 {
-		return ""
+		return "", errors.Join(refused...)
 	}
 	if err := withCache(reader, touchCore); err != nil {
-		return ""
+		return "", err
 	}
-	return reader.hit()
+	if from = reader.hit(); from == "" {
+		return "", errNothing
+	}
+	return from, nil
+}
+
+// CheckCache says what is wrong with a directory that is to have the core compiled:
+// it is not there, it can be changed by others, or it is empty. Whether what lies in
+// it is of this version and machine shows when the core is loaded. The error is a
+// *problem.Problem.
+func CheckCache(dir string) error {
+	const warm = "kamal-op cache warm makes it: chmod 700, yours or root's, in a directory that others cannot change"
+	root, err := openPrivate(dir, false)
+	if err != nil {
+		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err}
+	}
+	defer root.Close() //nolint:errcheck // it was only read
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err}
+	}
+	if !slices.ContainsFunc(entries, stale) {
+		return problem.Usagef("kamal-op cache warm "+dir+" fills it", "%s has no compiled core in it", dir)
+	}
+	return nil
 }
 
 func touchCore() error {
@@ -244,8 +281,8 @@ func openPrivate(dir string, own bool) (*os.Root, error) {
 		return nil, err
 	}
 	info, err := root.Stat(".")
-	if err == nil && !isPrivate(info) {
-		err = fmt.Errorf("%s can be changed by others", dir)
+	if err == nil {
+		err = changeable(dir, info)
 	}
 	if err == nil && own && (info.Mode().Perm()&0o077 != 0 || !isOwn(info)) {
 		err = fmt.Errorf("%s is not this user's alone: its mode is %04o", dir, info.Mode().Perm())
@@ -257,6 +294,17 @@ func openPrivate(dir string, own bool) (*os.Root, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	return root, nil
+}
+
+// changeable is why another user could change a file, nil where none can.
+func changeable(name string, info fs.FileInfo) error {
+	switch {
+	case isPrivate(info):
+		return nil
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s can be changed by others: its mode is %04o", name, info.Mode().Perm())
+	}
+	return fmt.Errorf("%s belongs to another user, who can change it", name)
 }
 
 // stale says whether a name is one that this file gives.

@@ -44,7 +44,7 @@ func privateAbove(dir string) error {
 		stat, ok := info.Sys().(*syscall.Stat_t)
 		open := info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0
 		if !ok || open || stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-			return fmt.Errorf("%s can be changed by others", parent)
+			return fmt.Errorf("%s can be changed by others, and so can what is in it", parent)
 		}
 		if parent == filepath.Dir(parent) {
 			return nil

@@ -21,6 +21,10 @@ type ServiceAccountOptions struct {
 	// over, as are those that do not have it for this machine.
 	CacheDirs []string
 
+	// Cold, where it is not nil, is told why the core had to be compiled though
+	// there were directories. It is called with the first login, once.
+	Cold func(why error)
+
 	Timeout time.Duration // of one try of one call; 0 is 20 s
 }
 
@@ -31,6 +35,7 @@ type ServiceAccount struct {
 	version string
 	dirs    []string
 	timeout time.Duration
+	cold    func(why error)
 
 	// login makes a client of the SDK; tests put the SDK's interfaces there.
 	login func(ctx context.Context) (*sdkClient, error)
@@ -66,7 +71,7 @@ func newServiceAccount(o ServiceAccountOptions) *ServiceAccount {
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
 	}
-	s := &ServiceAccount{token: o.Token, version: o.Version, dirs: o.CacheDirs, timeout: o.Timeout}
+	s := &ServiceAccount{token: o.Token, version: o.Version, dirs: o.CacheDirs, timeout: o.Timeout, cold: o.Cold}
 	s.login = s.realLogin
 	return s
 }
@@ -104,6 +109,10 @@ func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
 			}
 		}
 		return nil, err
+	}
+	if s.cold != nil && core.cold != nil {
+		s.cold(core.cold)
+		s.cold = nil // the session's lock is held
 	}
 	c, err := sdk.NewClient(ctx, sdk.WithServiceAccountToken(s.token.Reveal()), sdk.WithIntegrationInfo("kamal-op", s.version))
 	if err != nil {
