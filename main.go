@@ -18,11 +18,11 @@ func main() {
 	if filepath.Base(os.Args[0]) == sshname.Name {
 		os.Exit(sshname.Main(os.Args[0], os.Args[1:], os.Environ(), os.Stderr))
 	}
-	harden()
-	dir, _ := os.Getwd()
-	executable, _ := os.Executable()
+	refused := harden()
+	dir, dirErr := os.Getwd()
+	executable, _ := os.Executable() // "" where it is not known: what needs it says so
 	os.Exit(cli.Main(cli.Process{
-		Name: filepath.Base(os.Args[0]), Args: os.Args[1:], Env: os.Environ(), Dir: dir, Executable: executable,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Name: filepath.Base(os.Args[0]), Args: os.Args[1:], Env: os.Environ(), Dir: dir, DirErr: dirErr, Executable: executable,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Refused: refused,
 	}))
 }

@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kamal-op": main, "op": main, "kamal-op-post": main})
+	testscript.Main(m, map[string]func(){"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened})
 }
 
 // TestScripts runs every script in testdata/script through the real main, beside

@@ -68,6 +68,6 @@ func (a *app) withVault(f credentialFlags, do func(ctx context.Context, vault ch
 	if err != nil {
 		return err
 	}
-	defer func() { _ = backend.Close() }()
+	defer func() { _ = backend.Close() }() // it was only read from
 	return do(ctx, onepassword.NewResolver(backend, onepassword.Options{}))
 }

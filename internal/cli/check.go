@@ -73,7 +73,7 @@ func (c checkCommand) Run(a *app) error {
 			if err != nil {
 				return err
 			}
-			defer func() { _ = backend.Close() }()
+			defer func() { _ = backend.Close() }() // it was only read from
 			resolver := onepassword.NewResolver(backend, onepassword.Options{})
 			o.Vault = resolver
 			names, err := wholeItems(ctx, resolver, declared)
@@ -149,7 +149,9 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 		return report, nil
 	}
 	if c.Format == "text" {
-		_, _ = fmt.Fprintln(out)
+		if _, err := fmt.Fprintln(out); err != nil {
+			return report, fmt.Errorf("writing what was changed: %w", err)
+		}
 	}
 	report, err = check.Check(ctx, o)
 	return report, a.explainConnect(err)

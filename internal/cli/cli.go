@@ -30,10 +30,12 @@ type Process struct {
 	Args       []string // without the program's own name
 	Env        []string // NAME=value
 	Dir        string   // the working directory, absolute
+	DirErr     error    // why there is none
 	Executable string   // this program's path, absolute; "" where it is not known
 	Stdin      *os.File
 	Stdout     io.Writer
 	Stderr     io.Writer
+	Refused    []error // settings of the process that the system refused, to be told
 }
 
 // grammar is the whole command line, as kong reads it.
@@ -116,6 +118,13 @@ func Main(p Process) int {
 func (a *app) main(args []string, inputs bool) int {
 	a.lookup = lookup{env: a.env, inputs: inputs}
 	a.system = a.detect(a.Stderr)
+	for _, err := range a.Refused {
+		a.system.Warning(problem.New(err.Error(), ""))
+	}
+	a.Refused = nil // an action's command, or the post step's, is a second line
+	if a.DirErr != nil {
+		return a.fail(problem.Usagef("change into a directory that is there", "the working directory is not known: %v", a.DirErr), "")
+	}
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, a.rest, a.dashes = args[:i], args[i+1:], true
 	}

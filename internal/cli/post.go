@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -28,9 +30,25 @@ const (
 // has ended. Elsewhere than on GitHub there is no post step.
 func (a *app) begin() (over func()) {
 	system := a.system
-	_ = system.State(stateContainer, deploy.OwnContainer())
-	_ = system.State(stateFile, a.env["GITHUB_STATE"])
-	return func() { _ = system.State(stateOver, "true") }
+	if !leaveState(system, stateContainer, deploy.OwnContainer()) || !leaveState(system, stateFile, a.env["GITHUB_STATE"]) {
+		return func() {}
+	}
+	return func() { leaveState(system, stateOver, "true") }
+}
+
+// leaveState leaves a value for the post step. Without it that cannot do its work
+// where this step is killed, which must not stay unsaid until then.
+func leaveState(system ci.System, name, value string) bool {
+	err := system.State(name, value)
+	if err == nil {
+		return true
+	}
+	if errors.Is(err, errors.ErrUnsupported) { // there is no post step here
+		return false
+	}
+	system.Warning(problem.New("the action's post step will not know of this step: "+err.Error(),
+		"it ends what a killed step leaves behind, so look after a cancelled run whether its container and its deploy lock are gone"))
+	return false
 }
 
 // post is the action's post step, a second chance after a hard kill: what is left
@@ -93,7 +111,7 @@ func (a *app) endMain(id string) (left string, err error) {
 	if readErr != nil {
 		return "", err // there was no more to say
 	}
-	_ = os.Remove(path)
+	_ = os.Remove(path) // the runner, whose file it is, removes it with the job's others
 	return lastState(string(text), deploy.LockState), err
 }
 

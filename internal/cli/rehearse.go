@@ -98,7 +98,7 @@ func (a *app) values(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, problem.Usagef("give a file with NAME=value lines", "--values: %v", err)
 	}
-	defer func() { _ = file.Close() }()
+	defer func() { _ = file.Close() }() // it was only read
 	values := map[string]string{}
 	scanner := bufio.NewScanner(file)
 	for n := 1; scanner.Scan(); n++ {

@@ -27,9 +27,10 @@ type leftReview struct {
 func (r *reviewing) leave(plan review.Plan) {
 	p := r.review.Project
 	text, err := json.Marshal(leftReview{Service: p.Service, Host: p.Host, Destination: p.Destination, Number: plan.Number, SHA: plan.SHA})
-	if err == nil {
-		_ = r.system.State(stateReview, string(text))
+	if err != nil {
+		panic(err) // it is made of texts and a number
 	}
+	leaveState(r.system, stateReview, string(text))
 }
 
 // endReview ends what a review's deploy that was killed has left unfinished on

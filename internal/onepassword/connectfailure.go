@@ -20,7 +20,7 @@ const proxyHint = "the proxy has to let this machine through; a user and passwor
 
 // refused tells an answer other than 200.
 func (c *Connect) refused(what string, resp *http.Response) *attempt {
-	said := ""
+	said := "" // the server's own words, where it has any that arrive
 	if body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<10)); err == nil {
 		var message struct {
 			Message string `json:"message"`

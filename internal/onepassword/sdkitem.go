@@ -90,6 +90,8 @@ func sdkDetails(d *sdk.ItemFieldDetails) fieldDetails {
 	if d == nil {
 		return out.Content
 	}
+	// What cannot be read is left out: the item's values stand in its fields, and
+	// these are what stands beside a key or a one-time password.
 	text, err := json.Marshal(d)
 	if err != nil || json.Unmarshal(text, &out) != nil {
 		return fieldDetails{}
