@@ -98,6 +98,10 @@ func (c *destinationCheck) checkWanted(ctx context.Context, d *kamal.Definition,
 		return
 	}
 	c.inVault[w] = Yes
+	if onepassword.Blank(f.Value) {
+		c.find(RuleEmpty, Warning, d.Name, problem.New(f.Label+" in op://"+w.Vault+"/"+w.Item+" is nothing but white space",
+			"if that is not meant, give the field its value in 1Password"), w.Place)
+	}
 	if f.Value.Len() == 0 && !c.allowsEmpty(w, d) {
 		c.inVault[w] = No
 		c.find(RuleEmpty, Error, d.Name, problem.New(f.Label+" in op://"+w.Vault+"/"+w.Item+" is empty",

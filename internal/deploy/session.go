@@ -177,12 +177,24 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 	}
 	problems = append(problems, s.pin(ctx, w)...)
 	s.secrets = secrets
+	s.tellBlank(secrets)
 	for _, secret := range secrets {
 		if !w.Public[secret.Name()] {
 			masked = append(masked, secret)
 		}
 	}
 	return errors.Join(s.mask(masked...), problems.Err())
+}
+
+// tellBlank warns of values that are nothing but white space. They arrive as they
+// are: only whoever put them there knows whether they are meant.
+func (s *session) tellBlank(secrets []mask.Secret) {
+	for _, secret := range secrets {
+		if onepassword.Blank(secret) {
+			s.System.Warning(problem.New(secret.Name()+" is nothing but white space",
+				"if that is not meant, put the value into the field in 1Password"))
+		}
+	}
 }
 
 // mask keeps values out of every log, ours and that of the CI system.

@@ -30,7 +30,11 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 			}
 		}
 		if len(ids) == 0 {
-			return chosen{}, i.noSection(ref.Section)
+			p := i.noSection(ref.Section)
+			if hint := i.slashHint(ref); hint != "" {
+				p.Hint = hint
+			}
+			return chosen{}, p
 		}
 		inSection = func(id string) bool { return ids[id] }
 	}
@@ -62,11 +66,49 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 		return chosen{}, i.noField(ref, inSection)
 	}
 	p := problem.Newf("%d fields match", len(found))
+	sections := map[string]bool{}
 	for _, c := range found {
 		p.Details = append(p.Details, i.describe(c))
+		sections[strings.ToLower(i.section(c.section()).Label)] = true
 	}
-	p.Hint = "name the section too, or the field by its id"
+	p.Hint = "name the field by its id: " + ref.withField(found[0].id())
+	if ref.Section == "" && len(sections) == len(found) {
+		p.Hint = "name the section too, or the field by its id"
+	}
 	return chosen{}, p
+}
+
+// section is the id of the section that the field or file is in.
+func (c chosen) section() string {
+	if c.field != nil {
+		return c.field.Section
+	}
+	return c.file.Section
+}
+
+func (c chosen) id() string {
+	if c.field != nil {
+		return c.field.ID
+	}
+	return c.file.ID
+}
+
+// withField is the reference with another field, and without a section: an id needs
+// none.
+func (r Reference) withField(id string) string {
+	r.Section, r.Field, r.text = "", id, ""
+	return r.String()
+}
+
+// slashHint is the hint for a section and a field that are one label with a / in it.
+func (i *Item) slashHint(ref Reference) string {
+	label := ref.Section + "/" + ref.Field
+	for n := range i.Fields {
+		if f := &i.Fields[n]; strings.EqualFold(f.Label, label) {
+			return "a / in a name is written %2F: " + ref.withField(f.Label)
+		}
+	}
+	return ""
 }
 
 // is says whether a reference's field means f.
@@ -95,13 +137,13 @@ func (i *Item) isFile(f *Field) bool {
 }
 
 func (i *Item) describe(c chosen) string {
-	var id, text, section string
+	var text string
 	if c.field != nil {
-		id, text, section = c.field.ID, quote(c.field.Label), c.field.Section
+		text = quote(c.field.Label)
 	} else {
-		id, text, section = c.file.ID, "file "+quote(c.file.Name), c.file.Section
+		text = "file " + quote(c.file.Name)
 	}
-	if !ownSection(section) {
+	if section := c.section(); !ownSection(section) {
 		s := i.section(section)
 		if s.Label != "" {
 			text += " in section " + quote(s.Label)
@@ -109,7 +151,7 @@ func (i *Item) describe(c chosen) string {
 			text += " in section " + s.ID
 		}
 	}
-	return text + ", id " + id
+	return text + ", id " + c.id()
 }
 
 func (i *Item) noSection(name string) *problem.Problem {
@@ -161,6 +203,11 @@ func (i *Item) noField(ref Reference, inSection func(string) bool) *problem.Prob
 		p.Details = append(p.Details, "the item has "+strings.Join(elsewhere, "; "))
 	}
 	p.Hint = suggest(ref.Field, here, "correct the field's name, or add the field in 1Password")
+	if hint := i.slashHint(ref); ref.Section != "" && hint != "" {
+		p.Hint = hint
+	} else if hint := slashHint(ref.Field, here); hint != "" {
+		p.Hint = hint
+	}
 	return p
 }
 
@@ -266,6 +313,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 		secrets  []mask.Secret
 		problems problem.List
 		seen     = map[string]*Field{}
+		twice    = map[string]*problem.Problem{}
 	)
 	text := quoteReference(d.Ref.String())
 	for n := range i.Fields {
@@ -284,12 +332,21 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 				Hint:    "rename the field, move the secrets under a section and write ?section=NAME, or declare the fields one by one", Status: problem.Found,
 			})
 			continue
+		case earlier != nil && twice[f.Label] != nil:
+			p := twice[f.Label]
+			p.Details = append(p.Details, i.describe(chosen{field: f}))
+			continue
 		case earlier != nil:
-			problems = append(problems, &problem.Problem{
-				Message: fmt.Sprintf("%s: the item has the field %s twice", text, quote(f.Label)),
+			p := &problem.Problem{
+				Message: fmt.Sprintf("%s: the item has the field %s more than once", text, quote(f.Label)),
 				Details: []string{i.describe(chosen{field: earlier}), i.describe(chosen{field: f})},
-				Hint:    "rename one, or choose a section with ?section=NAME", Status: problem.Found,
-			})
+				Hint:    "rename all but one, or choose a section with ?section=NAME", Status: problem.Found,
+			}
+			if d.Ref.Section != "" || earlier.Section == f.Section {
+				p.Hint = "rename all but one in 1Password"
+			}
+			twice[f.Label] = p
+			problems = append(problems, p)
 			continue
 		}
 		seen[f.Label] = f

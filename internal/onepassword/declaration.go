@@ -31,6 +31,9 @@ func ParseDeclaration(text, origin string) (Declaration, error) {
 	d := Declaration{Origin: origin}
 	text = strings.TrimSpace(text)
 	reference := text
+	if strings.TrimLeft(text, quotes) != text {
+		return d, problem.Usagef(unquote, "%s: the declaration stands in quotes", origin)
+	}
 	if !strings.HasPrefix(text, scheme) {
 		name, after, ok := strings.Cut(text, "=")
 		if !ok {

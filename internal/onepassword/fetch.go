@@ -383,11 +383,21 @@ func (r *Resolver) confirmVault(ctx context.Context, name string) (Vault, error)
 			names[i] = v.Name
 		}
 		if len(names) == 0 {
-			return Vault{}, absent("the credentials can see no vault", "give them read access to the vault "+quote(name))
+			p := absent("the credentials can see no vault", "give them read access to the vault "+quote(name))
+			if hint := r.personalHint(name); hint != "" {
+				p.Hint = hint
+			}
+			return Vault{}, p
 		}
 		p := absent("there is no vault "+quote(name)+" for these credentials", "")
 		p.Details = []string{"they can see: " + list(names)}
 		p.Hint = suggest(name, names, "correct the name, or give the credentials read access to the vault")
+		if hint := slashHint(name, names); hint != "" {
+			p.Hint = hint
+		}
+		if hint := r.personalHint(name); hint != "" {
+			p.Hint = hint
+		}
 		return Vault{}, p
 	}
 	p := problem.Newf("there are %d vaults of the name %s", len(found), quote(name))
@@ -396,6 +406,32 @@ func (r *Resolver) confirmVault(ctx context.Context, name string) (Vault, error)
 	}
 	p.Hint = "name the vault by its id"
 	return Vault{}, p
+}
+
+// personalHint is what to do about a vault that 1Password makes by itself, which only
+// a person can open; "" for any other.
+func (r *Resolver) personalHint(name string) string {
+	if _, person := r.backend.(*Desktop); person {
+		return ""
+	}
+	for _, builtIn := range []string{"Private", "Personal", "Employee", "Shared"} {
+		if strings.EqualFold(name, builtIn) {
+			return "no service account and no Connect server can be given a person's own vault (Private, Personal, Employee) or the default Shared one: " +
+				"move the item to a vault that you have made, and give the credentials read access to that"
+		}
+	}
+	return ""
+}
+
+// slashHint is the hint for a name of which a reference has only what stands before
+// its /, "" where there is none.
+func slashHint(name string, names []string) string {
+	for _, known := range names {
+		if len(known) > len(name) && known[len(name)] == '/' && strings.EqualFold(known[:len(name)], name) {
+			return "a / in a name is written %2F: did you mean " + encodePart(known) + "?"
+		}
+	}
+	return ""
 }
 
 // findItem finds an item's id by id or title.
@@ -429,6 +465,9 @@ func (r *Resolver) findItem(ctx context.Context, vaultID, name string) (string, 
 			p.Details = []string{"it has no items"}
 		}
 		p.Hint = suggest(name, titles, "correct the item's name")
+		if hint := slashHint(name, titles); hint != "" {
+			p.Hint = hint
+		}
 		return "", p
 	}
 	p := problem.Newf("the vault %s has %d items of the title %s", r.vaultLabel(vaultID), len(found), quote(name))

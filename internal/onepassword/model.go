@@ -152,3 +152,7 @@ func foldKey(s string) string {
 		return least
 	}, s)
 }
+
+// Blank says whether a value is nothing but white space, which is somebody's slip
+// more often than it is meant.
+func Blank(s mask.Secret) bool { return s.Len() > 0 && strings.TrimSpace(s.Reveal()) == "" }

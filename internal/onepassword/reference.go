@@ -32,6 +32,13 @@ const scheme = "op://"
 // attributes are those of the op CLI. The SDK knows otp and totp only.
 var attributes = []string{"otp", "totp", "type", "title", "value", "id", "purpose", "content", "name", "size"}
 
+// Quotes as people write them, and what to do about them where no shell has taken
+// them away.
+const (
+	quotes  = "\"'`“”‘’"
+	unquote = "take the quotes away: only a shell does that by itself, an input or a variable keeps them"
+)
+
 const referenceShape = "a secret reference is op://vault/item/field or op://vault/item/section/field"
 
 // ParseReference reads a secret reference. What the SDK's parser accepts is
@@ -55,6 +62,8 @@ func ParseReference(text string) (Reference, error) {
 			return Reference{}, problem.Usagef(referenceShape, "the secret reference is empty")
 		case strings.HasPrefix(trimmed, scheme):
 			return Reference{}, problem.Usagef("take the white space away", "the secret reference begins with white space")
+		case strings.HasPrefix(strings.TrimLeft(trimmed, quotes), scheme):
+			return Reference{}, problem.Usagef(unquote, "the secret reference stands in quotes")
 		case len(trimmed) >= 5 && strings.EqualFold(trimmed[:5], scheme):
 			return Reference{}, problem.Usagef("write op:// in lower case", "the secret reference does not begin with op://")
 		}

@@ -115,6 +115,7 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 		secrets []mask.Secret
 		failed  failures
 		origin  = map[string]Declaration{}
+		twice   collisions
 	)
 	for _, d := range declared {
 		found, err := r.resolveOne(ctx, d)
@@ -123,11 +124,10 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 		}
 		failed.add(d, err)
 		for _, s := range found {
-			if earlier, twice := origin[s.Name()]; twice {
-				failed.add(d, &problem.Problem{
-					Message: fmt.Sprintf("%s is declared twice: by %s and by %s", s.Name(), earlier.from(), d.from()),
-					Hint:    "take one of the two away", Status: problem.Usage,
-				})
+			if earlier, declared := origin[s.Name()]; declared {
+				if p := twice.add(s.Name(), earlier, d); p != nil {
+					failed.add(d, p)
+				}
 				continue
 			}
 			origin[s.Name()] = d
@@ -138,6 +138,42 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 		return nil, err
 	}
 	return secrets, nil
+}
+
+// collisions are names that two declarations have in common, a problem for each pair
+// of declarations: two items may have all of their fields in common.
+type collisions map[[2]string]*collision
+
+type collision struct {
+	names   []string
+	problem *problem.Problem
+}
+
+// add notes a name. The problem is nil where the pair has one already.
+func (c *collisions) add(name string, a, b Declaration) *problem.Problem {
+	if *c == nil {
+		*c = collisions{}
+	}
+	pair := [2]string{a.from(), b.from()}
+	found := (*c)[pair]
+	first := found == nil
+	if first {
+		found = &collision{problem: &problem.Problem{Hint: "take one of the two away", Status: problem.Usage}}
+		(*c)[pair] = found
+	}
+	found.names = append(found.names, name)
+	verb := " is"
+	if len(found.names) > 1 {
+		verb = " are"
+	}
+	found.problem.Message = fmt.Sprintf("%s%s declared twice: by %s and by %s", list(found.names), verb, pair[0], pair[1])
+	if a.Name == "" && b.Name == "" {
+		found.problem.Hint = "take one of the two away, rename the fields of one in 1Password, or choose a section with ?section=NAME"
+	}
+	if !first {
+		return nil
+	}
+	return found.problem
 }
 
 // from is the declaration with where it stands.

@@ -171,10 +171,10 @@ the vault "MyApp" has no item "Prod"
   hint: correct the item's name
 op://MyApp/Messy: the field "API key" is not the name of an environment variable
   hint: rename the field, move the secrets under a section and write ?section=NAME, or declare the fields one by one
-op://MyApp/Messy: the item has the field "TWICE" twice
+op://MyApp/Messy: the item has the field "TWICE" more than once
   "TWICE", id ID
   "TWICE", id ID
-  hint: rename one, or choose a section with ?section=NAME
+  hint: rename all but one in 1Password
 VOID is empty: the field of that name in op://MyApp/Messy has no value
   hint: fill it in in 1Password, or allow it with --allow-empty VOID
 there is no vault "Other" for these credentials
@@ -304,8 +304,7 @@ func TestResolver_Environment(t *testing.T) {
 	want := `E is empty: Environment env2 has no value for it
 Environment env2: the variable "not a name" is not the name of an environment variable
 F has a NUL byte in it, which no environment variable can hold: Environment env2
-A is declared twice: by Environment env1 (--environment) and by Environment env1 (--environment)
-B is declared twice: by Environment env1 (--environment) and by Environment env1 (--environment)`
+A, B are declared twice: by Environment env1 (--environment) and by Environment env1 (--environment)`
 	if err == nil || err.Error() != want {
 		t.Error(cmp.Diff(want, fmt.Sprint(err)))
 	}
