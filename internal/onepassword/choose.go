@@ -3,7 +3,6 @@ package onepassword
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -238,57 +237,6 @@ func (r *Resolver) value(ctx context.Context, item *Item, c chosen, ref Referenc
 		return f.Purpose, nil
 	}
 	return "", problem.Newf("the attribute %s is one of files, and %s is a field", ref.Attribute, quote(f.Label))
-}
-
-func (r *Resolver) fileValue(ctx context.Context, item *Item, f *File, ref Reference) (string, error) {
-	switch {
-	case ref.SSHFormat != "":
-		return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and %s is a file", quote(f.Name))
-	case ref.Attribute == "name" || ref.Attribute == "title":
-		return f.Name, nil
-	case ref.Attribute == "id":
-		return f.ID, nil
-	case ref.Attribute == "size":
-		return strconv.FormatInt(f.Size, 10), nil
-	case ref.Attribute == "type":
-		return "FILE", nil
-	case ref.Attribute == "" || ref.Attribute == "content" || ref.Attribute == "value":
-		content, err := r.readFile(ctx, item, f)
-		return string(content), err
-	}
-	return "", problem.Newf("the attribute %s is one of fields, and %s is a file", ref.Attribute, quote(f.Name))
-}
-
-func (r *Resolver) readFile(ctx context.Context, item *Item, f *File) ([]byte, error) {
-	key := [3]string{item.Vault.ID, item.ID, f.ID}
-	r.mu.RLock()
-	o := r.files[key]
-	r.mu.RUnlock()
-	if o != nil {
-		return o.content, o.err
-	}
-	err := r.hold(ctx, func(batch context.Context) error {
-		r.mu.RLock()
-		o = r.files[key]
-		r.mu.RUnlock()
-		if o != nil {
-			return nil
-		}
-		o = &fileOutcome{}
-		o.content, o.err = r.backend.ReadFile(batch, item, *f)
-		r.note(o.err)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		r.mu.Lock()
-		r.files[key] = o
-		r.mu.Unlock()
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return o.content, o.err
 }
 
 // declared are the fields of the item as secrets under their labels.

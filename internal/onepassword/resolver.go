@@ -111,6 +111,9 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 	if err := r.Prefetch(ctx, refs...); err != nil {
 		return nil, err
 	}
+	if err := r.prefetchFiles(ctx, declared); err != nil {
+		return nil, err
+	}
 	var (
 		secrets []mask.Secret
 		failed  failures
