@@ -69,7 +69,7 @@ func slowConnect(t *testing.T) *onepassword.Connect {
 func TestResolver_RequestsInSeries(t *testing.T) {
 	for name, test := range map[string]struct {
 		lines  []string
-		series time.Duration
+		series int
 	}{
 		"by names":        {[]string{"A=op://va/one/A", "B=op://va/two/A", "C=op://vb/one/A", "D=op://vb/two/A"}, 3},
 		"vaults by ids":   {[]string{"A=op://" + id("va") + "/one/A", "B=op://" + id("va") + "/two/A", "C=op://" + id("vb") + "/one/A"}, 2},
@@ -84,7 +84,7 @@ func TestResolver_RequestsInSeries(t *testing.T) {
 			if _, err := r.Resolve(t.Context(), declare(t, test.lines...)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if took := time.Since(began); took != test.series*roundTrip {
+			if took := time.Since(began); took != time.Duration(test.series)*roundTrip {
 				t.Errorf("%s: %v, want %d round trips", name, took, test.series)
 			}
 		})
