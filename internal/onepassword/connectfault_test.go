@@ -1,6 +1,8 @@
 package onepassword_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,11 +12,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/standin"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -52,7 +54,9 @@ func raw(text string) fault {
 			panic(err)
 		}
 		if text == "" {
-			_ = conn.(*net.TCPConn).SetLinger(0)
+			if tcp, ok := conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0)
+			}
 		}
 		_, _ = io.WriteString(conn, text)
 		_ = conn.Close()
@@ -91,7 +95,9 @@ func TestConnect_Faults(t *testing.T) {
 	}{
 		{"429", status(429), recovers, "answered 429", 0},
 		{"429 and a short wait", status(429, "Retry-After", "1"), recovers, "answered 429", 0},
-		{"429 and a date", status(429, "Retry-After", time.Now().Add(time.Second).UTC().Format(http.TimeFormat)), recovers, "answered 429", 0},
+		{"429 and a date", func(w http.ResponseWriter, r *http.Request) {
+			status(429, "Retry-After", time.Now().Add(time.Second).UTC().Format(http.TimeFormat))(w, r)
+		}, recovers, "answered 429", 0},
 		{"429 and a long wait", status(429, "Retry-After", "3600"), "answered 429", "answered 429", 0},
 		{"408", status(408), recovers, "answered 408", 0},
 		{"500", status(500), recovers, "answered 500", 0},
@@ -127,49 +133,42 @@ func TestConnect_Faults(t *testing.T) {
 		{"a number for a value", body(`{"id":"` + id("one") + `","fields":[{"label":"A","value":1}]}`), "not the JSON", "not the JSON", 3},
 		{"a length of a GiB", status(200, "Content-Length", strconv.Itoa(1<<30)), "is larger than", "is larger than", 0},
 	}
-	vaults := []standin.VaultSpec{{ID: id("v"), Name: "MyApp", Items: []standin.ItemSpec{
-		{ID: id("one"), Title: "one", Fields: []standin.FieldSpec{{Label: "A", Value: "right value A"}}},
-		{ID: id("two"), Title: "two", Fields: []standin.FieldSpec{{Label: "B", Value: "right value B\n"}}},
-	}}}
+	// Requests are told apart by what they ask for, and not by their number.
+	paths := []string{"/v1/vaults", "/v1/vaults/" + id("v") + "/items", "/v1/vaults/" + id("v") + "/items/" + id("one"), "/v1/vaults/" + id("v") + "/items/" + id("two")}
+	item := func(name, label, value string) string {
+		return fmt.Sprintf(`{"id":%q,"title":%q,"vault":{"id":%q},"fields":[{"label":%q,"value":%q}]}`, id(name), name, id("v"), label, value)
+	}
+	answers := map[string]string{
+		paths[0]:  `[{"id":"` + id("v") + `","name":"MyApp"}]`,
+		paths[1]:  "[" + item("one", "A", "") + "," + item("two", "B", "") + "]",
+		paths[2]:  item("one", "A", "right value A"),
+		paths[3]:  item("two", "B", "right value B\n"),
+		"/health": `{"version":"1.8.1"}`,
+	}
 	declared := declare(t, "A=op://MyApp/one/A", "B=op://MyApp/two/B")
-	run := func(t *testing.T, f fault, at int, ever bool) (map[string]string, int, error) {
-		vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Vaults: vaults})
-		if err != nil {
-			return nil, 0, err
-		}
-		// Requests are told apart by what they ask for, not by their number: a try
-		// more on a busy machine must not move the fault to another request.
-		path := []string{"/v1/vaults", "/v1/vaults/" + id("v") + "/items", "/v1/vaults/" + id("v") + "/items/" + id("one"), "/v1/vaults/" + id("v") + "/items/" + id("two")}[at-1]
+	run := func(t *testing.T, f fault, at int, ever bool) (map[string]string, int64, error) {
 		var struck atomic.Bool
-		vault.SetFault(func(_ int, w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != path || struck.Swap(true) && !ever {
-				return false
+		var requests atomic.Int64
+		backend := connectTo(t, func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			switch body, ok := answers[r.URL.Path]; {
+			case r.URL.Path == paths[at-1] && (!struck.Swap(true) || ever):
+				f(w, r)
+			case ok:
+				_, _ = io.WriteString(w, body)
+			default:
+				t.Errorf("an unexpected request: %s", r.URL.Path)
 			}
-			f(w, r)
-			return true
 		})
-		backend, err := onepassword.NewConnect(onepassword.ConnectOptions{
-			Host: vault.URL(), Token: mask.NewSecret("token", vault.Token()), Timeout: time.Second, Concurrency: 1,
-		})
-		if err != nil {
-			return nil, 0, err
-		}
 		r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 4 * time.Second})
 		got, err := r.Resolve(t.Context(), declared)
-		requests := len(vault.Requests())
-		if err := backend.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := vault.Close(); err != nil {
-			t.Error(err)
-		}
-		return reveal(got), requests, err
+		return reveal(got), requests.Load(), err
 	}
 	check := func(t *testing.T, name string, f fault, at int, ever bool, want string) {
 		began := time.Now()
 		got, requests, err := run(t, f, at, ever)
 		took := time.Since(began)
-		if took > 20*time.Second {
+		if took > 6*time.Second { // the deadline, and two seconds for the health page
 			t.Errorf("%s: it took %v", name, took)
 		}
 		if want == recovers {
@@ -200,30 +199,77 @@ func TestConnect_Faults(t *testing.T) {
 			t.Errorf("%s: a value stands in %q", name, told)
 		}
 	}
-	// Most of the time is waited for; subtests would wait two by two.
-	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, 32)
-	)
-	for _, test := range faults {
-		for at := 1; at <= 4; at++ {
-			if test.at != 0 && test.at != at {
-				continue
-			}
-			for _, ever := range []bool{false, true} {
-				want, how := test.once, "once"
-				if ever {
-					want, how = test.ever, "for ever"
+	synctest.Test(t, func(t *testing.T) {
+		var wg sync.WaitGroup
+		for _, test := range faults {
+			for at := 1; at <= 4; at++ {
+				if test.at != 0 && test.at != at {
+					continue
 				}
-				wg.Go(func() {
-					slots <- struct{}{}
-					defer func() { <-slots }()
-					check(t, fmt.Sprintf("%s at %d %s", test.name, at, how), test.fault, at, ever, want)
-				})
+				wg.Go(func() { check(t, fmt.Sprintf("%s at %d once", test.name, at), test.fault, at, false, test.once) })
+				wg.Go(func() { check(t, fmt.Sprintf("%s at %d for ever", test.name, at), test.fault, at, true, test.ever) })
 			}
 		}
+		wg.Wait()
+	})
+}
+
+// connectTo is a Connect backend whose server is the handler, over connections in
+// memory: in a bubble of testing/synctest nothing is waited for.
+func connectTo(t *testing.T, handler http.HandlerFunc) *onepassword.Connect {
+	t.Helper()
+	backend, err := onepassword.NewConnect(onepassword.ConnectOptions{
+		Host: "http://connect:8080", Token: mask.NewSecret("token", connectToken()), Timeout: time.Second, Concurrency: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
+	l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	backend.DialWith(l.dial)
+	server := &http.Server{Handler: handler, ErrorLog: discardLog(), ReadHeaderTimeout: time.Minute}
+	done := make(chan error)
+	go func() { done <- server.Serve(l) }()
+	t.Cleanup(func() {
+		if err := errors.Join(backend.Close(), server.Close()); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return backend
+}
+
+// A memoryListener is a listener whose connections are pipes in memory.
+type memoryListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memoryListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *memoryListener) Close() error {
+	close(l.closed)
+	return nil
 }
 
 // TestConnect_LargeBodyIsNotRead: a body without an end is cut off at the limit

@@ -2,6 +2,7 @@ package onepassword
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 
@@ -45,6 +46,11 @@ var (
 // AnswerWith puts f in the network's place.
 func (c *Connect) AnswerWith(f func(*http.Request) (*http.Response, error)) {
 	c.client.Transport = answers(f)
+}
+
+// DialWith puts f in the place of the network's connections.
+func (c *Connect) DialWith(f func(ctx context.Context, network, address string) (net.Conn, error)) {
+	c.client.Transport.(*http.Transport).DialContext = f
 }
 
 type answers func(*http.Request) (*http.Response, error)
