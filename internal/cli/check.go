@@ -74,7 +74,7 @@ func (c checkCommand) Run(a *app) error {
 				return err
 			}
 			defer func() { _ = backend.Close() }() // it was only read from
-			resolver := onepassword.NewResolver(backend, onepassword.Options{})
+			resolver := onepassword.NewResolver(backend, onepassword.Options{AllowEmpty: c.AllowEmpty.names()})
 			o.Vault = resolver
 			names, err := wholeItems(ctx, resolver, declared)
 			if err != nil {
