@@ -114,3 +114,51 @@ func TestBlank(t *testing.T) {
 		}
 	}
 }
+
+// TestResolver_SaysWhatIsThere: what is missing is told with what is there in its
+// place, also where that is nothing, and not more than twenty of it.
+func TestResolver_SaysWhatIsThere(t *testing.T) {
+	var many []standin.FieldSpec
+	for n := range 23 {
+		many = append(many, standin.FieldSpec{Label: "FIELD_" + string(rune('A'+n)), Value: "1"})
+	}
+	_, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{
+		{Name: "Empty"},
+		{Name: "MyApp", Items: []standin.ItemSpec{{Title: "None"}, {Title: "Many", Fields: many}, {Title: "Twenty", Fields: many[:20]}}},
+	}})
+	_, blind := startVault(t, standin.VaultOptions{})
+	for _, test := range []struct {
+		r         *onepassword.Resolver
+		reference string
+		want      string
+	}{
+		{r, "op://Nowhere/x/x", "they can see: Empty, MyApp"},
+		{r, "op://Empty/x/x", "it has no items"},
+		{r, "op://MyApp/x/x", "it has: None, Many, Twenty"},
+		{r, "op://MyApp/None/x", "it has no fields"},
+		{r, "op://MyApp/None/s/x", "it has no sections"},
+		{r, "op://MyApp/Many/x", "FIELD_S, FIELD_T and 3 more"},
+		{r, "op://MyApp/Twenty/x", "FIELD_S, FIELD_T"},
+		{blind, "op://MyApp/x/x", ""},
+	} {
+		ref, err := onepassword.ParseReference(test.reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = test.r.Read(t.Context(), ref)
+		if err == nil {
+			t.Errorf("%s: passed", test.reference)
+			continue
+		}
+		p := problem.Of(err)[0]
+		if test.want == "" {
+			if len(p.Details) != 0 || !strings.Contains(p.Message, "can see no vault") {
+				t.Errorf("%s: %+v", test.reference, p)
+			}
+			continue
+		}
+		if len(p.Details) != 1 || !strings.HasSuffix(p.Details[0], test.want) {
+			t.Errorf("%s: %q, want %q", test.reference, p.Details, test.want)
+		}
+	}
+}

@@ -53,7 +53,7 @@ func retry(ctx context.Context, try func(ctx context.Context) *attempt) error {
 			a.after = min(time.Second<<(counts[RateLimited]-1), 8*time.Second)
 		}
 		if a.after > 0 {
-			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < a.after {
+			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= a.after {
 				return struct{}{}, backoff.Permanent(a.err)
 			}
 			return struct{}{}, &backoff.RetryAfterError{Duration: a.after}
