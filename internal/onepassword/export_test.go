@@ -41,6 +41,10 @@ var (
 	OpenSSH  = openSSH
 	Distance = distance
 	FoldKey  = foldKey
+
+	Quote          = quote
+	QuoteReference = quoteReference
+	List           = list
 )
 
 // AnswerWith puts f in the network's place.

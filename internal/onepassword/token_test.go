@@ -137,6 +137,8 @@ func TestReadTokenFile(t *testing.T) {
 		{file("group", "token", 0o640), "", "can be read by others: its mode is 0640"},
 		{file("others", "token", 0o604), "", "can be read by others"},
 		{file("empty", "\n", 0o600), "", "is empty"},
+		{file("largest", strings.Repeat("x", 64<<10), 0o600), strings.Repeat("x", 64<<10), ""},
+		{file("larger", strings.Repeat("x", 64<<10+1), 0o600), "", "is larger than any token"},
 		{file("large", strings.Repeat("x", 70<<10), 0o600), "", "is larger than any token"},
 		{dir, "", "is a directory"},
 		{filepath.Join(dir, "none"), "", "does not exist"},
