@@ -77,7 +77,9 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 	}
 	e.plan.todo(Todo{Do: "add-key", Reference: key, Text: "add the SSH key that may log in to the servers: " + key + ", an item of the type SSH Key, or its field SSH_KEY"})
 	e.plan.todo(Todo{Do: "set-token", Text: "set the repository's secret OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that may read the vault " + in.Vault + " and nothing else"})
-	e.askVault(ctx)
+	if err := e.askVault(ctx); err != nil {
+		return Plan{}, err
+	}
 	for _, f := range e.files {
 		if pattern, at, hidden := check.IgnoredByGit(o.Dir, f.name); hidden && f.secrets != nil && (f.exists || f.now() != "") {
 			e.plan.note("%s: %s hides %s from git, so CI does not have it: it holds no values, commit it", at, pattern, f.name)
