@@ -87,8 +87,10 @@ func TestFetchKeys_asKamalDoes(t *testing.T) {
 			}
 			c.Names, c.Fields = append(c.Names, name), append(c.Fields, f)
 		}
-		for _, key := range []string{"token", "password", "KEY", "a.b", "b", "db", "api", "user name", "db/token", "api/db", "api/password", "Web", "Shop/Web",
-			"Shop/Web/token", "Shop/Web/db/KEY", "op://Shop/Web/token", "eb/token", "/token", "nothing"} {
+		for _, key := range []string{
+			"token", "password", "KEY", "a.b", "b", "db", "api", "user name", "db/token", "api/db", "api/password", "Web", "Shop/Web",
+			"Shop/Web/token", "Shop/Web/db/KEY", "op://Shop/Web/token", "eb/token", "/token", "nothing",
+		} {
 			if random.IntN(2) == 0 {
 				c.Extracts = append(c.Extracts, key)
 			}
