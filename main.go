@@ -15,7 +15,7 @@ func main() {
 	if filepath.Base(os.Args[0]) == opclient.Name {
 		os.Exit(opclient.Main(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	}
-	if filepath.Base(os.Args[0]) == sshname.Name {
+	if sshname.IsName(os.Args[0]) {
 		os.Exit(sshname.Main(os.Args[0], os.Args[1:], os.Environ(), os.Stderr))
 	}
 	refused := harden()

@@ -207,7 +207,7 @@ puts "hello from root"
 					if !given {
 						return
 					}
-					if err := sshname.Update(o.Dir, []byte(server.knownHosts())); err != nil {
+					if err := sshname.Update(o.Dir, sshname.Settings{Pinned: true, KnownHosts: []byte(server.knownHosts())}); err != nil {
 						t.Fatal(err)
 					}
 					o.Hosts = &broker.Hosts{KnownHosts: filepath.Join(o.Dir, sshname.KnownHosts)}

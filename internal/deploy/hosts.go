@@ -41,7 +41,7 @@ func (s *session) checkHosts(ctx context.Context, j Job, dir string) (*broker.Ho
 		}
 		return b, nil
 	}
-	if err := sshname.Install(dir, j.Executable, s.pins.KnownHosts(ctx, nil, lookup)); err != nil {
+	if err := sshname.Install(dir, j.Executable, sshname.Settings{Pinned: true, KnownHosts: s.pins.KnownHosts(ctx, nil, lookup)}); err != nil {
 		return nil, err
 	}
 	b.KnownHosts = filepath.Join(dir, sshname.KnownHosts)
@@ -94,7 +94,7 @@ func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) 
 		}
 		return nil
 	}
-	if err := sshname.Update(h.dir, h.pins.KnownHosts(ctx, h.targets, lookup)); err != nil {
+	if err := sshname.Update(h.dir, sshname.Settings{Pinned: true, KnownHosts: h.pins.KnownHosts(ctx, h.targets, lookup)}); err != nil {
 		return problem.Of(err)
 	}
 	return nil

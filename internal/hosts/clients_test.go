@@ -40,9 +40,12 @@ func installSSH(t *testing.T, knownHosts []byte) string {
 	}
 	self, err := os.Executable()
 	check(t, err)
-	dir := filepath.Join(t.TempDir(), "a 100% private place")
+	short, err := os.MkdirTemp("/tmp", "run") // room for a socket
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(short)) })
+	dir := filepath.Join(short, "a 100% private place")
 	check(t, os.Mkdir(dir, 0o700))
-	check(t, sshname.Install(dir, self, knownHosts))
+	check(t, sshname.Install(dir, self, sshname.Settings{Pinned: true, KnownHosts: knownHosts}))
 	return dir + ":" + os.Getenv("PATH")
 }
 
@@ -56,12 +59,17 @@ func look(path, name string) string {
 	return name
 }
 
+// run runs a program, which is found on the PATH of env.
 func run(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second) // a cleanup may run one
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = env
+	if !strings.Contains(args[0], "/") {
+		path, _ := strings.CutPrefix(env[0], "PATH=")
+		cmd.Path, cmd.Err = look(path, args[0]), nil
+	}
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		t.Fatalf("%v hangs: %s", args, out)
@@ -315,7 +323,7 @@ func TestKamal_JumpHostIsChecked(t *testing.T) {
 			names := filepath.Join(dir, "names")
 			check(t, os.Mkdir(names, 0o700))
 			check(t, os.WriteFile(filepath.Join(dir, "program"), program, 0o755))
-			check(t, sshname.Install(names, "/keys/program", file))
+			check(t, sshname.Install(names, "/keys/program", sshname.Settings{Pinned: true, KnownHosts: file}))
 			out := container(t, "0", a, dir, "sh", "-c", "PATH=/keys/names:$PATH "+kamalLogin)
 			if !strings.Contains(out, c.says) || c.says != "logged in\n" && strings.Contains(out, "logged in\n") {
 				t.Errorf("%s", out)

@@ -3,9 +3,9 @@
 //
 // The keys that a team gives with --host-keys become one known_hosts file, in the
 // only shape that OpenSSH, Net::SSH and SSHKit all enforce: unhashed, a line a
-// key, the name and the addresses that it resolves to together. OpenSSH gets the
-// file through an `ssh` that stands first on PATH, Net::SSH through Kamal's
-// preload; neither HOME nor /etc is touched.
+// key, the name and the addresses that it resolves to together. OpenSSH, and what
+// starts it, gets the file through names that stand first on PATH (sshname),
+// Net::SSH through Kamal's preload; neither HOME nor /etc is touched.
 //
 // It may import sshagent, internal/kamal and internal/problem.
 package hosts

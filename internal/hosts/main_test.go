@@ -28,9 +28,10 @@ import (
 	"github.com/kamal-op/kamal-op/sshagent"
 )
 
-// TestMain makes this program the `ssh` of a run where it is called by that name.
+// TestMain makes this program the `ssh` of a run, or another of its names, where it
+// is called by it.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == sshname.Name {
+	if sshname.IsName(os.Args[0]) {
 		os.Exit(sshname.Main(os.Args[0], os.Args[1:], os.Environ(), os.Stderr))
 	}
 	goleak.VerifyTestMain(m)
@@ -84,6 +85,20 @@ type server struct {
 	keys map[string]ssh.PublicKey // host keys by kind
 	log  string
 	user string
+
+	authorized string // the file of keys that may log in
+}
+
+// authorize makes a key that may log in as well, besides those given at the start.
+func (s *server) authorize(t testing.TB) any {
+	t.Helper()
+	private, public := hostKey(t, "ed25519")
+	f, err := os.OpenFile(s.authorized, os.O_APPEND|os.O_WRONLY, 0)
+	check(t, err)
+	_, err = f.Write(ssh.MarshalAuthorizedKey(public))
+	check(t, err)
+	check(t, f.Close())
+	return private
 }
 
 func (s *server) target() Target { return Target{Host: s.host, Port: s.port, User: s.user} }
@@ -104,7 +119,7 @@ func startServer(t testing.TB, address string, kinds []string, authorized []*ssh
 	check(t, err)
 	dir := t.TempDir()
 	check(t, os.Chmod(dir, 0o755))
-	s := &server{host: address, keys: map[string]ssh.PublicKey{}, log: filepath.Join(dir, "log"), user: me.Username}
+	s := &server{host: address, keys: map[string]ssh.PublicKey{}, log: filepath.Join(dir, "log"), user: me.Username, authorized: filepath.Join(dir, "authorized")}
 	var config strings.Builder
 	for _, kind := range kinds {
 		private, public := hostKey(t, kind)
@@ -117,7 +132,7 @@ func startServer(t testing.TB, address string, kinds []string, authorized []*ssh
 	for _, k := range authorized {
 		keys.Write(ssh.MarshalAuthorizedKey(k.Public()))
 	}
-	check(t, os.WriteFile(filepath.Join(dir, "authorized"), keys.Bytes(), 0o644))
+	check(t, os.WriteFile(s.authorized, keys.Bytes(), 0o644))
 	for _, line := range more { // of each option sshd takes the first it sees
 		config.WriteString(line + "\n")
 	}

@@ -1,0 +1,165 @@
+package sshname
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Options are the arguments that make ssh take the keys in a file, and no others.
+// They stand first: of each option ssh takes the first it sees. Every ssh of the
+// last ten years knows them; those that not every one knows are added by need, in
+// strict.
+func Options(knownHosts string) []string {
+	var args []string
+	for _, option := range []string{
+		`UserKnownHostsFile="` + strings.ReplaceAll(knownHosts, "%", "%%") + `"`,
+		"GlobalKnownHostsFile=/dev/null",
+		"StrictHostKeyChecking=yes",
+		// Ways in which other keys would come in.
+		"UpdateHostKeys=no",
+		"VerifyHostKeyDNS=no",
+		"CheckHostIP=no", // it adds the addresses of hosts to the file
+		// Ways around the check: what forwards a port to this machine is any
+		// server, and a connection that is there already was checked by others.
+		"NoHostAuthenticationForLocalhost=no",
+		"ControlMaster=no",
+		"ControlPath=none",
+		// What DNS says a name stands for is not what was given.
+		"CanonicalizePermittedCNAMEs=none",
+	} {
+		args = append(args, "-o", option)
+	}
+	return args
+}
+
+// flags that take an argument, of ssh(1).
+const sshFlags = "BbcDEeFIiJLlmOoPpQRSWw"
+
+// ssh adds what makes a connection take the run's host keys, and its agent.
+func (c *call) ssh() error {
+	if !c.settings.Pinned && len(c.settings.AgentHosts) == 0 {
+		return nil
+	}
+	line, dir := parseLine(c.args, sshFlags), filepath.Dir(c.names.ours)
+	var first []string
+	if c.settings.Pinned {
+		first = Options(filepath.Join(dir, KnownHosts))
+	}
+	config, err := effective(c.names.program, c.env, append(first[:len(first):len(first)], c.args...))
+	if err != nil {
+		return err
+	}
+	args := c.args
+	if c.settings.Pinned {
+		args = line.replace('S', func(path string) string { return config.controlPath(dir, path) })
+		more, err := config.strict()
+		if err != nil {
+			return err
+		}
+		first = append(first, more...)
+	}
+	if c.settings.forAgent(config["host"], config["hostname"]) {
+		// Behind the caller's own options, which come first, and before the
+		// configuration's.
+		agent := []string{"-o", "IdentityAgent=SSH_AUTH_SOCK"}
+		if !line.has('i') {
+			agent = append(agent, "-o", "IdentitiesOnly=no")
+		}
+		args = append(args[:line.end:line.end], append(agent, args[line.end:]...)...)
+	}
+	c.args = slices.Concat(first, args)
+	return nil
+}
+
+// configuration is what ssh would do with its arguments, as `ssh -G` says it.
+type configuration map[string]string
+
+// An exitError is a real ssh that has ended with an error of its own.
+type exitError struct {
+	status int
+	stderr []byte
+}
+
+func (e *exitError) Error() string { return fmt.Sprintf("ssh -G has ended with %d", e.status) }
+
+// effective asks the real ssh what it makes of its arguments and the user's
+// configuration. It opens no connection.
+func effective(program string, env, args []string) (configuration, error) {
+	cmd := exec.CommandContext(context.Background(), program, append([]string{"-G"}, args...)...)
+	cmd.Env = env
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return nil, &exitError{exit.ExitCode(), stderr.Bytes()}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking ssh for its configuration: %w", err)
+	}
+	config := configuration{}
+	for line := range strings.Lines(stdout.String()) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name = strings.ToLower(name) // one of them is not
+		if _, ok := config[name]; !ok {
+			config[name] = value
+		}
+	}
+	return config, nil
+}
+
+// controlPath is where a connection is shared that the caller shares by a path of
+// its own (-S): in the run's directory, so that it is one that was checked.
+func (c configuration) controlPath(dir, path string) string {
+	if path == "none" {
+		return path
+	}
+	if strings.Contains(path, "%") { // a path for each host
+		path += "\x00" + c["user"] + "@" + c["hostname"] + ":" + c["port"]
+	}
+	sum := sha256.Sum256([]byte(path))
+	return strings.ReplaceAll(filepath.Join(dir, "c"+hex.EncodeToString(sum[:4])), "%", "%%")
+}
+
+// strict are the arguments that the configuration makes necessary beside Options.
+func (c configuration) strict() ([]string, error) {
+	var args []string
+	set := func(option, value string) { args = append(args, "-o", option+"="+value) }
+	if c["knownhostscommand"] != "" {
+		set("KnownHostsCommand", "none")
+	}
+	// Debian's: with it a server has no host key at all.
+	if c["gssapikeyexchange"] == "yes" {
+		set("GSSAPIKeyExchange", "no")
+	}
+	// An alias takes the keys of another name. It cannot be unset, but it can be
+	// the name that ssh would look up without it.
+	if c["hostkeyalias"] != "" {
+		name := strings.ToLower(c["hostname"])
+		if port := c["port"]; port != "22" {
+			name = "[" + name + "]:" + port
+		}
+		set("HostKeyAlias", name)
+	}
+	if path := sshByPath(c["proxycommand"]); path != "" {
+		return nil, fmt.Errorf("the ProxyCommand of %s starts %s by its path, and so not with the host keys of this run: write ssh in its place", c.destination(), path)
+	}
+	return args, nil
+}
+
+// destination is the host as a person knows it.
+func (c configuration) destination() string {
+	if host := c["host"]; host != "" {
+		return host
+	}
+	return net.JoinHostPort(c["hostname"], c["port"])
+}
