@@ -24,21 +24,20 @@ const (
 )
 
 // Options is what an agent holds and what it may do. The zero value of every
-// field but Keys is the widest: any user, any host, no end.
+// field but Keys is the widest: any user, any host, any process of this user.
 type Options struct {
-	Keys          []*Key        // in the order in which clients are to try them
-	Users         []string      // the users that may be logged in as; empty means any
-	HostKeys      []string      // public keys or SHA256 fingerprints of the hosts that may be logged in to, where the client shows the host; empty means any
-	MaxSignatures int           // how many signatures the agent makes; 0 means no limit
-	Lifetime      time.Duration // how long the agent lists and signs; 0 means until it is closed
+	Keys     []*Key   // in the order in which clients are to try them
+	Users    []string // the users that may be logged in as; empty means any
+	HostKeys []string // public keys or SHA256 fingerprints of the hosts that may be logged in to, where the client shows the host; empty means any
 
 	// AllowForwarding lets connections sign that show themselves as forwarded:
 	// by servers that were logged in to, and use the agent from there.
 	AllowForwarding bool
 
 	// Descendants refuses all processes but this one and those that descend
-	// from it. An orphan descends from this process only where the program is a
-	// subreaper. Linux only; elsewhere Start fails.
+	// from it. On Linux an orphan descends from this process where the program is
+	// a subreaper (prctl PR_SET_CHILD_SUBREAPER); on macOS it does not. Elsewhere
+	// Start fails.
 	Descendants bool
 
 	// Dir is a directory of the caller's, closed to others (0700), that gets the
@@ -60,8 +59,8 @@ type Agent struct {
 	journal  journal
 	listed   []byte // the answer to a list request
 
-	// identities is nil once the agent's time is over, so that nothing of ours
-	// holds the keys any longer.
+	// identities is nil once the agent is closed, so that nothing of ours holds
+	// the keys any longer.
 	identities atomic.Pointer[[]*identity]
 
 	uid       int // the only user that may connect
@@ -88,7 +87,7 @@ func Start(ctx context.Context, o Options) (*Agent, error) {
 	if err := a.listen(o.Dir); err != nil {
 		return nil, err
 	}
-	a.run(ctx, o.Lifetime)
+	a.run(ctx)
 	return a, nil
 }
 
@@ -96,7 +95,7 @@ func newAgent(o Options) (*Agent, error) {
 	if len(o.Keys) == 0 {
 		return nil, errors.New("starting the agent: no keys")
 	}
-	if o.Descendants && !descendsSupported {
+	if o.Descendants && !lookSupported {
 		return nil, errors.New("starting the agent: descendants cannot be told from other processes here")
 	}
 	p, err := newPolicy(o)
@@ -120,16 +119,13 @@ func newAgent(o Options) (*Agent, error) {
 }
 
 // run serves until ctx ends.
-func (a *Agent) run(ctx context.Context, lifetime time.Duration) {
+func (a *Agent) run(ctx context.Context) {
 	ctx, a.cancel = context.WithCancel(ctx)
 	a.wg.Go(func() { a.accept(ctx) })
 	a.wg.Go(func() {
 		<-ctx.Done()
 		a.shut()
 	})
-	if lifetime > 0 {
-		a.wg.Go(func() { a.expire(ctx, lifetime) })
-	}
 }
 
 // listen makes the socket, 0600 in a directory that is closed to others. The
@@ -251,13 +247,6 @@ func (a *Agent) leave(c *conn) {
 	delete(a.conns, c)
 	a.mu.Unlock()
 	<-a.slots
-}
-
-// expire drops the keys when the agent's time is over.
-func (a *Agent) expire(ctx context.Context, after time.Duration) {
-	if sleep(ctx, after) {
-		a.identities.Store(nil)
-	}
 }
 
 // shut ends everything; it runs once, when the agent's context ends.

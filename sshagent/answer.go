@@ -48,9 +48,6 @@ func (c *conn) list() []byte {
 	if e.Reason != "" {
 		return c.refuse(e)
 	}
-	if c.agent.policy.over() {
-		return listAnswer(nil)
-	}
 	return c.agent.listed
 }
 
@@ -97,9 +94,6 @@ func (c *conn) sign(contents []byte) ([]byte, error) {
 	id := c.agent.identity(blob)
 	if id == nil {
 		e.Reason = ReasonUnknownKey
-		if c.agent.policy.over() {
-			e.Reason = ReasonLifetime
-		}
 		return c.refuse(e), nil
 	}
 	e.Key = id.fingerprint
@@ -107,19 +101,12 @@ func (c *conn) sign(contents []byte) ([]byte, error) {
 	if e.Reason != "" {
 		return c.refuse(e), nil
 	}
-	done := false
-	defer func() {
-		if !done { // also where signing or the caller's log panics
-			c.agent.policy.giveBack()
-		}
-	}()
 	answer, err := id.sign(c.out[:0], data, algorithm)
 	if err != nil {
 		e.Reason = ReasonInternal
 		return c.refuse(e), nil
 	}
 	c.out = answer
-	done = true
 	e.Signed = true
 	c.record(e)
 	return answer, nil

@@ -61,7 +61,7 @@ func (c *conn) serve() (err error) {
 		return err
 	}
 	c.caller = callerOf(c.raw)
-	c.barred = c.caller.judge(c.agent.uid, c.agent.ancestor)
+	c.barred = c.caller.judge(c.agent.uid, c.agent.ancestor, look)
 	c.in = make([]byte, firstBuffer)
 	c.out = make([]byte, 0, firstBuffer/2)
 	for {

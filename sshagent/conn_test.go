@@ -180,7 +180,7 @@ func TestRefusals_NothingButListAndSign(t *testing.T) {
 
 func TestPanic_EndsOneConnection(t *testing.T) {
 	var once sync.Once
-	a, k := startAgent(t, Options{MaxSignatures: 1, Log: func(e Event) {
+	a, k := startAgent(t, Options{Log: func(e Event) {
 		if e.Signed {
 			once.Do(func() { panic("in the caller's log") })
 		}
@@ -280,8 +280,6 @@ func TestStart_Refuses(t *testing.T) {
 		"no directory":      {Keys: k, Dir: open + "/none"},
 		"host key":          {Keys: k, HostKeys: []string{"nonsense"}},
 		"short fingerprint": {Keys: k, HostKeys: []string{"SHA256:abc"}},
-		"negative limit":    {Keys: k, MaxSignatures: -1},
-		"negative lifetime": {Keys: k, Lifetime: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if a, err := Start(t.Context(), o); err == nil {

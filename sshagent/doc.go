@@ -1,7 +1,6 @@
 // Package sshagent is an SSH agent inside a process that signs logins and does
 // nothing else. It holds private keys in memory, listens on a socket of its own
-// and signs SSH user authentications for the users, hosts, number and time it was
-// given. It cannot be asked to add or remove keys, to lock, or to sign anything
+// and signs SSH user authentications for the users and hosts it was given. It cannot be asked to add or remove keys, to lock, or to sign anything
 // but a login: not a git commit, not a file.
 //
 //	key, err := sshagent.ParseKey(text, nil)
@@ -35,7 +34,6 @@
 //     or by the hostbound method), the host signed the session, the login is for
 //     that session and that host, and the host is one of Options.HostKeys;
 //   - the connection does not show itself as forwarded, or forwarding is allowed;
-//   - the number and the time are not used up;
 //   - the process at the other end is the same user's, has not ended, and
 //     descends from this one where that is asked for.
 //
@@ -49,8 +47,8 @@
 // check of the session do not bind their logins: check host keys in the client as
 // well. A forwarded connection is known by what OpenSSH's ssh sends through it;
 // a server that was written to deceive can send logins of the plain kind through
-// a connection that Net::SSH forwards, and they look like Net::SSH's own. Users,
-// MaxSignatures and Lifetime bound what that can reach, and the journal shows it.
+// a connection that Net::SSH forwards, and they look like Net::SSH's own. Users
+// bounds what that can reach, and the journal shows it.
 // Whoever may trace this process, or is root, can read the keys.
 //
 // # What clearing does
@@ -59,8 +57,8 @@
 // The key itself must stay in memory to sign, and Go's cryptography keeps copies
 // of it in forms of its own (an ed25519 seed three times, the primes of an RSA
 // key seven to ten times); they cannot be reached to be cleared, neither can what
-// the garbage collector or a growing stack has left behind. After Close, and
-// after Lifetime, nothing in this package refers to the keys, and their memory is
+// the garbage collector or a growing stack has left behind. After Close,
+// nothing in this package refers to the keys, and their memory is
 // used again in time; it is not overwritten. A short life of the process is worth
 // more than any clearing.
 package sshagent

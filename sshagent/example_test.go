@@ -28,9 +28,8 @@ func ExampleStart() {
 		return
 	}
 	agent, err := sshagent.Start(context.Background(), sshagent.Options{
-		Keys:          []*sshagent.Key{key},
-		Users:         []string{"root"},
-		MaxSignatures: 20,
+		Keys:  []*sshagent.Key{key},
+		Users: []string{"root"},
 	})
 	if err != nil {
 		fmt.Println(err)

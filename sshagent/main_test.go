@@ -99,7 +99,7 @@ func startTuned(t testing.TB, o Options, tune func(*Agent)) (*Agent, *Key) {
 	check(t, err)
 	tune(a)
 	check(t, a.listen(o.Dir))
-	a.run(t.Context(), o.Lifetime)
+	a.run(t.Context())
 	t.Cleanup(func() {
 		if err := a.Close(); err != nil {
 			t.Error(err)

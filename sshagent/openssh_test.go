@@ -226,7 +226,7 @@ func TestOpenSSH_Forwarded(t *testing.T) {
 func TestOpenSSH_JumpHost(t *testing.T) {
 	k := makeKey(t, ed)
 	s, jump := startSSHD(t, nil, k), startSSHD(t, nil, k)
-	a, _ := startAgent(t, Options{Keys: []*Key{k}, MaxSignatures: 2, HostKeys: []string{ssh.FingerprintSHA256(s.key.PublicKey()), ssh.FingerprintSHA256(jump.key.PublicKey())}})
+	a, _ := startAgent(t, Options{Keys: []*Key{k}, HostKeys: []string{ssh.FingerprintSHA256(s.key.PublicKey()), ssh.FingerprintSHA256(jump.key.PublicKey())}})
 	proxy := "ssh " + strings.Join(jump.args(t, "-W", "%h:%p", "127.0.0.1"), " ")
 	out, err := client(t, a, "ssh", s.args(t, "-o", "ProxyCommand="+proxy, "127.0.0.1", "echo logged in")...)
 	if err != nil || out != "logged in\n" {

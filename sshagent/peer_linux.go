@@ -49,6 +49,9 @@ func (c *caller) close() {
 	}
 }
 
+// longestShown is how many parents an event has.
+const longestShown = 32
+
 // describe reads the process and its parents from /proc, up to self.
 func (c *caller) describe(self int) Peer {
 	p := Peer{PID: c.pid, UID: c.uid}
@@ -56,17 +59,17 @@ func (c *caller) describe(self int) Peer {
 		return p
 	}
 	p.Executable, _ = os.Readlink("/proc/" + strconv.Itoa(c.pid) + "/exe")
-	_, parent := statOf(c.pid)
-	for range longestChain {
-		if parent <= 0 || c.pid == self {
+	of, _ := look(c.pid)
+	for range longestShown {
+		if of.parent <= 0 || c.pid == self {
 			break
 		}
-		name, next := statOf(parent)
-		p.Chain = append(p.Chain, Process{PID: parent, Name: name})
-		if parent == self {
+		parent, _ := look(of.parent)
+		p.Chain = append(p.Chain, Process{PID: of.parent, Name: parent.name})
+		if of.parent == self {
 			break
 		}
-		parent = next
+		of = parent
 	}
 	if !c.alive() { // what we read may be of another process by that number
 		return Peer{PID: c.pid, UID: c.uid}
@@ -74,42 +77,30 @@ func (c *caller) describe(self int) Peer {
 	return p
 }
 
-// descends says whether pid is ancestor or descends from it.
-func descends(pid, ancestor int) bool {
-	for range longestChain {
-		if pid == ancestor {
-			return true
-		}
-		if pid <= 1 {
-			return false
-		}
-		_, pid = statOf(pid)
-	}
-	return false
-}
+// lookSupported says that look can tell.
+const lookSupported = true
 
-// descendsSupported says that descends can tell.
-const descendsSupported = true
-
-// statOf is a process's name and its parent; 0 where it is not there. The name
-// stands in parentheses and may hold any byte, so the last one counts.
-func statOf(pid int) (name string, parent int) {
+// look reads what the kernel says of a process. Its name stands in parentheses
+// and may hold any byte, so the last one counts.
+func look(pid int) (p process, ok bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return "", 0
+		return p, false
 	}
 	text := string(b)
 	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
 	if open < 0 || end < open {
-		return "", 0
+		return p, false
 	}
+	const parent, start = 1, 19 // of the fields behind the name: proc(5) has them as 4 and 22
 	fields := strings.Fields(text[end+1:])
-	if len(fields) < 2 {
-		return "", 0
+	if len(fields) <= start {
+		return p, false
 	}
-	parent, err = strconv.Atoi(fields[1])
-	if err != nil {
-		return "", 0
+	p.name = text[open+1 : end]
+	var failed error
+	if p.parent, err = strconv.Atoi(fields[parent]); err == nil {
+		p.start, failed = strconv.ParseUint(fields[start], 10, 64)
 	}
-	return text[open+1 : end], parent
+	return p, err == nil && failed == nil
 }

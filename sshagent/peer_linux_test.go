@@ -49,9 +49,10 @@ func TestPeer_Judged(t *testing.T) {
 		"not a descendant":     {caller{pid: 1, uid: os.Getuid(), handle: -1}, os.Getpid(), ReasonStranger},
 		"not in our namespace": {caller{pid: 0, uid: os.Getuid(), handle: -1}, os.Getpid(), ReasonStranger},
 		"no matter whose":      {caller{pid: 1, uid: os.Getuid(), handle: -1}, 0, ""},
+		"root, any may":        {caller{pid: 1, uid: 0, handle: -1}, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := c.caller.judge(os.Getuid(), c.self); got != c.reason {
+			if got := c.caller.judge(os.Getuid(), c.self, look); got != c.reason {
 				t.Errorf("judged %q, want %q", got, c.reason)
 			}
 		})
@@ -59,7 +60,7 @@ func TestPeer_Judged(t *testing.T) {
 }
 
 func TestPeer_BarredGetsAnswers(t *testing.T) {
-	a, k := startTuned(t, Options{}, func(a *Agent) { a.uid = os.Getuid() + 1 }) // as if another user had connected
+	a, k := startTuned(t, Options{Descendants: true}, func(a *Agent) { a.uid = os.Getuid() + 1 }) // as if another user had connected
 	w := dial(t, a)
 	if got := w.ask([]byte{msgList}); got[0] != msgFailure {
 		t.Errorf("a list is answered with %d", got[0])
@@ -169,12 +170,12 @@ func TestPeer_Descendants(t *testing.T) {
 	}
 }
 
-func TestStatOf(t *testing.T) {
-	name, parent := statOf(os.Getpid())
-	if parent != os.Getppid() || name == "" {
-		t.Errorf("this process is %q, child of %d", name, parent)
+func TestLook(t *testing.T) {
+	p, ok := look(os.Getpid())
+	if !ok || p.parent != os.Getppid() || p.name == "" || p.start == 0 {
+		t.Errorf("this process is %+v", p)
 	}
-	if _, parent := statOf(1 << 30); parent != 0 {
-		t.Errorf("no process has parent %d", parent)
+	if p, ok := look(1 << 30); ok {
+		t.Errorf("no process is %+v", p)
 	}
 }

@@ -2,11 +2,8 @@ package sshagent
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -27,33 +24,22 @@ const (
 	ReasonHost        = "the host is not the one shown"
 	ReasonHostKey     = "the host key is not one of those given"
 	ReasonHostUnknown = "the forwarded connection does not show its host"
-	ReasonBudget      = "the number of signatures is used up"
-	ReasonLifetime    = "the agent's time is over"
 	ReasonOwner       = "the process belongs to another user"
 	ReasonGone        = "the process has ended"
 	ReasonStranger    = "the process does not descend from this one"
 	ReasonInternal    = "internal error"
 )
 
-// policy is what the agent signs. All of it but the number of signatures is
-// fixed when the agent starts, so that no lock is needed to read it.
+// policy is what the agent signs. It is fixed when the agent starts, so that no
+// lock is needed to read it.
 type policy struct {
 	users      map[string]struct{} // nil: any
 	hostKeys   map[string]struct{} // fingerprints; nil: any
 	forwarding bool
-	limit      int64     // 0: none
-	end        time.Time // zero: none
-	signed     atomic.Int64
 }
 
 func newPolicy(o Options) (*policy, error) {
-	p := &policy{forwarding: o.AllowForwarding, limit: int64(o.MaxSignatures)}
-	if o.MaxSignatures < 0 || o.Lifetime < 0 {
-		return nil, errors.New("starting the agent: a negative limit")
-	}
-	if o.Lifetime > 0 {
-		p.end = time.Now().Add(o.Lifetime)
-	}
+	p := &policy{forwarding: o.AllowForwarding}
 	if len(o.Users) > 0 {
 		p.users = make(map[string]struct{}, len(o.Users))
 		for _, u := range o.Users {
@@ -87,12 +73,9 @@ func fingerprintOf(text string) (string, bool) {
 	return ssh.FingerprintSHA256(key), true
 }
 
-// over says that the agent's lifetime has passed.
-func (p *policy) over() bool { return !p.end.IsZero() && !time.Now().Before(p.end) }
-
 // judge says whether data may be signed with id, for a client that has shown the
 // path. It fills in what is known of the event, whose Reason stays empty where
-// the answer is yes. What it takes from the budget, settle gives back.
+// the answer is yes.
 func (p *policy) judge(e *Event, shown *path, id *identity, data []byte, flags uint32) (algorithm string) {
 	l, ok := parseLogin(data)
 	if !ok {
@@ -121,10 +104,6 @@ func (p *policy) judge(e *Event, shown *path, id *identity, data []byte, flags u
 		e.Reason = ReasonAlgorithm
 	case p.users != nil && !allowed:
 		e.Reason = ReasonUser
-	case p.over():
-		e.Reason = ReasonLifetime
-	case !p.take():
-		e.Reason = ReasonBudget
 	}
 	return algorithm
 }
@@ -180,20 +159,3 @@ func (p *policy) pinned(h host) bool {
 	_, authority := p.hostKeys[h.authority]
 	return key || authority && h.authority != ""
 }
-
-// take reserves a signature. Reserving before signing keeps parallel requests
-// from going over the limit together.
-func (p *policy) take() bool {
-	for {
-		n := p.signed.Load()
-		if p.limit > 0 && n >= p.limit {
-			return false
-		}
-		if p.signed.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
-
-// giveBack returns what take reserved, for a signature that was not made.
-func (p *policy) giveBack() { p.signed.Add(-1) }

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -125,59 +123,6 @@ func TestSign_UsersOnly(t *testing.T) {
 	wantRefusal(t, a, w, w.login(k, request{user: "git"}, 0), ReasonUser)
 	if got, want := a.Counts().String(), "1 signature for deploy, 1 for root, 1 refused"; got != want {
 		t.Errorf("counts are %q, want %q", got, want)
-	}
-}
-
-func TestSign_BudgetHoldsInParallel(t *testing.T) {
-	const limit, clients = 50, 20
-	a, k := startAgent(t, Options{MaxSignatures: limit})
-	var wg sync.WaitGroup
-	for range clients {
-		w := dial(t, a)
-		wg.Go(func() {
-			for range 10 {
-				w.login(k, request{}, 0)
-			}
-		})
-	}
-	wg.Wait()
-	c := a.Counts()
-	if c.Signed != limit || c.Refused != clients*10-limit {
-		t.Errorf("%d signed and %d refused, want %d and %d", c.Signed, c.Refused, limit, clients*10-limit)
-	}
-	if got := lastReason(t, a); got != ReasonBudget {
-		t.Errorf("refused because %q", got)
-	}
-}
-
-func TestSign_RefusalsCostNoBudget(t *testing.T) {
-	a, k := startAgent(t, Options{MaxSignatures: 1, Users: []string{"root"}})
-	w := dial(t, a)
-	for range 5 {
-		wantRefusal(t, a, w, w.login(k, request{user: "git"}, 0), ReasonUser)
-	}
-	if !w.login(k, request{}, 0) {
-		t.Fatal(lastReason(t, a))
-	}
-	wantRefusal(t, a, w, w.login(k, request{}, 0), ReasonBudget)
-}
-
-func TestSign_LifetimeEnds(t *testing.T) {
-	// It begins before the agent listens, and a login must fit in.
-	a, k := startAgent(t, Options{Lifetime: 3 * time.Second})
-	w := dial(t, a)
-	if !w.login(k, request{}, 0) {
-		t.Fatal(lastReason(t, a))
-	}
-	for deadline := time.Now().Add(20 * time.Second); a.identities.Load() != nil; {
-		if time.Now().After(deadline) {
-			t.Fatal("the agent still holds the keys")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	wantRefusal(t, a, w, w.login(k, request{}, 0), ReasonLifetime)
-	if got := w.ask([]byte{msgList}); !bytes.Equal(got, []byte{msgListAnswer, 0, 0, 0, 0}) {
-		t.Errorf("the list is % x, want an empty one", got)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestRuby_LogsIn(t *testing.T) {
 			k := makeKey(t, kind)
 			s := startSSHD(t, nil, k)
 			for _, library := range []string{"netssh", "sshkit"} {
-				a, _ := startAgent(t, Options{Keys: []*Key{k}, Users: []string{s.user}, MaxSignatures: 1, HostKeys: []string{ssh.FingerprintSHA256(s.key.PublicKey())}})
+				a, _ := startAgent(t, Options{Keys: []*Key{k}, Users: []string{s.user}, HostKeys: []string{ssh.FingerprintSHA256(s.key.PublicKey())}})
 				if got := ruby(t, a, library, "127.0.0.1", s.port, s.user, "-", "echo logged in"); got != "ok: logged in" {
 					t.Fatalf("%s: %s\n%+v", library, got, a.Events())
 				}

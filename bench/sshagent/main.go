@@ -110,7 +110,7 @@ func compare(ctx context.Context, out io.Writer, dir, kind string, rounds int, d
 	}
 	ours, err := sshagent.Start(ctx, sshagent.Options{
 		Keys: []*sshagent.Key{key}, Users: []string{"root", "deploy"}, HostKeys: []string{host.Fingerprint()},
-		MaxSignatures: 1 << 40, Lifetime: time.Hour, Descendants: true, Log: func(sshagent.Event) {},
+		Descendants: true, Log: func(sshagent.Event) {},
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -66,13 +67,21 @@ func (s *session) refused(e sshagent.Event) {
 		s.refusals = append(s.refusals, p.Message)
 	}
 	s.mu.Unlock()
-	if e.Reason == sshagent.ReasonUser {
-		p.Hint = "if that login is wanted, allow the user with --ssh-user " + e.User
-	}
-	if e.Forwarded {
-		p.Hint = "if a server is to use the key, allow it with --forward-agent"
-	}
+	p.Hint = refusalHint(e)
 	s.System.Warning(p)
+}
+
+// refusalHint is what allows what was refused, where it can be allowed.
+func refusalHint(e sshagent.Event) string {
+	switch {
+	case e.Forwarded:
+		return "if a server is to use the key, allow it with --forward-agent"
+	case e.Reason == sshagent.ReasonUser:
+		return "if that login is wanted, allow the user with --ssh-user " + kamal.ShellWord(e.User)
+	case e.Reason == sshagent.ReasonStranger:
+		return "if a program that the run has not started is to use the key, such as one in a container, allow it with --allow-any-peer"
+	}
+	return ""
 }
 
 // tellSignatures says in one line what the agent was used for.

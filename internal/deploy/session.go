@@ -53,6 +53,7 @@ type Wanted struct {
 	AllowEmpty []string                // names whose empty value is wanted
 	Users      []string                // users that the keys may log in as; empty is any
 	Forward    bool                    // the agent may be used through a forwarded connection
+	AnyPeer    bool                    // --allow-any-peer: the sockets serve what the run has not started, too
 	Pins       *hosts.Pins             // host keys that were given as text; nil for none
 	PinRefs    []onepassword.Reference // of fields that hold host keys
 
@@ -118,12 +119,15 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 	if err := s.resolve(ctx, v, w); err != nil || len(s.keys) == 0 {
 		return err
 	}
-	var err error
-	// The agent outlives a cancellation: Kamal may have to log in once more to
-	// release its lock.
+	return s.startAgent(ctx, w)
+}
+
+// startAgent starts an agent with the keys. It outlives a cancellation: Kamal may
+// have to log in once more to release its lock.
+func (s *session) startAgent(ctx context.Context, w Wanted) (err error) {
 	s.agent, err = sshagent.Start(context.WithoutCancel(ctx), sshagent.Options{
 		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
-		HostKeys: fingerprints(s.pins),
+		HostKeys: fingerprints(s.pins), Descendants: !w.AnyPeer,
 	})
 	return err
 }
