@@ -104,7 +104,7 @@ func (c *conn) sign(contents []byte) ([]byte, error) {
 	answer, err := id.sign(c.out[:0], data, algorithm)
 	if err != nil {
 		e.Reason = ReasonInternal
-		return c.refuse(e), nil
+		return c.refuse(e), nil //nolint:nilerr // a refusal is an answer
 	}
 	c.out = answer
 	e.Signed = true

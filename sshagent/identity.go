@@ -47,8 +47,9 @@ func identitiesOf(keys []*Key) []*identity {
 	return ids
 }
 
-// named is the identity that a login names, which is asked to sign it: itself,
-// or its certificate. It is nil where the login names another.
+// named is the identity that a login names, which is asked to sign it: itself, or
+// a certificate of its key, be it the agent's or one that the client has in a file
+// (CertificateFile). It is nil where the login names another.
 func (id *identity) named(key []byte) *identity {
 	switch {
 	case bytes.Equal(key, id.blob):
@@ -56,7 +57,15 @@ func (id *identity) named(key []byte) *identity {
 	case id.cert != nil && bytes.Equal(key, id.cert.blob):
 		return id.cert
 	}
-	return nil
+	public, err := ssh.ParsePublicKey(key)
+	if err != nil {
+		return nil
+	}
+	cert, ok := public.(*ssh.Certificate)
+	if !ok || cert.CertType != ssh.UserCert || !bytes.Equal(cert.Key.Marshal(), id.blob) {
+		return nil
+	}
+	return &identity{blob: key, kind: cert.Type(), fingerprint: id.fingerprint, comment: id.comment, signer: id.signer}
 }
 
 // listAnswer is the frame that answers a list request.

@@ -35,6 +35,9 @@ func (k *Key) Signer() ssh.Signer {
 	return k.signer
 }
 
+// Plain is as Signer, without the certificate.
+func (k *Key) Plain() ssh.Signer { return k.signer }
+
 // Comment is the comment that the key file carried, if any.
 func (k *Key) Comment() string { return k.comment }
 

@@ -368,9 +368,20 @@ func TestCertificates(t *testing.T) {
 				t.Fatal(lastReason(t, a))
 			}
 			wantRefusal(t, a, w, w.signed(k, cert.Marshal(), request{algorithm: algorithm}.data(k), flags), ReasonOtherKey)
+			// Of a file of the client's own.
 			other := *cert
 			check(t, other.SignCert(rand.Reader, hostSigner(t)))
-			wantRefusal(t, a, w, w.login(k, request{key: other.Marshal(), algorithm: algorithm}, flags), ReasonOtherKey)
+			if !w.login(k, request{key: other.Marshal(), algorithm: algorithm}, flags) {
+				t.Fatal(lastReason(t, a))
+			}
+			hosts := other
+			hosts.CertType = ssh.HostCert
+			check(t, hosts.SignCert(rand.Reader, hostSigner(t)))
+			wantRefusal(t, a, w, w.login(k, request{key: hosts.Marshal(), algorithm: algorithm}, flags), ReasonOtherKey)
+			strangers := other
+			strangers.Key = makeKey(t, ed).Public()
+			check(t, strangers.SignCert(rand.Reader, hostSigner(t)))
+			wantRefusal(t, a, w, w.login(k, request{key: strangers.Marshal(), algorithm: algorithm}, flags), ReasonOtherKey)
 			if kind == rsa2k {
 				wantRefusal(t, a, w, w.signed(k, cert.Marshal(), request{key: cert.Marshal(), algorithm: ssh.CertAlgoRSAv01}.data(k), 0), ReasonSHA1)
 			}

@@ -32,6 +32,7 @@ type helloReply struct {
 	RollBack     bool       `json:"roll_back"`
 	Mark         *markReply `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
 	KnownHosts   string     `json:"known_hosts,omitempty"` // the file with the host keys that count
+	Agent        string     `json:"agent,omitempty"`       // the socket of the run's agent
 	LogIn        bool       `json:"log_in"`                // tell the hosts before connecting
 	Stop         string     `json:"stop,omitempty"`        // why Kamal is not to go on
 }
@@ -39,7 +40,7 @@ type helloReply struct {
 func (b *Broker) hello(h *hello) *helloReply {
 	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollBack}
 	if b.o.Hosts != nil {
-		r.KnownHosts, r.LogIn = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn
+		r.KnownHosts, r.LogIn, r.Agent = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn, b.o.Hosts.Agent
 	}
 	for _, d := range b.o.Declared {
 		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())

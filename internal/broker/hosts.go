@@ -16,6 +16,10 @@ type Hosts struct {
 	// that to Net::SSH. It is there before Check returns.
 	KnownHosts string
 
+	// Agent is the socket of the run's agent, which Net::SSH logs in with, also
+	// where an ssh configuration names another; "" leaves that to Net::SSH.
+	Agent string
+
 	// LogIn has the hosts of a command told, all at once, before Kamal connects
 	// to the first.
 	LogIn bool
@@ -32,7 +36,14 @@ type Host struct {
 	Port    int    `json:"port"`
 	User    string `json:"user"`
 	Jump    string `json:"jump"`    // [user@]host[:port], separated by commas; "" for none
-	Command bool   `json:"command"` // it is reached through a proxy command
+	Command string `json:"command"` // that connects to it, with %h and %p; "" where none is needed
+	Config  string `json:"config"`  // the ssh configuration that deploy.yml names; "" for the usual ones
+
+	Certificates []string `json:"certificates"`  // files of certificates
+	NoPublicKey  bool     `json:"no_public_key"` // the ssh configuration does not let keys be tried
+	KeysOnly     bool     `json:"keys_only"`     // deploy.yml says ssh.keys_only
+	Keys         int      `json:"keys"`          // how many keys Net::SSH has of its own
+	OtherWay     bool     `json:"other_way"`     // it is reached in a way that is not known here
 }
 
 type hostsRequest struct {

@@ -35,11 +35,11 @@ func (c hostKeysCommand) Run(a *app) error {
 	}
 	ctx, _, stop := supervise.Notify(context.Background())
 	defer stop()
-	targets, err := c.targets(a, dir)
+	targets, err := c.targets(ctx, a, dir)
 	if err != nil {
 		return err
 	}
-	o := hosts.Options{}
+	o := hosts.Options{Env: a.Env, Dir: dir}
 	if len(c.SSHKey) > 0 {
 		wanted, vault, err := a.wanted(vaultFlags{accessFlags: c.accessFlags}, false)
 		if err != nil {
@@ -65,7 +65,7 @@ func (c hostKeysCommand) Run(a *app) error {
 }
 
 // targets are the hosts to ask.
-func (c hostKeysCommand) targets(a *app, dir string) ([]hosts.Target, error) {
+func (c hostKeysCommand) targets(ctx context.Context, a *app, dir string) ([]hosts.Target, error) {
 	if len(c.Host) > 0 {
 		var targets []hosts.Target
 		for _, text := range c.Host {
@@ -85,7 +85,7 @@ func (c hostKeysCommand) targets(a *app, dir string) ([]hosts.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	targets, whole := deploy.Targets(config)
+	targets, whole := deploy.Targets(ctx, config, a.Env)
 	if !whole {
 		a.notices("ERB decides some of deploy.yml's hosts, or how they are reached: name those as kamal-op host-keys HOST…")
 	}

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/hosts"
 	"github.com/kamal-op/kamal-op/internal/hosts/sshname"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -22,30 +22,58 @@ import (
 // host keys and no others.
 type hostCheck struct {
 	*session
-	dir   string // first on Kamal's PATH; the ssh name and the host keys lie there
-	logIn bool
+	dir      string // first on Kamal's PATH; the ssh name and the host keys lie there
+	logIn    bool
+	project  *kamal.Project
+	childEnv []string // what ssh and proxy commands run in: Kamal's, as far as they see it
 
 	mu      sync.Mutex
 	targets []hosts.Target // that were told
+	asked   []broker.Host  // likewise, as Kamal has them
 	warned  bool           // that host keys are accepted on first sight
+	own     bool           // told that Kamal logs in with keys of its own
 }
 
-// checkHosts makes the check and, where host keys are given, the name ssh in dir.
-func (s *session) checkHosts(ctx context.Context, j Job, dir string) (*broker.Hosts, error) {
-	h := &hostCheck{session: s, dir: dir, logIn: j.CheckHosts && !j.Lenient && len(s.keys) > 0}
+// checkHosts makes the check and, where host keys or an agent are given, the names
+// in dir that hold ssh to them.
+func (s *session) checkHosts(ctx context.Context, j Job, dir string, project *kamal.Project) (*broker.Hosts, error) {
+	env := newChildEnv(s.Env)
+	s.giveAgent(env)
+	env.prependPath(dir)
+	h := &hostCheck{
+		session: s, dir: dir, logIn: j.CheckHosts && !j.Lenient && len(s.keys) > 0,
+		project: project, childEnv: env.List,
+	}
 	b := &broker.Hosts{LogIn: h.logIn, Check: h.check}
-	if s.pins == nil {
-		if !h.logIn && !j.Lenient {
-			s.System.Notice(problem.New("host keys are accepted on first sight",
-				"kamal-op host-keys prints them, for --host-keys"))
-		}
+	if s.pins == nil && !h.logIn && !j.Lenient {
+		s.System.Notice(problem.New("host keys are accepted on first sight",
+			"kamal-op host-keys prints them, for --host-keys"))
+	}
+	if s.pins == nil && s.agent == nil {
 		return b, nil
 	}
-	if err := sshname.Install(dir, j.Executable, sshname.Settings{Pinned: true, KnownHosts: s.pins.KnownHosts(ctx, nil, lookup)}); err != nil {
+	if err := sshname.Install(dir, j.Executable, h.settings(ctx)); err != nil {
 		return nil, err
 	}
-	b.KnownHosts = filepath.Join(dir, sshname.KnownHosts)
+	if s.pins != nil {
+		b.KnownHosts = filepath.Join(dir, sshname.KnownHosts)
+	}
+	if s.agent != nil {
+		b.Agent = s.agent.Socket()
+	}
 	return b, nil
+}
+
+// settings are what the names in dir do with the hosts that are known so far.
+func (h *hostCheck) settings(ctx context.Context) sshname.Settings {
+	var s sshname.Settings
+	if h.pins != nil {
+		s.Pinned, s.KnownHosts = true, h.pins.KnownHosts(ctx, h.targets, lookup)
+	}
+	if h.agent != nil {
+		s.AgentHosts = hostNames(h.targets, h.asked, h.project)
+	}
+	return s
 }
 
 // check is asked before Kamal connects.
@@ -53,40 +81,37 @@ func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var fresh, reached []hosts.Target // reached: those that we can log in to as Kamal does
+	var problems problem.List
 	for _, a := range asked {
-		t, direct := target(a)
+		t := targetOf(ctx, a, h.childEnv)
 		if slices.ContainsFunc(h.targets, func(known hosts.Target) bool { return known.String() == t.String() }) {
 			continue
 		}
+		problems = append(problems, h.obstacles(a, t)...)
 		fresh = append(fresh, t)
-		if direct {
+		h.asked = append(h.asked, a)
+		switch {
+		case ownKeys(a):
+			h.tellOwnKeys()
+		case !a.OtherWay:
 			reached = append(reached, t)
 		}
 	}
 	if h.pins != nil {
-		if missing := h.pins.Missing(fresh); len(missing) > 0 {
-			return missing
-		}
+		problems = append(problems, h.pins.Missing(fresh)...)
 	}
-	o := hosts.Options{Keys: h.keys, Pins: h.pins}
-	var results []hosts.Result
-	switch {
-	case logIn && h.logIn:
-		began := time.Now()
-		results = hosts.Login(ctx, reached, o)
-		if problems := hosts.Problems(results, o); len(problems) > 0 {
-			return problems
-		}
-		h.System.Info(fmt.Sprintf("logged in to %s in %.1f s", count(len(results), "host"), time.Since(began).Seconds()))
-	case h.pins != nil:
-		if unlearnt := h.pins.Unlearnt(reached); len(unlearnt) > 0 {
-			results = hosts.Scan(ctx, unlearnt, o)
-			if problems := hosts.Problems(results, o); len(problems) > 0 {
-				return problems
-			}
-		}
+	if len(problems) > 0 {
+		return problems
 	}
 	h.targets = append(h.targets, fresh...)
+	// Before the login: a proxy command starts our ssh.
+	if problems := h.update(ctx); len(problems) > 0 {
+		return problems
+	}
+	results, problems := h.look(ctx, reached, logIn && h.logIn)
+	if len(problems) > 0 {
+		return problems
+	}
 	if h.pins == nil {
 		if p := hosts.FirstSight(results); p != nil && !h.warned {
 			h.warned = true
@@ -94,10 +119,61 @@ func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) 
 		}
 		return nil
 	}
-	if err := sshname.Update(h.dir, sshname.Settings{Pinned: true, KnownHosts: h.pins.KnownHosts(ctx, h.targets, lookup)}); err != nil {
+	return h.update(ctx) // with the keys that were seen
+}
+
+// look logs in to hosts, or only asks for the host keys of which no more than a
+// fingerprint was given.
+func (h *hostCheck) look(ctx context.Context, reached []hosts.Target, logIn bool) ([]hosts.Result, problem.List) {
+	o := hosts.Options{Keys: h.keys, Pins: h.pins, Patience: hosts.Patience, Env: h.childEnv, Dir: h.projectDir()}
+	if logIn {
+		began := time.Now()
+		results := hosts.Login(ctx, reached, o)
+		if problems := hosts.Problems(results, o); len(problems) > 0 {
+			return nil, problems
+		}
+		if len(results) > 0 {
+			h.System.Info(fmt.Sprintf("logged in to %s in %.1f s", count(len(results), "host"), time.Since(began).Seconds()))
+		}
+		return results, nil
+	}
+	if h.pins == nil {
+		return nil, nil
+	}
+	unlearnt := h.pins.Unlearnt(reached)
+	if len(unlearnt) == 0 {
+		return nil, nil
+	}
+	results := hosts.Scan(ctx, unlearnt, o)
+	return results, hosts.Problems(results, o)
+}
+
+// update lets the names in dir know of the hosts.
+func (h *hostCheck) update(ctx context.Context) problem.List {
+	if h.pins == nil && h.agent == nil {
+		return nil
+	}
+	if err := sshname.Update(h.dir, h.settings(ctx)); err != nil {
 		return problem.Of(err)
 	}
 	return nil
+}
+
+// tellOwnKeys says once that the login check has nothing to find out.
+func (h *hostCheck) tellOwnKeys() {
+	if h.own {
+		return
+	}
+	h.own = true
+	h.System.Notice(problem.New("Kamal logs in with the keys that deploy.yml names (ssh.keys_only), and not with the run's: the login is not checked",
+		"take ssh.keys_only out of deploy.yml to log in with the key of --ssh-key"))
+}
+
+func (h *hostCheck) projectDir() string {
+	if h.project == nil {
+		return ""
+	}
+	return h.project.Dir
 }
 
 // pin reads the host keys that lie in the vault: no secret, and not masked.
@@ -133,40 +209,6 @@ func fingerprints(pins *hosts.Pins) []string {
 // lookup is the system's resolver.
 func lookup(ctx context.Context, host string) ([]string, error) {
 	return net.DefaultResolver.LookupHost(ctx, host)
-}
-
-// target is a host that Kamal connects to, with those that it goes through, and
-// whether we can go the same way: not through a proxy command, nor through a host
-// whose user ssh's own configuration decides.
-func target(h broker.Host) (t hosts.Target, direct bool) {
-	t = hosts.Target{Host: h.Host, Port: h.Port, User: h.User}
-	if h.Jump == "" {
-		return t, !h.Command
-	}
-	// Net::SSH goes through the first last: `ssh -J rest -W host:port first`.
-	first, rest, _ := strings.Cut(h.Jump, ",")
-	hops := []string{first}
-	if rest != "" {
-		hops = strings.Split(rest, ",")
-		hops = append(hops, first)
-	}
-	var through *hosts.Target
-	direct = true
-	for _, hop := range hops {
-		user, address, named := strings.Cut(hop, "@")
-		if !named {
-			user, address = "", hop
-			direct = false
-		}
-		next := hosts.Target{Host: address, User: user, Jump: through}
-		if host, port, err := net.SplitHostPort(address); err == nil {
-			next.Host = host
-			next.Port, _ = strconv.Atoi(port) // 0 is the usual one; a wrong one ssh tells of
-		}
-		through = &next
-	}
-	t.Jump = through
-	return t, direct
 }
 
 // count is a number of things.

@@ -102,7 +102,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := s.checkHosts(ctx, j, dir)
+	hosts, err := s.checkHosts(ctx, j, dir, project)
 	if err != nil {
 		return nil, err
 	}

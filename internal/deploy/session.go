@@ -86,6 +86,7 @@ type session struct {
 	backend  onepassword.Backend   // nil where nothing is wanted of 1Password
 	resolver *onepassword.Resolver // likewise
 	agent    *sshagent.Agent       // nil without a key
+	users    []string              // that the agent signs for; empty is any
 	secrets  []mask.Secret         // the declared ones, in order
 	keys     []*sshagent.Key
 
@@ -125,6 +126,7 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 // startAgent starts an agent with the keys. It outlives a cancellation: Kamal may
 // have to log in once more to release its lock.
 func (s *session) startAgent(ctx context.Context, w Wanted) (err error) {
+	s.users = w.Users
 	s.agent, err = sshagent.Start(context.WithoutCancel(ctx), sshagent.Options{
 		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
 		HostKeys: fingerprints(s.pins), Descendants: !w.AnyPeer,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/hosts"
@@ -13,19 +14,38 @@ import (
 )
 
 // Targets are the hosts that deploy.yml names, as Kamal logs in to them. whole is
-// false where ERB, or a proxy command, decides some of it.
-func Targets(c *kamal.Config) (targets []hosts.Target, whole bool) {
-	whole = len(c.Unknown) == 0 && !c.SSH.ProxyCommand.Known
+// false where ERB decides some of it, or a way that only Kamal's SSH library goes.
+func Targets(ctx context.Context, c *kamal.Config, env []string) (targets []hosts.Target, whole bool) {
+	whole = len(c.Unknown) == 0
 	port, err := strconv.Atoi(c.SSH.Port.Or("22"))
 	if err != nil {
 		port = hosts.DefaultPort // Kamal will say what it thinks of it
 	}
-	jump := ""
-	if c.SSH.Proxy.Known {
-		jump = atRoot(c.SSH.Proxy.Text)
-	}
+	config := c.SSH.ConfigFile.Or("")
 	for _, h := range c.Hosts {
-		t, _ := target(broker.Host{Host: h.Name, Port: port, User: c.SSH.User.Or("root"), Jump: jump})
+		asked := broker.Host{Host: h.Name, Port: port, User: c.SSH.User.Or("root"), Command: c.SSH.ProxyCommand.Or("")}
+		if user, host, named := strings.Cut(h.Name, "@"); named {
+			asked.User, asked.Host = user, host
+		}
+		proxied := c.SSH.Proxy.Known || c.SSH.ProxyCommand.Known
+		switch config {
+		case "false": // no configuration counts for the host itself
+		case "true":
+			config = ""
+			fallthrough
+		default:
+			asked.Config = config
+			found := hosts.Resolve(ctx, asked.Host, config, env)
+			asked.Host = found.Host
+			if !proxied {
+				asked.Jump, asked.Command = found.ProxyJump, found.ProxyCommand
+			}
+		}
+		if c.SSH.Proxy.Known {
+			asked.Jump = atRoot(c.SSH.Proxy.Text)
+		}
+		t := targetOf(ctx, asked, env)
+		whole = whole && (asked.Jump == "" || t.Jump != nil)
 		targets = append(targets, t)
 	}
 	return targets, whole

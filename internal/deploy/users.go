@@ -21,6 +21,11 @@ func loginUsers(p *kamal.Project, extra []string) []string {
 		return nil
 	}
 	users := []string{ssh.User.Or("root")}
+	for _, host := range p.Config.Hosts {
+		if user, _, named := strings.Cut(host.Name, "@"); named {
+			users = append(users, user)
+		}
+	}
 	if ssh.Proxy.Known {
 		user, _, _ := strings.Cut(atRoot(ssh.Proxy.Text), "@")
 		users = append(users, user)

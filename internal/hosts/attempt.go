@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ type attempt struct {
 	used       string // fingerprint of the key that signed last
 	offered    bool   // a key was offered at all
 	heard      *heard
+	proxy      *proxy // nil without a command
 }
 
 func (a *attempt) run() (*ssh.Client, error) {
@@ -57,6 +59,11 @@ func (a *attempt) run() (*ssh.Client, error) {
 }
 
 func (a *attempt) dial() (net.Conn, error) {
+	if a.target.Command != "" {
+		var err error
+		a.proxy, err = startProxy(a.target, a.round.o)
+		return a.proxy, err
+	}
 	if a.through != nil {
 		return a.through.DialContext(a.ctx, "tcp", a.target.address())
 	}
@@ -101,7 +108,35 @@ func (a *attempt) signers() ([]ssh.Signer, error) {
 			out = append(out, k.Signer())
 		}
 	}
-	return out, nil
+	return append(out, a.certified()...), nil
+}
+
+// certified are the keys with the certificates that are in files: of those that
+// cannot be read, or are of other keys, nothing is known here.
+func (a *attempt) certified() []ssh.Signer {
+	var out []ssh.Signer
+	for _, file := range a.target.Certificates {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		public, _, _, _, err := ssh.ParseAuthorizedKey(text)
+		certificate, ok := public.(*ssh.Certificate)
+		if err != nil || !ok {
+			continue
+		}
+		for _, k := range a.round.o.Keys {
+			signer, err := ssh.NewCertSigner(certificate, k.Plain())
+			if err != nil {
+				continue
+			}
+			if s, ok := signer.(ssh.MultiAlgorithmSigner); ok {
+				signer = &watched{s, a}
+			}
+			out = append(out, signer)
+		}
+	}
+	return out
 }
 
 // watched is a signer that notes when it is asked for a signature: a client asks
@@ -138,6 +173,13 @@ func (h *heard) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// silent says that nothing came.
+func (h *heard) silent() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.first) == 0
+}
+
 // another says that something came, and that it was not SSH's.
 func (h *heard) another() bool {
 	h.mu.Lock()
@@ -155,6 +197,8 @@ func (a *attempt) explain(err error) (Outcome, string) {
 	switch {
 	case errors.Is(err, errDiffers):
 		return HostDiffers, ""
+	case a.proxy != nil && (a.heard == nil || a.heard.silent()):
+		return ProxyFailed, a.proxy.said()
 	case errors.As(err, &channel):
 		return explainChannel(channel)
 	case errors.As(err, &negotiation):

@@ -24,6 +24,12 @@ type Target struct {
 	Port int     // 0 is 22
 	User string  // empty is root, as in Kamal
 	Jump *Target // the host to go through (ssh.proxy); nil: none
+
+	// Command is a shell's line whose input and output are the connection
+	// (ProxyCommand); "" for none. Where there is one, Jump does not count.
+	Command string
+
+	Certificates []string // files of certificates to log in with, beside the plain keys
 }
 
 // String is user@host, with the port where it is not 22.

@@ -16,6 +16,9 @@ import (
 const (
 	// LoginTime is how long a login may take.
 	LoginTime = 5 * time.Second
+	// Patience is for how long a host that does not answer is tried again: its SSH
+	// server may be busy, or the machine coming up.
+	Patience = 12 * time.Second
 	// atOnce is how many hosts are logged in to at the same time; Kamal's own
 	// limit (sshkit.max_concurrent_starts) is the same.
 	atOnce = 30
@@ -27,6 +30,14 @@ type Options struct {
 	Pins   *Pins         // the host keys to accept; nil accepts any, to be told of
 	Time   time.Duration // for each host; 0 is LoginTime
 	Lookup Lookup        // nil is the system's resolver
+
+	// Patience is how long after the first attempt the last one may begin, where
+	// the connection failed and not the login. 0: there is one attempt.
+	Patience time.Duration
+
+	// What a target's Command is run in.
+	Env []string
+	Dir string
 }
 
 // An Outcome is how a login ended. They are told apart since each has another
@@ -50,6 +61,7 @@ const (
 	UserBarred   Outcome = "user may not log in"
 	JumpFailed   Outcome = "jump host failed"
 	JumpRefuses  Outcome = "jump host does not forward"
+	ProxyFailed  Outcome = "proxy command failed"
 	OtherFailure Outcome = "login failed"
 )
 
@@ -61,6 +73,7 @@ type Result struct {
 	Key     string        // fingerprint of the key that logged in
 	Detail  string        // what the other side said, in characters that can be shown
 	Took    time.Duration
+	Tries   int // how often it was tried
 }
 
 // Login logs in to every target, and to every host that they go through, each
@@ -192,21 +205,60 @@ func (r *round) one(ctx context.Context, t Target) (result Result) {
 	}
 	r.slots <- struct{}{}
 	defer func() { <-r.slots }()
+	for pause := firstPause; ; pause *= 2 {
+		client := r.once(ctx, through, &result)
+		if needed != nil {
+			needed.client = client
+		} else if client != nil {
+			_ = client.Close()
+		}
+		if !result.Outcome.passing() || time.Since(began)+pause > r.o.Patience || !wait(ctx, pause) {
+			return result
+		}
+	}
+}
+
+// firstPause is how long after a failed attempt the second one begins.
+const firstPause = 500 * time.Millisecond
+
+// wait says whether the whole time passed before ctx ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// passing says that the connection failed, not what came after it: another attempt
+// may do better. Who is refused a login, or shows another key, is not tried again.
+func (o Outcome) passing() bool {
+	switch o {
+	case PortClosed, NoAnswer, HungUp, ProxyFailed:
+		return true
+	}
+	return false
+}
+
+// once tries once. The client is that of a login that was in order.
+func (r *round) once(ctx context.Context, through *ssh.Client, result *Result) *ssh.Client {
+	result.Tries++
+	result.Outcome, result.Detail = "", ""
 	ctx, cancel := context.WithTimeout(ctx, r.o.Time)
 	defer cancel()
-	client := r.try(ctx, through, &result)
+	client := r.try(ctx, through, result)
 	if client == nil {
-		return result
+		return nil
 	}
-	if r.scan || runs(ctx, client, &result) {
+	if r.scan || runs(ctx, client, result) {
 		result.Outcome = LoggedIn
-	}
-	if needed != nil && result.Outcome == LoggedIn {
-		needed.client = client
-		return result
+		return client
 	}
 	_ = client.Close()
-	return result
+	return nil
 }
 
 // try connects until the host shows a key that is accepted: where only a

@@ -39,6 +39,9 @@ func (r Result) problem(o Options) *problem.Problem {
 	if r.Detail != "" {
 		p.Details = []string{r.Detail}
 	}
+	if r.Tries > 1 {
+		p.Details = append(p.Details, fmt.Sprintf("tried %d times in %.0f s", r.Tries, r.Took.Seconds()))
+	}
 	limit := o.Time
 	if limit == 0 {
 		limit = LoginTime
@@ -81,6 +84,8 @@ func (r Result) problem(o Options) *problem.Problem {
 		p.Message, p.Hint = who+" takes the key, but may not log in", "check PermitRootLogin, the account's shell and its expiry on the server, or ssh.user in deploy.yml"
 	case JumpRefuses:
 		p.Message, p.Hint = display(t.Jump.Host, t.Jump.port())+" does not forward to "+host, "set AllowTcpForwarding yes on the jump host"
+	case ProxyFailed:
+		p.Message, p.Hint = host+" cannot be reached in the way that its proxy goes", "look at ssh.proxy or ssh.proxy_command in deploy.yml, and at ProxyJump and ProxyCommand in the ssh configuration; with ssh "+t.Host+" the same can be tried by hand"
 	default:
 		p.Message = "logging in to " + who + " did not work"
 	}

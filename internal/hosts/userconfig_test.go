@@ -223,6 +223,46 @@ func (s *scene) git(t *testing.T, loose string) {
 	s.refusedOnly(t, []string{"sh", "-c", "cd " + repository + " && exec git ls-remote " + address}, noAgent)
 }
 
+// The run's hosts are logged in to with the run's agent, also where the user's
+// configuration names another, as 1Password's own set-up does. What the caller says
+// counts, and of other hosts the user's configuration.
+func TestSSH_LogsInToTheRunsHostsWithItsAgent(t *testing.T) {
+	key := makeKey(t)
+	s := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key})
+	a := startAgent(t, key)
+	config := filepath.Join(t.TempDir(), "config")
+	check(t, os.WriteFile(config, []byte("Host alias\n HostName 127.0.0.2\nHost *\n IdentityAgent none\n IdentitiesOnly yes\n IdentityFile /nowhere\n"), 0o600))
+	loose := []string{"-F", config, "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-p", strconv.Itoa(s.port)}
+	for name, c := range map[string]struct {
+		hosts, args []string
+		in          bool
+	}{
+		"a host of the run":      {[]string{"127.0.0.2"}, []string{"127.0.0.2", "true"}, true},
+		"by its alias":           {[]string{"127.0.0.2"}, []string{"alias", "true"}, true},
+		"options behind it":      {[]string{"ALIAS"}, []string{"alias", "-T", "true"}, true},
+		"behind --":              {[]string{"alias"}, []string{"--", "alias", "true"}, true},
+		"another host":           {[]string{"127.0.0.3"}, []string{"alias", "true"}, false},
+		"the caller's own agent": {[]string{"alias"}, []string{"-o", "IdentityAgent=none", "alias", "true"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("/tmp", "run")
+			check(t, err)
+			t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+			self, err := os.Executable()
+			check(t, err)
+			realSSH(t)
+			check(t, sshname.Install(dir, self, sshname.Settings{AgentHosts: c.hosts}))
+			out, err := run(t, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SSH_AUTH_SOCK=" + a.Socket()}, append(append([]string{"ssh"}, loose...), c.args...)...)
+			if (err == nil) != c.in {
+				t.Errorf("%v: %s", err, out)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "scp")); err == nil {
+				t.Error("without host keys scp needs no name of ours")
+			}
+		})
+	}
+}
+
 // Once the run is over its names start nothing.
 func TestNames_StartNothingWhenTheRunIsOver(t *testing.T) {
 	path := installSSH(t, []byte("x"))

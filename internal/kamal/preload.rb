@@ -96,7 +96,7 @@ if kamal_op_program.start_with?("kamal") ||
           aside: @aside.map { |what, why| { part: what, why: why } }
         })
         DeployLock.mark = reply["mark"]
-        @forward_agent, @pins, @log_in = reply.values_at("forward_agent", "known_hosts", "log_in")
+        @forward_agent, @pins, @log_in, @agent = reply.values_at("forward_agent", "known_hosts", "log_in", "agent")
         Boots.roll_back = reply["roll_back"]
         @declared = reply.fetch("declared", {}).transform_values { |value| decode(value) }
         # Where $NAME is not answered here, the environment has to do it.
@@ -131,17 +131,19 @@ if kamal_op_program.start_with?("kamal") ||
         hosts = %w[ deploy setup ].include?(@command) ? ::KAMAL.hosts : ::KAMAL.app_hosts
         tell_hosts(hosts.map do |name|
           host = ::SSHKit::Host.new(name.to_s)
-          target(String(host.hostname), host.username, ::KAMAL.config.ssh.options.merge(host.netssh_options.except(:forward_agent)))
+          host.ssh_options = ::SSHKit::Backend::Netssh.config.ssh_options # as SSHKit does: deploy.yml's port is before the name's
+          target(String(host.hostname), host.username, host.netssh_options)
         end, log_in: true)
       end
 
-      # What makes Net::SSH take the given host keys and no others.
-      def pinned(host, user, options)
-        return {} unless @pins
+      # What makes Net::SSH take the given host keys and no others, and log in with
+      # the run's agent.
+      def connecting(host, user, options)
+        return {} unless @pins || @agent
 
         asked = target(host, user, options)
         lock.synchronize { tell_hosts([ asked ]) unless @told&.include?(asked.values_at(:host, :port)) }
-        pinning
+        (@pins ? pinning.merge(no_alias(host, asked, options)) : {}).merge(ours(host, options))
       end
 
       # Whether a connection with these options takes the given host keys alone.
@@ -205,6 +207,26 @@ if kamal_op_program.start_with?("kamal") ||
       def decode(text) = text.unpack1("m0").force_encoding(Encoding::UTF_8)
 
       private
+        # What Net::SSH will do: its user's ssh configuration counts where deploy.yml
+        # says nothing.
+        def found(host, options) = ::Net::SSH.send(:configuration_for, host, options.fetch(:config, true)).merge(options)
+
+        # An alias takes the keys of another name.
+        def no_alias(host, asked, options)
+          return {} unless found(host, options)[:host_key_alias]
+
+          { host_key_alias: asked[:port] == 22 ? asked[:host] : "[#{asked[:host]}]:#{asked[:port]}" }
+        end
+
+        # 1Password's own way to set up ssh names its agent, and the keys to ask it
+        # for, in the user's configuration.
+        def ours(host, options)
+          return {} unless @agent
+
+          found = found(host, options)
+          { identity_agent: (@agent if found[:identity_agent]), keys_only: (false if found[:keys_only] && !options[:keys_only]) }.compact
+        end
+
         def pinning = { user_known_hosts_file: [ @pins ], global_known_hosts_file: [ "/dev/null" ], verify_host_key: :always }
 
         def install
@@ -242,16 +264,32 @@ if kamal_op_program.start_with?("kamal") ||
           end
         end
 
-        # A host as Net::SSH will connect to it: its user's ssh configuration counts
-        # where deploy.yml says nothing.
+        # A host as Net::SSH will connect to it.
         def target(host, user, options)
-          found = ::Net::SSH.send(:configuration_for, host, options.fetch(:config, true)).merge(options)
-          proxy = found[:proxy]
-          jump = proxy.jump_proxies if proxy.respond_to?(:jump_proxies)
+          found = found(host, options)
           {
             host: found.fetch(:host_name, host).to_s, port: (found[:port] || 22).to_i, user: (user || found[:user]).to_s,
-            jump: jump.to_s, command: !(proxy.nil? || jump)
+            **proxy(found[:proxy], options),
+            certificates: Array(found[:keycerts]).map { |file| File.expand_path(file.to_s) },
+            no_public_key: found.key?(:auth_methods) && !found[:auth_methods].include?("publickey"),
+            # What only the project can say: an ssh configuration's is overridden.
+            keys_only: options[:keys_only] ? true : false, keys: own_keys(found)
           }
+        end
+
+        # The way there: hosts to go through, and the command that does so.
+        def proxy(proxy, options)
+          jump = proxy.jump_proxies if proxy.respond_to?(:jump_proxies)
+          proxy.build_proxy_command_equivalent({ config: options[:config] }) if proxy.respond_to?(:build_proxy_command_equivalent)
+          command = proxy.command_line_template if proxy.respond_to?(:command_line_template)
+          { jump: jump.to_s, command: command.to_s, other_way: !proxy.nil? && command.nil?, config: (options[:config] if options[:config].is_a?(String)).to_s }
+        end
+
+        # How many keys Net::SSH has beside the agent's.
+        def own_keys(found)
+          Array(found[:key_data]).size + Array(found[:keys]).count { |file| File.readable?(File.expand_path(file.to_s)) }
+        rescue ArgumentError
+          0
         end
 
         def tell_hosts(targets, log_in: false)
@@ -315,7 +353,7 @@ if kamal_op_program.start_with?("kamal") ||
 
     module Pinned
       def start(host, user = nil, options = {}, &block)
-        super(host, user, options.merge(KamalOp.pinned(host, user, options)), &block)
+        super(host, user, options.merge(KamalOp.connecting(host, user, options)), &block)
       end
     end
 

@@ -106,8 +106,8 @@ func (c *call) byName(command string) string {
 	})
 }
 
-// sshByPath is the first ssh that a command names by its path, "" for none.
-func sshByPath(command string) string {
+// ByPath is the first ssh that a command names by its path, "" for none.
+func ByPath(command string) string {
 	for _, found := range commandWord.FindAllStringSubmatch(command, -1) {
 		if isSSH(found[2]) {
 			return found[2]

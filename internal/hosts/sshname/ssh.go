@@ -150,7 +150,7 @@ func (c configuration) strict() ([]string, error) {
 		}
 		set("HostKeyAlias", name)
 	}
-	if path := sshByPath(c["proxycommand"]); path != "" {
+	if path := ByPath(c["proxycommand"]); path != "" {
 		return nil, fmt.Errorf("the ProxyCommand of %s starts %s by its path, and so not with the host keys of this run: write ssh in its place", c.destination(), path)
 	}
 	return args, nil
