@@ -26,7 +26,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened})
+	testscript.Main(m, map[string]func(){
+		"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened, "sign-login": signLogin,
+	})
 }
 
 // TestScripts runs every script in testdata/script through the real main, beside
@@ -250,9 +252,13 @@ func unleaked(ts *testscript.TestScript, neg bool, _ []string) {
 // setField changes the vault: field ITEM LABEL VALUE.
 func setField(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
-		ts.Fatalf("usage: field ITEM LABEL VALUE")
+		ts.Fatalf("usage: field ITEM LABEL VALUE, or @FILE for the value")
 	}
-	ts.Check(ts.Value("vault").(*standin.Vault).SetField("MyApp", args[0], args[1], args[2]))
+	value := args[2]
+	if file, ok := strings.CutPrefix(value, "@"); ok {
+		value = ts.ReadFile(file)
+	}
+	ts.Check(ts.Value("vault").(*standin.Vault).SetField("MyApp", args[0], args[1], value))
 }
 
 func newKey(t *testing.T) (private, public string) {

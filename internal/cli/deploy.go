@@ -145,6 +145,7 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault, err error) {
 	declared, declaredErr := f.declarations()
 	keys, keysErr := f.keys()
+	certificates, certificatesErr := f.certificates()
 	public, publicErr := nameSet("public", f.Public)
 	vault, ok, vaultErr := a.vault(f.credentialFlags)
 	var passphrase onepassword.Reference
@@ -156,7 +157,7 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 		}
 	}
 	problems := problem.Of(vaultErr)
-	for _, err := range []error{declaredErr, keysErr, passphraseErr, publicErr} {
+	for _, err := range []error{declaredErr, keysErr, certificatesErr, passphraseErr, publicErr} {
 		problems = append(problems, problem.Of(err)...)
 	}
 	if len(problems) > 0 {
@@ -167,7 +168,7 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 	}
 	return deploy.Wanted{
 		Secrets: declared, Keys: keys, Passphrase: passphrase, Public: public, AllowEmpty: f.AllowEmpty.names(),
-		Users: f.SSHUser.names(), Forward: f.ForwardAgent,
+		Certs: certificates, Users: f.SSHUser.names(), Forward: f.ForwardAgent,
 	}, vault, nil
 }
 

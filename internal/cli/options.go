@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -24,6 +25,7 @@ type accessFlags struct {
 	credentialFlags
 
 	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable."`
+	SSHCertificate   lines  `name:"ssh-certificate" aliases:"ssh-certificates" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"SSH certificate of a key, where the servers trust an authority: a secret reference, or the line of a -cert.pub file. One in the key's item is found without. Repeatable."`
 	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys."`
 }
 
@@ -124,6 +126,25 @@ func (f vaultFlags) keys() ([]onepassword.Reference, error) {
 		refs = append(refs, ref)
 	}
 	return refs, problems.Err()
+}
+
+// certificates are those of the SSH keys that are given beside their items.
+func (f vaultFlags) certificates() (certificates []deploy.Certificate, err error) {
+	var problems problem.List
+	for _, l := range f.SSHCertificate {
+		c := deploy.Certificate{Text: l.text, From: l.origin}
+		if strings.HasPrefix(l.text, "op://") {
+			if c.Ref, err = onepassword.ParseReference(l.text); err == nil && c.Ref.WholeItem() {
+				err = problem.Usagef("name the field too: "+l.text+"/certificate", "%s names an item, not a field", l.origin)
+			}
+			if err != nil {
+				problems = append(problems, problem.Of(err)...)
+				continue
+			}
+		}
+		certificates = append(certificates, c)
+	}
+	return certificates, problems.Err()
 }
 
 // nameSet is the set of the names given by an option.

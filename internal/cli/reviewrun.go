@@ -192,6 +192,9 @@ func (r *reviewing) checkItems(ctx context.Context, c checkout, plan review.Plan
 		refs = append(refs, d.Ref)
 	}
 	refs = append(refs, j.Wanted.Passphrase)
+	for _, c := range j.Wanted.Certs {
+		refs = append(refs, c.Ref)
+	}
 	return review.CheckItems(items(base), items(refs))
 }
 

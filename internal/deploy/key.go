@@ -1,9 +1,12 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
@@ -14,21 +17,100 @@ import (
 
 // parseKey reads the private key of an item and holds it against the public key
 // and the fingerprint that the item has beside it: a damaged key can load without
-// a word and then log in nowhere.
-func parseKey(from onepassword.SSHKey, passphrase mask.Secret) (*sshagent.Key, error) {
-	key, err := sshagent.ParseKey([]byte(from.Private.Reveal()), []byte(passphrase.Reveal()))
+// a word and then log in nowhere. Certificates of the key are taken from wherever
+// in the item they are: beside it, in the place of the public key, in the key's own
+// field.
+func parseKey(from onepassword.SSHKey, passphrase mask.Secret, passphraseRef onepassword.Reference) (*sshagent.Key, error) {
+	text, certificates := splitCertificates(from.Private.Reveal())
+	if strings.TrimSpace(text) == "" {
+		text = from.Private.Reveal() // it is told that it is no private key
+	}
+	key, err := sshagent.ParseKey([]byte(text), []byte(passphrase.Reveal()))
+	if errors.Is(err, &sshagent.KeyError{Kind: sshagent.WrongPassphrase}) {
+		if trimmed := strings.TrimRight(passphrase.Reveal(), "\r\n"); trimmed != passphrase.Reveal() {
+			if _, e := sshagent.ParseKey([]byte(text), []byte(trimmed)); e == nil {
+				return nil, problem.New("the passphrase in "+passphraseRef.String()+" ends with a line break, and is the key's without it",
+					"take the line break out of the field")
+			}
+		}
+	}
 	if err != nil {
 		return nil, keyProblem(from.Ref, err)
 	}
 	for _, other := range []string{from.Public, from.Fingerprint} {
-		if other == "" {
+		rest, more := splitCertificates(other)
+		certificates = append(certificates, more...)
+		if strings.TrimSpace(rest) == "" {
 			continue
 		}
-		if err := key.Check(other); err != nil {
+		if err := key.Check(rest); err != nil {
 			return nil, keyProblem(from.Ref, err)
 		}
 	}
+	if from.Certificate != "" && !strings.Contains(from.Certificate, "-----BEGIN") { // an X.509 one is for something else
+		certificates = append(certificates, from.Certificate)
+	}
+	for _, certificate := range certificates {
+		if err := key.Certify([]byte(certificate)); err != nil {
+			return nil, certificateProblem("the SSH certificate in "+itemOf(from.Ref), err)
+		}
+	}
 	return key, nil
+}
+
+// certificateLine is a line that is an SSH certificate, as a -cert.pub file has it.
+var certificateLine = regexp.MustCompile(`(?m)^[ \t]*(?:ssh|ecdsa|sk)-[a-z0-9@.-]+-cert-v01@openssh\.com[ \t]+AAAA[^\r\n]*(?:\r?\n|$)`)
+
+// splitCertificates takes the certificates out of a text.
+func splitCertificates(text string) (rest string, certificates []string) {
+	return certificateLine.ReplaceAllString(text, ""), certificateLine.FindAllString(text, -1)
+}
+
+// A Certificate is one that was given by --ssh-certificate, as text or by the
+// reference of the field that holds it.
+type Certificate struct {
+	Ref  onepassword.Reference // the zero Reference where the text is given
+	Text string
+	From string // the option, for problems
+}
+
+// certify gives each certificate to the key that it belongs to.
+func (s *session) certify(ctx context.Context, certificates []Certificate) (problems problem.List) {
+	for _, c := range certificates {
+		text := c.Text
+		if c.Ref.Item != "" {
+			field, err := s.resolver.Read(ctx, c.Ref)
+			if err != nil {
+				problems = append(problems, problem.Of(err)...)
+				continue
+			}
+			text = field.Reveal()
+		}
+		err := error(problem.New(c.From+" is of no key: none is given", "give the key with --ssh-key"))
+		for _, key := range s.keys {
+			if err = key.Certify([]byte(text)); err == nil || !errors.Is(err, &sshagent.KeyError{Kind: sshagent.Mismatch}) {
+				break
+			}
+		}
+		if err != nil {
+			problems = append(problems, problem.Of(certificateProblem(c.From, err))...)
+		}
+	}
+	return problems
+}
+
+// certificateProblem tells why a certificate is not used.
+func certificateProblem(what string, err error) error {
+	var wrong *sshagent.KeyError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return &problem.Problem{Message: what + " " + wrong.Message, Hint: wrong.Hint, Status: problem.Found, Cause: err}
+}
+
+func itemOf(ref onepassword.Reference) string {
+	ref.Section, ref.Field = "", ""
+	return ref.String()
 }
 
 // keyProblem tells what is in the field in place of a usable key: "SSH_KEY in
@@ -38,10 +120,8 @@ func keyProblem(ref onepassword.Reference, err error) error {
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	item := ref
-	item.Section, item.Field = "", ""
 	return &problem.Problem{
-		Message: ref.Field + " in " + item.String() + " " + wrong.Message,
+		Message: ref.Field + " in " + itemOf(ref) + " " + wrong.Message,
 		Hint:    wrong.Hint,
 		Status:  problem.Found,
 		Cause:   err,

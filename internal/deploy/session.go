@@ -49,6 +49,7 @@ type Wanted struct {
 	Secrets    []onepassword.Declaration
 	Keys       []onepassword.Reference // of SSH keys
 	Passphrase onepassword.Reference   // of the keys; the zero Reference for none
+	Certs      []Certificate           // SSH certificates of the keys, beside those of their items
 	Public     map[string]bool         // names whose values are no secret, and are not masked
 	AllowEmpty []string                // names whose empty value is wanted
 	Users      []string                // users that the keys may log in as; empty is any
@@ -73,6 +74,11 @@ func (w Wanted) references() []onepassword.Reference {
 	}
 	if w.Passphrase.Item != "" {
 		refs = append(refs, w.Passphrase)
+	}
+	for _, c := range w.Certs {
+		if c.Ref.Item != "" {
+			refs = append(refs, c.Ref)
+		}
 	}
 	return append(refs, w.items...)
 }
@@ -171,7 +177,7 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 			continue
 		}
 		masked = append(masked, from.Private)
-		key, err := parseKey(from, passphrase)
+		key, err := parseKey(from, passphrase, w.Passphrase)
 		if err != nil {
 			problems = append(problems, problem.Of(err)...)
 			continue
@@ -180,6 +186,9 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 			s.System.Info("the SSH key of op://" + from.Ref.Vault + "/" + from.Ref.Item + " is fine, though " + repair)
 		}
 		s.keys = append(s.keys, key)
+	}
+	if len(s.keys) == len(w.Keys) { // else it is not known whose they are
+		problems = append(problems, s.certify(ctx, w.Certs)...)
 	}
 	problems = append(problems, s.pin(ctx, w)...)
 	s.secrets = secrets

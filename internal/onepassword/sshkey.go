@@ -20,6 +20,10 @@ type SSHKey struct {
 	// Public and Fingerprint are what the item has in its fields of these names;
 	// "" where it has none. The key must agree with them.
 	Public, Fingerprint string
+
+	// Certificate is what the item has beside it in a field of that name, an SSH
+	// certificate of the key; "" where it has none.
+	Certificate string
 }
 
 // SSHKey reads a private key. A reference without a field means the private key of
@@ -64,6 +68,7 @@ func (r *Resolver) SSHKey(ctx context.Context, ref Reference) (SSHKey, error) {
 	}
 	key.Public = item.beside(section, "public key", "public_key", "SSH_PUBLIC_KEY")
 	key.Fingerprint = item.beside(section, "fingerprint")
+	key.Certificate = item.beside(section, "ssh certificate", "SSH_CERTIFICATE", "certificate")
 	return key, nil
 }
 
