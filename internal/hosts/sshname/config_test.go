@@ -17,7 +17,7 @@ const kamalImage = "kamal-op/kamal-base:test"
 // What of ssh_config could weaken the check of host keys is answered for by us;
 // of everything else it is said why it does not.
 const (
-	set      = "always set"      // in Options
+	set      = "always set"      // in options
 	answered = "set by need"     // in strict: not every ssh knows it, or the value depends
 	refused  = "refused by need" // in strict, with an error that names it
 )
@@ -119,10 +119,10 @@ func TestSSHConfig_EveryOptionIsThoughtOf(t *testing.T) {
 			t.Errorf("nobody has thought of what %s does to the check of host keys", option)
 		}
 	}
-	always := strings.ToLower(strings.Join(Options("/x"), "\n"))
+	always := strings.ToLower(strings.Join(options("/x"), "\n"))
 	for option, what := range table {
 		if is := strings.Contains(always, "\n"+option+"=") || strings.HasPrefix(always, "-o\n"+option+"="); is != (what == set) {
-			t.Errorf("%s is in Options: %v, in the table: %s", option, is, what)
+			t.Errorf("%s is in options: %v, in the table: %s", option, is, what)
 		}
 	}
 }
@@ -188,7 +188,7 @@ func TestSSHConfig_WhatWeakensDoesNotCount(t *testing.T) {
 			if err := os.WriteFile(file, []byte("Port 2222\nHostname 192.0.2.7\n"+option+" "+c.value+"\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			args := append(Options(knownHosts), "-F", file, "web")
+			args := append(options(knownHosts), "-F", file, "web")
 			before, err := effective(ssh, os.Environ(), args)
 			if err != nil {
 				if option == "GSSAPIKeyExchange" || option == "KnownHostsCommand" {

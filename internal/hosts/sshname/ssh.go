@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// Options are the arguments that make ssh take the keys in a file, and no others.
+// options are the arguments that make ssh take the keys in a file, and no others.
 // They stand first: of each option ssh takes the first it sees. Every ssh of the
 // last ten years knows them; those that not every one knows are added by need, in
 // strict.
-func Options(knownHosts string) []string {
+func options(knownHosts string) []string {
 	var args []string
 	for _, option := range []string{
 		`UserKnownHostsFile="` + strings.ReplaceAll(knownHosts, "%", "%%") + `"`,
@@ -52,7 +52,7 @@ func (c *call) ssh() error {
 	line, dir := parseLine(c.args, sshFlags), filepath.Dir(c.names.ours)
 	var first []string
 	if c.settings.Pinned {
-		first = Options(filepath.Join(dir, KnownHosts))
+		first = options(filepath.Join(dir, KnownHosts))
 	}
 	config, err := effective(c.names.program, c.env, append(first[:len(first):len(first)], c.args...))
 	if err != nil {
@@ -130,7 +130,7 @@ func (c configuration) controlPath(dir, path string) string {
 	return strings.ReplaceAll(filepath.Join(dir, "c"+hex.EncodeToString(sum[:4])), "%", "%%")
 }
 
-// strict are the arguments that the configuration makes necessary beside Options.
+// strict are the arguments that the configuration makes necessary beside options.
 func (c configuration) strict() ([]string, error) {
 	var args []string
 	set := func(option, value string) { args = append(args, "-o", option+"="+value) }
