@@ -124,3 +124,36 @@ func TestHostNames(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// The name ssh is told of a run's hosts as soon as Kamal names them, and Kamal of
+// the run's agent. Where Kamal has keys of its own the login is not tried with
+// ours, and that is said once.
+func TestCheckHosts_WithAnAgent(t *testing.T) {
+	s, told := newAgent(t, Wanted{})
+	dir := t.TempDir()
+	b, err := s.checkHosts(t.Context(), Job{CheckHosts: true, Process: Process{Executable: "/kamal-op"}}, dir, nil)
+	ok(t, err)
+	if b.Agent != s.agent.Socket() || b.KnownHosts != "" || !b.LogIn {
+		t.Errorf("%+v", b)
+	}
+	if link, err := os.Readlink(filepath.Join(dir, "ssh")); err != nil || link != "/kamal-op" {
+		t.Errorf("the name ssh leads to %q: %v", link, err)
+	}
+	for _, host := range []string{"192.0.2.1", "192.0.2.2"} {
+		asked := []broker.Host{{Host: host, Port: 22, User: "root", KeysOnly: true, Keys: 1}}
+		if problems := b.Check(t.Context(), asked, true); len(problems) > 0 {
+			t.Error(problems)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "ssh.json"))
+		ok(t, err)
+		if !strings.Contains(string(text), `"`+host+`"`) {
+			t.Errorf("ssh is not told of %s: %s", host, text)
+		}
+	}
+	if n := strings.Count(told.String(), "ssh.keys_only"); n < 1 || strings.Count(told.String(), "the login is not checked") != 1 {
+		t.Errorf("told: %s", told)
+	}
+	if problems := b.Check(t.Context(), []broker.Host{{Host: "192.0.2.3", Port: 22, User: "root", NoPublicKey: true}}, true); len(problems) != 1 {
+		t.Errorf("%v", problems)
+	}
+}
