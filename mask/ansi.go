@@ -111,9 +111,9 @@ func (w *Writer) addShadow(text []byte, from, to int) {
 // closeShadow notes what is in shadow and has a gap in it.
 func (w *Writer) closeShadow(s *set) {
 	b := &w.ansi
-	b.raw = s.find(b.raw[:0], b.shadow, false, nil) // each must be in reach by itself
+	b.raw = s.find(b.raw[:0], b.shadow, false) // each must be in reach by itself
 	for _, f := range b.raw {
-		m := match{int(b.places[f.start]), int(b.places[f.end-1]) + 1, f.pattern}
+		m := match{int(b.places[f.start]), int(b.places[f.end-1]) + 1}
 		if length := m.end - m.start; length > f.end-f.start && length <= s.reach {
 			b.found = append(b.found, m)
 		}
@@ -176,9 +176,7 @@ func (w *Writer) putMarks(s *set, text []byte, hold int) error {
 		}
 	}
 
-	w.found = append(w.found, b.found...)
-	slices.SortStableFunc(w.found, byPlace) // of equal ones, the one without gaps is the longer pattern
-	out, named := w.outBuf[:0], 0
+	out := w.outBuf[:0]
 	for i, c := range text[:hold] {
 		switch marks[i] {
 		case plain:
@@ -187,13 +185,9 @@ func (w *Writer) putMarks(s *set, text []byte, hold int) error {
 		case kept:
 			out = append(out, c)
 		case masked:
-			if w.inRun {
-				continue
+			if !w.inRun {
+				out = append(out, s.token...)
 			}
-			for w.found[named].start < i {
-				named++
-			}
-			out = append(out, s.token(w.found[named].pattern)...)
 			w.inRun = true
 		}
 	}

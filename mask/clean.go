@@ -26,7 +26,7 @@ func (w *Writer) clean(s *set, text []byte) (hold int, at escape, yes bool) {
 		if p.shortest >= 8 && p.filter.look(&p.filter, text, p.first(len(text)), last, p.step, p.multiplier) > last {
 			continue
 		}
-		if found, _ := p.scan(w.found[:0], text, p.first(len(text)), len(text), s.patterns, true, false); len(found) > 0 {
+		if found := p.scan(w.found[:0], text, s.patterns, true); len(found) > 0 {
 			return 0, at, false
 		}
 	}
@@ -36,16 +36,6 @@ func (w *Writer) clean(s *set, text []byte) (hold int, at escape, yes bool) {
 // escapeAt is the escape before text[hold], if text can be looked at as if escape
 // sequences were nothing but text.
 func (w *Writer) escapeAt(s *set, text []byte, hold int) (at escape, yes bool) {
-	if !s.ansi {
-		return at, true
-	}
-	if w.escape.mode == ground {
-		last, whole := s.gapsFast(text, 0, len(text))
-		if whole == len(text) && hold > 0 && (last < 0 || endOfCSI(text, last) < hold) {
-			return escape{last: int16(text[hold-1]) + 1}, true
-		}
-	}
-	gaps := newGapSearch()
 	from, before := 0, w.escape // where the search begins, and the escape there
 	if before.mode != ground {
 		// No value goes through the sequence that text begins in: its beginning would
@@ -59,15 +49,10 @@ func (w *Writer) escapeAt(s *set, text []byte, hold int) (at escape, yes bool) {
 		if from == len(text) {
 			return before, true
 		}
-		if text[from] == esc {
-			gaps.end, gaps.run = from, from
-		}
 	}
-	for i := from; i < len(text) && !gaps.found; {
-		i = gaps.page(s, text, i, len(text))
-	}
+	gaps := s.searchGaps(text, from)
 	if !gaps.found {
-		if end := gaps.lastEnd(text); end >= hold && end > from {
+		if gaps.end >= hold && gaps.end > from {
 			return at, false
 		}
 		if hold == from {
@@ -76,7 +61,7 @@ func (w *Writer) escapeAt(s *set, text []byte, hold int) (at escape, yes bool) {
 		return escape{last: int16(text[hold-1]) + 1}, true
 	}
 	// A sequence that text ends in, or with, where no value is that could go through.
-	if text[gaps.at] != esc || hold < gaps.at || s.kinds[0][gaps.before] != 0 {
+	if text[gaps.at] != esc || hold < gaps.at || s.goesOn[gaps.before] {
 		return at, false
 	}
 	at = before

@@ -9,10 +9,6 @@
 //	defer stdout.Close()
 //	cmd.Stdout = stdout
 //
-// Beside the standard library it imports golang.org/x/sys/cpu, to ask whether an
-// amd64 processor has AVX2, BMI1 and BMI2: some of the search is in assembly for those.
-// The build tag purego leaves that out.
-//
 // # What is masked
 //
 // Every occurrence of every value, also of values that overlap, touch, or begin
@@ -38,7 +34,7 @@
 //     between its characters. The sequences stay, behind the token: a colour that
 //     ends within a value still ends.
 //
-// The option [Encodings] turns off all but the first two; [ANSI] the last.
+// The option [Encodings] turns off all encoded forms.
 //
 // # What is not masked
 //
@@ -47,9 +43,9 @@
 //   - A value that was changed in a way that is not above: hashed, encrypted,
 //     compressed, reversed, encoded twice in different ways, in other letters, an
 //     image of it, or printed a character a line.
-//   - A part of a value, but see [Fragments]; and the last line, if it has fewer
-//     than 12 characters, of a value's base64 that is broken into lines; and base64
-//     that is broken into lines and has something else in front.
+//   - A part of a value; and the last line, if it has fewer than 12 characters, of a
+//     value's base64 that is broken into lines; and base64 that is broken into lines
+//     and has something else in front.
 //   - Up to 4 bits at either end of a value in base64 that share a character with
 //     what is next to the value.
 //   - A character struck over with another one and a backspace: whether it was meant

@@ -17,7 +17,7 @@ const wrappedMin = 12
 
 // addBase64 takes the base64 of value at each of the three places it can have in
 // a longer text that is encoded, in both alphabets.
-func (f *forms) addBase64(value string, o *options) {
+func (f *forms) addBase64(value string) {
 	for shift := range 3 {
 		// Zeros in front put the value in its place; the characters that hold bits of
 		// what is in front are left out.
@@ -35,9 +35,6 @@ func (f *forms) addBase64(value string, o *options) {
 			}
 			if shift == 0 {
 				f.addWrapped(code)
-				if o.fragments {
-					f.addFragments(code[:sure])
-				}
 			}
 			url := urlAlphabet(code)
 			again, code = url != code, url

@@ -87,20 +87,6 @@ func ExampleMasker_Noisy() {
 	// Output: RAILS_ENV is a common word
 }
 
-func ExampleNamed() {
-	m := mask.New(mask.Named())
-	m.AddSecret(mask.NewSecret("DB_PASSWORD", "correct horse"))
-	fmt.Println(m.String("postgres://app:correct%20horse@db/app"))
-	// Output: postgres://app:***DB_PASSWORD***@db/app
-}
-
-func ExampleFragments() {
-	m := mask.New(mask.Fragments(true))
-	m.Add("0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGH")
-	fmt.Println(m.String("cut short: 0123456789-abcdefghijklmnop…"))
-	// Output: cut short: ***…
-}
-
 func ExampleSecret() {
 	s := mask.NewSecret("DB_PASSWORD", "correct horse")
 	fmt.Printf("%s %v %q %#v %x\n", s, s, s, s, s)

@@ -6,14 +6,9 @@ import (
 	"strings"
 )
 
-const (
-	fragmentLength = 24 // of the pieces that Fragments masks
-	fragmentMin    = 40 // of the values and lines it does so for
-
-	// passwordMin is how long the password in a URL must be to be masked by itself,
-	// not only behind the user's name: short ones are words (postgres, redis).
-	passwordMin = 8
-)
+// passwordMin is how long the password in a URL must be to be masked by itself,
+// not only behind the user's name: short ones are words (postgres, redis).
+const passwordMin = 8
 
 // expand is every byte string that shall be masked for value, some of them more
 // than once, and what was refused of value; the Reason is empty if nothing was.
@@ -47,21 +42,16 @@ func expand(value string, o *options) (patterns []string, skipped Skipped) {
 			f.add(line)
 		}
 	}
-	joined := trimmed
 	several := strings.ContainsAny(trimmed, "\r\n")
 	if several {
-		joined = strings.Join(lines, "")
-		f.add(joined)
+		f.add(strings.Join(lines, ""))
 		if skipped.Lines != nil {
 			// Lines that are masked are so with spaces between them too.
 			f.add(strings.TrimSpace(strings.Join(lines, " ")))
 		}
 	}
-	if o.fragments {
-		f.addFragments(joined)
-	}
 	if o.encodings {
-		f.encode(value, trimmed, o)
+		f.encode(value, trimmed)
 		if several {
 			for _, line := range lines {
 				if len(line) >= o.minLength {
@@ -98,21 +88,12 @@ func (f *forms) add(form string) {
 	f.list = append(f.list, form)
 }
 
-func (f *forms) addFragments(text string) {
-	if len(text) < fragmentMin {
-		return
-	}
-	for i := 0; i+fragmentLength <= len(text); i++ {
-		f.add(text[i : i+fragmentLength])
-	}
-}
-
 // encode takes the encoded forms of a value.
-func (f *forms) encode(value, trimmed string, o *options) {
-	f.addBase64(trimmed, o)
-	f.addBase64(trimmed+"\n", o) // as from echo, or of a file
+func (f *forms) encode(value, trimmed string) {
+	f.addBase64(trimmed)
+	f.addBase64(trimmed + "\n") // as from echo, or of a file
 	if value != trimmed && value != trimmed+"\n" {
-		f.addBase64(value, o)
+		f.addBase64(value)
 	}
 	f.addHex(trimmed)
 	f.addPercent(trimmed)
@@ -127,13 +108,13 @@ func (f *forms) encode(value, trimmed string, o *options) {
 		f.addPercent(other)
 		f.addQuoted(other)
 	}
-	f.addURL(trimmed, o)
+	f.addURL(trimmed)
 }
 
 // addURL takes what is secret of a value that is a URL with a user in it: user
 // and password together, in all forms, since curl and others send them as base64
 // of their own; and the password, unless it is so short that it may be a word.
-func (f *forms) addURL(value string, o *options) {
+func (f *forms) addURL(value string) {
 	_, rest, isURL := strings.Cut(value, "://")
 	if !isURL || strings.ContainsAny(value, " \t\r\n") {
 		return
@@ -150,26 +131,26 @@ func (f *forms) addURL(value string, o *options) {
 		return
 	}
 	written := user + ":" + password
-	f.addSecretPart(written, o)
-	f.addPassword(password, o)
+	f.addPart(written)
+	f.addPassword(password)
 	if meant, err := url.PathUnescape(password); err == nil && meant != password {
 		if u, err := url.PathUnescape(user); err == nil {
-			f.addSecretPart(u+":"+meant, o)
+			f.addPart(u + ":" + meant)
 		}
-		f.addPassword(meant, o)
+		f.addPassword(meant)
 	}
 }
 
-func (f *forms) addPassword(password string, o *options) {
-	if len(password) >= max(passwordMin, o.minLength) && noise(password, o) == "" {
-		f.addSecretPart(password, o)
+func (f *forms) addPassword(password string) {
+	if len(password) >= max(passwordMin, f.min) && noise(password) == "" {
+		f.addPart(password)
 	}
 }
 
-// addSecretPart takes a part of a value as if it were one.
-func (f *forms) addSecretPart(part string, o *options) {
+// addPart takes a part of a value as if it were one.
+func (f *forms) addPart(part string) {
 	f.add(part)
-	f.addBase64(part, o)
+	f.addBase64(part)
 	f.addHex(part)
 	f.addPercent(part)
 	f.addQuoted(part)

@@ -18,34 +18,30 @@ import (
 // text is written in pieces of the sizes that cuts say, and the last value is
 // added, or the stream flushed, where cuts say so.
 func FuzzWriter(f *testing.F) {
-	f.Add("aab", "abaab", "b\nab", []byte("aaabaabab\nab"), []byte{1, 2, 3}, false)
-	f.Add("hunter", "r2d2", "", []byte("hun\x1b[31mter2d2 hu\bun"), []byte{7, 0x80, 3}, true)
-	f.Add("\x1b[m", "a\x1b]0;x\a", "ab", []byte("a\x1b[mb\x1b]0;x\ab\x1b"), []byte{2, 0x81}, true)
-	f.Add("hunter22", "r2d2c3po", "line", []byte("a line of more than sixty-four bytes, with \x1b[1ma colour\x1b[0m in it\nand hun\x1b[31m\x1b[1mter22 in the next, which is \x1b[2Klong too\n"), []byte{70, 20, 120}, false)
-	f.Fuzz(func(t *testing.T, one, two, late string, text, cuts []byte, named bool) {
+	f.Add("aab", "abaab", "b\nab", []byte("aaabaabab\nab"), []byte{1, 2, 3})
+	f.Add("hunter", "r2d2", "", []byte("hun\x1b[31mter2d2 hu\bun"), []byte{7, 0x80, 3})
+	f.Add("\x1b[m", "a\x1b]0;x\a", "ab", []byte("a\x1b[mb\x1b]0;x\ab\x1b"), []byte{2, 0x81})
+	f.Add("hunter22", "r2d2c3po", "line", []byte("a line of more than sixty-four bytes, with \x1b[1ma colour\x1b[0m in it\nand hun\x1b[31m\x1b[1mter22 in the next, which is \x1b[2Klong too\n"), []byte{70, 20, 120})
+	f.Fuzz(func(t *testing.T, one, two, late string, text, cuts []byte) {
 		if len(one)+len(two)+len(late)+len(text) > 400 {
 			t.Skip("the reference is slow")
 		}
-		opts := []Option{Encodings(false), MinLength(2), Token("#")}
-		if named {
-			opts = append(opts, Named())
-		}
 		var got bytes.Buffer
-		m := New(opts...)
+		m := New(Encodings(false), withMinLength(2), withToken("#"))
 		w := m.Writer(&got)
-		want := &reference{token: "#", named: named, ansi: true, patterns: map[string]string{}}
-		add := func(name, value string) {
-			m.AddSecret(NewSecret(name, value))
-			want.add(name, literal(value, 2)...)
+		want := &reference{token: "#", patterns: map[string]bool{}}
+		add := func(value string) {
+			m.Add(value)
+			want.add(literal(value, 2)...)
 		}
-		add("A", one)
-		add("", two)
+		add(one)
+		add(two)
 		steady := true
 		rest := text
 		for _, c := range cuts {
 			switch {
 			case c == 0x80:
-				add("L", late)
+				add(late)
 				steady = false
 			case c == 0x81:
 				if err := w.Flush(); err != nil {
@@ -141,11 +137,11 @@ func FuzzForms(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value, before, after string) {
 		trimmed := strings.TrimSpace(value)
-		if len(trimmed) < DefaultMinLength || len(value)+len(before)+len(after) > 300 {
+		if len(trimmed) < MinLength || len(value)+len(before)+len(after) > 300 {
 			t.Skip("too short, or slow")
 		}
 		// An empty token leaves what is not masked, and nothing else.
-		m := New(Token(""))
+		m := New(withToken(""))
 		m.Add(value)
 		for name, encode := range encoders {
 			form := encode(trimmed)
@@ -155,7 +151,7 @@ func FuzzForms(f *testing.F) {
 			if strings.ContainsAny(form, "\r\n") {
 				for _, line := range splitLines(trimmed) {
 					// Lines that are too short are refused, however long their forms.
-					if line = strings.TrimSpace(line); len(line) >= DefaultMinLength {
+					if line = strings.TrimSpace(line); len(line) >= MinLength {
 						if form := encode(line); strings.Contains(m.String(form), form) {
 							t.Errorf("%s of a line: %q stays", name, form)
 						}

@@ -1,13 +1,34 @@
 package mask
 
 import (
+	"bytes"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// TestGapSearch holds what looks at many bytes at once against what looks at one gap
-// after the other.
+// sequences are CSI sequences of up to 64 bytes, one behind the other.
+var sequences = regexp.MustCompile(`(?:\x1b\[[ -?]{0,61}[@-~])+`)
+
+// matters reports whether text has a gap that a value may go through, or that is not a
+// whole CSI sequence; and where the last ends if it has not.
+func matters(s *set, text []byte) (end int, yes bool) {
+	if bytes.ContainsAny(sequences.ReplaceAll(text, nil), "\x1b\b") {
+		return 0, true
+	}
+	for _, run := range sequences.FindAllIndex(text, -1) {
+		before := byte('\n')
+		if run[0] > 0 {
+			before = text[run[0]-1]
+		}
+		if end = run[1]; end == len(text) || s.pairs.has(uint32(before)|uint32(text[end])<<8) {
+			return 0, true
+		}
+	}
+	return end, false
+}
+
 func TestGapSearch(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	pieces := []string{
@@ -20,10 +41,10 @@ func TestGapSearch(t *testing.T) {
 	m.Add("hunter22")
 	m.AddBytes([]byte("\x00\x80\xffq q"))
 	s := m.compiled()
-	pages, told, early := 0, 0, 0 // told are those with an ESC, of which none had to be looked at by itself
-	for range 100_000 {
+	quiet := 0
+	for range 50_000 {
 		var text []byte
-		for n := random.IntN(40); n >= 0; n-- {
+		for n := random.IntN(20); n >= 0; n-- {
 			k := random.IntN(len(pieces))
 			if random.IntN(3) > 0 {
 				k = random.IntN(5)
@@ -33,70 +54,36 @@ func TestGapSearch(t *testing.T) {
 			}
 			text = append(text, pieces[k]...)
 		}
-		page := 64 * (1 + random.IntN(5))
-		if random.IntN(3) == 0 {
-			page = 64 + random.IntN(500)
+		want, yes := matters(s, text)
+		got := s.searchGaps(text, 0)
+		if got.found != yes || !yes && got.end != want {
+			t.Fatalf("%q: some gap matters: %v, the last ends at %d, want %d", text, got.found, got.end, want)
 		}
-		want, got := newGapSearch(), newGapSearch()
-		for from := 0; from < len(text) && !got.found; {
-			to := min(len(text), from+page)
-			pages++
-			if end := got.page(s, text, from, to); end < to {
-				early++
-				to = end
-			}
-			if got.last >= from {
-				told++
-			}
-			want.pageEach(s, text, from, to)
-			if got.found != want.found {
-				t.Fatalf("%q in pages of %d: until %d some gap matters: %v", text, page, to, got.found)
-			}
-			from = to
-		}
-		if end := got.lastEnd(text); !want.found && end != want.lastEnd(text) {
-			t.Fatalf("%q in pages of %d: the last ends at %d, want %d", text, page, end, want.lastEnd(text))
+		if !yes && want > 0 {
+			quiet++
 		}
 	}
-	t.Logf("of %d pages %d were told at once though they hold some, and %d were cut short", pages, told, early)
-	if s.fast && (early == 0 || told == 0) {
-		t.Error("nothing was told at once")
+	if quiet < 1000 {
+		t.Errorf("only %d texts had sequences that do not matter", quiet)
 	}
 }
 
-// TestGapSearch_Places has a sequence of every length at every place, behind another
-// and not, at the end of one of which it is too long to be one. A page may end within
-// it.
+// TestGapSearch_Places has sequences of every length, the longest of which are none,
+// alone and behind another one, cut off or not.
 func TestGapSearch_Places(t *testing.T) {
 	m := New(Encodings(false))
 	m.Add("abcdefgh")
 	s := m.compiled()
-	filler := strings.Repeat(".", 1000) + "m..a\x1b[1m.." + strings.Repeat(".", pageSize-940)
-	for length := 3; length < 140; length++ {
-		sequence := "\x1b[" + strings.Repeat("1", length-3) + "m"
-		for k, around := range []string{"..", "a.", ".b", "ab", "..", "a.", ".b", "ab"} {
-			before := ""
-			if k > 3 {
-				before = "\x1b[0m"
-			}
-			for place := 1; place < 200; place++ {
-				text := []byte(strings.Repeat(".", place-1) + around[:1] + before + sequence + around[1:] + filler)
-				cut := (length + place) % 71 // some leave a part of the sequence
-				if place%5 > 0 {
-					cut += pageSize
-				}
-				text = text[:max(place+1, len(text)-cut)]
-				want, got := newGapSearch(), newGapSearch()
-				want.pageEach(s, text, 0, len(text))
-				page := pageSize
-				if place%2 == 0 {
-					page = max(64, place+len(before)+2)
-				}
-				for at := 0; at < len(text) && !got.found; {
-					at = got.page(s, text, at, min(len(text), at+page))
-				}
-				if got.found != want.found || !want.found && got.lastEnd(text) != want.lastEnd(text) {
-					t.Fatalf("%q: some gap matters: %v", text, got.found)
+	for length := 3; length < 70; length++ {
+		for _, before := range []string{"", "\x1b[0m"} {
+			for _, around := range []string{"..", "a.", ".b", "ab"} {
+				whole := around[:1] + before + "\x1b[" + strings.Repeat("1", length-3) + "m" + around[1:] + "."
+				for end := range len(whole) {
+					text := []byte(whole[:end+1])
+					want, yes := matters(s, text)
+					if got := s.searchGaps(text, 0); got.found != yes || !yes && got.end != want {
+						t.Fatalf("%q: some gap matters: %v, the last ends at %d, want %d", text, got.found, got.end, want)
+					}
 				}
 			}
 		}

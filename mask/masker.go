@@ -13,11 +13,11 @@ import (
 type Masker struct {
 	opts options
 
-	mu      sync.Mutex // guards what follows
-	values  map[string]bool
-	names   map[string]string // pattern to the name in its token
-	skipped []Skipped
-	noisy   []Noisy
+	mu       sync.Mutex // guards what follows
+	values   map[string]bool
+	patterns map[string]bool
+	skipped  []Skipped
+	noisy    []Noisy
 
 	// current is what the streams look for; nil after an Add, until a stream
 	// needs it: many Adds cost one building.
@@ -27,9 +27,9 @@ type Masker struct {
 // New makes a Masker that knows no value yet.
 func New(opts ...Option) *Masker {
 	m := &Masker{
-		opts:   defaults(),
-		values: map[string]bool{},
-		names:  map[string]string{},
+		opts:     defaults(),
+		values:   map[string]bool{},
+		patterns: map[string]bool{},
 	}
 	for _, opt := range opts {
 		opt(&m.opts)
@@ -48,14 +48,8 @@ func (m *Masker) Add(value string) { m.add("", value) }
 // AddBytes is Add for a value in bytes, which it copies.
 func (m *Masker) AddBytes(value []byte) { m.add("", string(value)) }
 
-// AddSecret is Add for a Secret: reports, and tokens if Named is set, carry its
-// name. A Secret whose name was declared Public is not added.
-func (m *Masker) AddSecret(s Secret) {
-	if s.name != "" && m.opts.public[s.name] {
-		return
-	}
-	m.add(s.name, s.Reveal())
-}
+// AddSecret is Add for a Secret: reports carry its name.
+func (m *Masker) AddSecret(s Secret) { m.add(s.name, s.Reveal()) }
 
 func (m *Masker) add(name, value string) {
 	m.mu.Lock()
@@ -70,13 +64,13 @@ func (m *Masker) add(name, value string) {
 		skipped.Name = name
 		m.skipped = append(m.skipped, skipped)
 	}
-	if why := noise(value, &m.opts); why != "" && len(patterns) > 0 {
+	if why := noise(value); why != "" && len(patterns) > 0 {
 		m.noisy = append(m.noisy, Noisy{Name: name, Reason: why})
 	}
 	fresh := false
 	for _, p := range patterns {
-		if _, known := m.names[p]; !known {
-			m.names[p] = name
+		if !m.patterns[p] {
+			m.patterns[p] = true
 			fresh = true
 		}
 	}
@@ -95,7 +89,7 @@ func (m *Masker) compiled() *set {
 	if s := m.current.Load(); s != nil {
 		return s
 	}
-	s := newSet(m.names, &m.opts)
+	s := newSet(m.patterns, m.opts.token)
 	m.current.Store(s)
 	return s
 }
@@ -120,7 +114,7 @@ func (m *Masker) String(s string) string {
 func (m *Masker) Patterns() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.names)
+	return len(m.patterns)
 }
 
 // Skipped is what was refused so far, in the order of adding, and why.

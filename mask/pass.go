@@ -183,13 +183,11 @@ func (p *pass) first(n int) int {
 	return int(rest)
 }
 
-// scan appends the occurrences in text of the patterns of this pass that are to be
-// noticed at a place from at on, but before until; next is the place after them.
-// What shared is, look says.
-func (p *pass) scan(found []match, text []byte, at, until int, patterns []string, join, shared bool) (_ []match, next int) {
-	last := min(until-1, len(text)-p.shortest)
+// scan appends the occurrences in text of the patterns of this pass.
+func (p *pass) scan(found []match, text []byte, patterns []string, join bool) []match {
+	at, last := p.first(len(text)), len(text)-p.shortest
 	for wide := min(last, len(text)-8); at <= wide; at += p.step {
-		if at = p.look(text, at, wide, shared); at > wide {
+		if at = p.filter.look(&p.filter, text, at, wide, p.step, p.multiplier); at > wide {
 			break
 		}
 		h := p.hash(binary.LittleEndian.Uint64(text[at:]))
@@ -204,7 +202,7 @@ func (p *pass) scan(found []match, text []byte, at, until int, patterns []string
 			found = p.chase(found, text, at, h, patterns, join)
 		}
 	}
-	return found, at
+	return found
 }
 
 // chase appends the occurrences that have a gram of hash h at place i of text.
@@ -220,7 +218,7 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 		if start < 0 || len(text)-start < len(pattern) || string(text[start:start+len(pattern)]) != pattern {
 			continue
 		}
-		m := match{start, start + len(pattern), int(s.pattern - 1)}
+		m := match{start, start + len(pattern)}
 		if !join || !joined(found, m) {
 			found = append(found, m)
 		}
@@ -230,7 +228,7 @@ func (p *pass) chase(found []match, text []byte, i int, h uint64, patterns []str
 
 // joined joins m to one of the last two of found that it overlaps, so that what is
 // found in a text of one letter does not outgrow the text, though two passes take
-// turns. Which pattern it was is lost.
+// turns.
 func joined(found []match, m match) bool {
 	for k := len(found) - 1; k >= max(0, len(found)-2); k-- {
 		if last := &found[k]; m.start < last.end && last.start < m.end {

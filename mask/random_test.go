@@ -44,28 +44,21 @@ func oneCase(t testing.TB, random *rand.Rand) {
 		}
 		return string(b)
 	}
-	minimum, named, ansi := 1+random.IntN(4), random.IntN(3) == 0, random.IntN(5) > 0
-	opts := []Option{Encodings(false), MinLength(minimum), ANSI(ansi), Token("#")}
-	if named {
-		opts = append(opts, Named())
-	}
+	minimum := 1 + random.IntN(4)
 	var got bytes.Buffer
-	m := New(opts...)
+	m := New(Encodings(false), withMinLength(minimum), withToken("#"))
 	w := m.Writer(&got)
-	want := &reference{token: "#", named: named, ansi: ansi, patterns: map[string]string{}}
+	want := &reference{token: "#", patterns: map[string]bool{}}
 	var story strings.Builder
-	fmt.Fprintf(&story, "MinLength(%d) named %v ansi %v", minimum, named, ansi)
+	fmt.Fprintf(&story, "at least %d bytes", minimum)
 	add := func() {
-		value, name := word(6), ""
+		value := word(6)
 		if random.IntN(4) == 0 {
 			value = word(30)
 		}
-		if random.IntN(2) == 0 {
-			name = fmt.Sprint("N", random.IntN(3))
-		}
-		m.AddSecret(NewSecret(name, value))
-		want.add(name, literal(value, minimum)...)
-		fmt.Fprintf(&story, "\nadd %q %q", name, value)
+		m.Add(value)
+		want.add(literal(value, minimum)...)
+		fmt.Fprintf(&story, "\nadd %q", value)
 	}
 	for range 1 + random.IntN(6) {
 		add()
@@ -109,7 +102,7 @@ func oneCase(t testing.TB, random *rand.Rand) {
 						p = append(p, v[:random.IntN(len(v)+1)]...)
 					}
 				case 1:
-					if len(values) > 0 && ansi {
+					if len(values) > 0 {
 						v := values[random.IntN(len(values))]
 						cut := random.IntN(len(v) + 1)
 						p = append(append(append(p, v[:cut]...), []string{"\x1b[1m", "\x1b(B", "\x1b]0;ab\a", "\x1b]8;;a\x1b\\", "\x1b["}[random.IntN(5)]...), v[cut:]...)

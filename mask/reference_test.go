@@ -11,9 +11,7 @@ import (
 // sequence is.
 type reference struct {
 	token    string
-	named    bool
-	ansi     bool
-	patterns map[string]string // with the names in their tokens
+	patterns map[string]bool
 
 	text     []byte
 	marks    []mark
@@ -22,11 +20,9 @@ type reference struct {
 	inRun    bool
 }
 
-func (r *reference) add(name string, patterns ...string) {
+func (r *reference) add(patterns ...string) {
 	for _, p := range patterns {
-		if _, known := r.patterns[p]; !known {
-			r.patterns[p] = name
-		}
+		r.patterns[p] = true
 	}
 }
 
@@ -51,7 +47,7 @@ func (r *reference) write(p []byte, flush bool) {
 			}
 		}
 	}
-	for k := len(seen) - 1; k >= tail && !flush && r.ansi; k-- {
+	for k := len(seen) - 1; k >= tail && !flush; k-- {
 		if at := seen[k].at; at < r.released || len(r.text)-at >= reach {
 			break
 		}
@@ -62,17 +58,10 @@ func (r *reference) write(p []byte, flush bool) {
 		}
 	}
 
-	names := map[int]string{} // of the longest that begins there
-	length := map[int]int{}
-	note := func(at, end int, p string) {
-		if end > length[at] {
-			length[at], names[at] = end, r.patterns[p]
-		}
-	}
 	old := bytes.Clone(marksAsBytes(r.marks))
 	for p := range r.patterns {
 		for k := range seen {
-			if !r.ansi || seen[k].at < r.released || seen[k].at >= hold || len(seen)-k < len(p) ||
+			if seen[k].at < r.released || seen[k].at >= hold || len(seen)-k < len(p) ||
 				string(bytesOf(seen[k:k+len(p)])) != p || breaks(seen[k+1:k+len(p)]) {
 				continue
 			}
@@ -80,7 +69,6 @@ func (r *reference) write(p []byte, flush bool) {
 			if end-first == len(p) || end-first > reach {
 				continue
 			}
-			note(first, end, p)
 			for i := first; i < end; i++ {
 				if old[i] == byte(plain) && r.marks[i] != masked {
 					r.marks[i] = masked
@@ -100,15 +88,6 @@ func (r *reference) write(p []byte, flush bool) {
 			}
 		}
 	}
-	// Of two that end at the same place, the one without escape sequences in it
-	// is the longer pattern.
-	for p := range r.patterns {
-		for i := r.released; i < hold && i+len(p) <= len(r.text); i++ {
-			if string(r.text[i:i+len(p)]) == p && i+len(p) >= length[i] {
-				length[i], names[i] = i+len(p), r.patterns[p]
-			}
-		}
-	}
 	for i := r.released; i < hold; i++ {
 		switch r.marks[i] {
 		case plain:
@@ -119,9 +98,6 @@ func (r *reference) write(p []byte, flush bool) {
 		case masked:
 			if !r.inRun {
 				r.out = append(r.out, r.token...)
-				if name := names[i]; r.named && name != "" {
-					r.out = append(append(r.out, name...), r.token...)
-				}
 			}
 			r.inRun = true
 		}

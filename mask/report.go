@@ -69,13 +69,13 @@ var commonWords = strings.Fields(`
 	warning web worker yes zone`)
 
 // noise is why value will blank much of the log; empty if it will not.
-func noise(value string, o *options) string {
+func noise(value string) string {
 	v := strings.TrimSpace(value)
 	lower := strings.ToLower(v)
 	if _, common := slices.BinarySearch(commonWords, lower); common {
 		return "a common word"
 	}
-	if o.hosts[v] || o.hosts[lower] || isHost(v) {
+	if isHost(v) {
 		return "the name or address of a host"
 	}
 	digits, letters := 0, 0

@@ -13,25 +13,18 @@ import (
 // occurrence crosses. The hold-back and the search through escape sequences both
 // stop there.
 type set struct {
-	opts     *options
-	ansi     bool     // of opts
+	token    string
 	patterns []string // sorted
-	names    []string // of patterns, by index; nil if none has one
 	passes   []pass
 	longest  int
 	starts   starts
-	pairs    bitmap        // the pairs of bytes next to each other in a pattern, low byte first
-	fast     bool          // there is a gapsFast
-	kinds    [3][256]uint8 // 1 for a byte that is before another in a pattern; is behind another; ends no CSI sequence
-	reach    int           // the longest stretch with escape sequences in it that is one occurrence
+	goesOn   [256]bool // the bytes that another follows in a pattern
+	pairs    bitmap    // the pairs of bytes next to each other in a pattern, low byte first
+	reach    int       // the longest stretch with escape sequences in it that is one occurrence
 }
 
-// match is an occurrence of a pattern, or of several that overlap; pattern is then
-// one of them.
-type match struct {
-	start, end int
-	pattern    int
-}
+// match is an occurrence of a pattern, or of several that overlap.
+type match struct{ start, end int }
 
 // byPlace sorts matches by start, then the longest first.
 func byPlace(a, b match) int {
@@ -41,32 +34,20 @@ func byPlace(a, b match) int {
 	return cmp.Compare(b.end, a.end)
 }
 
-func newSet(named map[string]string, o *options) *set {
-	s := &set{opts: o, ansi: o.ansi, fast: hasFast(), patterns: make([]string, 0, len(named))}
-	for p := range named {
+func newSet(patterns map[string]bool, token string) *set {
+	s := &set{token: token, patterns: make([]string, 0, len(patterns))}
+	for p := range patterns {
 		s.patterns = append(s.patterns, p)
 		s.longest = max(s.longest, len(p))
 	}
 	slices.Sort(s.patterns)
-	if o.named {
-		s.names = make([]string, len(s.patterns))
-		for i, p := range s.patterns {
-			s.names[i] = named[p]
-		}
-	}
 	s.passes = plan(s.patterns)
 	s.starts = newStarts(s.patterns)
 	s.pairs = newBitmap(1 << 16)
 	for _, p := range s.patterns {
 		for i := 1; i < len(p); i++ {
-			s.kinds[0][p[i-1]] = 1
-			s.kinds[1][p[i]] = 1
+			s.goesOn[p[i-1]] = true
 			s.pairs.set(uint32(p[i-1]) | uint32(p[i])<<8)
-		}
-	}
-	for c := range 256 {
-		if c < 0x40 || c > 0x7e {
-			s.kinds[2][c] = 1
 		}
 	}
 	s.reach = 8*s.longest + 4096
@@ -74,23 +55,10 @@ func newSet(named map[string]string, o *options) *set {
 }
 
 // find puts into found, which is empty, every occurrence of every pattern in text,
-// in order of byPlace. With join, some of those that overlap are one match. If gaps
-// is not nil it goes through text too, page by page: so all that looks at a page
-// finds it in the nearest cache.
-func (s *set) find(found []match, text []byte, join bool, gaps *gapSearch) []match {
-	var next [maxPasses]int
+// in order of byPlace. With join, some of those that overlap are one match.
+func (s *set) find(found []match, text []byte, join bool) []match {
 	for i := range s.passes {
-		next[i] = s.passes[i].first(len(text))
-	}
-	for from := 0; from < len(text); {
-		to := min(len(text), from+pageSize)
-		if gaps != nil {
-			to = gaps.page(s, text, from, to)
-		}
-		for i := range s.passes {
-			found, next[i] = s.passes[i].scan(found, text, next[i], to, s.patterns, join, gaps != nil && !gaps.found)
-		}
-		from = to
+		found = s.passes[i].scan(found, text, s.patterns, join)
 	}
 	if len(found) > 1 {
 		slices.SortFunc(found, byPlace)
@@ -102,7 +70,7 @@ func (s *set) find(found []match, text []byte, join bool, gaps *gapSearch) []mat
 // pattern, without being the whole of it; len(text) if there is none. Ends that
 // begin before from are not looked at. Of most lines the last byte tells.
 func (s *set) pending(text []byte, from int) int {
-	if n := len(text); n == 0 || s.kinds[0][text[n-1]] == 0 {
+	if n := len(text); n == 0 || !s.goesOn[text[n-1]] {
 		return n
 	}
 	return s.pendingEnd(text, from)
@@ -170,14 +138,6 @@ func (s *set) pendingFrom(text []byte, from int) int {
 		}
 	}
 	return hold
-}
-
-// token is what stands for a pattern.
-func (s *set) token(pattern int) string {
-	if s.names == nil || s.names[pattern] == "" {
-		return s.opts.token
-	}
-	return s.opts.token + s.names[pattern] + s.opts.token
 }
 
 // starts is how patterns begin, to tell what may be the beginning of one.

@@ -184,23 +184,18 @@ func (w *Writer) mask(p []byte, final bool) error {
 func (w *Writer) chunk(s *set, text []byte, final bool) (hold int, all bool, err error) {
 	// Almost always a text can be masked, and held back from hold on, as if escape
 	// sequences were nothing but text.
-	quiet := !s.ansi || w.escape.mode == ground && len(w.coveredMarks) == 0
-	var gaps *gapSearch
-	if s.ansi && quiet {
-		search := newGapSearch()
-		gaps = &search
-	}
-	w.found = s.find(w.found[:0], text, s.names == nil, gaps)
+	quiet := w.escape.mode == ground && len(w.coveredMarks) == 0
+	w.found = s.find(w.found[:0], text, true)
 	hold = len(text)
 	if !final {
 		hold = s.pending(text, 0)
 	}
 	all = true
-	if gaps != nil {
+	if quiet {
 		loud := len(text) // from where on it is not quiet
-		if end := gaps.lastEnd(text); gaps.found {
+		if gaps := s.searchGaps(text, 0); gaps.found {
 			loud = gaps.at
-		} else if end > 0 && end >= hold {
+		} else if gaps.end > 0 && gaps.end >= hold {
 			loud = hold
 		}
 		if quiet = loud == len(text); !quiet && len(text)-len(w.held) > joinSize {
@@ -237,7 +232,7 @@ func (w *Writer) put(s *set, text []byte, hold int) error {
 			break
 		}
 		if f.start > pos || !w.inRun {
-			out = append(append(out, text[pos:f.start]...), s.token(f.pattern)...)
+			out = append(append(out, text[pos:f.start]...), s.token...)
 			w.inRun = true
 		}
 		pos = max(pos, f.end)

@@ -19,7 +19,7 @@ func init() {
 			m := masker.New(nopCloser{w}, phrases)
 			return m, m.Close
 		}},
-		subject{"buildkite-agent", func(w io.Writer, secrets []string) (io.Writer, func() error) {
+		subject{buildkite, func(w io.Writer, secrets []string) (io.Writer, func() error) {
 			r := replacer.New(w, secrets, func([]byte) []byte { return []byte("***") })
 			return r, r.Flush
 		}},

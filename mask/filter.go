@@ -13,6 +13,9 @@ type filter struct {
 	table  []uint64                 // the one that is used
 	shift  uint8                    // of a hash, for its word in the table
 
+	// look is the first place from i up to last, in steps, at which text has a gram in
+	// the set, or seems to; a place behind last if there is none. From each of these
+	// places on text has 8 bytes. There is one look for each size of table.
 	look func(f *filter, text []byte, i, last, step int, multiplier uint64) int
 }
 
@@ -67,11 +70,9 @@ func (f *filter) add(h uint64) { f.table[h>>f.shift] |= f.bits(h) }
 // has reports whether h is in the set, or seems so.
 func (f *filter) has(h uint64) bool { return f.bits(h)&^f.table[h>>f.shift] == 0 }
 
-// The looks are the first place from i up to last, in steps, at which text has a gram
-// in the set; a place behind last if there is none. There is one for each size of
-// table: what they share cannot be shared without a cost. They are handed the
-// multiplier so that it is in a register, ask once whether there is a table, and shift
-// once for the first of the two bits: each spares an instruction a look.
+// What the looks share cannot be shared without a cost. They are handed the multiplier
+// so that it is in a register, ask once whether there is a table, and shift once for
+// the first of the two bits: each spares an instruction a look.
 
 func lookSmall(f *filter, text []byte, i, last, step int, multiplier uint64) int {
 	table := f.small
