@@ -22,14 +22,21 @@
 //     timestamp, BuildKit's step), or with the line ends stripped or made spaces;
 //   - as base64, at each of the three places it can have in what is encoded (so
 //     also in user:password), in both alphabets, padded or not, and broken at the
-//     usual widths when it is encoded alone;
-//   - as hexadecimal; percent-encoded, as a dozen encoders do it; + for a space;
+//     usual widths when it is encoded alone; as the base64 of any of these; as base32;
+//   - as hexadecimal; percent-encoded, as a dozen encoders do it, with + for a space
+//     or not, or each byte of it;
 //   - in JSON, also in JSON within JSON; in XML and HTML;
 //   - quoted or escaped for shells (single, double, backslash, $'…', shellescape,
-//     xtrace, PowerShell), for Go, Ruby, Python, JavaScript, C, YAML and SQL, and as
-//     Kamal writes it on command lines and into env files for docker;
-//   - if it is a URL: its user:password by itself, in all these forms, and the
-//     password if it has 8 bytes and is no common word;
+//     xtrace, export -p, PowerShell), for Go, Ruby, Python, JavaScript, PHP, C, YAML,
+//     MySQL and Postgres, and as Kamal writes it on command lines and into env files
+//     for docker;
+//   - folded at spaces into lines, as YAML and Python's pprint do with long values;
+//   - as what programs make of it that undo an encoding, up to four one in the other:
+//     \n and other escapes (echo, printf, gsub), base64, JSON (each string in it), a
+//     pair of quotes, the password of a URL, of user:password or of PASSWORD=… in it, as
+//     written and percent-decoded. These inner values are masked like a value;
+//   - if a private key or a certificate is in it: the lines of that as OpenSSL, OpenSSH
+//     and MIME break them, wherever its own line ends are;
 //   - with escape sequences (colours, erasing, links, titles) or overstriking
 //     between its characters. The sequences stay, behind the token: a colour that
 //     ends within a value still ends.
@@ -41,11 +48,19 @@
 //   - A value of which one part is in one stream and the rest in another, or that
 //     Flush has cut.
 //   - A value that was changed in a way that is not above: hashed, encrypted,
-//     compressed, reversed, encoded twice in different ways, in other letters, an
-//     image of it, or printed a character a line.
+//     compressed, reversed, encoded twice in other ways, in other letters, an image of
+//     it, or printed a character a line.
 //   - A part of a value; and the last line, if it has fewer than 12 characters, of a
-//     value's base64 that is broken into lines; and base64 that is broken into lines
-//     and has something else in front.
+//     value's base64 that is broken into lines, and any line of fewer than 24 of a
+//     value that is folded; and base64 that is broken into lines and has something else
+//     in front.
+//   - An inner value of fewer than 8 bytes (6 if it has letters and digits), or that is
+//     a common word, a number or the name of a host; what stands under names in JSON
+//     such as type, project_id, username and host; and what comes behind the first 256
+//     inner values of a value, or 1 MiB of them; what comes behind 64 KiB of them is
+//     masked as it is only. Skipped tells how many are not masked, but not of what only
+//     may be one, such as a word that happens to be base64. In base32 and in base64 of
+//     base64 an inner value is not found.
 //   - Up to 4 bits at either end of a value in base64 that share a character with
 //     what is next to the value.
 //   - A character struck over with another one and a backspace: whether it was meant

@@ -1,15 +1,18 @@
 package mask
 
 import (
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
 	"sync"
 )
 
-// base64Widths are where tools break lines of base64: Ruby's pack, PEM, and MIME
-// with coreutils.
-var base64Widths = [...]int{60, 64, 76}
+// codeWidth is where coreutils and MIME break lines of codes.
+const codeWidth = 76
+
+// codeWidths are where tools break them: Ruby's pack, PEM, and coreutils.
+var codeWidths = [...]int{60, 64, codeWidth}
 
 // wrappedMin is the shortest last line of such base64 that is masked by itself:
 // shorter ones are met by chance, and slow down the search for all others.
@@ -34,7 +37,9 @@ func (f *forms) addBase64(value string) {
 				f.addCode(code[skip:])
 			}
 			if shift == 0 {
-				f.addWrapped(code)
+				for _, width := range codeWidths {
+					f.addLines(code, width)
+				}
 			}
 			url := urlAlphabet(code)
 			again, code = url != code, url
@@ -42,12 +47,52 @@ func (f *forms) addBase64(value string) {
 	}
 }
 
-// addWrapped takes the lines of a long code as tools break it.
-func (f *forms) addWrapped(code string) {
-	for _, width := range base64Widths {
-		for line := code; len(code) > width && len(line) >= wrappedMin; line = line[min(width, len(line)):] {
-			f.addCode(line[:min(width, len(line))])
+// addBase64Twice takes the base64 of a value's base64, which stands in the secrets of
+// Kubernetes, at each of the nine places that the value can have in it.
+func (f *forms) addBase64Twice(value string) {
+	if len(value) < MinLength {
+		return // a shorter one has no character that says nothing of what is around it
+	}
+	for shift := range 3 {
+		text := append(make([]byte, shift, shift+len(value)), value...)
+		code := base64.StdEncoding.EncodeToString(text)[(8*shift+5)/6 : len(text)*8/6]
+		for again := range 3 {
+			outer := base64.StdEncoding.EncodeToString([]byte("  "[:again] + code))
+			outer = outer[(8*again+5)/6 : (again+len(code))*8/6]
+			f.addCode(outer)
 		}
+	}
+	// The whole of it, of which no end stays, and its lines.
+	code := base64.StdEncoding.EncodeToString([]byte(value))
+	f.addWhole(base64.StdEncoding.EncodeToString([]byte(code)))
+	for _, text := range [...]string{value, value + "\n"} { // as base64 prints it
+		code := base64.StdEncoding.EncodeToString([]byte(text))
+		lines := make([]byte, 0, len(code)+len(code)/codeWidth+1)
+		for ; code != ""; code = code[min(codeWidth, len(code)):] {
+			lines = append(append(lines, code[:min(codeWidth, len(code))]...), '\n')
+		}
+		f.addWhole(base64.StdEncoding.EncodeToString(lines))
+	}
+}
+
+// addWhole takes a code that nothing is around of, and its lines.
+func (f *forms) addWhole(code string) {
+	f.addCode(code)
+	f.addLines(code, codeWidth)
+}
+
+// addBase32 takes the base32 of value, alone or at the beginning of what is encoded.
+func (f *forms) addBase32(value string) {
+	code := base32.StdEncoding.EncodeToString([]byte(value))
+	f.addCode(code[:len(value)*8/5]) // what does not depend on what follows
+	f.addWhole(code)
+	f.addWhole(base32.StdEncoding.EncodeToString([]byte(value + "\n")))
+}
+
+// addLines takes the lines of a code that is longer than width, as tools break it.
+func (f *forms) addLines(code string, width int) {
+	for line := code; len(code) > width && len(line) >= wrappedMin; line = line[min(width, len(line)):] {
+		f.addCode(line[:min(width, len(line))])
 	}
 }
 
@@ -115,9 +160,11 @@ var percentSets = sync.OnceValue(func() (sets []byteSet) {
 	return sets
 })
 
-// addPercent takes value as in URLs and forms, with its bytes in both cases, and
-// with + for a space.
+// addPercent takes value as in URLs and forms, with its bytes in both cases, with +
+// for a space, and with every byte encoded.
 func (f *forms) addPercent(value string) {
+	f.add(percentEach(value, upperDigits))
+	f.add(percentEach(value, lowerDigits))
 	var have byteSet
 	var special []byte // each byte that some encoder changes
 	for i := range len(value) {
@@ -149,13 +196,22 @@ next:
 			}
 			continue next
 		}
-		for _, digits := range [...]string{"0123456789ABCDEF", "0123456789abcdef"} {
+		for _, digits := range [...]string{upperDigits, lowerDigits} {
 			f.add(percent(value, &sets[i], digits, false))
 			if have[' '] && sets[i][' '] {
 				f.add(percent(value, &sets[i], digits, true))
 			}
 		}
 	}
+}
+
+// percentEach is value with each byte encoded.
+func percentEach(value, digits string) string {
+	b := make([]byte, 0, 3*len(value))
+	for i := range len(value) {
+		b = append(b, '%', digits[value[i]>>4], digits[value[i]&15])
+	}
+	return string(b)
 }
 
 func percent(value string, bad *byteSet, digits string, plus bool) string {

@@ -2,62 +2,59 @@ package mask
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 )
 
-// passwordMin is how long the password in a URL must be to be masked by itself,
-// not only behind the user's name: short ones are words (postgres, redis).
-const passwordMin = 8
-
 // expand is every byte string that shall be masked for value, some of them more
-// than once, and what was refused of value; the Reason is empty if nothing was.
+// than once, and what was refused of value.
 //
 // None holds a CR or LF. A value of several lines is masked line by line, which
 // also finds it with other line ends, indented, or with something before each
 // line; and whole where its line ends are something else, as in JSON.
-func expand(value string, o *options) (patterns []string, skipped Skipped) {
+func expand(value string, o *options) (patterns []string, skipped []Skipped) {
 	trimmed := strings.TrimSpace(value)
 	switch {
 	case value == "":
-		return nil, Skipped{Reason: "empty"}
+		return nil, []Skipped{{Reason: "empty"}}
 	case trimmed == "":
-		return nil, Skipped{Reason: "white space only"}
+		return nil, []Skipped{{Reason: "white space only"}}
 	case len(trimmed) < o.minLength:
-		return nil, Skipped{Reason: tooShort(o)}
+		return nil, []Skipped{{Reason: tooShort(o)}}
 	}
-	f := forms{min: o.minLength}
+	f := forms{min: o.minLength, list: make([]string, 0, 64)}
 	f.add(value) // dropped if it has several lines
 	f.add(trimmed)
 	lines := splitLines(value)
+	var short []int
 	for i, line := range lines {
 		line = strings.TrimSpace(line)
 		lines[i] = line
 		switch {
 		case line == "" || line == trimmed:
 		case len(line) < o.minLength:
-			skipped.Lines = append(skipped.Lines, i+1)
-			skipped.Reason = tooShort(o)
+			short = append(short, i+1)
 		default:
 			f.add(line)
 		}
 	}
-	several := strings.ContainsAny(trimmed, "\r\n")
-	if several {
+	if strings.ContainsAny(trimmed, "\r\n") {
 		f.add(strings.Join(lines, ""))
-		if skipped.Lines != nil {
-			// Lines that are masked are so with spaces between them too.
-			f.add(strings.TrimSpace(strings.Join(lines, " ")))
-		}
+	}
+	if short != nil {
+		skipped = append(skipped, Skipped{Lines: short, Reason: tooShort(o)})
+		// Lines that are masked are so with spaces between them too.
+		f.add(strings.TrimSpace(strings.Join(lines, " ")))
 	}
 	if o.encodings {
-		f.encode(value, trimmed)
-		if several {
-			for _, line := range lines {
-				if len(line) >= o.minLength {
-					f.addQuoted(line)
-				}
-			}
+		if value != trimmed && value != trimmed+"\n" {
+			f.addBase64(value)
+		}
+		f.addEncoded(trimmed)
+		f.addBase64Twice(trimmed)
+		f.addBase32(trimmed)
+		f.addInner(trimmed)
+		if f.within > 0 {
+			skipped = append(skipped, Skipped{Within: f.within, Reason: "too short, too common or too many to be masked by themselves"})
 		}
 	}
 	return f.list, skipped
@@ -75,8 +72,9 @@ func splitLines(text string) []string {
 
 // forms gathers the patterns of a value.
 type forms struct {
-	list []string
-	min  int
+	list   []string
+	min    int
+	within int // inner values that were refused
 }
 
 // add takes a form, unless it goes over lines or is too short to be told from
@@ -88,70 +86,30 @@ func (f *forms) add(form string) {
 	f.list = append(f.list, form)
 }
 
-// encode takes the encoded forms of a value.
-func (f *forms) encode(value, trimmed string) {
-	f.addBase64(trimmed)
-	f.addBase64(trimmed + "\n") // as from echo, or of a file
-	if value != trimmed && value != trimmed+"\n" {
-		f.addBase64(value)
+// addEncoded takes the encoded forms of a value, and of its lines.
+func (f *forms) addEncoded(value string) {
+	f.addBase64(value)
+	f.addBase64(value + "\n") // as from echo, or of a file
+	f.addHex(value)
+	f.addPercent(value)
+	f.addQuoted(value)
+	if !strings.ContainsAny(value, "\r\n") {
+		f.addFolded(value)
+		return
 	}
-	f.addHex(trimmed)
-	f.addPercent(trimmed)
-	f.addQuoted(trimmed)
-	if strings.ContainsAny(trimmed, "\r\n") {
-		// A form on a web page sends its line ends as CR LF; a file read on Windows
-		// loses them.
-		other := strings.Join(splitLines(trimmed), "\n")
-		if other == trimmed {
-			other = strings.ReplaceAll(trimmed, "\n", "\r\n")
+	// A form on a web page sends its line ends as CR LF; a file read on Windows
+	// loses them.
+	lines := splitLines(value)
+	other := strings.Join(lines, "\n")
+	if other == value {
+		other = strings.ReplaceAll(value, "\n", "\r\n")
+	}
+	f.addPercent(other)
+	f.addQuoted(other)
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); len(line) >= f.min {
+			f.addQuoted(line)
+			f.addFolded(line)
 		}
-		f.addPercent(other)
-		f.addQuoted(other)
 	}
-	f.addURL(trimmed)
-}
-
-// addURL takes what is secret of a value that is a URL with a user in it: user
-// and password together, in all forms, since curl and others send them as base64
-// of their own; and the password, unless it is so short that it may be a word.
-func (f *forms) addURL(value string) {
-	_, rest, isURL := strings.Cut(value, "://")
-	if !isURL || strings.ContainsAny(value, " \t\r\n") {
-		return
-	}
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
-	}
-	at := strings.LastIndexByte(rest, '@')
-	if at < 0 {
-		return
-	}
-	user, password, has := strings.Cut(rest[:at], ":")
-	if !has || password == "" {
-		return
-	}
-	written := user + ":" + password
-	f.addPart(written)
-	f.addPassword(password)
-	if meant, err := url.PathUnescape(password); err == nil && meant != password {
-		if u, err := url.PathUnescape(user); err == nil {
-			f.addPart(u + ":" + meant)
-		}
-		f.addPassword(meant)
-	}
-}
-
-func (f *forms) addPassword(password string) {
-	if len(password) >= max(passwordMin, f.min) && noise(password) == "" {
-		f.addPart(password)
-	}
-}
-
-// addPart takes a part of a value as if it were one.
-func (f *forms) addPart(part string) {
-	f.add(part)
-	f.addBase64(part)
-	f.addHex(part)
-	f.addPercent(part)
-	f.addQuoted(part)
 }

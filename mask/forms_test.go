@@ -10,21 +10,24 @@ import (
 )
 
 // form is what a real program made of a value.
-type form struct{ By, Value, Form string }
+type form struct {
+	By    string `json:"by"`
+	Value string `json:"value"`
+	Form  string `json:"form"`
+}
 
-// realForms are what Ruby 3 (with Rails' JSON and Kamal 2), Python 3, Node and
-// bash print for values with every awkward character.
-func realForms(t testing.TB) (forms []form) {
+// readForms are forms that are kept in a file, so many at least.
+func readForms(t testing.TB, name string, least int) (forms []form) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/forms.json")
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(b, &forms); err != nil {
 		t.Fatal(err)
 	}
-	if len(forms) < 300 {
-		t.Fatalf("%d forms, want more", len(forms))
+	if len(forms) < least {
+		t.Fatalf("%s has %d forms, want %d", name, len(forms), least)
 	}
 	return forms
 }
@@ -38,8 +41,10 @@ var harmless = regexp.MustCompile(`\*\*\*|["'` + "`" + `$\\\s]|%0[ADad]|0[da]|&#
 // the line end behind it.
 var firstOfBase64 = regexp.MustCompile(`^(dXNlcj.|YW.|Y.|Y|e|dXNlcjp|YWI|YW|eH|[de].)?\*\*\*(Cg==|o=|K|=*)\s*$`)
 
+// TestForms_AsRealProgramsPrintThem has what Ruby 3 (with Rails' JSON and Kamal 2),
+// Python 3, Node and bash print for values with every awkward character.
 func TestForms_AsRealProgramsPrintThem(t *testing.T) {
-	for _, f := range realForms(t) {
+	for _, f := range readForms(t, "testdata/forms.json", 300) {
 		m := New()
 		m.Add(f.Value)
 		for _, size := range []int{0, 1, 3, 7} {

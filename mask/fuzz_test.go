@@ -2,6 +2,7 @@ package mask
 
 import (
 	"bytes"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -108,6 +109,30 @@ var encoders = map[string]func(value string) string{
 		_ = xml.EscapeText(&b, []byte(v)) // a buffer does not fail
 		return b.String()
 	},
+	"base32": func(v string) string { return base32.StdEncoding.EncodeToString([]byte(v)) },
+	"base64 of base64": func(v string) string {
+		return base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(v))))
+	},
+	"every %":    func(v string) string { return eachByteIn("%", v, strings.ToUpper) },
+	"addslashes": strings.NewReplacer("'", `\'`, `"`, `\"`, `\`, `\\`, "\x00", `\0`).Replace,
+	"MySQL":      strings.NewReplacer("'", `\'`, `"`, `\"`, `\`, `\\`, "\x00", `\0`, "\n", `\n`, "\r", `\r`, "\x1a", `\Z`).Replace,
+	"E''":        strings.NewReplacer("'", `''`, `\`, `\\`).Replace,
+	"dash": func(v string) string { // runs of quotes between double ones, and no empty '' behind
+		var b strings.Builder
+		for i := 0; i < len(v); {
+			n := len(v[i:]) - len(strings.TrimLeft(v[i:], "'"))
+			if n == 0 {
+				b.WriteByte(v[i])
+				i++
+				continue
+			}
+			b.WriteString(`'"` + v[i:i+n] + `"`)
+			if i += n; i < len(v) {
+				b.WriteByte('\'')
+			}
+		}
+		return b.String()
+	},
 	"lower %": func(v string) string {
 		var b strings.Builder
 		for _, c := range []byte(v) {
@@ -119,6 +144,14 @@ var encoders = map[string]func(value string) string{
 		}
 		return b.String()
 	},
+}
+
+func eachByteIn(prefix, v string, digits func(string) string) string {
+	var b strings.Builder
+	for _, c := range []byte(v) {
+		b.WriteString(prefix + digits(hex.EncodeToString([]byte{c})))
+	}
+	return b.String()
 }
 
 func toJSON(v string, forHTML bool) string {

@@ -14,7 +14,7 @@ type Masker struct {
 	opts options
 
 	mu       sync.Mutex // guards what follows
-	values   map[string]bool
+	values   map[string]*verdict
 	patterns map[string]bool
 	skipped  []Skipped
 	noisy    []Noisy
@@ -28,7 +28,7 @@ type Masker struct {
 func New(opts ...Option) *Masker {
 	m := &Masker{
 		opts:     defaults(),
-		values:   map[string]bool{},
+		values:   map[string]*verdict{},
 		patterns: map[string]bool{},
 	}
 	for _, opt := range opts {
@@ -51,32 +51,51 @@ func (m *Masker) AddBytes(value []byte) { m.add("", string(value)) }
 // AddSecret is Add for a Secret: reports carry its name.
 func (m *Masker) AddSecret(s Secret) { m.add(s.name, s.Reveal()) }
 
+// verdict is what there is to report of a value, and the names that it was reported by.
+type verdict struct {
+	skipped []Skipped
+	noise   string
+	names   []string
+}
+
 func (m *Masker) add(name, value string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.values[value] {
-		return
-	}
-	m.values[value] = true
-
-	patterns, skipped := expand(value, &m.opts)
-	if skipped.Reason != "" {
-		skipped.Name = name
-		m.skipped = append(m.skipped, skipped)
-	}
-	if why := noise(value); why != "" && len(patterns) > 0 {
-		m.noisy = append(m.noisy, Noisy{Name: name, Reason: why})
-	}
-	fresh := false
-	for _, p := range patterns {
-		if !m.patterns[p] {
-			m.patterns[p] = true
-			fresh = true
+	v, known := m.values[value]
+	if !known {
+		v = &verdict{}
+		m.values[value] = v
+		var patterns []string
+		patterns, v.skipped = expand(value, &m.opts)
+		if len(patterns) > 0 {
+			v.noise = noise(value)
+		}
+		for _, p := range patterns {
+			if !m.patterns[p] {
+				m.patterns[p] = true
+				m.current.Store(nil)
+			}
 		}
 	}
-	if fresh {
-		m.current.Store(nil)
+	if v.skipped == nil && v.noise == "" || slices.Contains(v.names, name) {
+		return
 	}
+	// One value under several names is told under each.
+	v.names = append(v.names, name)
+	for _, s := range v.skipped {
+		s.Name = name
+		m.skipped = append(m.skipped, s)
+	}
+	if v.noise != "" {
+		m.noisy = append(m.noisy, Noisy{Name: name, Reason: v.noise})
+	}
+}
+
+// knows reports whether value was added.
+func (m *Masker) knows(value string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.values[value] != nil
 }
 
 // compiled is the set that the streams search for now.
@@ -100,7 +119,8 @@ func (m *Masker) compiled() *set {
 // across two.
 func (m *Masker) Writer(w io.Writer) *Writer { return &Writer{masker: m, out: w, steady: true} }
 
-// String is s, masked: a stream of its own, written at once.
+// String is s, masked: a stream of its own, written at once. What is to be encoded,
+// such as a string of JSON, is masked before.
 func (m *Masker) String(s string) string {
 	var b strings.Builder
 	w := m.Writer(&b)
@@ -108,6 +128,9 @@ func (m *Masker) String(s string) string {
 	_ = w.Close()
 	return b.String()
 }
+
+// Bytes is String for bytes: a copy of p, masked.
+func (m *Masker) Bytes(p []byte) []byte { return []byte(m.String(string(p))) }
 
 // Patterns is the number of byte strings that are searched for: all forms of all
 // values and of their lines.

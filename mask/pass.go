@@ -248,7 +248,7 @@ type rarity struct {
 }
 
 // windowRange is how much of a long pattern is looked at for a rare part.
-const windowRange = 64
+const windowRange = 32
 
 func newRarity(patterns []string, low, high int, p *pass) *rarity {
 	total := 0

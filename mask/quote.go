@@ -9,15 +9,13 @@ import (
 
 // addQuoted takes value as it stands within quotes, escapes and entities.
 func (f *forms) addQuoted(value string) {
-	var have byteBits
-	special := false
-	for i := range len(value) {
-		have.set(value[i])
-		special = special || !isAlphanumeric(value[i]) && value[i] != '-' && value[i] != '_' && value[i] != '.'
+	special := func(r rune) bool {
+		return r >= utf8.RuneSelf || !isAlphanumeric(byte(r)) && r != '-' && r != '_' && r != '.'
 	}
-	if !special {
+	if !strings.ContainsFunc(value, special) {
 		return
 	}
+	have := bytesOf(value)
 	q := quoters()
 	for _, e := range q.plain {
 		if e.changes.meets(&have) {
@@ -34,7 +32,27 @@ func (f *forms) addQuoted(value string) {
 			f.add(outer)
 		}
 	}
+	f.add(dashQuote(value))
 	f.addRuby(value)
+}
+
+// dashQuote is value as dash's set and export -p write it between single quotes: what
+// is a run of quotes in it stands between double ones.
+func dashQuote(value string) string {
+	var b strings.Builder
+	for value != "" {
+		text := strings.TrimLeft(value, "'")
+		if quotes := value[:len(value)-len(text)]; quotes != "" {
+			b.WriteString(`'"` + quotes + `"`)
+			if text != "" {
+				b.WriteByte('\'')
+			}
+		}
+		end := strings.IndexByte(text+"'", '\'')
+		b.WriteString(text[:end])
+		value = text[end:]
+	}
+	return b.String()
 }
 
 // A quoter is one way to write text so that something else reads it back.
@@ -60,6 +78,14 @@ func (q *quoter) note() {
 
 // byteBits is a set of bytes that is quickly held against another.
 type byteBits [4]uint64
+
+// bytesOf is those of text.
+func bytesOf(text string) (b byteBits) {
+	for i := range len(text) {
+		b.set(text[i])
+	}
+	return b
+}
 
 func (b *byteBits) set(c byte) { b[c/64] |= 1 << (c % 64) }
 
@@ -204,6 +230,19 @@ func yamlRune(b []byte, r rune) []byte {
 	return utf8.AppendRune(b, r)
 }
 
+// yamlASCII writes characters as Python's yaml does within double quotes.
+func yamlASCII(b []byte, r rune) []byte {
+	switch {
+	case r == 0xa0:
+		return append(b, `\_`...)
+	case r == 0x85 || r == 0x2028 || r == 0x2029 || r >= 0x10000:
+		return yamlRune(b, r)
+	case r < 0x100:
+		return append(append(b, `\x`...), number(r, upperDigits, 2)...)
+	}
+	return append(append(b, `\u`...), number(r, upperDigits, 4)...)
+}
+
 // replaced writes U+FFFD for a byte that is no UTF-8.
 func replaced(as string) func(b []byte, c byte) []byte {
 	return func(b []byte, _ byte) []byte { return append(b, as...) }
@@ -234,6 +273,7 @@ func numeric(prefix, digits string) func(b []byte, r rune) []byte {
 type quoterTable struct {
 	plain  []*quoter
 	nested [][2]*quoter // the inner, the outer
+	folded []*quoter    // of plain, those whose lines are broken at spaces
 }
 
 // quoters is made once: it is large, and not every program masks.
@@ -308,7 +348,7 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	rubyShell := add(escapeAllBut("-_.,:+/@\r\n"))         // Ruby's shellescape
 	add(backslashed(" \t'\"`$\\|&;()<>!{}*[]?^,"))         // bash's printf %q
 	add(backslashed(" \t'\"`$\\|&;()<>!{}*[]?^,~#="))      // zsh and others
-	add((quoter{}).with("'", `''`))                        // PowerShell, SQL, YAML
+	doubled := add((quoter{}).with("'", `''`))             // PowerShell, SQL, YAML
 	add((quoter{}).with(`"`, `""`))                        // cmd, CSV
 	add((quoter{}).with(`"`, "`\"", "$", "`$", "`", "``")) // PowerShell
 	add((quoter{}).with("$", "$$"))                        // docker compose, make
@@ -330,7 +370,7 @@ var quoters = sync.OnceValue(func() *quoterTable {
 
 	// Programming languages.
 	code := (quoter{}).with(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
-	add(code)
+	t.folded = append(t.folded, doubled, add(code))
 	for _, quote := range []string{"'", `"`} {
 		q := code.with(quote, `\`+quote)
 		add(q) // JavaScript and many more
@@ -340,7 +380,7 @@ var quoters = sync.OnceValue(func() *quoterTable {
 			add(hex)
 			repr := hex.with() // Python
 			repr.wide = pythonRune(false)
-			add(repr)
+			t.folded = append(t.folded, add(repr))
 			repr = hex.with()
 			repr.wide = pythonRune(true)
 			add(repr)
@@ -366,7 +406,19 @@ var quoters = sync.OnceValue(func() *quoterTable {
 	add(yaml)
 	libyaml := yaml.with()
 	libyaml.wide = yamlRune
-	add(libyaml)
+	pyYAML := yaml.with("\x7f", `\x7F`)
+	pyYAML.wide = yamlASCII
+	t.folded = append(t.folded, yaml, add(libyaml), add(pyYAML))
+
+	// Databases.
+	slashes := add((quoter{}).with("'", `\'`, `"`, `\"`, `\`, `\\`, "\x00", `\0`)) // PHP's addslashes
+	add((quoter{}).with("'", `\'`, `\`, `\\`, "\x00", `\0`, "\x1a", `\Z`))         // MySQL's QUOTE
+	mysql := add(slashes.with("\n", `\n`, "\r", `\r`, "\x1a", `\Z`))               // mysql_real_escape_string
+	add(mysql.with("\t", `\t`, "\b", `\b`))                                        // Node's
+	add((quoter{}).with(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\x00", `\0`))          // mysql -B
+	postgres := add((quoter{}).with("'", `''`, `\`, `\\`))                         // Postgres' E'…'
+	add(postgres.with("\b", `\b`, "\f", `\f`, "\n", `\n`, "\r", `\r`, "\t", `\t`)) // the same, by hand
+	add(code.with("\b", `\b`, "\f", `\f`, "\v", `\v`))                             // Postgres' COPY
 
 	t.nested = [][2]*quoter{
 		{json, json},

@@ -52,7 +52,7 @@ func (r *reference) write(p []byte, flush bool) {
 			break
 		}
 		for p := range r.patterns {
-			if n := len(seen) - k; n < len(p) && string(bytesOf(seen[k:])) == p[:n] {
+			if n := len(seen) - k; n < len(p) && string(bytesOfCells(seen[k:])) == p[:n] {
 				hold = min(hold, seen[k].at)
 			}
 		}
@@ -62,7 +62,7 @@ func (r *reference) write(p []byte, flush bool) {
 	for p := range r.patterns {
 		for k := range seen {
 			if seen[k].at < r.released || seen[k].at >= hold || len(seen)-k < len(p) ||
-				string(bytesOf(seen[k:k+len(p)])) != p || breaks(seen[k+1:k+len(p)]) {
+				string(bytesOfCells(seen[k:k+len(p)])) != p || breaks(seen[k+1:k+len(p)]) {
 				continue
 			}
 			first, end := seen[k].at, seen[k+len(p)-1].at+1
@@ -120,7 +120,7 @@ type cell struct {
 	broken bool // no value goes from the cell before to this one
 }
 
-func bytesOf(cells []cell) []byte {
+func bytesOfCells(cells []cell) []byte {
 	b := make([]byte, len(cells))
 	for i, c := range cells {
 		b[i] = c.c

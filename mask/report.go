@@ -13,6 +13,7 @@ import (
 type Skipped struct {
 	Name   string // the secret's name; empty if it was added without one
 	Lines  []int  // the lines refused, counted from 1; nil if it is the whole value
+	Within int    // so many values within it: of its JSON, say, or the password of its URL
 	Reason string // why, in words that fit after "is" or "are"; never the value
 }
 
@@ -21,6 +22,12 @@ func (s Skipped) String() string {
 	name := s.Name
 	if name == "" {
 		name = "a value"
+	}
+	switch {
+	case s.Within == 1:
+		return fmt.Sprintf("%s: a value within it is %s", name, s.Reason)
+	case s.Within > 1:
+		return fmt.Sprintf("%s: %d values within it are %s", name, s.Within, s.Reason)
 	}
 	switch len(s.Lines) {
 	case 0:

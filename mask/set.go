@@ -164,7 +164,7 @@ func newStarts(patterns []string) starts {
 		}
 		return bits
 	}
-	few, many := sized(128*len(patterns)), sized(16*total)
+	few, many := sized(64*len(patterns)), sized(8*total)
 	t := starts{
 		two: newBitmap(1 << 16), three: newBitmap(1 << few), four: newBitmap(1 << few), inside: newBitmap(1 << many),
 		shift: 32 - few, insideShift: 32 - many,
