@@ -51,7 +51,7 @@
 //     compressed, reversed, encoded twice in other ways, in other letters, an image of
 //     it, or printed a character a line.
 //   - A part of a value; and the last line, if it has fewer than 12 characters, of a
-//     value's base64 that is broken into lines, and any line of fewer than 24 of a
+//     value's base64 that is broken into lines (16 of base32, and of base64 of base64), and any line of fewer than 24 of a
 //     value that is folded; and base64 that is broken into lines and has something else
 //     in front.
 //   - An inner value of fewer than 8 bytes (6 if it has letters and digits), or that is

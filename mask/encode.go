@@ -18,6 +18,9 @@ var codeWidths = [...]int{60, 64, codeWidth}
 // shorter ones are met by chance, and slow down the search for all others.
 const wrappedMin = 12
 
+// wrappedMinLong is the same for codes that are longer: base32, and base64 of base64.
+const wrappedMinLong = 16
+
 // addBase64 takes the base64 of value at each of the three places it can have in
 // a longer text that is encoded, in both alphabets.
 func (f *forms) addBase64(value string) {
@@ -38,7 +41,7 @@ func (f *forms) addBase64(value string) {
 			}
 			if shift == 0 {
 				for _, width := range codeWidths {
-					f.addLines(code, width)
+					f.addLines(code, width, wrappedMin)
 				}
 			}
 			url := urlAlphabet(code)
@@ -78,7 +81,7 @@ func (f *forms) addBase64Twice(value string) {
 // addWhole takes a code that nothing is around of, and its lines.
 func (f *forms) addWhole(code string) {
 	f.addCode(code)
-	f.addLines(code, codeWidth)
+	f.addLines(code, codeWidth, wrappedMinLong)
 }
 
 // addBase32 takes the base32 of value, alone or at the beginning of what is encoded.
@@ -89,9 +92,10 @@ func (f *forms) addBase32(value string) {
 	f.addWhole(base32.StdEncoding.EncodeToString([]byte(value + "\n")))
 }
 
-// addLines takes the lines of a code that is longer than width, as tools break it.
-func (f *forms) addLines(code string, width int) {
-	for line := code; len(code) > width && len(line) >= wrappedMin; line = line[min(width, len(line)):] {
+// addLines takes the lines of a code that is longer than width, as tools break it, but
+// for a last one that is shorter than shortest.
+func (f *forms) addLines(code string, width, shortest int) {
+	for line := code; len(code) > width && len(line) >= shortest; line = line[min(width, len(line)):] {
 		f.addCode(line[:min(width, len(line))])
 	}
 }

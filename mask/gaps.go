@@ -1,5 +1,7 @@
 package mask
 
+import "bytes"
+
 // A gapSearch tells whether a text can be looked at as if escape sequences were
 // nothing but text: all that may begin a gap are whole CSI sequences, each between
 // characters that are not next to each other in a value. Almost always it is so; the
@@ -15,21 +17,22 @@ type gapSearch struct {
 // searchGaps looks at text from a place on that is the beginning of a line, of what
 // cannot be part of a value begun before, or right behind a sequence.
 func (s *set) searchGaps(text []byte, from int) gapSearch {
-	g := gapSearch{end: from, run: from, before: '\n'}
+	end, run, before := from, from, byte('\n')
 	struck := index(text, from, backspace)
 	// The next ESC is looked for right behind the last, not behind its sequence: so
 	// the processor need not know where that ends to go on.
-	for at := index(text[:struck], from, esc); at < struck; at = index(text[:struck], at+1, esc) {
-		if at != g.end {
-			g.run, g.before = at, text[at-1]
+	for at := from; ; at++ {
+		n := bytes.IndexByte(text[at:struck], esc)
+		if n < 0 {
+			return gapSearch{struck < len(text), struck, end, run, before}
 		}
-		end := endOfCSI(text, at)
-		if end == 0 || end == len(text) || s.pairs.has(uint32(g.before)|uint32(text[end])<<8) {
-			g.found, g.at = true, at
-			return g
+		if at += n; at != end {
+			run, before = at, text[at-1]
 		}
-		g.end = end
+		next := endOfCSI(text, at)
+		if next == 0 || next == len(text) || s.pairs.has(uint32(before)|uint32(text[next])<<8) {
+			return gapSearch{true, at, end, run, before}
+		}
+		end = next
 	}
-	g.found, g.at = struck < len(text), struck
-	return g
 }

@@ -25,6 +25,9 @@ const (
 	innerMin      = 8
 	innerMinMixed = 6 // if it has letters and digits
 
+	// bytesMin is how long bytes without a line end must be to be masked.
+	bytesMin = 12
+
 	// tokenMin is how long the user in a URL without a password is that is a token.
 	tokenMin = 16
 )
@@ -73,7 +76,7 @@ func (f *forms) addInnerText(text string, encoded bool) {
 	if !isText(text) {
 		// Bytes, as of a key: they are printed raw, or in hexadecimal.
 		for _, piece := range splitLines(text) {
-			if len(piece) >= innerMin {
+			if len(piece) >= bytesMin {
 				f.add(piece)
 			}
 		}

@@ -50,7 +50,7 @@ func TestInner_IsMasked(t *testing.T) {
 		{"key in quotes", `"` + oneLine + `"`, key, "***\n***\n***\n***\n***\n***\n***\n"},
 		{"bytes in base64", toBase64(binary), binary, stars},
 		{"bytes in base64, as hexadecimal", toBase64(binary), fmt.Sprintf("%x", binary), stars},
-		{"bytes in base64 with a line end", toBase64("0123456\x80\n9abcdef\x80xxxxxxx"), "0123456\x80\n9abcdef\x80xxxxxxx", "***\n***"},
+		{"bytes in base64 with a line end", toBase64("0123456789a\x80\n9abcdef\x80xxxxxxx"), "0123456789a\x80\n9abcdef\x80xxxxxxx", "***\n***"},
 		{"string of JSON", string(account), "<token-of-nothing>", "<***>"},
 		{"string of JSON in JSON", `{"config":` + toJSONString(string(account)) + `}`, "<token-of-nothing>", "<***>"},
 		{"a string that is JSON", `"token-of-nothing"`, "<token-of-nothing>", "<***>"},
