@@ -44,6 +44,7 @@ type Broker struct {
 	ran      []HostVersions
 
 	notifying sync.Mutex
+	refused   sync.Once // a stranger was told of: one that goes on trying is not to fill the log
 }
 
 // Start puts `op`, the preload and the socket into o.Dir and begins to answer,
@@ -204,24 +205,39 @@ type message struct {
 
 // serve answers the one request of a connection.
 func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
-	if err := checkPeer(conn); err != nil {
-		b.notify(Event{Kind: Warning, Message: "a connection to the run's socket is turned away: " + err.Error()})
-		return
-	}
+	refused := checkPeer(conn, b.o.AnyPeer)
 	if err := conn.SetReadDeadline(b.o.Now().Add(idle)); err != nil {
 		return
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, opclient.MaxMessage)).ReadBytes('\n')
-	if err != nil {
+	if err != nil && refused == nil {
 		return // the client went away, or says nothing that ends
 	}
-	answer := b.answer(ctx, line)
+	var answer any
+	if refused != nil {
+		answer = b.refuse(refused)
+	} else {
+		answer = b.answer(ctx, line)
+	}
 	text, err := json.Marshal(answer)
 	if err != nil {
 		return
 	}
 	// A client that went away has nothing to be told.
 	_, _ = conn.Write(append(text, '\n'))
+}
+
+// refuse is the answer to a peer that is not served. What it asked is not read.
+func (b *Broker) refuse(err error) any {
+	b.refused.Do(func() {
+		b.notify(Event{
+			Kind: Warning, Message: "a connection to the run's socket is turned away: " + err.Error(),
+			Hint: "if it is one that should be served, such as a Kamal in a container that has the run's directory mounted, allow it with --allow-any-peer",
+		})
+	})
+	told := "this run of kamal-op does not serve the connection: " + err.Error() + " (--allow-any-peer serves it)"
+	// An `op` prints the one, the preload says the other.
+	return map[string]any{"error": told, "stderr": "[ERROR] " + b.o.Now().Format("2006/01/02 15:04:05") + " " + told + "\n", "status": 1}
 }
 
 // answer is the answer to one request, as it stands on the socket.

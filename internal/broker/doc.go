@@ -1,8 +1,8 @@
 // Package broker is the private socket of a run: what the `op` command in the
 // run's directory asks, and what the Ruby preload asks and reports.
 //
-// The directory is 0700 and the socket 0600; a peer of another user is turned
-// away. One connection carries one request, a line of JSON, and its answer. So
+// The directory is 0700 and the socket 0600; a peer that this process has not
+// started, itself or by way of others, is turned away. One connection carries one request, a line of JSON, and its answer. So
 // the 1Password token is not in Kamal's environment, every item is fetched once,
 // and a call costs milliseconds.
 //

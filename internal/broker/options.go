@@ -53,6 +53,10 @@ type Options struct {
 	// AnyVault lets every vault be asked that the credentials see (--op-scope any).
 	AnyVault bool
 
+	// AnyPeer serves processes of this user, and of root, that the run has not
+	// started (--allow-any-peer): of a container that has Dir mounted.
+	AnyPeer bool
+
 	// AllowEmpty are names of secrets whose empty value is wanted.
 	AllowEmpty []string
 

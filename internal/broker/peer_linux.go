@@ -1,32 +1,75 @@
 package broker
 
 import (
-	"fmt"
-	"net"
+	"errors"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// checkPeer turns away a process of another user, which the modes of directory
-// and socket keep out already, as long as they are what they should be.
-func checkPeer(conn *net.UnixConn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var peer *syscall.Ucred
-	var peerErr error
-	err = raw.Control(func(fd uintptr) {
-		peer, peerErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+// peerOf asks the kernel who connected. SO_PEERPIDFD (Linux 6.5) stands for the
+// very process. An older kernel gives its number alone: the process can then end,
+// and another get its number, between the connection and the look at it.
+func peerOf(conn syscall.RawConn) (*peer, error) {
+	p := &peer{handle: -1}
+	var failed error
+	err := conn.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err != nil {
+			failed = err
+			return
+		}
+		p.pid, p.uid = int(cred.Pid), int(cred.Uid)
+		handle, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+		switch {
+		case err == nil:
+			p.handle = handle
+		case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL):
+			p.gone = true // ended, and was waited for
+		}
 	})
+	return p, errors.Join(err, failed)
+}
+
+// ended says whether the process has ended, as far as the kernel can tell.
+func (p *peer) ended() bool {
+	if p.gone || p.handle < 0 {
+		return p.gone
+	}
+	// A pidfd is readable once its process has ended.
+	fds := []unix.PollFd{{Fd: int32(p.handle), Events: unix.POLLIN}} //nolint:gosec // a descriptor's number
+	n, err := unix.Poll(fds, 0)
+	p.gone = err == nil && n > 0
+	return p.gone
+}
+
+func (p *peer) close() {
+	if p.handle >= 0 {
+		_ = unix.Close(p.handle) // nothing was written to it
+		p.handle = -1
+	}
+}
+
+// lookUp reads what the kernel says of a process.
+func lookUp(pid int) (process, bool) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return err
+		return process{}, false
 	}
-	if peerErr != nil {
-		return fmt.Errorf("asking who it is from: %w", peerErr)
+	return parseStat(string(text))
+}
+
+// parseStat takes parent and start out of a /proc/PID/stat, proc(5). The program's
+// name stands in parentheses and may hold any byte, so the last one counts.
+func parseStat(text string) (process, bool) {
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return process{}, false
 	}
-	if int(peer.Uid) != os.Getuid() {
-		return fmt.Errorf("it is from user %d", peer.Uid)
-	}
-	return nil
+	parent, parentErr := strconv.Atoi(fields[1])
+	start, startErr := strconv.ParseUint(fields[19], 10, 64)
+	return process{parent, start}, parentErr == nil && startErr == nil
 }

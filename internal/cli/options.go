@@ -35,6 +35,7 @@ type vaultFlags struct {
 
 	SSHUser      lines `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable."`
 	ForwardAgent bool  `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives."`
+	AllowAnyPeer bool  `name:"allow-any-peer" help:"Let processes of this user that the run has not started use its sockets: op's, and the agent's. For a Kamal or a command in a container that has the run's directory mounted."`
 
 	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable."`
 	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable."`

@@ -109,7 +109,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	o := broker.Options{
 		Hosts: hosts,
 		Dir:   dir, Executable: j.Executable, Project: project,
-		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward,
+		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward, AnyPeer: j.Wanted.AnyPeer,
 		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
 		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {

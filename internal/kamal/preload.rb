@@ -193,9 +193,9 @@ if kamal_op_program.start_with?("kamal") ||
           socket.read
         end
         reply = JSON.parse(answer)
-        raise "it says: #{reply["error"]}" if reply["error"]
+        stop("kamal-op says: #{reply["error"]}") if reply["error"]
         reply
-      rescue SystemCallError, JSON::ParserError, RuntimeError => e
+      rescue SystemCallError, JSON::ParserError => e
         # Without an answer nothing is masked: Kamal must not go on.
         stop("kamal-op cannot be asked (#{e.class}): the run is over, or this Kamal is not part of it")
       end
