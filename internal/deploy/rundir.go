@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +20,17 @@ const runDirPrefix = "kamal-op-run-"
 // left behind: a run locks its directory right after making it, not at once.
 const sweepAfter = time.Minute
 
+// marker is a file that only we write, into a run's directory: by its name alone a
+// person's own directory could be taken for one.
+const (
+	marker     = "kamal-op.run"
+	markerText = "A run of kamal-op made this directory, and it goes with the run.\n"
+)
+
+// room is what a run may need in its directory at least: a place in memory that is
+// full is left for the next.
+const room = 1 << 20
+
 // A runDir is the private directory of one run: mode 0700, memory-backed where
 // there is such a place, locked for as long as the run lives, removed at its end.
 // In it lie sockets, names of this program, the preload and docker's client
@@ -28,39 +41,63 @@ type runDir struct {
 	path   string
 	memory bool     // whether it lies in memory
 	lock   *os.File // the directory itself, flocked
+	parent *os.Root // where it is to be removed from
 }
 
 // newRunDir makes the directory in the first of the places that will have it.
 func newRunDir(env map[string]string) (*runDir, error) {
 	var errs []error
 	for _, place := range runDirPlaces(env) {
-		path, err := os.MkdirTemp(place.path, runDirPrefix)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		dir, err := makeRunDir(place)
+		if err == nil {
+			return dir, nil
 		}
-		// MkdirTemp gives 0700 less the umask; the socket's path must not be a
-		// link, or a client that resolves it could be led elsewhere.
-		if resolved, err := filepath.EvalSymlinks(path); err == nil {
-			path = resolved
-		}
-		lock, err := lockDir(path)
-		if err != nil {
-			_ = os.Remove(path)
-			return nil, fmt.Errorf("locking the run's directory: %w", err)
-		}
-		return &runDir{path: path, memory: place.memory, lock: lock}, nil
+		errs = append(errs, err)
 	}
 	return nil, fmt.Errorf("making a private directory: %w", errors.Join(errs...))
+}
+
+// makeRunDir makes it in a place, by the place's descriptor. What it leaves where
+// it fails is removed.
+func makeRunDir(place place) (_ *runDir, err error) {
+	parent, path, err := openPlace(place.path)
+	if err != nil {
+		return nil, err
+	}
+	name := runDirPrefix + rand.Text()[:10]
+	d := &runDir{path: filepath.Join(path, name), memory: place.memory, parent: parent}
+	if err := parent.Mkdir(name, 0o700); err != nil {
+		return nil, errors.Join(err, parent.Close())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, parent.RemoveAll(name), parent.Close())
+		}
+	}()
+	root, err := parent.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if d.lock, err = lockDir(root); err != nil {
+		return nil, fmt.Errorf("locking the run's directory: %w", err)
+	}
+	if err := errors.Join(root.WriteFile("room", make([]byte, room), 0o600), root.Remove("room")); err != nil {
+		return nil, errors.Join(err, d.lock.Close())
+	}
+	if err := root.WriteFile(marker, []byte(markerText), 0o600); err != nil {
+		return nil, errors.Join(err, d.lock.Close())
+	}
+	return d, nil
 }
 
 // remove takes the directory away, with all that is in it. Kamal's children may
 // be writing still when they are killed: it tries again for a moment.
 func (d *runDir) remove() error {
-	defer func() { _ = d.lock.Close() }()
+	defer func() { _, _ = d.lock.Close(), d.parent.Close() }() // nothing was written to them
 	var err error
 	for range 20 {
-		if err = os.RemoveAll(d.path); err == nil {
+		if err = d.parent.RemoveAll(filepath.Base(d.path)); err == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -77,17 +114,15 @@ func (d *runDir) sub(name string) (string, error) {
 	return path, nil
 }
 
-// lockDir opens a directory and locks it; the lock is held for as long as the
-// file is open, and no longer than the process lives. It fails where another
-// process holds the lock.
-func lockDir(path string) (*os.File, error) {
-	dir, err := os.Open(path)
+// lockDir locks a directory; the lock is held for as long as the file is open, and
+// no longer than the process lives. It fails where another process holds the lock.
+func lockDir(root *os.Root) (*os.File, error) {
+	dir, err := root.Open(".")
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = dir.Close()
-		return nil, err
+		return nil, errors.Join(err, dir.Close())
 	}
 	return dir, nil
 }
@@ -109,35 +144,60 @@ func sweep(env map[string]string, now time.Time) int {
 
 // sweepPlace sweeps one of the places.
 func sweepPlace(path string, now time.Time) int {
-	entries, err := os.ReadDir(path)
+	parent, _, err := openPlace(path)
+	if err != nil {
+		return 0 // no run makes its directory there either
+	}
+	defer func() { _ = parent.Close() }() // nothing was written to it
+	dir, err := parent.Open(".")
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = dir.Close() }()
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return 0
 	}
 	swept := 0
-	for _, entry := range entries {
-		if entry.IsDir() && strings.HasPrefix(entry.Name(), runDirPrefix) && sweepOne(filepath.Join(path, entry.Name()), now) {
+	for _, name := range names {
+		if strings.HasPrefix(name, runDirPrefix) && sweepOne(parent, name, now) {
 			swept++
 		}
 	}
 	return swept
 }
 
-// sweepOne removes one directory if it is this user's, old enough, and nobody
-// holds its lock.
-func sweepOne(path string, now time.Time) bool {
-	info, err := os.Lstat(path)
-	if err != nil || !info.IsDir() || now.Sub(info.ModTime()) < sweepAfter {
+// sweepOne removes one directory if it is this user's, marked as a run's, old
+// enough, and nobody holds its lock.
+func sweepOne(parent *os.Root, name string, now time.Time) bool {
+	if info, err := parent.Lstat(name); err != nil || !info.IsDir() {
 		return false
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Getuid() {
+	root, err := parent.OpenRoot(name)
+	if err != nil {
 		return false
 	}
-	lock, err := lockDir(path)
+	defer func() { _ = root.Close() }() // nothing was written to it
+	info, err := root.Stat(".")
+	if err != nil || info.Mode().Perm()&0o077 != 0 || !isOwn(info) || now.Sub(info.ModTime()) < sweepAfter || !marked(root) {
+		return false
+	}
+	lock, err := lockDir(root)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = lock.Close() }()
-	return os.RemoveAll(path) == nil
+	return parent.RemoveAll(name) == nil
+}
+
+// marked tells whether a directory has our marker.
+func marked(root *os.Root) bool {
+	info, err := root.Lstat(marker)
+	if err != nil || !info.Mode().IsRegular() || !isOwn(info) || info.Size() != int64(len(markerText)) {
+		return false
+	}
+	text, err := root.ReadFile(marker)
+	return err == nil && string(text) == markerText
 }
 
 // A place is where run directories may be made.
@@ -157,9 +217,65 @@ func runDirPlaces(env map[string]string) []place {
 			places = append(places, place{path, true})
 		}
 	}
-	temp := env["TMPDIR"]
-	if temp == "" || strings.ContainsAny(temp, " \t\n") || len(temp) >= 64 {
-		temp = "/tmp"
+	if temp := env["TMPDIR"]; temp != "" && !strings.ContainsAny(temp, " \t\n") && len(temp) < 64 {
+		places = append(places, place{temp, false})
 	}
-	return append(places, place{temp, false})
+	return append(places, place{"/tmp", false})
+}
+
+// openPlace opens a directory where nobody but root and this user can put another
+// in the place of one that we make: neither there nor anywhere on the way to it. It
+// gives the path without links, which a client could otherwise be led along: what
+// the run starts is told of its directory by name.
+func openPlace(path string) (root *os.Root, resolved string, err error) {
+	if resolved, err = filepath.Abs(path); err != nil {
+		return nil, "", err
+	}
+	if resolved, err = filepath.EvalSymlinks(resolved); err != nil {
+		return nil, "", err
+	}
+	if root, err = os.OpenRoot(resolved); err != nil {
+		return nil, "", err
+	}
+	if err := unchangeable(root, resolved); err != nil {
+		return nil, "", errors.Join(err, root.Close())
+	}
+	return root, resolved, nil
+}
+
+// unchangeable says who could change the opened directory or what is above it.
+func unchangeable(root *os.Root, path string) error {
+	opened, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(opened, named) {
+		return fmt.Errorf("%s is replaced while it is looked at", path)
+	}
+	for dir, info := path, opened; ; {
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		// In a sticky directory, as /tmp is, only its owner renames a file.
+		open := info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0
+		if !ok || open || stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+			return fmt.Errorf("%s can be changed by other users", dir)
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return nil
+		}
+		if info, err = os.Stat(above); err != nil {
+			return err
+		}
+		dir = above
+	}
+}
+
+// isOwn says whether a file is this user's.
+func isOwn(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }

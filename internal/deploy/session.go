@@ -115,7 +115,7 @@ func newSession(p Process, v Vault) (*session, error) {
 	}
 	var err error
 	if s.dir, err = newRunDir(env); err != nil {
-		return s, problem.New(err.Error(), "free some space in /tmp, or set TMPDIR to a directory that can be written")
+		return s, problem.New(err.Error(), "free some space in /tmp, or set TMPDIR to a directory that can be written, and that no other user can change")
 	}
 	return s, nil
 }
