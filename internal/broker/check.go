@@ -18,10 +18,12 @@ type check struct {
 	Files   []string `json:"files"`   // secrets files that exist, in Kamal's order
 	Command string   `json:"command"` // such as deploy or app boot
 
-	Used    []used   `json:"used"`
-	Secrets []held   `json:"secrets"`
-	Also    [][]byte `json:"also"`   // further values to mask: of a fetch, fields that nothing extracts
-	Output  []string `json:"output"` // keys of deploy.yml's output that copy what hooks print
+	Used     []used    `json:"used"`
+	Secrets  []held    `json:"secrets"`
+	Also     [][]byte  `json:"also"`     // further values to mask: of a fetch, fields that nothing extracts
+	Hooks    []string  `json:"hooks"`    // that this command will run with every secret in their environment
+	Literals []literal `json:"literals"` // values of the configuration itself that look like references
+	Output   []string  `json:"output"`   // keys of deploy.yml's output that copy what hooks print
 }
 
 // A used is a place of the configuration, as Kamal resolved it, that names a
@@ -29,6 +31,7 @@ type check struct {
 type used struct {
 	Name string `json:"name"`
 	Key  string `json:"key"`
+	As   string `json:"as"` // the name that the container knows it by; "" is Name
 }
 
 // A held is one secret as Kamal holds it, and what went wrong with it.
@@ -81,6 +84,7 @@ func (b *Broker) check(ctx context.Context, c *check) *checkReply {
 			b.once(Event{Kind: Warning, Message: p.Error() + " (nothing in the configuration uses it)", Hint: p.Hint})
 		}
 	}
+	problems = append(problems, j.literals()...)
 	problems = append(problems, j.undefined()...)
 	if len(problems) > 0 {
 		return &checkReply{Stop: b.stopFor(problems)}
@@ -173,10 +177,13 @@ func (j *judge) secret(h held) *problem.Problem {
 			return at(p)
 		}
 	}
+	if p := j.unresolved(h.Name, value, d); p != nil {
+		return at(p)
+	}
 	if value == "" && !slices.Contains(j.b.o.AllowEmpty, h.Name) {
 		return at(j.empty(h.Name, d))
 	}
-	return nil
+	return at(j.receives(h))
 }
 
 // failed tells what went wrong when the value was put together.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
@@ -245,6 +246,10 @@ func (b *Broker) read(ctx context.Context, c commandLine) (*opclient.Reply, erro
 func (b *Broker) environmentRead(ctx context.Context, c commandLine) (*opclient.Reply, error) {
 	if len(c.words) != 1 {
 		return nil, problem.Usagef("op environment read ID", "op environment read takes the id of one Environment")
+	}
+	if !b.o.AnyVault && !slices.Contains(b.o.Environments, c.words[0]) {
+		return nil, problem.New("that Environment is not one of this run's",
+			"only those that --environment names are served: name it there, or allow every one with --op-scope any")
 	}
 	variables, err := b.o.Vault.Environment(ctx, c.words[0])
 	if err != nil {

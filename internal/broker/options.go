@@ -50,7 +50,11 @@ type Options struct {
 	// Vaults are those that the declarations name: they may be asked too.
 	Vaults []string
 
-	// AnyVault lets every vault be asked that the credentials see (--op-scope any).
+	// Environments are the ids of the 1Password Environments that the declarations
+	// name: `op environment read` gives these.
+	Environments []string
+
+	// AnyVault lets every vault, and every Environment, be asked that the credentials see (--op-scope any).
 	AnyVault bool
 
 	// AnyPeer serves processes of this user, and of root, that the run has not
@@ -59,6 +63,9 @@ type Options struct {
 
 	// AllowEmpty are names of secrets whose empty value is wanted.
 	AllowEmpty []string
+
+	// AllowReferences are names whose value may be a secret reference.
+	AllowReferences []string
 
 	// Mask registers values with the masker and tells the CI system; Kamal waits
 	// until it has returned. nil does nothing. It may be called from several

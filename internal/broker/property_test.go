@@ -83,7 +83,7 @@ func TestKamal_everyValueArrives(t *testing.T) {
 			secrets := "A=1\nSECRETS=$(kamal secrets fetch --adapter 1password --account acme --from MyApp/Production " +
 				strings.Join(fetched, " ") + ")\n" + strings.Join(lines, "\n") + "\n"
 			r := start(t, map[string]string{"config/deploy.yml": deployYML(names...), ".kamal/secrets": secrets},
-				map[string]item{"Production": fields}, declare(declared))
+				map[string]item{"Production": fields}, declare(declared), func(o *broker.Options) { o.AllowReferences = names })
 			h, output, status := r.kamal(order, "config")
 			if status != 0 || len(h.secrets) < batch {
 				t.Fatalf("status %d, %d secrets\n%.2000s\n%v", status, len(h.secrets), output, r.Problems())

@@ -112,7 +112,7 @@ B=$(kamal secrets extract B $SECRETS)
 `
 
 func deployYML(names ...string) string {
-	return "service: app\nimage: me/app\nservers: [192.0.2.1]\nregistry: {server: 127.0.0.1:5555, username: me, password: [A]}\nbuilder: {arch: amd64}\nenv:\n  secret:\n    - " + strings.Join(names, "\n    - ") + "\n"
+	return "service: app\nimage: me/app\nservers: [192.0.2.1]\nregistry: {server: 127.0.0.1:5555, username: me, password: plain}\nbuilder: {arch: amd64}\nenv:\n  secret:\n    - " + strings.Join(names, "\n    - ") + "\n"
 }
 
 func TestKamal_routes(t *testing.T) {
@@ -446,4 +446,63 @@ func TestKamal_longSecret(t *testing.T) {
 			t.Errorf("status %d, %d bytes, B %q\n%.2000s", status, len(h.secrets["A"]), h.secrets["B"], output)
 		}
 	})
+}
+
+// Whatever way a reference came there: the app would get its text.
+func TestKamal_anUnresolvedReferenceStopsIt(t *testing.T) {
+	needKamal(t)
+	t.Parallel()
+	secrets := "A=op://MyApp/Production/A\nB=$FROM_ENV\nC=`op read op://MyApp/Production/A`\nD=\"postgres://u:op://MyApp/Production/A@db/x\"\nE=$A\n" +
+		"F=shop://a/b/c\nG=op://MyApp/Production/G\n"
+	deploy := deployYML("A", "B", "C", "D", "E", "F", "G") +
+		"  clear:\n    H: op://MyApp/Production/A\n    I: plain\n"
+	r := start(t, map[string]string{"config/deploy.yml": deploy, ".kamal/secrets": secrets}, production,
+		func(o *broker.Options) { o.AllowReferences = []string{"G"} })
+	r.env = append(r.env, "FROM_ENV=op://MyApp/Production/A")
+	_, output, status := r.kamal("", "deploy", "--skip-push")
+	var told []string
+	for _, p := range r.Problems() {
+		told = append(told, p.Message)
+	}
+	text := strings.Join(told, "\n")
+	for _, want := range []string{"A holds a secret reference", "B holds a secret reference (op://…), not the value that it stands for: so does $FROM_ENV", "C holds", "D holds", "E holds", "env.clear.H of deploy.yml holds"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not told", want)
+		}
+	}
+	if len(told) != 6 || status == 0 || problem.Status(r.Problems()) != problem.Found {
+		t.Errorf("status %d, %d problems:\n%s\n%s", status, len(told), text, output)
+	}
+}
+
+// What docker, a shell or the system would refuse on the servers, or change, is told
+// before the first connection.
+func TestKamal_whatTheReceivingSideDoesNotTake(t *testing.T) {
+	needKamal(t)
+	t.Parallel()
+	long := strings.Repeat("x", 65535-len("L="))
+	items := map[string]item{"Production": {
+		"A": "{\n  \"type\": \"service_account\"\n}", "L": long, "LONG": long, "BUILD": strings.Repeat("x", 131072), "FINE": "x",
+	}}
+	secrets := ""
+	for _, name := range []string{"A", "L", "LONG", "BUILD", "FINE"} {
+		secrets += name + "=$(op read op://MyApp/Production/" + name + ")\n"
+	}
+	deploy := strings.NewReplacer("password: plain", "password: [A]", "arch: amd64", "arch: amd64, secrets: [BUILD]").
+		Replace(deployYML("L", "LONG", "FINE", "ALIAS_OF_L:L"))
+	r := start(t, map[string]string{"config/deploy.yml": deploy, ".kamal/secrets": secrets, ".kamal/hooks/pre-connect": "#!/bin/sh\n"}, items)
+	_, output, status := r.kamal("", "deploy", "--skip-push")
+	var told []string
+	for _, p := range r.Problems() {
+		told = append(told, p.Message)
+	}
+	text := strings.Join(told, "\n")
+	for _, want := range []string{"A, the registry's password, has line breaks", "L is too long: 65544 bytes", "LONG is too long: 65538 bytes", "BUILD is too long: 131078 bytes"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not told", want)
+		}
+	}
+	if len(told) != 4 || status == 0 {
+		t.Errorf("status %d, %d problems:\n%.2000s\n%.2000s", status, len(told), text, output)
+	}
 }

@@ -168,6 +168,7 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 	}
 	return deploy.Wanted{
 		Secrets: declared, Keys: keys, Passphrase: passphrase, Public: public, AllowEmpty: f.AllowEmpty.names(),
+		AllowNames: f.AllowName.names(), References: f.AllowReference.names(),
 		Certs: certificates, Users: f.SSHUser.names(), Forward: f.ForwardAgent, AnyPeer: f.AllowAnyPeer,
 	}, vault, nil
 }

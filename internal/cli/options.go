@@ -41,6 +41,9 @@ type vaultFlags struct {
 	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable."`
 	Public      lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable."`
 	AllowEmpty  lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable."`
+	AllowName   lines `name:"allow-name" placeholder:"NAME" help:"Name of a declared secret, such as PATH or BASH_ENV, that changes what programs run, and is refused otherwise. Repeatable."`
+
+	AllowReference lines `name:"allow-reference" placeholder:"NAME" help:"Name whose value may be a secret reference (op://…), for an app that resolves it itself. Repeatable."`
 }
 
 // projectFlags are the options of Kamal that every command of the main job has,

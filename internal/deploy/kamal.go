@@ -3,7 +3,9 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -109,7 +111,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	o := broker.Options{
 		Hosts: hosts,
 		Dir:   dir, Executable: j.Executable, Project: project,
-		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, ForwardAgent: j.Wanted.Forward, AnyPeer: j.Wanted.AnyPeer,
+		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward, AnyPeer: j.Wanted.AnyPeer,
 		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
 		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {
@@ -128,6 +130,10 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 		o.Declared = append(o.Declared, broker.Declared{Secret: secret, Public: j.Wanted.Public[secret.Name()]})
 	}
 	for _, d := range j.Wanted.Secrets {
+		if d.Environment != "" {
+			o.Environments = append(o.Environments, d.Environment)
+			continue
+		}
 		o.Vaults = append(o.Vaults, d.Ref.Vault)
 	}
 	// It answers until Kamal is down, also while a cancelled run ends in order.
@@ -222,6 +228,11 @@ func (s *session) giveSecrets(env *childEnv) error {
 	var problems problem.List
 	for _, secret := range s.secrets {
 		value := secret.Reveal()
+		if n := len(secret.Name()) + len("=") + len(value); runtime.GOOS == "linux" && n > kamal.MaxArgument {
+			problems = append(problems, problem.New(
+				fmt.Sprintf("%s is too long for an environment variable: %d bytes with its name, the system takes %d", secret.Name(), n, kamal.MaxArgument),
+				"have the command read it from a file, or through op read"))
+		}
 		if strings.IndexByte(value, 0) >= 0 {
 			problems = append(problems, problem.New(
 				secret.Name()+" has a NUL byte, which no environment variable can hold",

@@ -52,6 +52,8 @@ type Wanted struct {
 	Certs      []Certificate           // SSH certificates of the keys, beside those of their items
 	Public     map[string]bool         // names whose values are no secret, and are not masked
 	AllowEmpty []string                // names whose empty value is wanted
+	AllowNames []string                // declared names that are taken though they change what programs run
+	References []string                // names whose value may be a secret reference
 	Users      []string                // users that the keys may log in as; empty is any
 	Forward    bool                    // the agent may be used through a forwarded connection
 	AnyPeer    bool                    // --allow-any-peer: the sockets serve what the run has not started, too
@@ -190,6 +192,7 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 	if len(s.keys) == len(w.Keys) { // else it is not known whose they are
 		problems = append(problems, s.certify(ctx, w.Certs)...)
 	}
+	problems = append(problems, reservedNames(w, secrets)...)
 	problems = append(problems, s.pin(ctx, w)...)
 	s.secrets = secrets
 	s.tellBlank(secrets)

@@ -2,6 +2,7 @@ package kamal
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -12,20 +13,31 @@ import (
 // is not ASCII arrive as they are. It is Kamal's contract with apps.
 func EnvFileValue(value string) string {
 	var b strings.Builder
-	for start := 0; start < len(value); {
-		end := start
-		ascii := value[start] < 0x80
-		for end < len(value) && (value[end] < 0x80) == ascii {
-			end++
-		}
-		part := value[start:end]
-		start = end
+	for part, ascii := range asciiParts(value) {
 		if ascii {
 			part = strings.ReplaceAll(strings.ReplaceAll(dump(part), `\"`, `"`), `\#`, `#`)
 		}
 		b.WriteString(part)
 	}
 	return b.String()
+}
+
+// asciiParts are the longest parts of a value that are ASCII, or not: Kamal escapes
+// the former only.
+func asciiParts(value string) iter.Seq2[string, bool] {
+	return func(yield func(part string, ascii bool) bool) {
+		for start := 0; start < len(value); {
+			end := start
+			ascii := value[start] < 0x80
+			for end < len(value) && (value[end] < 0x80) == ascii {
+				end++
+			}
+			if !yield(value[start:end], ascii) {
+				return
+			}
+			start = end
+		}
+	}
 }
 
 // dump is Ruby's String#dump for ASCII, without the quotes around it.

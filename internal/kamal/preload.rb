@@ -113,7 +113,7 @@ if kamal_op_program.start_with?("kamal") ||
         supplied.each { |name| values[name] = declared[name].dup }
         reply = ask("check", {
           dir: Dir.pwd, files: secrets.secrets_files, command: @command, used: used,
-          output: output_copies, also: evaluation.also.map { |value| encode(value) },
+          output: output_copies, hooks: secret_hooks, literals: Uses.literals.map { |literal| literal.merge(value: encode(literal[:value])) }, also: evaluation.also.map { |value| encode(value) },
           secrets: values.map do |name, value|
             { name: name, value: encode(value), supplied: supplied.include?(name), failed: evaluation.troubles(name) }
           end
@@ -162,6 +162,7 @@ if kamal_op_program.start_with?("kamal") ||
       def before(cli, command)
         return unless EAGER[cli.class.name]&.include?(command)
 
+        @skip_hooks = cli.options[:skip_hooks]
         @command ||= cli.class.name == "Kamal::Cli::Main" ? command : "#{cli.class.name.split("::").last.downcase} #{command}"
         ::KAMAL.config.secrets.to_h
       end
@@ -308,6 +309,16 @@ if kamal_op_program.start_with?("kamal") ||
           Object.const_get(name)::VERSION.to_s
         rescue NameError
           "?"
+        end
+
+        # The hooks that this command will run with every secret in their environment.
+        def secret_hooks
+          names = %w[ pre-connect ]
+          names += %w[ pre-deploy post-deploy ] if %w[ deploy redeploy setup rollback ].include?(@command)
+          return [] if @skip_hooks
+
+          dir = (raw_config && raw_config[:hooks_path]) || ".kamal/hooks"
+          names.select { |name| File.exist?(File.join(dir.to_s, name)) }
         end
 
         def output_copies
@@ -731,7 +742,8 @@ if kamal_op_program.start_with?("kamal") ||
           return [] unless raw_config
 
           root = raw_config.to_h.transform_keys(&:to_s)
-          @found = []
+          @found, @literals = [], []
+          hash(hash(root["builder"])["args"]).each { |name, value| literal(name, "builder.args.#{name}", value) }
           env(root["env"], "env")
           hash(hash(root["env"])["tags"]).each { |tag, config| env(config, "env.tags.#{tag}") }
           registry(root["registry"], "registry")
@@ -750,13 +762,29 @@ if kamal_op_program.start_with?("kamal") ||
           @found
         end
 
+        # Values of the configuration itself, where the last call of `of` has found
+        # what may be a reference of 1Password's that nobody resolves.
+        def literals = @literals || []
+
         private
           def env(config, key)
-            list(hash(config)["secret"]).each { |name| use(name.to_s.split(":", 2).last, "#{key}.secret") }
+            list(hash(config)["secret"]).each do |name|
+              as, secret = name.to_s.split(":", 2)
+              use(secret || as, "#{key}.secret", as: as)
+            end
+            nested = %w[ clear secret tags ].any? { |name| hash(config).key?(name) }
+            hash(nested ? config["clear"] : config).each { |name, value| literal(name, nested ? "#{key}.clear.#{name}" : "#{key}.#{name}", value) }
           end
 
           def registry(config, key)
-            %w[ username password ].each { |part| use(list(hash(config)[part]).first, "#{key}.#{part}") }
+            %w[ username password ].each do |part|
+              use(list(hash(config)[part]).first, "#{key}.#{part}")
+              literal(part, "#{key}.#{part}", hash(config)[part])
+            end
+          end
+
+          def literal(name, key, value)
+            @literals << { name: name.to_s, key: key, value: value } if value.is_a?(String) && value.include?("op://")
           end
 
           def proxy(config, key)
@@ -764,8 +792,8 @@ if kamal_op_program.start_with?("kamal") ||
             %w[ certificate_pem private_key_pem ].each { |part| use(ssl[part], "#{key}.ssl.#{part}") }
           end
 
-          def use(name, key)
-            @found << { name: name.to_s, key: key } if NAME.match?(name.to_s)
+          def use(name, key, as: nil)
+            @found << { name: name.to_s, key: key, as: as.to_s } if NAME.match?(name.to_s)
           end
 
           def hash(value) = value.is_a?(Hash) ? value : {}

@@ -1,0 +1,75 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A literal is a value that stands in the configuration itself.
+type literal struct {
+	Name  string `json:"name"`
+	Key   string `json:"key"`
+	Value []byte `json:"value"`
+}
+
+// holdsReference says whether a value is a secret reference, or has one in it: as
+// `op inject` finds them, so that shop://a/b/c is none.
+func holdsReference(value string) bool {
+	if !strings.Contains(value, "op://") {
+		return false
+	}
+	if strings.HasPrefix(strings.TrimLeft(value, " \t\r\n\"'`{(<"), "op://") {
+		return true
+	}
+	for _, m := range reference().FindAllStringIndex(value, -1) {
+		if before := value[:m[0]]; before != "" && joins(before[len(before)-1]) && !strings.HasSuffix(before, ":-") { // ${X:-op://…}
+			continue
+		}
+		text := strings.Trim(value[m[0]:m[1]], "{} .")
+		if ref, err := onepassword.ParseReference(text); err == nil && !ref.WholeItem() || strings.Contains(text, "$") {
+			return true
+		}
+	}
+	return false
+}
+
+// unresolved is what is wrong with a value that is still a reference: the app would
+// get the text.
+func (j *judge) unresolved(name, value string, d kamal.Definition) *problem.Problem {
+	if slices.Contains(j.b.o.AllowReferences, name) || !holdsReference(value) {
+		return nil
+	}
+	p := problem.Newf("%s holds a secret reference (op://…), not the value that it stands for", name)
+	end := ", or allow it with --allow-reference " + name + " if the app resolves it"
+	p.Hint = "declare it, as in --secret " + name + "=op://vault/item/field" + end
+	switch {
+	case d.Kind == kamal.PassThrough:
+		p.Message += ": so does $" + d.Parts[0].Name
+		p.Hint = "declare it, as in --secret " + d.Parts[0].Name + "=op://vault/item/field, in place of setting it in the environment" + end
+	case d.Kind == kamal.Literal:
+		p.Hint = "write " + name + "=$(op read op://vault/item/field) there" + end
+	case d.Kind == kamal.Extract, d.Kind == kamal.Read:
+		p.Hint = "put the value into the field in 1Password" + end
+	}
+	return p
+}
+
+// literals are the problems of values that stand in the configuration and are
+// references: nothing resolves them.
+func (j *judge) literals() problem.List {
+	var problems problem.List
+	for _, l := range j.c.Literals {
+		if slices.Contains(j.b.o.AllowReferences, l.Name) || !holdsReference(string(l.Value)) {
+			continue
+		}
+		p := problem.Newf("%s of deploy.yml holds a secret reference (op://…), which nothing resolves there", l.Key)
+		p.Hint = "name " + l.Name + " under secret, and declare it, as in --secret " + l.Name +
+			"=op://vault/item/field; or allow it with --allow-reference " + l.Name + " if the app resolves it"
+		problems = append(problems, p)
+	}
+	return problems
+}
