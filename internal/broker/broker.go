@@ -199,6 +199,7 @@ type message struct {
 	Needed     *needed           `json:"needed"`
 	Lock       *lock             `json:"lock"`
 	Hosts      *hostsRequest     `json:"hosts"`
+	Login      *login            `json:"login"`
 	Boot       *boot             `json:"boot"`
 	RolledBack *rolledBack       `json:"rolled_back"`
 }
@@ -263,6 +264,8 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 		return b.lock(ctx, m.Lock)
 	case m.Hosts != nil:
 		return b.hosts(ctx, m.Hosts)
+	case m.Login != nil:
+		return b.login(m.Login)
 	}
 	return map[string]string{"error": "the request is not understood"}
 }

@@ -93,6 +93,10 @@ type Options struct {
 	// Hosts is told which hosts Kamal connects to; nil leaves them to Kamal.
 	Hosts *Hosts
 
+	// Login is told of the registry that Kamal is about to log in to on this machine;
+	// Kamal waits. nil does nothing. An error stops Kamal.
+	Login func(server string) error
+
 	// Notify is told what happens, one call at a time. nil is told nothing.
 	Notify func(Event)
 

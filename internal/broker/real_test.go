@@ -506,3 +506,45 @@ func TestKamal_whatTheReceivingSideDoesNotTake(t *testing.T) {
 		t.Errorf("status %d, %d problems:\n%.2000s\n%.2000s", status, len(told), text, output)
 	}
 }
+
+// The registry's password is in no argument of a process of this machine, and
+// kamal-op is asked before where docker will keep it.
+func TestKamal_logsInByStandardInput(t *testing.T) {
+	needKamal(t)
+	t.Parallel()
+	docker := "#!/bin/sh\necho \"$*\" >> docker.log\nif [ \"$1\" = login ]; then cat > docker.stdin; echo Login Succeeded; fi\n"
+	const password = "pa$$w\"o\\r`d` é"
+	for name, registry := range map[string]string{
+		"127.0.0.1:5555": "registry: {server: 127.0.0.1:5555, username: me, password: [A]}",
+		"":               "registry: {username: me, password: [A]}",
+	} {
+		var asked []string
+		deploy := strings.Replace(deployYML("A"), "registry: {server: 127.0.0.1:5555, username: me, password: plain}", registry, 1)
+		r := start(t, map[string]string{"config/deploy.yml": deploy, ".kamal/secrets": "A=$(op read op://MyApp/Production/A)\n", "programs/docker": docker},
+			map[string]item{"Production": {"A": password}},
+			func(o *broker.Options) {
+				o.Login = func(server string) error { asked = append(asked, server); return nil }
+			})
+		for i, entry := range r.env {
+			if path, ok := strings.CutPrefix(entry, "PATH="); ok {
+				r.env[i] = "PATH=" + filepath.Join(r.project, "programs") + ":" + path
+			}
+		}
+		_, output, status := r.kamal("no dump", "registry", "login", "--skip-remote")
+		calls, err := os.ReadFile(filepath.Join(r.project, "docker.log"))
+		if err != nil || status != 0 {
+			t.Fatalf("%v, status %d:\n%s", err, status, output)
+		}
+		stdin, err := os.ReadFile(filepath.Join(r.project, "docker.stdin"))
+		if err != nil || string(stdin) != password {
+			t.Errorf("docker gets %q, %v", stdin, err)
+		}
+		want := strings.Join(strings.Fields("login "+name+" -u me --password-stdin"), " ") + "\n"
+		if !strings.HasSuffix(string(calls), want) || strings.Contains(string(calls), "pa$$") {
+			t.Errorf("docker is called as\n%s", calls)
+		}
+		if !slices.Equal(asked, []string{name}) {
+			t.Errorf("kamal-op is asked about %q", asked)
+		}
+	}
+}

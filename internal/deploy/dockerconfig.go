@@ -1,19 +1,24 @@
 package deploy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
+
+// dockerDir is the name of docker's configuration in the run's directory.
+const dockerDir = "docker"
 
 // dockerConfig makes docker's client configuration of a run in dir and gives the
 // variables that point docker and buildx at it.
 //
 // `docker login` writes the registry's password into config.json (in base64, if
 // no credential store is set). With a configuration of its own, the run leaves
-// nothing of that in the user's. Everything else stays as the user has it: the
+// nothing of that in the user's; keepLogin says the same of the user's stores. Everything else stays as the user has it: the
 // logins that were there before, credential helpers and stores, proxies and the
 // current context come with the copied config.json; contexts, plugins and trust
 // are links to the user's own folders, so that what a run changes there, such as
@@ -52,4 +57,60 @@ func dockerConfig(dir string, env map[string]string) ([]string, error) {
 		return nil, fmt.Errorf("reading docker's configuration: %w", err)
 	}
 	return vars, os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600)
+}
+
+// keepLogin has docker keep the login to a registry in the run's own configuration,
+// whatever store or helper the user has: there the password of the run would stay.
+// All other registries keep their helpers, for what is pulled from them.
+func keepLogin(dir, server string) error {
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // docker keeps logins in the file by itself
+	}
+	if err != nil {
+		return fmt.Errorf("reading docker's configuration: %w", err)
+	}
+	config := map[string]json.RawMessage{}
+	var helpers map[string]string
+	if err := json.Unmarshal(text, &config); err != nil {
+		return nil //nolint:nilerr // docker itself will say what is wrong with it
+	}
+	if config["credsStore"] == nil && config["credHelpers"] == nil {
+		return nil
+	}
+	if config["credHelpers"] != nil {
+		if err := json.Unmarshal(config["credHelpers"], &helpers); err != nil {
+			return nil //nolint:nilerr // likewise
+		}
+	}
+	if helpers == nil {
+		helpers = map[string]string{}
+	}
+	for _, key := range loginKeys(server) {
+		helpers[key] = "" // no helper: the file
+	}
+	if config["credHelpers"], err = json.Marshal(helpers); err != nil {
+		return err
+	}
+	if text, err = json.MarshalIndent(config, "", "\t"); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
+
+// loginKeys are the names under which docker may look for the helper of a registry.
+func loginKeys(server string) []string {
+	_, host, ok := strings.Cut(server, "://")
+	if !ok {
+		host = server
+	}
+	host, _, _ = strings.Cut(host, "/")
+	switch host {
+	case "", "docker.io", "index.docker.io", "registry-1.docker.io":
+		return []string{"https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io"}
+	case server:
+		return []string{host}
+	}
+	return []string{server, host}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -113,7 +114,8 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 		Dir:   dir, Executable: j.Executable, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward, AnyPeer: j.Wanted.AnyPeer,
 		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
-		Mask: func(secrets []mask.Secret) error { return s.mask(secrets...) },
+		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
+		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {
 			switch p := problem.New(e.Message, e.Hint); e.Kind {
 			case broker.Warning:
@@ -181,7 +183,7 @@ func unreached(b kamal.Binary, so string) *problem.Problem {
 // it, where every hook and every build would inherit them: the preload answers
 // for them. Only where it is not part of Kamal (a bin/kamal that starts a container)
 // do they come through the environment after all.
-func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]string, error) {
+func (s *session) kamalEnv(j Job, project *kamal.Project, b *broker.Broker, found kamal.Binary) ([]string, error) {
 	env := newChildEnv(s.Env)
 	s.giveAgent(env)
 	if !found.Preload {
@@ -190,11 +192,20 @@ func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]strin
 		}
 		s.System.Warning(unreached(found, "that every secret arrives as it is in the vault is not checked"))
 	}
-	docker, err := s.dir.sub("docker")
+	docker, err := s.dir.sub(dockerDir)
 	if err != nil {
 		return nil, err
 	}
 	vars, err := dockerConfig(docker, environ.List(j.Env).Map())
+	if err != nil {
+		return nil, err
+	}
+	if server, known := ownRegistry(project); known && !found.Preload {
+		err = keepLogin(docker, server)
+	} else if !found.Preload {
+		s.System.Notice(problem.New("which registry Kamal logs in to is not known here: its password goes to where docker's configuration keeps logins",
+			"write registry.server in deploy.yml without ERB"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +217,15 @@ func (s *session) kamalEnv(j Job, b *broker.Broker, found kamal.Binary) ([]strin
 	}
 	env.SetAll(b.Environment(env.List))
 	return env.List, nil
+}
+
+// ownRegistry is the registry that the run logs in to, as far as deploy.yml says.
+func ownRegistry(project *kamal.Project) (server string, known bool) {
+	if project == nil {
+		return "", false
+	}
+	value := project.Config.Registry.Server
+	return value.Or(""), !value.ERB && len(project.Config.Unknown) == 0
 }
 
 // giveAgent points a child at the agent, where there is one.

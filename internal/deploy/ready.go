@@ -81,7 +81,7 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 	if r.broker, err = r.startBroker(ctx, j, project); err != nil {
 		return r, err
 	}
-	r.env, err = r.kamalEnv(j, r.broker, r.binary)
+	r.env, err = r.kamalEnv(j, project, r.broker, r.binary)
 	return r, err
 }
 

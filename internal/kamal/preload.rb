@@ -149,6 +149,12 @@ if kamal_op_program.start_with?("kamal") ||
       # Whether a connection with these options takes the given host keys alone.
       def pinned?(options) = @pins && options.to_h >= pinning
 
+      # Kamal is about to log in to a registry on this machine.
+      def registry_login(server)
+        reply = ask("login", { server: server })
+        stop(reply["stop"]) if reply["stop"]
+      end
+
       def evaluation = Thread.current[:kamal_op_evaluation]
 
       def evaluating
@@ -258,6 +264,9 @@ if kamal_op_program.start_with?("kamal") ||
           part "keeping the agent from the servers" do
             known instance_method?(::SSHKit::Host, :netssh_options, 0) && ::SSHKit::Host.method_defined?(:ssh_options), "SSHKit connects otherwise"
             ::SSHKit::Host.prepend(Unforwarded)
+          end
+          part "keeping the registry's password out of the process list" do
+            LocalLogin.install
           end
           part "checking host keys" do
             known ::Net::SSH.respond_to?(:start) && ::Net::SSH.respond_to?(:configuration_for, true), "Net::SSH connects otherwise"
@@ -710,6 +719,55 @@ if kamal_op_program.start_with?("kamal") ||
             raise
           end
         end
+      end
+    end
+
+    # `docker login` on this machine gets the password by standard input: as an
+    # argument, every user of the machine could read it. Where docker keeps it is for
+    # kamal-op to say.
+    module LocalLogin
+      class << self
+        def install
+          registry, local = ::Kamal::Commands::Registry, ::SSHKit::Backend::Local
+          KamalOp.known registry.method_defined?(:login) && registry.instance_method(:login).parameters == [ [ :key, :registry_config ] ], "it logs in otherwise"
+          KamalOp.known KamalOp.instance_method?(local, :execute_command, 1), "SSHKit runs commands otherwise"
+          registry.prepend(Noted)
+          local.prepend(Run)
+        end
+
+        # The passwords as they are, by how Kamal writes them.
+        def passwords = KamalOp.lock.synchronize { @passwords ||= {} }
+      end
+
+      module Noted
+        def login(registry_config: nil)
+          super.tap do |words|
+            LocalLogin.passwords[words.last.to_s] = (registry_config || config.registry).password.to_s if words.is_a?(Array) && words[-2] == "-p"
+          end
+        end
+      end
+
+      module Run
+        private
+          def execute_command(command)
+            *words, flag, written = command.args
+            password = LocalLogin.passwords[written.to_s]
+            return super unless command.command.to_s == "docker" && words.first == :login && flag == "-p" && password
+
+            KamalOp.registry_login(words.size == 4 ? words[1].to_s : "")
+            command.args.replace(words + [ "--password-stdin" ])
+            output.log_command_start(command.with_redaction)
+            command.started = Time.now
+            stdout, stderr, status = ::Open3.capture3(command.to_command, stdin_data: password)
+            { stdout: stdout, stderr: stderr }.each do |stream, text|
+              text.each_line do |line|
+                command.send(:"on_#{stream}", nil, line)
+                output.log_command_data(command, stream, line)
+              end
+            end
+            command.exit_status = status.to_i
+            output.log_command_exit(command)
+          end
       end
     end
 
