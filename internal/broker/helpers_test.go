@@ -135,6 +135,9 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 	if lib := os.Getenv("RUBYLIB"); lib != "" {
 		base = append(base, "RUBYLIB="+lib) // another dotenv than the system's
 	}
+	if testing.CoverMode() != "" {
+		base = append(base, "GOCOVERDIR="+t.TempDir()) // or op, which is this binary, would warn
+	}
 	r.env = slices.Concat(base, r.Environment(base))
 	return r
 }

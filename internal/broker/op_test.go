@@ -76,7 +76,6 @@ func TestOp_failures(t *testing.T) {
 		{[]string{"read"}, "takes one secret reference"},
 		{[]string{"read", "--out-file", "f", "op://MyApp/Production/x"}, "--out-file is not supported"},
 		{[]string{"item", "get", "Production"}, "a vault query must be provided"},
-		{[]string{"item", "get", "Production", "--vault", "MyApp"}, "--format json"},
 		{[]string{"item", "get", "Production", "--vault", "MyApp", "--fields", "label=RAILS_MASTER_KEY"}, "--reveal"},
 		{[]string{"item", "get", "Production", "--vault", "MyApp", "--format", "json", "--fields", "label=A,label=B"}, "also: "},
 		{[]string{"item", "get", "Own", "--vault", "Private", "--format", "json"}, "not one of this run's (MyApp)"},

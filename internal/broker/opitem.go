@@ -68,7 +68,7 @@ func (b *Broker) itemGet(ctx context.Context, c commandLine) (*opclient.Reply, e
 	case c.flags["fields"] != "":
 		return get.fields(ctx, c)
 	case c.flags["format"] != "json":
-		return nil, fmt.Errorf("op item get as a table is %w: add --format json, or --fields label=NAME --reveal", errUnsupported)
+		return get.table(c.flags["reveal"] != "")
 	}
 	return get.whole()
 }
