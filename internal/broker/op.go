@@ -28,8 +28,10 @@ type failure struct {
 	problem *problem.Problem
 }
 
-// errUnsupported marks a command that is not known here.
-var errUnsupported = errors.New("not supported")
+// An unsupportedError is a command, or a flag of one, that is not known here.
+type unsupportedError struct{ what string }
+
+func (e *unsupportedError) Error() string { return e.what + "; " + supported }
 
 // op answers one `op` command.
 func (b *Broker) op(ctx context.Context, r *opclient.Request) *opclient.Reply {
@@ -38,7 +40,7 @@ func (b *Broker) op(ctx context.Context, r *opclient.Request) *opclient.Reply {
 	if err == nil {
 		reply, err = b.command(ctx, line, r)
 	} else {
-		err = fmt.Errorf("%w; %s (%w)", err, supported, errUnsupported)
+		err = &unsupportedError{err.Error()}
 	}
 	if err == nil {
 		if what := line.subject(); what != "" {
@@ -46,7 +48,7 @@ func (b *Broker) op(ctx context.Context, r *opclient.Request) *opclient.Reply {
 		}
 		return reply
 	}
-	if errors.Is(err, errUnsupported) && b.o.RealOp != "" {
+	if errors.As(err, new(*unsupportedError)) && b.o.RealOp != "" {
 		return &opclient.Reply{Exec: append([]string{b.o.RealOp}, r.Args...)}
 	}
 	told := problem.Of(err)[0]
@@ -113,10 +115,10 @@ func (b *Broker) command(ctx context.Context, c commandLine, r *opclient.Request
 	}
 	flags, known := takes[name]
 	if !known {
-		return nil, fmt.Errorf("%s is %w by kamal-op; %s", quoteCommand(c.words), errUnsupported, supported)
+		return nil, &unsupportedError{quoteCommand(c.words) + " is not supported by kamal-op"}
 	}
 	if err := c.only(flags...); err != nil {
-		return nil, fmt.Errorf("op %s: %w; %s (%w)", name, err, supported, errUnsupported)
+		return nil, &unsupportedError{"op " + name + ": " + err.Error()}
 	}
 	switch name {
 	case "account get", "account list", "whoami":

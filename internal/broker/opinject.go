@@ -15,7 +15,7 @@ var (
 	// but them, or bare, where it ends before a character that no simple
 	// reference has. Variables may stand in either.
 	reference = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`\{\{\s*(op://(?:[^{}]|\$\{[^{}]*\})*?)\s*\}\}|op://(?:[A-Za-z0-9\-?_./=$]|\$\{[^{}]*\})+`)
+		return regexp.MustCompile(`\{\{\s*(op://(?:[^{}]|\$\{[^{}]*\})*?)\s*\}\}|op://(?:\$\{[^{}]*\}|[A-Za-z0-9\-?_./=$])+`)
 	})
 	// shellVariable is $NAME, ${NAME} or ${NAME:-default}.
 	shellVariable = sync.OnceValue(func() *regexp.Regexp {

@@ -1,0 +1,188 @@
+package broker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// secretsFile is a check of a project that has this .kamal/secrets.
+func secretsFile(t *testing.T, text string) check {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, ".kamal"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".kamal", "secrets"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return check{Dir: dir, Files: []string{".kamal/secrets"}}
+}
+
+func vaultOptions() Options {
+	return Options{
+		Vault: &shelf{
+			items: map[string]*onepassword.Item{"V/I": {Title: "I", Sections: []onepassword.Section{{ID: "s", Label: "db"}}, Fields: []onepassword.Field{
+				{ID: "1", Label: "A", Value: secret("a-value")}, {ID: "2", Label: "B", Value: secret("b-value")},
+				{ID: "3", Label: "password", Value: secret("p-value")}, {ID: "4", Label: "A", Section: "s", Value: secret("db-a-value")},
+			}}},
+			values: map[string]string{"op://V/I/A": "a-value", "op://V/I/B": "b-value", "op://V/I/password": "p-value", "op://V/I/db/A": "db-a-value"},
+		},
+		Declared: []Declared{{Secret: mask.NewSecret("DECLARED", "declared-value")}},
+	}
+}
+
+const fetchAll = "SECRETS=$(kamal secrets fetch --adapter 1password --account x --from V/I)\n"
+
+func TestCheck_WhatKamalHoldsIsHeldAgainstTheVault(t *testing.T) {
+	for name, test := range map[string]struct{ file, value, other string }{
+		"a read":                          {"X=$(op read op://V/I/A)\n", "a-value", "b-value"},
+		"a read of a section's":           {"X=$(op read op://V/I/db/A)\n", "db-a-value", "a-value"},
+		"a declared secret":               {"X=$DECLARED\n", "declared-value", "declared-valu"},
+		"one of the same file":            {"Y=$(op read op://V/I/A)\nX=$Y\n", "a-value", ""},
+		"an extract of a whole item":      {fetchAll + "X=$(kamal secrets extract B $SECRETS)\n", "b-value", "a-value"},
+		"an extract by its whole key":     {fetchAll + "X=$(kamal secrets extract V/I/A $SECRETS)\n", "a-value", "db-a-value"},
+		"an extract by section and label": {fetchAll + "X=$(kamal secrets extract db/A $SECRETS)\n", "db-a-value", "a-value"},
+		"an extract of a fetched field":   {"SECRETS=$(kamal secrets fetch --adapter 1password --account x --from V/I B)\nX=$(kamal secrets extract B $SECRETS)\n", "b-value", "B"},
+		"the password, by its item":       {"SECRETS=$(kamal secrets fetch --adapter 1password --account x --from V/I password)\nX=$(kamal secrets extract V/I $SECRETS)\n", "p-value", "p"},
+		"a value that is composed":        {"X=\"postgres://u:$DECLARED@h\"\n", "postgres://u:declared-value@h", "postgres://u:declared-valu@h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := secretsFile(t, test.file)
+			c.Used = []used{{Name: "X", Key: "env.secret"}}
+			if d := judged(t, vaultOptions(), c, one("X", test.value)); len(d.Problems()) != 0 {
+				t.Errorf("what it should be stops Kamal: %q", d.messages())
+			}
+			d := judged(t, vaultOptions(), c, one("X", test.other))
+			if len(d.Problems()) != 1 || !strings.HasPrefix(d.messages()[0], "X: what ") || d.Problems()[0].Place.File != ".kamal/secrets" {
+				t.Errorf("another value: %q", d.messages())
+			}
+			if strings.Contains(strings.Join(d.messages(), ""), "-value") {
+				t.Errorf("a value is shown: %q", d.messages())
+			}
+			// The preload gave it: no file defines it.
+			if d := judged(t, vaultOptions(), c, held{Name: "X", Value: []byte("supplied"), Supplied: true}); len(d.Problems()) != 0 {
+				t.Errorf("a supplied value is held against a file: %q", d.messages())
+			}
+		})
+	}
+	// What 1Password has no part in is not judged, and a vault that is away stops nothing here.
+	for _, file := range []string{"X=$(cat file)\n", "X=$UNKNOWN\n", fetchAll + "X=$(kamal secrets extract NOPE $SECRETS)\n", "X=$(kamal secrets extract A $NOTHING)\n", "X=$(op read op://V/I/NOPE)\n", "X=literal\n"} {
+		c := secretsFile(t, file)
+		if d := judged(t, vaultOptions(), c, one("X", "anything")); len(d.Problems()) != 0 {
+			t.Errorf("%q: %q", file, d.messages())
+		}
+		if d := judged(t, Options{}, c, one("X", "anything")); len(d.Problems()) != 0 {
+			t.Errorf("%q, without a vault: %q", file, d.messages())
+		}
+	}
+}
+
+func TestCheck_WhatFailedIsToldWithItsReason(t *testing.T) {
+	for how, want := range map[string]string{
+		"missing": "X: its command is not found: D", "unset": "X: $D is not set", "usage": "X: its command is not used as it should be: $D is not set",
+		"error": "X: D", "exit": "X: its command failed, D", "depends": "X: $D did not arrive",
+	} {
+		d := judged(t, Options{}, check{}, held{Name: "X", Failed: []trouble{{How: how, Detail: "D"}}})
+		if len(d.Problems()) != 1 || d.messages()[0] != want {
+			t.Errorf("%s: %q", how, d.messages())
+		}
+	}
+	c := secretsFile(t, fetchAll)
+	if d := judged(t, Options{}, c, held{Name: "SECRETS", Failed: []trouble{{How: "error", Detail: "D"}}}); d.messages()[0] != "SECRETS: the secrets could not be fetched: D" {
+		t.Errorf("a fetch: %q", d.messages())
+	}
+	if d := judged(t, Options{}, c, held{Name: "SECRETS", Failed: []trouble{{How: "exit", Detail: "D"}}}); d.messages()[0] != "SECRETS: its command failed, D" {
+		t.Errorf("a fetch: %q", d.messages())
+	}
+	if d := judged(t, Options{}, check{}, held{Name: "X", Failed: []trouble{{How: "usage"}}}); d.messages()[0] != "X: its command is not used as it should be" || d.Problems()[0].Hint != "" {
+		t.Errorf("usage: %q", d.messages())
+	}
+	// Where X came of Y, Y is told, though only X is used.
+	c = check{Used: []used{{Name: "X", Key: "env.secret"}}}
+	d := judged(t, Options{}, c, held{Name: "X", Failed: []trouble{{How: "depends", Detail: "Y"}}},
+		held{Name: "Y", Failed: []trouble{{How: "depends", Detail: "Z"}}}, held{Name: "Z", Failed: []trouble{{How: "exit", Detail: "exit status 9"}}})
+	if len(d.Problems()) != 1 || d.messages()[0] != "Z: its command failed, exit status 9" {
+		t.Errorf("%q", d.messages())
+	}
+}
+
+func TestCheck_EmptyByWhereItComesFrom(t *testing.T) {
+	for file, want := range map[string][2]string{
+		"X=\n":                      {"X is empty in the secrets file", "give it a value"},
+		"X=$(cat file)\n":           {"X is empty: its command prints nothing", "allow it with"},
+		"X=$Y\n":                    {"X is empty: so is $Y", "allow it with"},
+		"X=$(op read op://V/I/N)\n": {"X is empty", "fill the field in 1Password"},
+		fetchAll + "X=$(kamal secrets extract N $SECRETS)\n": {"X is empty", "fill the field in 1Password"},
+	} {
+		c := secretsFile(t, file)
+		d := judged(t, Options{}, c, one("X", ""))
+		if len(d.Problems()) != 1 || d.messages()[0] != want[0] || !strings.HasPrefix(d.Problems()[0].Hint, want[1]) {
+			t.Errorf("%q: %q, %q", file, d.messages(), d.Problems()[0].Hint)
+		}
+		if d := judged(t, Options{AllowEmpty: []string{"X"}}, c, one("X", "")); len(d.Problems()) != 0 {
+			t.Errorf("allowed, %q: %q", file, d.messages())
+		}
+	}
+	if d := judged(t, Options{AllowEmpty: []string{"X"}}, check{}, one("X", "a\x00b")); len(d.Problems()) != 1 || !strings.Contains(d.messages()[0], "NUL byte") {
+		t.Errorf("%q", d.messages())
+	}
+}
+
+func TestCheck_NamesThatNothingDefines(t *testing.T) {
+	for command, want := range map[string]int{"deploy": 2, "redeploy": 2, "setup": 2, "app boot": 2, "rollback": 0, "config": 0, "": 0} {
+		c := check{Command: command, Used: []used{
+			{Name: "X", Key: "env.secret"}, {Name: "X", Key: "env.secret"}, {Name: "R", Key: "registry.password"}, {Name: "HAS", Key: "env.secret"},
+			{Name: "ROLE", Key: "servers.web.env.secret"}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"},
+		}}
+		d := judged(t, Options{}, c, one("HAS", "x"))
+		if len(d.Problems()) != want {
+			t.Errorf("%s: %q", command, d.messages())
+		}
+		if want > 0 && (!strings.HasPrefix(d.messages()[0], "X is named in env.secret of deploy.yml") || !strings.HasPrefix(d.messages()[1], "R is named")) {
+			t.Errorf("%s: %q", command, d.messages())
+		}
+	}
+}
+
+func TestCheck_OutputCopiesStop(t *testing.T) {
+	c := check{Output: []string{"file", "otel"}}
+	d := judged(t, Options{}, c)
+	if len(d.Problems()) != 2 || !strings.HasPrefix(d.messages()[1], "output.otel copies what hooks print") || !strings.Contains(d.Problems()[0].Hint, "--allow-output-copies") {
+		t.Errorf("%q", d.messages())
+	}
+	if d := judged(t, Options{AllowOutputCopies: true}, c); len(d.Problems()) != 0 || len(d.events) != 1 || d.events[0].Kind != Checked {
+		t.Errorf("allowed: %q, %+v", d.messages(), d.events)
+	}
+}
+
+func TestCheck_ValuesThatTheEnvFileChangesAreNamedOnce(t *testing.T) {
+	c := check{Used: []used{
+		{Name: "X", Key: "env.secret"}, {Name: "X", Key: "env.secret"}, {Name: "ROLE", Key: "servers.web.env.secret"},
+		{Name: "PLAIN", Key: "env.secret"}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"}, {Name: "BUILD", Key: "builder.secrets"},
+	}}
+	d := newDesk(Options{})
+	for range 2 {
+		c.Secrets = []held{one("X", "a\nb"), one("ROLE", `a\b`), one("PLAIN", `p$"#'é`), one("CERT", "a\nb"), one("BUILD", "a\nb")}
+		if reply := d.check(t.Context(), &c); reply.Stop != "" {
+			t.Fatal(reply.Stop)
+		}
+	}
+	var named []string
+	for _, e := range d.events {
+		if e.Kind == Notice {
+			name, rest, _ := strings.Cut(e.Message, " ")
+			named = append(named, name)
+			if !strings.Contains(rest, "env file escapes") || !strings.Contains(e.Hint, "base64") {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	if strings.Join(named, ",") != "X,ROLE" {
+		t.Errorf("named are %v", named)
+	}
+}
