@@ -93,7 +93,9 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 				{Title: "Mistake", Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: public, Type: "CONCEALED"}}},
 				{Title: "Twice"},
 				{Title: "Twice"},
+				{Title: "Hijack", Fields: []standin.FieldSpec{{Label: "BASH_ENV", Value: "/tmp/x", Type: "STRING"}, {Label: "GIT_TOKEN", Value: "git-token-value", Type: "STRING"}}},
 			}},
+			{Name: "Spare", Items: []standin.ItemSpec{{Title: "Own", Fields: []standin.FieldSpec{{Label: "NAME", Value: "spare-value", Type: "STRING"}}}}},
 		}})
 		if err != nil {
 			return err

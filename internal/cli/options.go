@@ -80,6 +80,11 @@ func (f vaultFlags) declarations() ([]onepassword.Declaration, error) {
 	if err != nil {
 		return nil, err
 	}
+	for option, names := range map[string]lines{"allow-name": f.AllowName, "allow-reference": f.AllowReference} {
+		if _, err := nameSet(option, names); err != nil {
+			return nil, err
+		}
+	}
 	var (
 		declared []onepassword.Declaration
 		problems problem.List

@@ -96,7 +96,7 @@ func keepLogin(dir, server string) error {
 	if text, err = json.MarshalIndent(config, "", "\t"); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o600)
+	return os.WriteFile(path, append(text, '\n'), 0o600)
 }
 
 // loginKeys are the names under which docker may look for the helper of a registry.

@@ -109,6 +109,12 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 	if err != nil {
 		return nil, err
 	}
+	// It answers until Kamal is down, also while a cancelled run ends in order.
+	return broker.Start(context.WithoutCancel(ctx), s.brokerOptions(j, project, dir, hosts))
+}
+
+// brokerOptions are what the job says of what Kamal may ask.
+func (s *session) brokerOptions(j Job, project *kamal.Project, dir string, hosts *broker.Hosts) broker.Options {
 	o := broker.Options{
 		Hosts: hosts,
 		Dir:   dir, Executable: j.Executable, Project: project,
@@ -138,8 +144,7 @@ func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project
 		}
 		o.Vaults = append(o.Vaults, d.Ref.Vault)
 	}
-	// It answers until Kamal is down, also while a cancelled run ends in order.
-	return broker.Start(context.WithoutCancel(ctx), o)
+	return o
 }
 
 // outputProblem is an error of the run of a child worth telling: that the reader

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+)
+
+// What an option allows is in the job where it is given, and nowhere else.
+func TestFill_EachPermissionReachesTheJob(t *testing.T) {
+	permissions := map[string]func(deploy.Job) bool{
+		"--op-scope=any":        func(j deploy.Job) bool { return j.AnyVault },
+		"--allow-output-copies": func(j deploy.Job) bool { return j.OutputCopies },
+		"--rollback-on-failure": func(j deploy.Job) bool { return j.RollBack },
+		"--forward-agent":       func(j deploy.Job) bool { return j.Wanted.Forward },
+		"--allow-any-peer":      func(j deploy.Job) bool { return j.Wanted.AnyPeer },
+		"--allow-empty=A":       func(j deploy.Job) bool { return slices.Equal(j.Wanted.AllowEmpty, []string{"A"}) },
+		"--allow-name=PATH":     func(j deploy.Job) bool { return slices.Equal(j.Wanted.AllowNames, []string{"PATH"}) },
+		"--allow-reference=A":   func(j deploy.Job) bool { return slices.Equal(j.Wanted.References, []string{"A"}) },
+		"--public=A":            func(j deploy.Job) bool { return j.Wanted.Public["A"] },
+		"--check-hosts=on":      func(j deploy.Job) bool { return j.CheckHosts },
+	}
+	connect := map[string]string{"OP_CONNECT_HOST": "http://127.0.0.1:9", "OP_CONNECT_TOKEN": "eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.c2ln"}
+	for given := range permissions {
+		args := []string{"deploy", given}
+		if given != "--check-hosts=on" {
+			args = append(args, "--check-hosts=off")
+		}
+		g := parsed(t, map[string]string{}, false, args...)
+		j, err := g.Deploy.fill(&app{env: connect}, deploy.Job{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, has := range permissions {
+			if has(j) != (name == given) {
+				t.Errorf("with %s, %s is %v", given, name, has(j))
+			}
+		}
+	}
+	for _, option := range []string{"--allow-name", "--allow-reference"} {
+		if _, err := parsed(t, map[string]string{}, false, "deploy", option+"=1 2").Deploy.fill(&app{env: connect}, deploy.Job{}, false); err == nil {
+			t.Errorf("%s takes what is no name", option)
+		}
+	}
+}

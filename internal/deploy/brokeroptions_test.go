@@ -1,0 +1,40 @@
+package deploy
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// Each option of a job reaches the broker: none does where it is not given.
+func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
+	j := Job{
+		AnyVault: true, OutputCopies: true, RollBack: true, Vault: Vault{Op: "/usr/bin/op"},
+		Wanted: Wanted{
+			AllowEmpty: []string{"E"}, References: []string{"R"}, Forward: true, AnyPeer: true, Public: map[string]bool{"P": true},
+			Secrets: []onepassword.Declaration{{Name: "A", Ref: onepassword.Reference{Vault: "V", Item: "I"}}, {Environment: "env1"}},
+		},
+	}
+	hosts := &broker.Hosts{}
+	s := &session{dir: &runDir{path: "/run/x"}, secrets: []mask.Secret{mask.NewSecret("A", "a"), mask.NewSecret("P", "p")}, resolver: &onepassword.Resolver{}}
+	o := s.brokerOptions(j, nil, "/run/x/bin", hosts)
+	for name, held := range map[string]bool{
+		"op-scope": o.AnyVault, "allow-output-copies": o.AllowOutputCopies, "rollback-on-failure": o.RollBack, "forward-agent": o.ForwardAgent,
+		"allow-any-peer": o.AnyPeer, "allow-empty": slices.Equal(o.AllowEmpty, []string{"E"}), "allow-reference": slices.Equal(o.AllowReferences, []string{"R"}),
+		"the person's op": o.RealOp == "/usr/bin/op", "the vaults": slices.Equal(o.Vaults, []string{"V"}), "the Environments": slices.Equal(o.Environments, []string{"env1"}),
+		"the hosts": o.Hosts == hosts, "the directory": o.Dir == "/run/x/bin", "the vault": o.Vault != nil, "the login": o.Login != nil,
+		"the secrets": len(o.Declared) == 2 && !o.Declared[0].Public && o.Declared[1].Public,
+	} {
+		if !held {
+			t.Errorf("%s does not reach the broker", name)
+		}
+	}
+	s.resolver = nil
+	o = s.brokerOptions(Job{}, nil, "/run/x/bin", nil)
+	if o.AnyVault || o.AllowOutputCopies || o.RollBack || o.ForwardAgent || o.AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
+		t.Errorf("what nobody asked for: %+v", o)
+	}
+}
