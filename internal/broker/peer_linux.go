@@ -40,7 +40,7 @@ func (p *peer) ended() bool {
 		return p.gone
 	}
 	// A pidfd is readable once its process has ended.
-	fds := []unix.PollFd{{Fd: int32(p.handle), Events: unix.POLLIN}} //nolint:gosec // a descriptor's number
+	fds := []unix.PollFd{{Fd: int32(p.handle), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	p.gone = err == nil && n > 0
 	return p.gone
