@@ -25,10 +25,7 @@ func (a *app) githubClient(repository string) (*github.Client, error) {
 	if err := a.system.Mask(secretToken(token)); err != nil {
 		return nil, err
 	}
-	if repository == "" {
-		repository = a.env["GITHUB_REPOSITORY"]
-	}
-	if repository == "" {
+	if repository = a.repository(repository); repository == "" {
 		return nil, nil
 	}
 	return github.New(github.Options{
@@ -37,6 +34,14 @@ func (a *app) githubClient(repository string) (*github.Client, error) {
 			a.system.Info(fmt.Sprintf("waiting %s for GitHub: %s", wait.Round(time.Second), why))
 		},
 	})
+}
+
+// repository is that on GitHub, given or the workflow's; "" where it is not known.
+func (a *app) repository(given string) string {
+	if given == "" {
+		return a.env["GITHUB_REPOSITORY"]
+	}
+	return given
 }
 
 // needGitHub is the problem of a run without a token.

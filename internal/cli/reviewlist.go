@@ -87,6 +87,9 @@ func listText(w io.Writer, list []review.Listed, number int, now time.Time) erro
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PULL\tSTATE\tDEPLOYED\tURL\tHOSTS")
 	for _, l := range list {
+		if !l.Ours() {
+			continue
+		}
 		state := "stopped"
 		if l.Running {
 			state = "running"
@@ -102,6 +105,11 @@ func listText(w io.Writer, list []review.Listed, number int, now time.Time) erro
 	for _, l := range list {
 		for _, thing := range l.Things {
 			if _, err := fmt.Fprintln(w, thing); err != nil {
+				return err
+			}
+		}
+		for _, thing := range l.NotOurs {
+			if _, err := fmt.Fprintln(w, "not ours: "+thing); err != nil {
 				return err
 			}
 		}

@@ -95,9 +95,9 @@ func (c reviewFlags) begin(a *app) (*reviewing, error) {
 	r.review = &review.Review{
 		GitHub: r.github, Run: workflowRun(a.env), Say: a.system.Info,
 		Project: review.Project{
-			Service: c.Service, Host: c.ReviewHost, Destination: r.flags.Destination,
+			Service: c.Service, Repository: a.repository(c.Repository), Host: c.ReviewHost, Destination: r.flags.Destination,
 			Production: c.ProductionDestination, Alone: c.NoProduction, Create: create, Drop: drop,
-			Rules: r.rules, Safety: review.Safety{SharedAccessories: c.SharedAccessories.names()},
+			Rules: r.rules, Safety: review.Safety{SharedAccessories: c.SharedAccessories.names(), AllowOptions: c.AllowOption.texts()},
 			Sweeping: review.Sweeping{TTL: time.Duration(c.TTL), Keep: c.KeepLabel, Limit: c.Limit, Full: review.Full(c.WhenFull)},
 			Ready:    review.Ready{Path: c.ReadyPath, Timeout: c.ReadyTimeout},
 		},
@@ -288,11 +288,7 @@ type runner struct{ series *deploy.Series }
 
 // Run is part of review.Runner.
 func (r runner) Run(ctx context.Context, c review.Command) ([]byte, error) {
-	call := deploy.Call{Title: c.Title, Env: c.Env, Args: c.Args, Capture: c.Capture}
-	if c.Resolve {
-		call.Preload = review.ConfigPreload
-	}
-	return r.series.Run(ctx, call)
+	return r.series.Run(ctx, deploy.Call{Title: c.Title, Env: c.Env, Args: c.Args, Capture: c.Capture, Preload: c.Preload})
 }
 
 // workflowRun is the workflow's run that this is part of.

@@ -27,6 +27,7 @@ type App struct {
 	SHA         string // the head commit, 40 hexadecimal digits; "" where it is not known, as in a sweep
 	Version     string // pr-N-SHA
 	Destination string
+	Repository  string // OWNER/NAME on GitHub, "" where it is not known
 }
 
 // Kamal's rule for a service's name, without upper case (Docker's names are compared as they are).
@@ -115,7 +116,23 @@ func (a App) Env() []string {
 		"REVIEW_HOST=" + a.Host,
 		"REVIEW_NUMBER=" + strconv.Itoa(a.Number),
 		"REVIEW_VERSION=" + a.Version,
+		// For LabelsPreload.
+		"REVIEW_OF=" + a.Base,
+		"REVIEW_REPOSITORY=" + a.Repository,
 	}
+}
+
+// The labels that a preview's containers and images are known by.
+const (
+	labelService    = "kamal-op.review.service"
+	labelRepository = "kamal-op.review.repository"
+	labelNumber     = "kamal-op.review.number"
+)
+
+// Labels are what the preview's containers and images bear, beside Kamal's own
+// labels: what lacks them is somebody else's, whatever its name.
+func (a App) Labels() map[string]string {
+	return map[string]string{labelService: a.Base, labelRepository: a.Repository, labelNumber: strconv.Itoa(a.Number)}
 }
 
 // Args are the arguments that every Kamal command of a preview has.

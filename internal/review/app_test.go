@@ -15,6 +15,7 @@ func app(t *testing.T, number int) review.App {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.Repository = "acme/shop"
 	return a
 }
 
@@ -23,7 +24,7 @@ func TestNewApp_Names(t *testing.T) {
 	if a.Service != "shop-pr-12" || a.Host != "pr-12.review.example.com" || a.Version != "pr-12-"+githubtest.SHA(12) || a.Destination != "review" {
 		t.Errorf("%+v", a)
 	}
-	want := []string{"REVIEW_APP=pr-12", "REVIEW_SERVICE=shop-pr-12", "REVIEW_HOST=pr-12.review.example.com", "REVIEW_NUMBER=12", "REVIEW_VERSION=pr-12-" + githubtest.SHA(12)}
+	want := []string{"REVIEW_APP=pr-12", "REVIEW_SERVICE=shop-pr-12", "REVIEW_HOST=pr-12.review.example.com", "REVIEW_NUMBER=12", "REVIEW_VERSION=pr-12-" + githubtest.SHA(12), "REVIEW_OF=shop", "REVIEW_REPOSITORY=acme/shop"}
 	if got := a.Env(); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

@@ -59,7 +59,7 @@ func newScene(t *testing.T, hosts ...string) *scene {
 	var client *github.Client
 	s.github, client = testGitHub(t, clk)
 	s.review = &review.Review{
-		Project: review.Project{Service: "shop", Host: "review.example.com", Ready: review.Ready{Transport: s.proxy}},
+		Project: review.Project{Service: "shop", Repository: "Acme/Shop", Host: "review.example.com", Ready: review.Ready{Transport: s.proxy}},
 		Runner:  s.world, GitHub: client, Run: review.Run{ID: 100, Attempt: 1, URL: "https://github.test/acme/shop/actions/runs/100"},
 		Say: func(l string) { s.said = append(s.said, l) }, Now: clk.now, Sleep: clk.sleep,
 	}
@@ -172,11 +172,9 @@ func TestDeploy_SharedAccessories(t *testing.T) {
 	s.review.Project.Create = []review.Task{{Accessory: "db", Command: "createdb {database} || true"}, {Command: "bin/seed {number} {service}"}}
 	withCache := false
 	s.world.preview = func(number int, r *review.Resolved) {
-		db := r.Accessories["db"]
-		db.Service, db.Labels, db.Volumes = "shop-db", map[string]string{"service": "shop-db"}, []string{"$PWD/shop-db/data:/data"}
-		r.Accessories["db"] = db
+		r.Accessories["db"] = accessory("shop-db", "postgres:16", r.Hosts[:1])
 		if withCache {
-			r.Accessories["cache"] = review.Resource{Service: r.Service + "-cache", Image: "valkey:8", Hosts: r.Hosts, Labels: map[string]string{"service": r.Service + "-cache"}}
+			r.Accessories["cache"] = accessory(r.Service+"-cache", "valkey:8", r.Hosts)
 		}
 	}
 	production := s.world.productions()
@@ -302,11 +300,12 @@ func TestRemove_LeavesNothing(t *testing.T) {
 }
 
 // Production's database is just being rebooted: its image has no container, and stays.
+// So does one of which no container of ours tells that it is ours.
 func TestRemove_ImageOfProductions(t *testing.T) {
 	for service, image := range map[string]string{"shop-db": "postgres:16", "shop-pr-12-cache": "valkey:8"} {
 		s := newScene(t)
 		s.world.preview = func(_ int, r *review.Resolved) {
-			r.Accessories["cache"] = review.Resource{Service: r.Service + "-cache", Image: "valkey:8", Hosts: r.Hosts, Labels: map[string]string{"service": r.Service + "-cache"}}
+			r.Accessories["cache"] = accessory(r.Service+"-cache", "valkey:8", r.Hosts)
 		}
 		s.deploy(12)
 		file := s.world.file("192.0.2.1")
@@ -317,9 +316,11 @@ func TestRemove_ImageOfProductions(t *testing.T) {
 		if _, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "closed"}); err != nil {
 			t.Fatal(err)
 		}
-		kept := slices.ContainsFunc(load(file).Images, func(i dockerImage) bool { return slices.Contains(i.Tags, image) })
-		if want := service == "shop-db"; kept != want {
-			t.Errorf("%s is there: %v", image, kept)
+		has := func(image string) bool {
+			return slices.ContainsFunc(load(file).Images, func(i dockerImage) bool { return slices.Contains(i.Tags, image) })
+		}
+		if !has(image) || !has("postgres:16") || has("valkey:8") != (service == "shop-pr-12-cache") {
+			t.Errorf("without %s: %s is there: %v, valkey: %v", service, image, has(image), has("valkey:8"))
 		}
 	}
 }
@@ -334,10 +335,16 @@ func TestRemove_ExactNames(t *testing.T) {
 	for i, service := range others {
 		h.Containers = append(h.Containers, container{ID: fmt.Sprintf("o%d", i), Name: "other", Labels: map[string]string{"service": service}})
 	}
+	hostile := []string{"shop-pr-1-$(touch pwned)", "shop-pr-1-`touch pwned`", "shop-pr-1-a b"}
+	for i, service := range hostile {
+		h.Containers = append(h.Containers, container{ID: hex12("d", i), Name: service, Labels: ours(map[string]string{"service": service}), Created: s.clk.now()})
+		h.Containers[len(h.Containers)-1].Labels["kamal-op.review.number"] = "1"
+	}
+	h.Containers[len(h.Containers)-1].Mounts = []mount{{"volume", "shop-pr-1.dump"}}
 	h.Volumes = append(h.Volumes, "shop-pr-10_x", "shop-pr-1x", "shop-pr-1.dump", "myshop-pr-1_x")
 	h.Routes = append(h.Routes, "shop-pr-10-web-review")
 	h.save(s.world.file("192.0.2.1"))
-	for _, dir := range []string{"shop-pr-10-db", "shop-pr-1x", "shop-pr-1-$(touch pwned)", "shop-pr-1-`touch pwned`", "shop-pr-1-a b"} {
+	for _, dir := range append(hostile, "shop-pr-10-db", "shop-pr-1x") {
 		s.world.write("192.0.2.1", dir+"/x")
 	}
 	s.nextRun()

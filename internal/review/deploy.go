@@ -22,6 +22,9 @@ func (r *Review) deploy(ctx context.Context, p Plan) (out Outcome, err error) {
 	if p.SHA == "" || p.Number == 0 {
 		return out, problem.Newf("the plan names no commit to deploy")
 	}
+	if err := r.labelled(); err != nil {
+		return out, err
+	}
 	out.App = a
 	t := r.teller(p, a)
 	defer func() {
@@ -120,6 +123,9 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 	if err := silent(i); err != nil {
 		return result{}, err
 	}
+	if err := i.taken(a); err != nil {
+		return result{}, err
+	}
 	wait, err := r.room(ctx, a, i, production)
 	if err != nil {
 		return result{}, err
@@ -144,7 +150,8 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 	// It may have been closed while it was being deployed: then its removal has run
 	// already, or waits for us.
 	if p, skipped, err := r.overtaken(ctx, t.plan); err == nil && skipped && p.Why == closedMeanwhile {
-		return nothing(p.Why), r.remove(ctx, a, production)
+		_, err := r.remove(ctx, a, production)
+		return nothing(p.Why), err
 	}
 	return result{Plan: t.plan, url: url}, nil
 }
@@ -152,25 +159,15 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 // boot creates what the preview needs, and deploys it.
 func (r *Review) boot(ctx context.Context, a App, config Resolved, i Inventory) error {
 	there, known := i.Find(a.Number)
+	earlier := i.earlier(a)
+	known = known || len(earlier) > 0
 	own := r.Project.own(config)
 	command := "deploy"
 	if !known && len(own) == len(config.Accessories) {
 		// Boots every accessory there is: only where all are the preview's own.
 		command = "setup"
-	} else {
-		if !known {
-			if err := r.kamal(ctx, a, "Prepare the hosts", "server", "bootstrap"); err != nil {
-				return err
-			}
-		}
-		for _, name := range own {
-			if booted(there, name, config.Accessories[name]) {
-				continue
-			}
-			if err := r.kamal(ctx, a, "Boot the accessory "+name, "accessory", "boot", name); err != nil {
-				return err
-			}
-		}
+	} else if err := r.bootAccessories(ctx, a, config, there, known, earlier); err != nil {
+		return err
 	}
 	if command == "deploy" {
 		if err := r.tasks(ctx, a, r.Project.Create, true); err != nil {
@@ -185,7 +182,36 @@ func (r *Review) boot(ctx context.Context, a App, config Resolved, i Inventory) 
 			return err
 		}
 	}
-	return r.tasks(ctx, a, r.Project.Create, false)
+	if err := r.tasks(ctx, a, r.Project.Create, false); err != nil {
+		return err
+	}
+	return r.clearEarlier(ctx, a, earlier)
+}
+
+// bootAccessories boots those of the preview's own accessories that do not run yet.
+func (r *Review) bootAccessories(ctx context.Context, a App, config Resolved, there Preview, known bool, earlier []Foreign) error {
+	if !known {
+		if err := r.kamal(ctx, a, "Prepare the hosts", "server", "bootstrap"); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.Project.own(config) {
+		old := slices.DeleteFunc(slices.Clone(earlier), func(f Foreign) bool { return f.container.Accessory != name })
+		switch {
+		case slices.ContainsFunc(old, Foreign.nameless):
+			r.say("%s is left as it is: it has no label of ours, and its data are in a volume without a name", old[0])
+		case len(old) > 0:
+			// Kamal takes it for booted. Its folders and volumes with a name stay.
+			if err := r.kamal(ctx, a, "Boot the accessory "+name+" anew, for its labels", "accessory", "reboot", name); err != nil {
+				return err
+			}
+		case !booted(there, name, config.Accessories[name]):
+			if err := r.kamal(ctx, a, "Boot the accessory "+name, "accessory", "boot", name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // booted says whether an accessory has a container on each of its hosts.

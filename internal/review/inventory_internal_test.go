@@ -8,14 +8,14 @@ import (
 // Whatever a host says, only names of the project's previews are taken for theirs,
 // and nothing of what is protected.
 func FuzzParseInventory(f *testing.F) {
-	f.Add("shop", "c|shop-pr-12|/x|2026-11-21T12:00:00Z|true|v,\n@M i|shop-pr-12|sha256:1\n@M v|shop-pr-12_x\n@M p|shop-pr-12-web-review\n@M f|.kamal/apps/shop-pr-12-review\n@M end")
-	f.Add("shop", "c|shop-pr-012|/x|bad|true|\n@M f|shop-pr-1-../x\n@M end")
+	f.Add("shop", "c|shop-pr-12|shop|a/b|12|review|c1|/x|sha256:1|2026-11-21T12:00:00Z|true|shop-pr-12_x,\n@M i|shop-pr-12||||sha256:1\n@M v|shop-pr-12_x\n@M p|shop-pr-12-web-review\n@M f|.kamal/apps/shop-pr-12-review\n@M end")
+	f.Add("shop", "c|shop-pr-012|shop|a/b|12|review|c1|/x|sha256:1|bad|true|\n@M f|shop-pr-1-../x\n@M end")
 	f.Fuzz(func(t *testing.T, base, text string) {
 		if !serviceName.MatchString(base) {
 			return
 		}
 		production := base + "-pr-7"
-		all, err := parseInventory("h", base, "review", "M", []byte("@M "+text), map[string]bool{production: true})
+		all, err := parseInventory("h", App{Base: base, Repository: "a/b", Destination: "review"}, "M", []byte("@M "+text), map[string]bool{production: true})
 		if err != nil {
 			return
 		}

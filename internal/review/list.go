@@ -1,7 +1,9 @@
 package review
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -15,6 +17,9 @@ type Listed struct {
 	Hosts    []string  `json:"hosts"`
 	Pull     string    `json:"pull"` // open, closed; "" where GitHub was not asked
 	Things   []string  `json:"things,omitempty"`
+	// NotOurs is what has the preview's name and not our labels; with nothing else of
+	// it there, it is no preview of ours.
+	NotOurs []string `json:"notOurs,omitempty"`
 }
 
 // List is every preview on the hosts, by number; number other than 0 only that one,
@@ -42,31 +47,56 @@ func (r *Review) List(ctx context.Context, number int) ([]Listed, error) {
 		if number != 0 && p.Number != number {
 			continue
 		}
-		a, err := r.app(p.Number, "")
+		l, err := r.listed(ctx, p, config, nobody)
 		if err != nil {
 			return nil, err
-		}
-		l := Listed{Number: p.Number, Service: p.Service, Running: p.Running(), Deployed: p.Deployed()}
-		l.URL, _ = address(a, config.as(nobody, a))
-		for _, h := range p.Hosts {
-			l.Hosts = append(l.Hosts, h.Host)
 		}
 		if number != 0 {
 			l.Things = p.Left()
 		}
-		if r.GitHub != nil {
-			open, err := r.isOpen(ctx, p.Number)
-			if err != nil {
-				return nil, err
-			}
-			l.Pull = "closed"
-			if open {
-				l.Pull = "open"
-			}
-		}
 		list = append(list, l)
 	}
+	for _, f := range i.Foreign {
+		if number != 0 && f.Number != number {
+			continue
+		}
+		at := slices.IndexFunc(list, func(l Listed) bool { return l.Number == f.Number })
+		if at < 0 {
+			at = len(list)
+			list = append(list, Listed{Number: f.Number, Service: nobody.Name(f.Number)})
+		}
+		list[at].NotOurs = append(list[at].NotOurs, f.String())
+	}
+	slices.SortFunc(list, func(a, b Listed) int { return cmp.Compare(a.Number, b.Number) })
 	return list, silent(i)
+}
+
+// Ours says whether anything of the preview's own is there.
+func (l Listed) Ours() bool { return len(l.Hosts) > 0 }
+
+// listed is one preview, as it is shown.
+func (r *Review) listed(ctx context.Context, p Preview, config Resolved, nobody App) (Listed, error) {
+	l := Listed{Number: p.Number, Service: p.Service, Running: p.Running(), Deployed: p.Deployed()}
+	a, err := r.app(p.Number, "")
+	if err != nil {
+		return l, err
+	}
+	l.URL, _ = address(a, config.as(nobody, a))
+	for _, h := range p.Hosts {
+		l.Hosts = append(l.Hosts, h.Host)
+	}
+	if r.GitHub == nil {
+		return l, nil
+	}
+	open, err := r.isOpen(ctx, p.Number)
+	if err != nil {
+		return l, err
+	}
+	l.Pull = "closed"
+	if open {
+		l.Pull = "open"
+	}
+	return l, nil
 }
 
 // as is the configuration of one preview as that of another: what differs is the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func (r *Review) removeOne(ctx context.Context, p Plan) (out Outcome, err error)
 	if p.Number == 0 {
 		return out, problem.Newf("the plan names no pull request")
 	}
+	if err := r.labelled(); err != nil {
+		return out, err
+	}
 	out.App = a
 	t := r.teller(p, a)
 	t.react(ctx)
@@ -30,7 +34,7 @@ func (r *Review) removeOne(ctx context.Context, p Plan) (out Outcome, err error)
 	if err != nil {
 		err = partly(a, "production's configuration cannot be read", err)
 	} else {
-		err = r.remove(ctx, a, production)
+		out.NotOurs, err = r.remove(ctx, a, production)
 	}
 	if err == nil {
 		out.Removed = []int{a.Number}
@@ -40,47 +44,90 @@ func (r *Review) removeOne(ctx context.Context, p Plan) (out Outcome, err error)
 	return out, err
 }
 
-// remove takes away everything of a preview, or says what of it is left. Never with
-// `kamal remove`: that takes shared accessories and logs the hosts out. Nor with
-// `kamal accessory remove`: that takes the accessory's image by force, also from
-// under production's.
-func (r *Review) remove(ctx context.Context, a App, production *Resolved) error {
+// remove takes away everything of a preview, or says what of it is left; what has its
+// name and not our labels is given back, and not touched. Never with `kamal remove`:
+// that takes shared accessories and logs the hosts out. Nor with `kamal accessory
+// remove`: that takes the accessory's image by force, also from under production's.
+func (r *Review) remove(ctx context.Context, a App, production *Resolved) (notOurs []string, err error) {
 	config, err := r.resolve(ctx, a)
 	if err != nil {
-		return partly(a, "its configuration cannot be read", err)
+		return nil, partly(a, "its configuration cannot be read", err)
 	}
 	// Above all this: with production's service in it, `app remove` would take
 	// production.
 	if err := r.Project.checkNames(a, config); err != nil {
-		return partly(a, "its configuration is not its own", err)
+		return nil, partly(a, "its configuration is not its own", err)
 	}
 	before, err := r.inventory(ctx, config.Hosts, production)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	there, known := before.Find(a.Number)
-	if !known {
-		if len(before.Silent) > 0 {
-			return partly(a, "not every host can be reached", silent(before))
-		}
-		r.say("nothing is left of %s", a.Service)
-		return nil
-	}
+	foreign := before.foreign(a.Number)
+	notOurs = r.notOurs(foreign)
 	if len(before.Silent) > 0 {
 		// Kamal would fail as a whole, and half a removal could not be told from a
 		// whole one by the next.
-		return partly(a, "not every host can be reached", silent(before))
+		return notOurs, partly(a, "not every host can be reached", silent(before))
+	}
+	if !known {
+		r.say("nothing is left of %s", a.Service)
+		return notOurs, nil
 	}
 	dropped := r.drop(ctx, a)
+	if gone, err := r.removeApp(ctx, a, config, production, there, foreign); gone || err != nil {
+		return notOurs, err
+	}
+	if err := r.removeRest(ctx, a, config, production, there); err != nil {
+		return notOurs, err
+	}
+	r.say("removed %s", a.Service)
+	if dropped != nil {
+		return notOurs, &problem.Problem{
+			Message: a.Service + " is removed, but what it had in the database is not", Details: said(dropped),
+			Hint: "drop it by hand", Status: problem.Partial, Cause: dropped,
+		}
+	}
+	return notOurs, nil
+}
+
+// notOurs tells what is left alone.
+func (r *Review) notOurs(foreign []Foreign) []string {
+	var list []string
+	for _, f := range foreign {
+		list = append(list, f.String())
+		r.say("not ours: %s", f)
+	}
+	return list
+}
+
+// removeApp has Kamal remove the app, under its deploy lock. Kamal goes by the service
+// alone: where something else has that service, it is not asked, and the labels do.
+// gone says that another run has removed it all.
+func (r *Review) removeApp(ctx context.Context, a App, config Resolved, production *Resolved, there Preview, foreign []Foreign) (gone bool, err error) {
+	for _, f := range foreign {
+		if f.Kind != kindContainer && f.Kind != kindImage {
+			continue
+		}
+		if there.locked(a) {
+			return false, partly(a, "", problem.Newf("its deploy lock is held"))
+		}
+		return false, nil
+	}
 	if err := r.kamal(ctx, a, "Remove "+a.Service, "app", "remove"); err != nil {
 		// Its lock is held, for one: it is just being deployed, or another run
 		// removes it.
 		if r.goneMeanwhile(ctx, a, config, production) {
-			return nil
+			return true, nil
 		}
-		return partly(a, "", err)
+		return false, partly(a, "", err)
 	}
-	// Twice, since a run beside this one may have put something there.
+	return false, nil
+}
+
+// removeRest removes what Kamal leaves, and looks again. Twice, since a run beside
+// this one may have put something there.
+func (r *Review) removeRest(ctx context.Context, a App, config Resolved, production *Resolved, there Preview) error {
 	for again := false; ; again = true {
 		for _, l := range there.Hosts {
 			if _, err := r.remote(ctx, a, l.Host, fmt.Sprintf("Remove what is left of %s on %s", a.Service, l.Host), removeScript(a, l, config, production, r.Project.Safety)); err != nil {
@@ -94,23 +141,15 @@ func (r *Review) remove(ctx context.Context, a App, production *Resolved) error 
 		if err := silent(after); err != nil {
 			return partly(a, "not every host can be reached", err)
 		}
-		rest, still := after.Find(a.Number)
-		if !still {
-			break
+		rest := after.claimed(there)
+		if len(rest.Hosts) == 0 {
+			return nil
 		}
 		if again {
 			return partly(a, "", &problem.Problem{Message: "this is left", Details: rest.Left()})
 		}
 		there = rest
 	}
-	r.say("removed %s", a.Service)
-	if dropped != nil {
-		return &problem.Problem{
-			Message: a.Service + " is removed, but what it had in the database is not", Details: said(dropped),
-			Hint: "drop it by hand", Status: problem.Partial, Cause: dropped,
-		}
-	}
-	return nil
 }
 
 // meanwhile is how often, and after which pause, a preview is looked at that another
@@ -181,40 +220,33 @@ func partly(a App, why string, err error) error {
 var (
 	safeName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 	safePath  = regexp.MustCompile(`^\.?[A-Za-z0-9][A-Za-z0-9_./-]*$`)
+	hexID     = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
+	imageID   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	safeImage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./:@-]*$`)
 )
 
 // removeScript removes what Kamal leaves, or does not know, of a preview on one
-// host: by exact labels and by the names that were found there.
+// host: by our labels, and by the names that were found there beside what bears them.
 func removeScript(a App, l Leftovers, config Resolved, production *Resolved, s Safety) string {
 	var do []string
 	add := func(format string, args ...any) { do = append(do, fmt.Sprintf(format, args...)) }
-	services := []string{a.Service}
 	var volumes []string
 	for _, c := range l.Containers {
-		service := a.Service
-		if c.Accessory != "" {
-			service += "-" + c.Accessory
-		}
-		if safeName.MatchString(service) && !slices.Contains(services, service) {
-			services = append(services, service)
-		}
-		volumes = append(volumes, c.Anonymous...)
+		volumes = append(volumes, slices.DeleteFunc(slices.Clone(c.volumes), func(v string) bool { return !anonymous(v) })...)
 	}
+	ours := "--filter label=" + labelService + "=" + a.Base + " --filter label=" + labelRepository + "=" + a.Repository + " --filter label=" + labelNumber + "=" + strconv.Itoa(a.Number)
 	for _, route := range l.Routes {
 		if safeName.MatchString(route) {
 			add(`docker exec kamal-proxy kamal-proxy remove %s >/dev/null 2>&1`, route)
 		}
 	}
-	for _, service := range services {
-		add(`a=$(docker ps -aq --filter label=service=%s); [ -z "$a" ] || docker rm -f -v $a >/dev/null`, service)
-	}
+	add(`a=$(docker ps -aq %s); [ -z "$a" ] || docker rm -f -v $a >/dev/null`, ours)
 	for _, v := range append(volumes, l.Volumes...) {
 		if safeName.MatchString(v) {
 			add(`docker volume rm %s >/dev/null 2>&1`, v)
 		}
 	}
-	images := accessoryImages(config, production, s)
+	images := accessoryImages(a, l, config, production, s)
 	for _, f := range l.Files {
 		if !safePath.MatchString(f) || strings.Contains(f, "..") || strings.HasPrefix(f, ".kamal/lock-") {
 			continue // a lock is released by its owner, or by Kamal
@@ -227,7 +259,12 @@ func removeScript(a App, l Leftovers, config Resolved, production *Resolved, s S
 		}
 		add(`rm -rf %s`, f)
 	}
-	add(`docker image prune -af --filter label=service=%s >/dev/null`, a.Service)
+	add(`docker image prune -af %s >/dev/null`, ours)
+	for _, image := range l.Images {
+		if imageID.MatchString(image) {
+			add(`%s`, removeImage(image))
+		}
+	}
 	for _, service := range keys(images) {
 		image := images[service]
 		add(`[ -n "$(docker ps -aq --filter ancestor=%[1]s)" ] || docker image rm %[1]s >/dev/null 2>&1`, image)
@@ -236,12 +273,20 @@ func removeScript(a App, l Leftovers, config Resolved, production *Resolved, s S
 	return strings.Join(do, "; ")
 }
 
-// accessoryImages is the images of the preview's own accessories by their service,
-// but for those that production uses too.
-func accessoryImages(config Resolved, production *Resolved, s Safety) map[string]string {
+// removeImage removes an image that no container is made of.
+func removeImage(id string) string {
+	return fmt.Sprintf(`[ -n "$(docker ps -aq --filter ancestor=%[1]s)" ] || docker image rm -f %[1]s >/dev/null 2>&1`, id)
+}
+
+// accessoryImages is the images, by their service, of those of the preview's own
+// accessories that are on the host, but for those that production uses too.
+func accessoryImages(a App, l Leftovers, config Resolved, production *Resolved, s Safety) map[string]string {
 	all := map[string]string{}
 	for _, name := range s.own(config) {
 		r := config.Accessories[name]
+		if !l.has(a, r.Service) && !slices.Contains(l.Files, r.Service) {
+			continue // it was never there, or is another's
+		}
 		shared := false
 		if production != nil {
 			for _, p := range production.Accessories {
@@ -266,6 +311,9 @@ func (r *Review) sweep(ctx context.Context, p Plan, dry bool) (out Outcome, err 
 	defer func() { out.Took = r.now().Sub(began) }()
 	if r.GitHub == nil {
 		return out, problem.Usagef("give a token that may read pull requests", "a sweep asks GitHub which pull requests are open")
+	}
+	if err := r.labelled(); err != nil {
+		return out, err
 	}
 	nobody, err := r.nobody()
 	if err != nil {
@@ -296,6 +344,7 @@ func (r *Review) sweep(ctx context.Context, p Plan, dry bool) (out Outcome, err 
 	if err != nil {
 		return out, err
 	}
+	out.NotOurs = r.notOurs(i.Foreign)
 	out.Verdicts = PlanSweep(i, open, r.Project.Sweeping, pushed, r.now())
 	for _, v := range out.Verdicts {
 		verb := "keep"
@@ -357,7 +406,7 @@ func (r *Review) execute(ctx context.Context, verdicts []Verdict, production *Re
 			continue
 		}
 		t := r.teller(Plan{Do: Remove, Number: v.Number, Why: v.Why}, a)
-		err = r.remove(ctx, a, production)
+		_, err = r.remove(ctx, a, production)
 		t.removed(ctx, err)
 		untold = append(untold, t.untold...)
 		if err != nil {

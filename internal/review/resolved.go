@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -17,6 +16,12 @@ import (
 //
 //go:embed config.rb
 var ConfigPreload string
+
+// LabelsPreload is Ruby to be required before Kamal in every command of a preview:
+// it gives what Kamal makes the labels of App.Labels.
+//
+//go:embed labels.rb
+var LabelsPreload string
 
 // Overlay is the config/deploy.review.yml that a project begins with.
 //
@@ -35,14 +40,14 @@ type Resolved struct {
 	Hosts       []string            `json:"hosts"`   // that Kamal connects to
 	Roles       map[string]Role     `json:"roles"`
 	Accessories map[string]Resource `json:"accessories"`
-	Volumes     []string            `json:"volumes"` // of the app, SOURCE:TARGET[:OPTIONS]
+	ProxyRun    []string            `json:"proxy_run"` // kamal-proxy's docker run, where the configuration says how
 }
 
 // A Role is one role of the app.
 type Role struct {
-	Hosts  []string          `json:"hosts"`
-	Labels map[string]string `json:"labels"`
-	Proxy  *Proxy            `json:"proxy"` // nil where it takes no requests
+	Hosts []string `json:"hosts"`
+	Proxy *Proxy   `json:"proxy"` // nil where it takes no requests
+	Run   []string `json:"run"`   // the docker run of each host, as its shell is given it
 }
 
 // A Proxy is what kamal-proxy is told of a role or an accessory.
@@ -56,13 +61,11 @@ type Proxy struct {
 
 // A Resource is one accessory.
 type Resource struct {
-	Service string            `json:"service"` // its container's name and label
-	Image   string            `json:"image"`
-	Hosts   []string          `json:"hosts"`
-	Labels  map[string]string `json:"labels"`
-	Volumes []string          `json:"volumes"`
-	Port    string            `json:"port"` // published, "5432:5432" or "127.0.0.1:5432:5432"
-	Proxy   *Proxy            `json:"proxy"`
+	Service string   `json:"service"` // its container's name and label
+	Image   string   `json:"image"`
+	Hosts   []string `json:"hosts"`
+	Proxy   *Proxy   `json:"proxy"`
+	Run     []string `json:"run"`
 }
 
 // ParseResolved finds the configuration in what Kamal wrote.
@@ -96,19 +99,4 @@ func (r Resolved) proxies() map[string]*Proxy {
 		}
 	}
 	return all
-}
-
-// a source of a volume: a name or a path on the host; read is true where it is
-// mounted to be read only.
-func volume(spec string) (source string, read bool) {
-	parts := strings.SplitN(spec, ":", 3)
-	if len(parts) == 3 {
-		for o := range strings.SplitSeq(parts[2], ",") {
-			read = read || o == "ro"
-		}
-	}
-	if len(parts) == 1 {
-		return "", false // anonymous
-	}
-	return strings.TrimPrefix(parts[0], "$PWD/"), read
 }

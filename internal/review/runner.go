@@ -20,7 +20,7 @@ type Command struct {
 	Env     []string // REVIEW_*, beside the run's own environment
 	Args    []string // of Kamal
 	Capture bool     // what it writes to its standard output is given back, and not shown
-	Resolve bool     // ConfigPreload is to be required before Kamal
+	Preload string   // Ruby that is to be required before Kamal
 }
 
 // A Runner runs Kamal with the run's secrets, its agent and its masks. The error is
@@ -41,6 +41,7 @@ type Task struct {
 // A Project is what a team says of its previews.
 type Project struct {
 	Service     string   // production's
+	Repository  string   // OWNER/NAME; "" where it is not known, and then nothing can be deployed or removed
 	Host        string   // template; see NewApp
 	Destination string   // DefaultDestination if empty
 	Production  string   // production's destination; "" is none
@@ -81,6 +82,7 @@ type Outcome struct {
 	Took     time.Duration `json:"took"`
 	Verdicts []Verdict     `json:"verdicts,omitempty"` // of a sweep
 	Removed  []int         `json:"removed,omitempty"`
+	NotOurs  []string      `json:"notOurs,omitempty"` // what has a preview's name and not our labels: it was left alone
 	// Untold is what could not be told on GitHub: a permission that is missing. It
 	// does not fail the run.
 	Untold problem.List `json:"-"`
@@ -137,7 +139,22 @@ func (r *Review) sleep(ctx context.Context, d time.Duration) error {
 
 // app is a preview of the project.
 func (r *Review) app(number int, sha string) (App, error) {
-	return NewApp(r.Project.Service, r.Project.Host, r.Project.Destination, number, sha)
+	a, err := NewApp(r.Project.Service, r.Project.Host, r.Project.Destination, number, sha)
+	a.Repository = strings.ToLower(r.Project.Repository) // GitHub takes it as the same
+	if err == nil && a.Repository != "" && !repositoryName.MatchString(a.Repository) {
+		err = problem.Usagef("give OWNER/NAME", "%q is no repository", short(r.Project.Repository))
+	}
+	return a, err
+}
+
+var repositoryName = regexp.MustCompile(`^[a-z0-9_.-]+/[a-z0-9_.-]+$`)
+
+// labelled is the problem of a run that does not know the labels of its previews.
+func (r *Review) labelled() error {
+	if r.Project.Repository == "" {
+		return problem.Usagef("give it with --repository OWNER/NAME", "the repository is not known, by which previews are told from what is another's")
+	}
+	return nil
 }
 
 // nobody is a preview that no pull request has: what is asked of all hosts is asked
@@ -146,7 +163,7 @@ func (r *Review) nobody() (App, error) { return r.app(0, "") }
 
 // kamal runs a Kamal command of a preview.
 func (r *Review) kamal(ctx context.Context, a App, title string, args ...string) error {
-	_, err := r.Runner.Run(ctx, Command{Title: title, Env: a.Env(), Args: append(args, a.Args()...)})
+	_, err := r.Runner.Run(ctx, Command{Title: title, Env: a.Env(), Args: append(args, a.Args()...), Preload: LabelsPreload})
 	return err
 }
 
@@ -154,7 +171,7 @@ func (r *Review) kamal(ctx context.Context, a App, title string, args ...string)
 func (r *Review) resolve(ctx context.Context, a App) (Resolved, error) {
 	out, err := r.Runner.Run(ctx, Command{
 		Title: "Read back the configuration of " + a.Service, Env: a.Env(),
-		Args: append([]string{"config"}, a.Args()...), Capture: true, Resolve: true,
+		Args: append([]string{"config"}, a.Args()...), Capture: true, Preload: LabelsPreload + ConfigPreload,
 	})
 	if err != nil {
 		return Resolved{}, err
@@ -172,7 +189,7 @@ func (r *Review) production(ctx context.Context) (*Resolved, error) {
 	if r.Project.Production != "" {
 		args = append(args, "-d", r.Project.Production)
 	}
-	out, err := r.Runner.Run(ctx, Command{Title: "Read production's configuration", Args: args, Capture: true, Resolve: true})
+	out, err := r.Runner.Run(ctx, Command{Title: "Read production's configuration", Args: args, Capture: true, Preload: ConfigPreload})
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +247,7 @@ func (r *Review) inventory(ctx context.Context, hosts []string, production *Reso
 		}
 		if err == nil {
 			var l map[int]Leftovers
-			if l, err = parseInventory(host, nobody.Base, nobody.Destination, mark, out, protected(production)); err == nil {
+			if l, err = parseInventory(host, nobody, mark, out, protected(production)); err == nil {
 				i.add(nobody.Base, l)
 				continue
 			}

@@ -2,7 +2,9 @@ package review
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -13,21 +15,20 @@ type Safety struct {
 	// SharedAccessories are accessories of the preview's configuration that are not
 	// its own: one database for all. They are never booted, stopped or removed.
 	SharedAccessories []string
+	// AllowOptions are options of docker run that a preview may have although they
+	// are not its own: NAME, or NAME=VALUE with {service} and {number} filled in.
+	AllowOptions []string
 }
-
-// labels that Kamal finds things by.
-var kamalLabels = []string{"service", "role", "destination"}
 
 // Check holds the configuration that Kamal resolves for a preview against the
 // preview's names, and against production's, and gives every way in which the
 // preview would touch another app. production is nil where there is none.
 func (s Safety) Check(a App, preview Resolved, production *Resolved) error {
-	c := checker{app: a, is: preview, production: production, shared: s.SharedAccessories}
+	c := checker{app: a, is: preview, production: production, shared: s.SharedAccessories, allowed: s.AllowOptions}
 	c.names()
 	c.hosts()
-	c.labels()
 	c.accessories()
-	c.volumes()
+	c.runs()
 	return c.list.Err()
 }
 
@@ -36,11 +37,16 @@ type checker struct {
 	is         Resolved
 	production *Resolved
 	shared     []string
+	allowed    []string
 	list       problem.List
 }
 
+// add adds a problem, once: a role runs on many hosts.
 func (c *checker) add(hint, format string, args ...any) {
-	c.list = append(c.list, &problem.Problem{Message: fmt.Sprintf(format, args...), Hint: hint, Status: problem.Found})
+	p := &problem.Problem{Message: fmt.Sprintf(format, args...), Hint: hint, Status: problem.Found}
+	if !slices.ContainsFunc(c.list, func(known *problem.Problem) bool { return known.Message == p.Message }) {
+		c.list = append(c.list, p)
+	}
 }
 
 func (c *checker) file() string { return "config/deploy." + c.app.Destination + ".yml" }
@@ -90,23 +96,27 @@ func (c *checker) hosts() {
 	}
 }
 
-func (c *checker) labels() {
-	check := func(of string, got map[string]string, want map[string]string) {
-		for _, name := range kamalLabels {
-			if w, known := want[name]; known && got[name] != w {
-				c.add("Kamal finds containers by it: leave it out of labels", "the label %s of the preview's %s is %q, not %q", name, of, short(got[name]), w)
-			}
+// labels holds the labels that a container will have against those by which it is
+// found: the last of a name counts.
+func (c *checker) labels(of string, run dockerRun, want map[string]string) {
+	got := map[string]string{}
+	for _, o := range run.options {
+		if o.name == "label" {
+			name, value, _ := strings.Cut(o.value, "=")
+			got[name] = value
 		}
 	}
-	for _, name := range keys(c.is.Roles) {
-		check("role "+name, c.is.Roles[name].Labels, map[string]string{"service": c.app.Service, "role": name, "destination": c.app.Destination})
-	}
-	for _, name := range keys(c.is.Accessories) {
-		r := c.is.Accessories[name]
-		if !slices.Contains(c.shared, name) {
-			check("accessory "+name, r.Labels, map[string]string{"service": r.Service})
+	for _, name := range keys(want) {
+		if got[name] != want[name] {
+			c.add("containers are found by it: leave it out of labels and options", "the label %s of the preview's %s is %q, not %q", name, of, short(got[name]), want[name])
 		}
 	}
+}
+
+// with is Kamal's labels and ours.
+func (c *checker) with(labels map[string]string) map[string]string {
+	maps.Copy(labels, c.app.Labels())
+	return labels
 }
 
 func (c *checker) accessories() {
@@ -119,15 +129,6 @@ func (c *checker) accessories() {
 		if r.Service == c.app.Service || !c.app.owns(r.Service) {
 			c.add(hint, "the preview's accessory %s is %s, which is not its own", name, short(r.Service))
 		}
-		if c.production == nil || r.Port == "" {
-			continue
-		}
-		for _, other := range keys(c.production.Accessories) {
-			p := c.production.Accessories[other]
-			if p.Port != "" && published(p.Port) == published(r.Port) && overlap(p.Hosts, r.Hosts) {
-				c.add(fmt.Sprintf(`write port: "127.0.0.1::%s" in %s: Docker then takes a free one`, inside(r.Port), c.file()), "the preview's accessory %s publishes port %s, which production's %s has", name, published(r.Port), other)
-			}
-		}
 	}
 	for _, name := range c.shared {
 		if _, ok := c.is.Accessories[name]; !ok {
@@ -136,49 +137,138 @@ func (c *checker) accessories() {
 	}
 }
 
-// inside is the container's port.
-func inside(port string) string { return port[strings.LastIndex(port, ":")+1:] }
-
-// published is the host's port of "[ADDRESS:]HOST:CONTAINER".
-func published(port string) string {
-	parts := strings.Split(port, ":")
-	if len(parts) < 2 {
-		return port
+// runs judges what Kamal will really run on the hosts: the lines of its own
+// commands, since options come from several places of deploy.yml, and production's
+// are merged into the preview's.
+func (c *checker) runs() {
+	for _, name := range keys(c.is.Roles) {
+		labels := c.with(map[string]string{"service": c.app.Service, "role": name, "destination": c.app.Destination})
+		c.run("role "+name, c.is.Roles[name].Run, c.is.Image+":"+c.is.Version, labels)
 	}
-	return parts[len(parts)-2]
-}
-
-func (c *checker) volumes() {
-	taken := map[string]string{}
-	if c.production != nil {
-		note := func(of string, specs []string) {
-			for _, spec := range specs {
-				if source, _ := volume(spec); source != "" {
-					taken[source] = of
-				}
-			}
-		}
-		note("app", c.production.Volumes)
-		for name, a := range c.production.Accessories {
-			note("accessory "+name, a.Volumes)
-		}
-	}
-	check := func(of string, specs []string) {
-		for _, spec := range specs {
-			source, read := volume(spec)
-			if whose, used := taken[source]; used && source != "" && !read {
-				c.add("name it after the preview's service, or mount it read only (:ro)",
-					"the preview's %s would write to %s, which production's %s uses", of, short(source), whose)
-			}
-		}
-	}
-	check("app", c.is.Volumes)
 	for _, name := range keys(c.is.Accessories) {
+		r := c.is.Accessories[name]
 		if !slices.Contains(c.shared, name) {
-			check("accessory "+name, c.is.Accessories[name].Volumes)
+			c.run("accessory "+name, r.Run, r.Image, c.with(map[string]string{"service": r.Service}))
+		}
+	}
+	c.proxyRuns()
+}
+
+// run judges the lines of one role or accessory, one for each host.
+func (c *checker) run(of string, lines []string, image string, labels map[string]string) {
+	if len(lines) == 0 {
+		c.add("", "how Kamal would run the preview's %s is not known", of)
+	}
+	for _, line := range lines {
+		run, ok := c.parse(of, line, image)
+		if !ok {
+			continue
+		}
+		c.options(of, run, c.app.ownOption)
+		if run.image != image {
+			c.add("", "the preview's %s would run the image %s, not %s", of, short(run.image), short(image))
+		}
+		c.labels(of, run, labels)
+	}
+}
+
+func (c *checker) parse(of, line, image string) (dockerRun, bool) {
+	run, err := parseDockerRun(line, image)
+	if err != nil {
+		c.add("the host's shell reads the line: put a command of several parts into quotes, sh -c '…'", "the preview's %s is not one docker run: there is %v", of, err)
+	}
+	return run, err == nil
+}
+
+// options refuses each option that is not the preview's own, by name.
+func (c *checker) options(of string, run dockerRun, own func(dockerOption) bool) {
+	for _, o := range run.options {
+		if own(o) || c.allows(o) {
+			continue
+		}
+		yes, shown := o.name, o.String()
+		if o.shown() != "" {
+			yes += "=" + o.value
+		}
+		if o.name == "env" || o.name == "label" {
+			// Its value is nobody's business; it is only here for what the shell does with it.
+			name, _, _ := strings.Cut(o.value, "=")
+			shown, yes = "--"+o.name+" "+name, o.name
+		}
+		c.add(c.remedy(o)+"; --allow-option '"+line(yes, 300)+"' says that it shall be", "the preview's %s would run with %s, which is not its own", of, short(shown))
+	}
+}
+
+// remedy is what helps against an option.
+func (c *checker) remedy(o dockerOption) string {
+	switch o.name {
+	case "volume", "mount":
+		return fmt.Sprintf("name it after %s, or leave it out in %s: volumes: [], or options: {%s: []} of the role or accessory", c.app.Service, c.file(), o.name)
+	case "publish":
+		return fmt.Sprintf(`write "127.0.0.1::%s" in %s: Docker then takes a free one`, inside(o.value), c.file())
+	}
+	return fmt.Sprintf("leave it out in %s: options: {%s: []} of the role or accessory", c.file(), o.name)
+}
+
+// allows says whether somebody has said yes to an option: NAME, or NAME=VALUE with
+// {service} and {number} filled in.
+func (c *checker) allows(o dockerOption) bool {
+	fill := strings.NewReplacer("{service}", c.app.Service, "{number}", strconv.Itoa(c.app.Number))
+	return slices.ContainsFunc(c.allowed, func(allowed string) bool {
+		name, value, given := strings.Cut(strings.TrimLeft(allowed, "-"), "=")
+		return dockerName(name) == o.name && (!given || fill.Replace(value) == o.value)
+	})
+}
+
+// proxyImage is kamal-proxy's, whose version Kamal chooses.
+const proxyImage = "basecamp/kamal-proxy:"
+
+// proxyRuns judges how kamal-proxy is run where a host has none yet: it is everybody's
+// on that host, so it may be as Kamal has it, or exactly as production has it.
+func (c *checker) proxyRuns() {
+	const of = "kamal-proxy"
+	var productions []dockerOption
+	images := map[string]bool{}
+	if c.production != nil {
+		for _, line := range c.production.ProxyRun {
+			if run, err := parseDockerRun(line, ""); err == nil {
+				productions = append(productions, run.options...)
+				images[run.image] = true
+			}
+		}
+	}
+	for _, text := range c.is.ProxyRun {
+		run, ok := c.parse(of, text, "")
+		if !ok {
+			continue
+		}
+		c.options(of, run, func(o dockerOption) bool {
+			return ownOfProxy(o) || slices.Contains(productions, o)
+		})
+		if !strings.HasPrefix(run.image, proxyImage) && !images[run.image] && !c.allows(dockerOption{name: "image", value: run.image}) {
+			c.add("leave it to production's proxy/run; --allow-option 'image="+line(run.image, 300)+"' says that it shall be", "the preview's %s would run the image %s", of, short(run.image))
 		}
 	}
 }
+
+// ownOfProxy knows what Kamal itself runs kamal-proxy with.
+func ownOfProxy(o dockerOption) bool {
+	switch o.name {
+	case "name":
+		return o.value == "kamal-proxy"
+	case "network":
+		return o.value == "kamal"
+	case "volume":
+		return o.value == "kamal-proxy-config:/home/kamal-proxy/.config/kamal-proxy" ||
+			o.value == "$PWD/.kamal/proxy/apps-config:/home/kamal-proxy/.apps-config"
+	case "publish":
+		return inside(o.value) == "80" || inside(o.value) == "443"
+	}
+	return !o.loose && slices.Contains(harmless, o.name)
+}
+
+// inside is the container's port of what is published.
+func inside(port string) string { return port[strings.LastIndex(port, ":")+1:] }
 
 // own is the names of the preview's own accessories, in order.
 func (s Safety) own(r Resolved) []string {
@@ -211,10 +301,6 @@ func CheckItems(production, preview []string) error {
 		})
 	}
 	return list.Err()
-}
-
-func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(h string) bool { return slices.Contains(b, h) })
 }
 
 // keys is a map's keys, sorted, so that problems come in one order.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,13 +78,30 @@ func fakeDocker(file string, args []string) int {
 	h := load(file)
 	defer func() { h.save(file) }()
 	line := strings.Join(args, " ")
-	filter := func(c container, f string) bool {
-		key, value, _ := strings.Cut(strings.TrimPrefix(f, "label="), "=")
-		if rest, ok := strings.CutPrefix(f, "ancestor="); ok {
-			return c.Image == rest
+	image := func(c container) dockerImage {
+		for _, i := range h.Images {
+			if slices.Contains(i.Tags, c.Image) || i.ID == c.Image {
+				return i
+			}
 		}
-		got, has := c.Labels[key]
-		return has && (value == "" || got == value)
+		return dockerImage{}
+	}
+	bears := func(labels map[string]string) bool {
+		for i, a := range args {
+			if f, ok := strings.CutPrefix(a, "label="); ok && args[i-1] == "--filter" {
+				key, value, _ := strings.Cut(f, "=")
+				if got, has := labels[key]; !has || value != "" && got != value {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	matches := func(c container) bool {
+		if rest, ok := strings.CutPrefix(args[len(args)-1], "ancestor="); ok {
+			return c.Image == rest || image(c).ID == rest
+		}
+		return bears(c.Labels)
 	}
 	render := func(format string, v any) {
 		t := template.Must(template.New("").Parse(format))
@@ -96,7 +114,7 @@ func fakeDocker(file string, args []string) int {
 	switch {
 	case strings.HasPrefix(line, "ps -aq --no-trunc --filter "), strings.HasPrefix(line, "ps -aq --filter "):
 		for _, c := range h.Containers {
-			if filter(c, last) {
+			if matches(c) {
 				fmt.Println(c.ID)
 			}
 		}
@@ -105,7 +123,7 @@ func fakeDocker(file string, args []string) int {
 			for _, c := range h.Containers {
 				if c.ID == id {
 					render(args[2], map[string]any{
-						"Config": map[string]any{"Labels": c.Labels}, "Name": "/" + c.Name, "Created": c.Created.Format(time.RFC3339Nano),
+						"Config": map[string]any{"Labels": c.Labels}, "Id": c.ID, "Image": image(c).ID, "Name": "/" + c.Name, "Created": c.Created.Format(time.RFC3339Nano),
 						"State": map[string]any{"Running": c.Running}, "Mounts": c.Mounts,
 					})
 				}
@@ -138,8 +156,14 @@ func fakeDocker(file string, args []string) int {
 		}
 	case strings.HasPrefix(line, "exec kamal-proxy kamal-proxy remove "):
 		h.Routes = slices.DeleteFunc(h.Routes, func(r string) bool { return r == last })
-	case strings.HasPrefix(line, "rm -f -v "):
-		for _, id := range args[3:] {
+	case strings.HasPrefix(line, "rm -f -v "), strings.HasPrefix(line, "rm -v "):
+		ids := args[2:]
+		if args[1] == "-f" {
+			ids = args[3:]
+		} else if slices.ContainsFunc(h.Containers, func(c container) bool { return c.Running && slices.Contains(ids, c.ID) }) {
+			return 1
+		}
+		for _, id := range ids {
 			for _, c := range h.Containers {
 				if c.ID != id {
 					continue
@@ -160,8 +184,10 @@ func fakeDocker(file string, args []string) int {
 			return 1
 		}
 		h.Volumes = slices.DeleteFunc(h.Volumes, func(v string) bool { return v == last })
-	case strings.HasPrefix(line, "image prune -af --filter label=service="):
-		h.prune(strings.TrimPrefix(last, "label=service="))
+	case strings.HasPrefix(line, "image prune -af --filter label="):
+		h.prune(bears)
+	case strings.HasPrefix(line, "image rm -f sha256:") && len(args) == 4:
+		h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool { return i.ID == last })
 	case strings.HasPrefix(line, "image rm ") && len(args) == 3:
 		h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool { return slices.Contains(i.Tags, last) })
 	default:
@@ -171,11 +197,11 @@ func fakeDocker(file string, args []string) int {
 	return 0
 }
 
-// prune removes the images of a service that no container uses.
-func (h *host) prune(service string) {
+// prune removes the images with some labels that no container uses.
+func (h *host) prune(bears func(labels map[string]string) bool) {
 	h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool {
-		used := slices.ContainsFunc(h.Containers, func(c container) bool { return slices.Contains(i.Tags, c.Image) })
-		return i.Labels["service"] == service && !used
+		used := slices.ContainsFunc(h.Containers, func(c container) bool { return slices.Contains(i.Tags, c.Image) || c.Image == i.ID })
+		return bears(i.Labels) && !used
 	})
 }
 
@@ -225,7 +251,7 @@ func newWorld(t *testing.T, clk *clock, hosts ...string) *world {
 		}
 		host{}.save(w.file(h))
 	}
-	w.boot(w.production, "shop")
+	w.boot(w.production, "shop", plain)
 	t.Cleanup(func() {
 		if raw, err := os.ReadFile(filepath.Join(w.dir, "mistakes")); err == nil {
 			t.Errorf("not expected: %s", raw)
@@ -234,27 +260,65 @@ func newWorld(t *testing.T, clk *clock, hosts ...string) *world {
 	return w
 }
 
+// plain are Kamal's labels alone.
+func plain(labels map[string]string) map[string]string { return labels }
+
 func (w *world) home(h string) string { return filepath.Join(w.dir, h) }
 func (w *world) file(h string) string { return filepath.Join(w.dir, h+"."+hostsFile) }
+
+// labelled is what Kamal labels with, and with what.
+func labelled(service, role, destination string) map[string]string {
+	labels := map[string]string{"service": service}
+	if role != "" {
+		labels["role"], labels["destination"] = role, destination
+	}
+	return labels
+}
+
+// ours adds our labels, where the service is that of a preview.
+func ours(labels map[string]string) map[string]string {
+	if rest, ok := strings.CutPrefix(labels["service"], "shop-pr-"); ok {
+		number, _, _ := strings.Cut(rest, "-")
+		labels["kamal-op.review.service"], labels["kamal-op.review.repository"], labels["kamal-op.review.number"] = "shop", "acme/shop", number
+	}
+	return labels
+}
+
+// dockerRun is a line of Kamal's for a container.
+func dockerRun(name string, labels map[string]string, image string, options ...string) string {
+	line := "docker run --detach --restart unless-stopped --name " + name + " --network kamal"
+	for _, l := range slices.Sorted(maps.Keys(labels)) {
+		line += " --label " + l
+		if labels[l] != "" {
+			line += `="` + labels[l] + `"`
+		}
+	}
+	return strings.Join(append([]string{line}, append(options, image)...), " ")
+}
 
 // resolvedFor is a configuration as a careful project has it.
 func resolvedFor(service, destination, version, at string, hosts []string) review.Resolved {
 	return review.Resolved{
 		Service: service, Destination: destination, Image: "registry.example/shop", Version: version, Hosts: hosts,
 		Roles: map[string]review.Role{"web": {
-			Hosts: hosts, Labels: map[string]string{"service": service, "role": "web", "destination": destination},
-			Proxy: &review.Proxy{Hosts: []string{at}, Health: "/health"},
+			Hosts: hosts, Proxy: &review.Proxy{Hosts: []string{at}, Health: "/health"},
+			Run: []string{dockerRun(service+"-web", ours(labelled(service, "web", destination)), "registry.example/shop:"+version, "--volume "+service+"_storage:/storage")},
 		}},
-		Accessories: map[string]review.Resource{"db": {
-			Service: service + "-db", Image: "postgres:16", Hosts: hosts[:1], Labels: map[string]string{"service": service + "-db"},
-			Volumes: []string{"$PWD/" + service + "-db/data:/data"},
-		}},
-		Volumes: []string{service + "_storage:/storage"},
+		Accessories: map[string]review.Resource{"db": accessory(service+"-db", "postgres:16", hosts[:1])},
 	}
 }
 
-// boot puts the containers, images, volumes, routes and files of an app there.
-func (w *world) boot(r review.Resolved, service string) {
+// accessory is one with a folder.
+func accessory(service, image string, hosts []string) review.Resource {
+	return review.Resource{
+		Service: service, Image: image, Hosts: hosts,
+		Run: []string{dockerRun(service, ours(labelled(service, "", "")), image, "--volume $PWD/"+service+"/data:/data")},
+	}
+}
+
+// boot puts the containers, images, volumes, routes and files of an app there. label
+// gives what is made its labels.
+func (w *world) boot(r review.Resolved, service string, label func(map[string]string) map[string]string) {
 	name := func(parts ...string) string {
 		return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "-")
 	}
@@ -269,11 +333,11 @@ func (w *world) boot(r review.Resolved, service string) {
 		}
 		tag := r.Image + ":" + r.Version
 		h.Containers = append(h.Containers, container{
-			ID: fmt.Sprintf("c%d", w.made), Name: name(service, "web", r.Destination, r.Version), Image: tag, Running: true, Created: w.clk.now(),
-			Labels: r.Roles["web"].Labels, Mounts: []mount{{"volume", anonymous}, {"volume", service + "_storage"}, {"bind", ""}},
+			ID: hex12("c", w.made), Name: name(service, "web", r.Destination, r.Version), Image: tag, Running: true, Created: w.clk.now(),
+			Labels: label(labelled(service, "web", r.Destination)), Mounts: []mount{{"volume", anonymous}, {"volume", service + "_storage"}, {"bind", ""}},
 		})
 		h.Images = slices.DeleteFunc(h.Images, func(i dockerImage) bool { return slices.Contains(i.Tags, tag) })
-		h.Images = append(h.Images, dockerImage{ID: fmt.Sprintf("i%d", w.made), Tags: []string{tag, name(r.Image+":latest", r.Destination)}, Labels: map[string]string{"service": service}})
+		h.Images = append(h.Images, dockerImage{ID: fmt.Sprintf("sha256:%064x", w.made), Tags: []string{tag, name(r.Image+":latest", r.Destination)}, Labels: label(map[string]string{"service": service})})
 		h.Volumes = append(h.Volumes, anonymous)
 		if !slices.Contains(h.Volumes, service+"_storage") {
 			h.Volumes = append(h.Volumes, service+"_storage")
@@ -289,12 +353,14 @@ func (w *world) boot(r review.Resolved, service string) {
 	}
 	for n := range r.Accessories {
 		if service == "shop" {
-			w.bootAccessory(r, n)
+			w.bootAccessory(r, n, label)
 		}
 	}
 }
 
-func (w *world) bootAccessory(r review.Resolved, name string) {
+func hex12(first string, n int) string { return first + fmt.Sprintf("%063x", n) }
+
+func (w *world) bootAccessory(r review.Resolved, name string, label func(map[string]string) map[string]string) {
 	a := r.Accessories[name]
 	for _, at := range a.Hosts {
 		h := load(w.file(at))
@@ -303,10 +369,10 @@ func (w *world) bootAccessory(r review.Resolved, name string) {
 		}
 		w.made++
 		h.Containers = append(h.Containers, container{
-			ID: fmt.Sprintf("c%d", w.made), Name: a.Service, Image: a.Image, Running: true, Created: w.clk.now(), Labels: a.Labels,
+			ID: hex12("c", w.made), Name: a.Service, Image: a.Image, Running: true, Created: w.clk.now(), Labels: label(labelled(a.Service, "", "")),
 		})
 		if !slices.ContainsFunc(h.Images, func(i dockerImage) bool { return slices.Contains(i.Tags, a.Image) }) {
-			h.Images = append(h.Images, dockerImage{ID: fmt.Sprintf("i%d", w.made), Tags: []string{a.Image}})
+			h.Images = append(h.Images, dockerImage{ID: fmt.Sprintf("sha256:%064x", w.made), Tags: []string{a.Image}})
 		}
 		h.save(w.file(at))
 		w.write(at, a.Service+"/data/base")
@@ -319,6 +385,12 @@ func (w *world) write(at, file string) {
 		w.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) remove(at, file string) {
+	if err := os.RemoveAll(filepath.Join(w.home(at), file)); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -418,6 +490,10 @@ func (w *world) Run(ctx context.Context, c review.Command) ([]byte, error) {
 		}
 	}
 	n := number(c.Env)
+	label := plain
+	if c.Preload == review.LabelsPreload && value(c.Env, "REVIEW_OF") == "shop" && value(c.Env, "REVIEW_REPOSITORY") == "acme/shop" {
+		label = ours
+	}
 	service := value(c.Env, "REVIEW_SERVICE")
 	line := strings.Join(c.Args, " ")
 	if c.Args[0] == "server" && c.Args[1] == "exec" {
@@ -434,12 +510,12 @@ func (w *world) Run(ctx context.Context, c review.Command) ([]byte, error) {
 	}
 	rest, isPreviews := strings.CutSuffix(line, " -d review --version "+value(c.Env, "REVIEW_VERSION"))
 	switch {
-	case line == "config --version production" && c.Resolve && c.Capture && n < 0:
+	case line == "config --version production" && c.Preload == review.ConfigPreload && c.Capture && n < 0:
 		return resolvedText(w.production), nil
 	case !isPreviews && c.Args[0] != "server":
 		w.t.Errorf("not expected: %s", line)
 		return nil, problem.Newf("unexpected")
-	case rest == "config" && c.Resolve && c.Capture:
+	case rest == "config" && c.Preload == review.LabelsPreload+review.ConfigPreload && c.Capture:
 		return resolvedText(w.config(c.Env)), nil
 	case c.Args[0] == "server" && c.Args[1] == "exec":
 		return w.shell(c)
@@ -448,12 +524,20 @@ func (w *world) Run(ctx context.Context, c review.Command) ([]byte, error) {
 		r := w.config(c.Env)
 		if strings.HasPrefix(rest, "setup") {
 			for name := range r.Accessories {
-				w.bootAccessory(r, name)
+				w.bootAccessory(r, name, label)
 			}
 		}
-		w.boot(r, service)
+		w.boot(r, service, label)
 	case strings.HasPrefix(rest, "accessory boot "):
-		w.bootAccessory(w.config(c.Env), strings.TrimPrefix(rest, "accessory boot "))
+		w.bootAccessory(w.config(c.Env), strings.TrimPrefix(rest, "accessory boot "), label)
+	case strings.HasPrefix(rest, "accessory reboot "):
+		r, name := w.config(c.Env), strings.TrimPrefix(rest, "accessory reboot ")
+		for _, at := range r.Accessories[name].Hosts {
+			h := load(w.file(at))
+			h.Containers = slices.DeleteFunc(h.Containers, func(c container) bool { return c.Labels["service"] == r.Accessories[name].Service })
+			h.save(w.file(at))
+		}
+		w.bootAccessory(r, name, label)
 	case strings.HasPrefix(rest, "accessory exec db --reuse "), strings.HasPrefix(rest, "app exec --reuse "), rest == "app stop":
 	case rest == "app remove":
 		return nil, w.appRemove(service)
@@ -482,8 +566,10 @@ func (w *world) appRemove(service string) error {
 			return problem.Newf("%s cannot be reached", at)
 		}
 		h := load(w.file(at))
-		h.Containers = slices.DeleteFunc(h.Containers, func(c container) bool { return c.Labels["service"] == service })
-		h.prune(service)
+		h.Containers = slices.DeleteFunc(h.Containers, func(c container) bool {
+			return c.Labels["service"] == service && c.Labels["destination"] == "review"
+		})
+		h.prune(func(l map[string]string) bool { return l["service"] == service })
 		h.save(w.file(at))
 		if err := os.RemoveAll(filepath.Join(w.home(at), ".kamal/apps/"+service+"-review")); err != nil {
 			return err
