@@ -148,17 +148,24 @@ func reacted(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // opened has GitHub know a pull request whose head is the commit of the directory, and
-// writes the event that it was pushed to: opened NUMBER.
+// writes the event that it was pushed to: opened NUMBER [BASE]. BASE is a commit of the
+// directory's.
 func opened(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: opened NUMBER")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: opened NUMBER [BASE]")
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	ts.Check(ts.Exec("git", "rev-parse", "HEAD"))
 	p := githubtest.Pull{Number: n, SHA: strings.TrimSpace(ts.ReadFile("stdout"))}
 	ts.Value("github").(*githubtest.Server).AddPull(p)
-	event, err := json.Marshal(map[string]any{"action": "synchronize", "pull_request": p.GitHub("acme/shop")})
+	pull := p.GitHub("acme/shop")
+	if len(args) == 2 {
+		ts.Check(ts.Exec("git", "rev-parse", args[1]))
+		base := strings.TrimSpace(ts.ReadFile("stdout"))
+		pull.Base.SHA = &base
+	}
+	event, err := json.Marshal(map[string]any{"action": "synchronize", "pull_request": pull})
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(filepath.Join(ts.Getenv("WORK"), "event.json")), event, 0o600))
 }

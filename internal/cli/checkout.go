@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
@@ -77,9 +78,8 @@ func (c checkout) file(ctx context.Context, commit, path string) ([]byte, bool, 
 	return out, err == nil, err
 }
 
-// base is the items that production's files name in a commit: of git where the
-// workspace has the commit, else of GitHub. They are parsed, and nothing of them is
-// executed.
+// base is the items that production's files name in a commit. They are parsed, and
+// nothing of them is executed.
 func (c checkout) base(ctx context.Context, commit string, client *github.Client, o kamal.ProjectOptions) ([]onepassword.Reference, error) {
 	dir, err := os.MkdirTemp("", "kamal-op-base-")
 	if err != nil {
@@ -87,7 +87,51 @@ func (c checkout) base(ctx context.Context, commit string, client *github.Client
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	o.Dir = dir
+	files, err := c.copyProject(ctx, commit, client, o)
+	if err != nil || len(files) == 0 {
+		return nil, err // not there: the base has no production yet
+	}
+	project, err := kamal.OpenProject(o)
+	if err != nil {
+		return nil, baseProblem(commit, err)
+	}
+	return broker.References(project), nil
+}
+
+// names says whether a project's files name a variable in a commit, in a line that is
+// no comment.
+func (c checkout) names(ctx context.Context, commit string, client *github.Client, o kamal.ProjectOptions, variable string) (bool, error) {
+	dir, err := os.MkdirTemp("", "kamal-op-base-")
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	o.Dir = dir
+	files, err := c.copyProject(ctx, commit, client, o)
+	if err != nil {
+		return false, err
+	}
+	whole := regexp.MustCompile(`\b` + regexp.QuoteMeta(variable) + `\b`)
+	for _, name := range files {
+		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return false, err
+		}
+		for l := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(strings.TrimSpace(l), "#") && whole.MatchString(l) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// copyProject copies the files of Kamal's that a commit has into a folder, and gives
+// their names: of git where the workspace has the commit, else of GitHub. None are
+// given where the commit has no such configuration.
+func (c checkout) copyProject(ctx context.Context, commit string, client *github.Client, o kamal.ProjectOptions) ([]string, error) {
 	prefix := c.prefix(ctx)
+	var files []string
 	copied := func(name string) (bool, error) {
 		text, there, err := c.file(ctx, commit, repoPath(prefix, name))
 		if err != nil && client != nil {
@@ -99,10 +143,11 @@ func (c checkout) base(ctx context.Context, commit string, client *github.Client
 		if !there {
 			return false, nil
 		}
-		path := filepath.Join(dir, filepath.FromSlash(name))
+		path := filepath.Join(o.Dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return false, err
 		}
+		files = append(files, name)
 		return true, os.WriteFile(path, text, 0o600)
 	}
 	name := o.ConfigFile
@@ -112,13 +157,13 @@ func (c checkout) base(ctx context.Context, commit string, client *github.Client
 	if !filepath.IsLocal(name) {
 		return nil, problem.Usagef("give a file of the repository, or --shared-secrets", "--config-file %s lies outside of the project", name)
 	}
-	files := []string{name}
+	configs := []string{name}
 	if o.Destination != "" {
-		files = append(files, strings.TrimSuffix(name, filepath.Ext(name))+"."+o.Destination+".yml")
+		configs = append(configs, strings.TrimSuffix(name, filepath.Ext(name))+"."+o.Destination+".yml")
 	}
-	for _, name := range files {
+	for _, name := range configs {
 		if there, err := copied(name); err != nil || !there {
-			return nil, err // not there: the base has no production yet
+			return nil, err
 		}
 	}
 	config, err := kamal.ReadConfig(o)
@@ -138,11 +183,7 @@ func (c checkout) base(ctx context.Context, commit string, client *github.Client
 			return nil, err
 		}
 	}
-	project, err := kamal.OpenProject(o)
-	if err != nil {
-		return nil, baseProblem(commit, err)
-	}
-	return broker.References(project), nil
+	return files, nil
 }
 
 // baseProblem says what cannot be known without the base's files.

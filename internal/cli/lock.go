@@ -7,8 +7,8 @@ import (
 )
 
 // locks is what the options say about the deploy lock. GitHub's token has no flag:
-// it is an input of the action, which the workflow's own token is put into, or
-// GITHUB_TOKEN.
+// it is an input of the action, which the workflow's own token is put into, or in
+// the environment.
 func (f projectFlags) locks(a *app) (deploy.LockOptions, error) {
 	if f.LockWait < 0 {
 		return deploy.LockOptions{}, problem.Usagef("such as --lock-wait 15m", "--lock-wait is less than nothing")

@@ -42,6 +42,7 @@ func (a *app) endReview(state string) {
 		a.system.Warning(problem.New("what the step says of its preview is not understood", "look at the pull request's deployments"))
 		return
 	}
+	a.Env = withoutUsersGitHubToken(a.Env) // the preview's deploy.yml is read with it
 	if app, err := review.NewApp(left.Service, left.Host, left.Destination, left.Number, left.SHA); err == nil {
 		a.reviewEnv = app.Env() // without it the project's deploy.yml cannot be read
 	}

@@ -125,6 +125,8 @@ func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan
 			return nil, err
 		}
 	}
+	r.keepFromPreview(ctx, c, plan)
+	p.Env = r.Env
 	if err := r.service(r.dir); err != nil {
 		return nil, err
 	}
@@ -153,6 +155,25 @@ func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan
 		j.Vault.Prepare()
 	}
 	return j.Open(ctx)
+}
+
+// keepFromPreview takes GITHUB_TOKEN out of the environment, since ERB and hooks of a
+// pull request read it, unless the base commit's files have a use for it: what they
+// name has been there before the pull request.
+func (r *reviewing) keepFromPreview(ctx context.Context, c checkout, plan review.Plan) {
+	if r.env[usersGitHubToken] == "" {
+		return
+	}
+	if plan.Base != "" {
+		named, err := c.names(ctx, plan.Base, r.github, kamal.ProjectOptions{ConfigFile: r.flags.ConfigFile, Destination: r.flags.Destination}, usersGitHubToken)
+		if err != nil {
+			r.system.Warning(problem.New("whether the base's files name GITHUB_TOKEN cannot be read: "+problem.Of(err)[0].Message, "check out with fetch-depth: 0, or let the token read (contents: read)"))
+		}
+		if named {
+			return
+		}
+	}
+	r.Env = withoutUsersGitHubToken(r.Env)
 }
 
 // service finds production's service, without which a preview has no name.
