@@ -105,10 +105,10 @@ func New(o Options) (*Client, error) {
 	}
 	base, err := url.Parse(strings.TrimRight(o.BaseURL, "/") + "/")
 	switch {
+	case strings.Contains(o.BaseURL, "@"), err == nil && (base.RawQuery != "" || base.Fragment != ""):
+		return nil, problem.Usagef("give the address alone", "the address of the API holds more than a host and a path") // it may hold a password
 	case err != nil, base.Host == "", base.Scheme != "https" && base.Scheme != "http":
 		return nil, problem.Usagef("give it as GITHUB_API_URL has it, for example "+PublicAPI, "%q is no address of an API", clean(o.BaseURL))
-	case base.User != nil, base.RawQuery != "", base.Fragment != "":
-		return nil, problem.Usagef("give the address alone", "the address of the API holds more than a host and a path")
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "kamal-op"

@@ -315,3 +315,72 @@ func TestClient_FileAndCommit(t *testing.T) {
 		t.Errorf("commit time %s, %v", got, err)
 	}
 }
+
+// The API's address: what is none is refused, and so is one that holds a password,
+// which nothing may print.
+func TestNew_Addresses(t *testing.T) {
+	for address, good := range map[string]bool{
+		"":                              true,
+		"https://api.github.com":        true,
+		"https://ghe.example/api/v3/":   true,
+		"http://127.0.0.1:8080/api/v1":  true,
+		"api.github.com":                false,
+		"ftp://api.github.com":          false,
+		"https://":                      false,
+		"https:///x":                    false,
+		"https://user:secret@h":         false,
+		"https://h/?token=secret":       false,
+		"https://h/#secret":             false,
+		"https://u:secret@h:notnum":     false,
+		"https://h\n":                   false,
+		"unix:///var/run/docker.sock":   false,
+		"https://api.github.com:notnum": false,
+	} {
+		_, err := github.New(github.Options{BaseURL: address, Repository: "acme/shop"})
+		if (err == nil) != good {
+			t.Errorf("%q: %v", address, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: it is printed: %v", address, err)
+		}
+	}
+	for repository, good := range map[string]bool{
+		"acme/shop": true, "a-b.c_d/e": true, "acme/.github": true,
+		"acme": false, "/shop": false, "acme/": false, "acme/shop/x": false, "acme/..": false, "acme/.": false, "../shop": false,
+		"acme/shop?x": false, "acme/sh op": false, "-acme/shop": false, "": false, "acme/shop\n": false,
+	} {
+		if _, err := github.New(github.Options{Repository: repository}); (err == nil) != good {
+			t.Errorf("%q: %v", repository, err)
+		}
+	}
+}
+
+// A change that is redirected is not done, even where the new address would answer.
+func TestClient_RedirectIsNoAnswer(t *testing.T) {
+	for _, status := range []int{301, 302, 303} {
+		asked := 0
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/elsewhere" {
+				http.Redirect(w, r, "/elsewhere", status)
+				return
+			}
+			asked++
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"id":7,"sha":"x","content":"eyes"}`)
+		}))
+		c, err := github.New(github.Options{BaseURL: srv.URL, Token: "t", Login: robot, Repository: "acme/shop", Transport: closing(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetStatus(t.Context(), 1, github.Status{State: github.Success}); err == nil {
+			t.Errorf("%d: a status that was redirected counts", status)
+		}
+		if err := c.React(t.Context(), 1, "eyes"); err == nil {
+			t.Errorf("%d: a reaction that was redirected counts", status)
+		}
+		if asked != 0 {
+			t.Errorf("%d: followed", status)
+		}
+		srv.Close()
+	}
+}

@@ -27,8 +27,22 @@ func TestParseEvent_BadPayloads(t *testing.T) {
 			wantProblem(t, err, "the payload of the event pull_request cannot be read")
 		}
 	}
-	_, err := github.ParseEvent("issue_comment", []byte(`{"action":"created","issue":{"number":3}}`))
-	wantProblem(t, err, "there is no comment in it")
+	for _, payload := range []string{
+		`{"action":"created","issue":{"number":3}}`,
+		`{"action":"created","issue":{"number":3},"comment":{"id":0}}`,
+		`{"action":"created","issue":{"number":0},"comment":{"id":1}}`,
+		`{"action":"created","issue":{"number":-3},"comment":{"id":1}}`,
+		`{"action":"created","comment":{"id":1}}`,
+	} {
+		_, err := github.ParseEvent("issue_comment", []byte(payload))
+		wantProblem(t, err, "there is no comment in it")
+	}
+	if e, err := github.ParseEvent("issue_comment", []byte(`{"action":"created","issue":{"number":1},"comment":{"id":1}}`)); err != nil || e.OnPull || e.Number != 1 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := github.ParseEvent("schedule", []byte(`"`+strings.Repeat("x", 32<<20)+`"`)); err == nil {
+		t.Error("a payload without an end was read")
+	}
 }
 
 func TestParseEvent_OtherKinds(t *testing.T) {
