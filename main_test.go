@@ -148,19 +148,22 @@ func reacted(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // opened has GitHub know a pull request whose head is the commit of the directory, and
-// writes the event that it was pushed to: opened NUMBER [BASE]. BASE is a commit of the
-// directory's.
+// writes the event that it was pushed to: opened NUMBER [BASE [LABELS…]]. BASE is a commit of
+// the directory's.
 func opened(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 1 || len(args) > 2 {
-		ts.Fatalf("usage: opened NUMBER [BASE]")
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: opened NUMBER [BASE [LABELS…]]")
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	ts.Check(ts.Exec("git", "rev-parse", "HEAD"))
 	p := githubtest.Pull{Number: n, SHA: strings.TrimSpace(ts.ReadFile("stdout"))}
+	if len(args) > 2 {
+		p.Labels = args[2:]
+	}
 	ts.Value("github").(*githubtest.Server).AddPull(p)
 	pull := p.GitHub("acme/shop")
-	if len(args) == 2 {
+	if len(args) > 1 {
 		ts.Check(ts.Exec("git", "rev-parse", args[1]))
 		base := strings.TrimSpace(ts.ReadFile("stdout"))
 		pull.Base.SHA = &base

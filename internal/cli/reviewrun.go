@@ -27,6 +27,7 @@ type reviewing struct {
 	github *github.Client // nil without a token
 	event  string         // the workflow's, where the plan is that of an event
 	review *review.Review
+	report ci.Report // what the run's commands tell
 	began  time.Time
 }
 
@@ -59,6 +60,7 @@ func (c reviewFlags) carry(a *app, decide decision, act func(*review.Review, con
 	r.review.Runner = runner{series}
 	out, err := act(r.review, ctx, plan)
 	out.Plan.Number = plan.Number
+	r.report = series.Report(ctx)
 	return r.ended(ctx, out, errors.Join(err, series.Close()))
 }
 
@@ -263,15 +265,15 @@ func (r *reviewing) ended(ctx context.Context, out review.Outcome, err error) er
 	if out.Plan.Do == "" || out.Plan.Do == review.Nothing {
 		command = "review"
 	}
-	report := ci.Report{
-		Command: command, Service: out.App.Service, Version: out.App.Version, URL: out.URL,
-		RunURL: r.review.Run.URL, Status: status, Took: time.Since(r.began), Problems: told,
-	}
+	report := r.report
+	report.Command, report.Service, report.Version, report.Destination = command, out.App.Service, out.App.Version, out.App.Destination
+	report.URL, report.RunURL = out.URL, r.review.Run.URL
+	report.Status, report.Took, report.Problems = status, time.Since(r.began), told
 	page := report.Markdown()
 	if out.Plan.Do == review.Nothing {
 		page = "## Review app: " + out.Plan.Said() + "\n"
 	}
-	errs := []error{r.system.Summary(page + verdicts(out.Verdicts))}
+	errs := []error{r.system.Summary(page + verdicts(out.Verdicts) + notOurs(out.NotOurs))}
 	if out.App.SHA != "" {
 		errs = append(errs, r.system.Output("version", out.App.Version))
 	}
@@ -302,6 +304,15 @@ func verdicts(list []review.Verdict) string {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", v.Service, do, v.Why)
 	}
 	return b.String()
+}
+
+// notOurs is what a removal or a sweep has left alone, as part of a page. Names on a
+// host are anybody's: they stand as code.
+func notOurs(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return "\n### Not ours, and left alone\n\n```\n" + strings.ReplaceAll(strings.Join(list, "\n"), "`", "'") + "\n```\n"
 }
 
 // A runner runs a review's commands in a series.

@@ -114,35 +114,13 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 	r := ci.Report{
 		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
 		Version: f.follower.Version(), URL: project.Config.Proxy.URL(), RunURL: runURL(environ.List(j.Env).Map()), Status: status, Took: took,
-		Phases: f.phases.All(), Problems: told, Lock: s.locks.told(),
+		Phases: f.phases.All(), Problems: told,
 	}
 	if status != problem.Done {
 		r.LastWords = kamal.Diagnose(f.words()).Words
 	}
-	for _, h := range s.broker.Versions() {
-		r.Hosts = append(r.Hosts, ci.HostReport(h))
-	}
+	s.tell(ctx, &r)
 	r.Rollback = rollbackCommand(r)
-	for _, d := range j.Wanted.Secrets {
-		if d.Environment != "" {
-			continue // it has no item
-		}
-		secret := ci.SecretReport{Name: d.Name, Vault: d.Ref.Vault, Item: d.Ref.Item, Field: d.Ref.Field, Public: d.Public}
-		if item, err := s.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
-			secret.ItemVersion = item.Version
-			secret.Changed, _ = time.Parse(time.RFC3339, item.UpdatedAt) // zero where it is not known
-		}
-		r.Secrets = append(r.Secrets, secret)
-	}
-	if s.agent != nil {
-		counts := s.agent.Counts()
-		for _, user := range slices.Sorted(maps.Keys(counts.Users)) {
-			r.Signatures = append(r.Signatures, fmt.Sprintf("logins as %s: %d", user, counts.Users[user]))
-		}
-		s.mu.Lock()
-		r.Refused = slices.Clone(s.refusals)
-		s.mu.Unlock()
-	}
 	var hosts []string
 	for _, host := range project.Config.Hosts {
 		hosts = append(hosts, host.Name)
@@ -167,6 +145,36 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 			return
 		}
 	}
+}
+
+// tell puts what a run knows into a report, whichever commands of Kamal's it has run:
+// hosts, secrets by their names, signatures, the deploy lock.
+func (s *ready) tell(ctx context.Context, r *ci.Report) {
+	r.Lock = s.locks.told()
+	for _, h := range s.broker.Versions() {
+		r.Hosts = append(r.Hosts, ci.HostReport(h))
+	}
+	for _, d := range s.job.Wanted.Secrets {
+		if d.Environment != "" {
+			continue // it has no item
+		}
+		secret := ci.SecretReport{Name: d.Name, Vault: d.Ref.Vault, Item: d.Ref.Item, Field: d.Ref.Field, Public: d.Public}
+		if item, err := s.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
+			secret.ItemVersion = item.Version
+			secret.Changed, _ = time.Parse(time.RFC3339, item.UpdatedAt) // zero where it is not known
+		}
+		r.Secrets = append(r.Secrets, secret)
+	}
+	if s.agent == nil {
+		return
+	}
+	counts := s.agent.Counts()
+	for _, user := range slices.Sorted(maps.Keys(counts.Users)) {
+		r.Signatures = append(r.Signatures, fmt.Sprintf("logins as %s: %d", user, counts.Users[user]))
+	}
+	s.mu.Lock()
+	r.Refused = slices.Clone(s.refusals)
+	s.mu.Unlock()
 }
 
 // rollbackCommand is the command that goes back to what ran before, on every host

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -35,6 +36,7 @@ const maxCapture = 16 << 20
 type Series struct {
 	r        *ready
 	preloads map[string]string // Ruby to the file that holds it
+	phases   []ci.Phase        // of all commands that were shown
 }
 
 // Open does all of the job that comes before Kamal. Of the job's own command only
@@ -45,6 +47,14 @@ func (j Job) Open(ctx context.Context) (*Series, error) {
 		return nil, errors.Join(err, r.close())
 	}
 	return &Series{r: r, preloads: map[string]string{}}, nil
+}
+
+// Report is what the series knows for a report, until it is closed: phases, hosts,
+// secrets by their names, signatures, the deploy lock.
+func (s *Series) Report(ctx context.Context) ci.Report {
+	r := ci.Report{Phases: s.phases}
+	s.r.tell(ctx, &r)
+	return r
 }
 
 // Close takes away all that the series has made.
@@ -78,6 +88,9 @@ func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 		exit, stops, err = s.r.once(ctx, command, nil, false, f)
 	}
 	phase := f.close(exit.Status())
+	if !c.Capture {
+		s.phases = append(s.phases, f.phases.All()...)
+	}
 	if phase == "" {
 		phase = c.Title
 	}

@@ -148,7 +148,7 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 		return result{}, err
 	}
 	// It may have been closed while it was being deployed: then its removal has run
-	// already, or waits for us.
+	// already, or waits for us. Where GitHub does not say, it is up, and a sweep takes it.
 	if p, skipped, err := r.overtaken(ctx, t.plan); err == nil && skipped && p.Why == closedMeanwhile {
 		_, err := r.remove(ctx, a, production)
 		return nothing(p.Why), err
