@@ -67,7 +67,11 @@ func newTheater(t *testing.T, numbers ...int) *theater {
 	p.write(".kamal/secrets.review", passedThrough(append([]string{"KAMAL_REGISTRY_PASSWORD"}, p.Secrets...)...))
 	p.commit()
 	h.main = c.rig.machine(t, p)
+	// Another team's production, which is called like a preview: it is not ours.
+	c.servers[0].mustExec(t, "sh", "-c", `docker run -d --name "$1"-pr-33-web --label service="$1"-pr-33 --label role=web --label destination= -v "$1"-pr-33_data:/data "$2" >/dev/null; mkdir -p /root/"$1"-pr-33-db; touch /root/"$1"-pr-33-db/base`, "-", p.Service, image)
 	t.Cleanup(func() {
+		c.servers[0].remove(t, p.Service+"-pr-33-web")
+		c.servers[0].mustExec(t, "sh", "-c", `docker volume rm "$1"-pr-33_data >/dev/null; rm -rf /root/"$1"-pr-33-db`, "-", p.Service)
 		for _, name := range []string{p.Service + "-db", p.Service + "-cache"} {
 			c.servers[0].remove(t, name)
 		}
@@ -172,29 +176,31 @@ func together(all ...func()) {
 }
 
 // production is all of production's that is on the server: containers with their
-// states, images with their tags, volumes, files, routes.
+// states, images with their tags, volumes, files, routes; and what another team has.
 func (h *theater) production() string {
 	h.t.Helper()
 	return h.servers[0].mustExec(h.t, "sh", "-c", `
-		docker ps -aq --no-trunc --filter label=service | xargs -r docker inspect --format '{{index .Config.Labels "service"}} {{.Id}} {{.Image}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{range .Mounts}}{{.Source}} {{end}}' | grep -E "^$1(-db|-cache)? " | sort
+		docker ps -aq --no-trunc --filter label=service | xargs -r docker inspect --format '{{index .Config.Labels "service"}} {{.Id}} {{.Image}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{range .Mounts}}{{.Source}} {{end}}' | grep -E "^$1(-db|-cache|-pr-33)? " | sort
 		docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' --filter "label=service=$1" | grep -v -- -review | sort
 		docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' "$1-accessory"
 		docker ps -a --no-trunc --filter name=kamal-proxy --format '{{.ID}}'
-		docker volume ls -q | grep "^$1_"
+		docker volume ls -q | grep -E "^$1(_|-pr-33_)"
+		ls /root/"$1"-pr-33-db
 		find /root/.kamal/apps/"$1" /root/.kamal/proxy /root/"$1"-db /root/"$1"-cache -not -path '*-pr-*' 2>/dev/null | sort
 		docker exec kamal-proxy kamal-proxy list | sed 's/\x1b\[[0-9;]*m//g' | grep "^$1-web " | tr -s ' '`, "-", h.project.Service)
 }
 
-// previews is all that is on the server of the previews, by any name.
+// previews is all that is on the server of the previews, by any name, but for what
+// another team calls so.
 func (h *theater) previews() string {
 	h.t.Helper()
-	return h.servers[0].mustExec(h.t, "sh", "-c", `
+	return h.servers[0].mustExec(h.t, "sh", "-c", `{
 		docker ps -a --format '{{.Names}} {{.Label "service"}}' | grep -- "$1-pr-"
 		docker images --format '{{.Repository}}:{{.Tag}}' | grep -- ":pr-"
 		docker images --filter dangling=true --format '{{.ID}}' --filter "label=service"
 		docker volume ls -q | grep -- "$1-pr-"
 		find /root /var/lib/docker/volumes -path '*'"$1-pr-"'*' 2>/dev/null
-		docker exec kamal-proxy kamal-proxy list | grep -- "$1-pr-"; true`, "-", h.project.Service)
+		docker exec kamal-proxy kamal-proxy list | grep -- "$1-pr-"; } | grep -v -- "$1-pr-33"; true`, "-", h.project.Service)
 }
 
 // serves fails the test where a host does not answer with this version.
@@ -312,8 +318,9 @@ func TestReviewApps(t *testing.T) {
 		Service string
 		Running bool
 		Pull    string
+		NotOurs []string
 	}
-	if err := json.Unmarshal([]byte(res.Stdout), &list); err != nil || len(list) != 2 || list[0].Number != 1 || list[1].Number != 10 || !list[0].Running || list[1].Pull != "open" {
+	if err := json.Unmarshal([]byte(res.Stdout), &list); err != nil || len(list) != 3 || list[2].Number != 33 || len(list[2].NotOurs) < 3 || list[2].Running || list[0].Number != 1 || list[1].Number != 10 || !list[0].Running || list[1].Pull != "open" {
 		t.Errorf("listed are %+v, %v\n%s", list, err, res.Stdout)
 	}
 	h.close(1)

@@ -384,3 +384,26 @@ func TestClient_RedirectIsNoAnswer(t *testing.T) {
 		srv.Close()
 	}
 }
+
+// An answer about something else than was asked is none.
+func TestClient_AnswersAboutAnother(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		sha := githubtest.SHA(4)
+		_, _ = io.WriteString(w, `{"id":4,"number":4,"state":"open","status":"completed","run_attempt":1,"head":{"sha":"`+sha+`","repo":{"full_name":"acme/shop"}},"base":{"sha":"`+sha+`","repo":{"full_name":"acme/shop"}}}`)
+	}))
+	defer srv.Close()
+	c, err := github.New(github.Options{BaseURL: srv.URL, Repository: "acme/shop", Transport: closing(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := c.PullRequest(t.Context(), 3); err == nil {
+		t.Errorf("pull request %d was given for 3", p.Number)
+	}
+	if _, err := c.PullRequest(t.Context(), 4); err != nil {
+		t.Error(err)
+	}
+	if over, _, err := c.RunOver(t.Context(), github.Run{ID: 3}); err == nil || over != github.Unknown {
+		t.Errorf("run 3 is %s by the answer for another", over)
+	}
+}
