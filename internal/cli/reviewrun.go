@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
@@ -261,19 +259,9 @@ func (r *reviewing) ended(ctx context.Context, out review.Outcome, err error) er
 	if out.URL != "" {
 		r.system.Info("the preview answers at " + out.URL)
 	}
-	command := "review " + string(out.Plan.Do)
-	if out.Plan.Do == "" || out.Plan.Do == review.Nothing {
-		command = "review"
-	}
 	report := r.report
-	report.Command, report.Service, report.Version, report.Destination = command, out.App.Service, out.App.Version, out.App.Destination
-	report.URL, report.RunURL = out.URL, r.review.Run.URL
-	report.Status, report.Took, report.Problems = status, time.Since(r.began), told
-	page := report.Markdown()
-	if out.Plan.Do == review.Nothing {
-		page = "## Review app: " + out.Plan.Said() + "\n"
-	}
-	errs := []error{r.system.Summary(page + verdicts(out.Verdicts) + notOurs(out.NotOurs))}
+	report.RunURL, report.Status, report.Took, report.Problems = r.review.Run.URL, status, time.Since(r.began), told
+	errs := []error{r.system.Summary(out.Page(report))}
 	if out.App.SHA != "" {
 		errs = append(errs, r.system.Output("version", out.App.Version))
 	}
@@ -287,32 +275,6 @@ func (r *reviewing) ended(ctx context.Context, out review.Outcome, err error) er
 		}
 	}
 	return exitStatus(status)
-}
-
-// verdicts are a sweep's, as part of a page.
-func verdicts(list []review.Verdict) string {
-	if len(list) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	b.WriteString("\n| preview | | why |\n|---|---|---|\n")
-	for _, v := range list {
-		do := "kept"
-		if v.Remove {
-			do = "removed"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", v.Service, do, v.Why)
-	}
-	return b.String()
-}
-
-// notOurs is what a removal or a sweep has left alone, as part of a page. Names on a
-// host are anybody's: they stand as code.
-func notOurs(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return "\n### Not ours, and left alone\n\n```\n" + strings.ReplaceAll(strings.Join(list, "\n"), "`", "'") + "\n```\n"
 }
 
 // A runner runs a review's commands in a series.
