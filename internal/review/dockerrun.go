@@ -97,8 +97,8 @@ func (r *dockerRun) letters(w word, rest []word) []word {
 	return rest
 }
 
-// known says whether an option is one that has a value.
-func known(name string) bool {
+// hasValue says whether an option is one of those that have a value.
+func hasValue(name string) bool {
 	_, own := ownOptions[name]
 	return own || slices.Contains(harmless, name)
 }
@@ -117,7 +117,7 @@ func (r *dockerRun) take(name, value string, given bool, w word, rest []word) []
 	case given:
 	case slices.Contains(dockerSwitches, name):
 		o.value = "true"
-	case len(rest) == 0 || rest[0].text == r.awaited && !known(name):
+	case len(rest) == 0 || rest[0].text == r.awaited && !hasValue(name):
 	default:
 		o.value, o.loose = rest[0].text, w.loose || rest[0].loose
 		rest = rest[1:]
