@@ -300,3 +300,34 @@ func TestEach(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A request that never reached the server is tried so often, later each time.
+func TestTransport_TriesSoOften(t *testing.T) {
+	asked := 0
+	var slept []time.Duration
+	tr := &transport{
+		base: parsedURL(t, "https://a/"), attempt: time.Minute, now: time.Now,
+		sleep: func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil },
+		next: carrier(func(*http.Request) (*http.Response, error) {
+			asked++
+			return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
+		}),
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://a/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := tr.RoundTrip(req)
+	if err == nil {
+		_ = resp.Body.Close()
+		t.Fatal("an answer")
+	}
+	if asked != tries || len(slept) != tries-1 {
+		t.Errorf("asked %d times, slept %v", asked, slept)
+	}
+	for i, d := range slept {
+		if least := firstBackoff << i; d < least || d > least+least/4+1 {
+			t.Errorf("wait %d is %s", i+1, d)
+		}
+	}
+}
