@@ -53,7 +53,7 @@ func (c checkCommand) Run(a *app) error {
 	if o.Keys, err = c.namedKeys(); err != nil {
 		return err
 	}
-	o.AllowEmpty = c.AllowEmpty.names()
+	o.AllowEmpty, o.AllowReference = c.AllowEmpty.names(), c.AllowReference.names()
 	ctx, _, stop := supervise.Notify(context.Background())
 	defer stop()
 	if c.Offline {

@@ -29,13 +29,15 @@ func newAgent(t *testing.T, w Wanted) (*session, *bytes.Buffer) {
 	ok(t, err)
 	key, err := sshagent.ParseKey(pem.EncodeToMemory(block), nil)
 	ok(t, err)
-	path, err := os.MkdirTemp("/tmp", "agent") // room for a socket
+	place, err := os.MkdirTemp("/tmp", "agent") // room for a socket
 	ok(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(path) })
+	t.Cleanup(func() { _ = os.RemoveAll(place) })
+	dir, err := newRunDir(map[string]string{"XDG_RUNTIME_DIR": place})
+	ok(t, err)
 	var told bytes.Buffer
 	s := &session{
 		Process: Process{System: ci.Detect(nil, &told, ci.Options{})}, masker: mask.New(),
-		dir: &runDir{path: path}, keys: []*sshagent.Key{key},
+		dir: dir, keys: []*sshagent.Key{key},
 	}
 	ok(t, s.startAgent(t.Context(), w))
 	t.Cleanup(func() {

@@ -28,7 +28,7 @@ func (s *session) checkFiles(ctx context.Context, j Job) error {
 	}
 	o := check.Options{
 		Dir: j.Project.Dir, ConfigFile: j.Project.ConfigFile, Destinations: []string{j.Project.Destination},
-		Env: j.Project.Env, AllowEmpty: j.Wanted.AllowEmpty,
+		Env: j.Project.Env, AllowEmpty: j.Wanted.AllowEmpty, AllowReference: j.Wanted.References,
 	}
 	for _, secret := range s.secrets {
 		o.Declared = append(o.Declared, check.Declared{Name: secret.Name(), Found: true})
