@@ -68,7 +68,7 @@ func Add(ctx context.Context, o check.Options, a Addition) (Plan, error) {
 	if err := e.askVault(ctx); err != nil {
 		return Plan{}, err
 	}
-	return e.finish(), nil
+	return e.finish()
 }
 
 func (e *editor) add(a Addition) error {
@@ -102,7 +102,7 @@ func (e *editor) add(a Addition) error {
 	explicit := len(a.Aliases) > 0 || key[0] != "env" || key[1] != "secret"
 	var problems problem.List
 	told := map[string]bool{}
-	for _, d := range e.destinations {
+	for _, d := range e.commonFirst(a.Name, ref) {
 		for _, err := range []error{e.addToConfig(d, a, key, entries, explicit), e.addToSecrets(d, a, ref)} {
 			for _, p := range problem.Of(err) {
 				if !told[p.Error()] {
@@ -113,6 +113,23 @@ func (e *editor) add(a Addition) error {
 		}
 	}
 	return problems.Err()
+}
+
+// commonFirst are the destinations, those first that take the name from the file
+// that all read: what is there is not written into a destination's own file again,
+// whatever the destinations are called.
+func (e *editor) commonFirst(name string, ref onepassword.Reference) []string {
+	var common, own []string
+	for _, d := range e.destinations {
+		if _, _, ok := e.lookup(d, name); !ok {
+			if at, err := e.formFor(d, ref); err == nil && at.file == e.secretsFiles(d)[0] {
+				common = append(common, d)
+				continue
+			}
+		}
+		own = append(own, d)
+	}
+	return append(common, own...)
 }
 
 // addToConfig names the secret in deploy.yml, or in the destination's file where

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -124,7 +125,7 @@ func formOf(f *workFile, ref onepassword.Reference) (form, error) {
 	}
 	if ref.Vault != "" {
 		for _, def := range fetched {
-			if fetchesFrom(def.Parts[0], ref) {
+			if fetchesFrom(f, def, ref) {
 				return form{f, kamal.Fetch, def}, nil
 			}
 		}
@@ -136,21 +137,8 @@ func formOf(f *workFile, ref onepassword.Reference) (form, error) {
 		}
 	}
 	switch {
-	case len(fetched) == 1:
-		return form{f, kamal.Fetch, fetched[0]}, nil
-	case len(fetched) > 1:
-		var items []string
-		for _, def := range fetched {
-			for _, w := range def.Parts[0].Wanted {
-				if item := "op://" + w.Vault + "/" + w.Item; !slices.Contains(items, item) {
-					items = append(items, item)
-				}
-			}
-		}
-		if len(items) == 1 {
-			return form{f, kamal.Fetch, fetched[0]}, nil
-		}
-		return form{}, problem.Usagef("say which with --item: "+strings.Join(items, " or "), "%s fetches from more than one item", f.name)
+	case len(fetched) > 0:
+		return choose(f, fetched)
 	case len(read) > 0:
 		return form{f, kamal.Read, read[len(read)-1]}, nil
 	case len(passed) > 0:
@@ -159,13 +147,98 @@ func formOf(f *workFile, ref onepassword.Reference) (form, error) {
 	return form{file: f, kind: kamal.Literal}, nil
 }
 
-// fetchesFrom tells whether a fetch is one from the item.
-func fetchesFrom(fetch kamal.Part, ref onepassword.Reference) bool {
-	from := strings.Split(strings.TrimPrefix(fetch.From, "op://"), "/")
-	if fetch.From == "" || !strings.EqualFold(from[0], ref.Vault) || len(from) > 2 {
+// choose is the fetch that a name is added to where no item is given: the only one,
+// or the only one that asks 1Password.
+func choose(f *workFile, fetched []kamal.Definition) (form, error) {
+	if ours := slices.DeleteFunc(slices.Clone(fetched), func(d kamal.Definition) bool { return !d.Parts[0].OnePassword() }); len(ours) > 0 {
+		fetched = ours
+	}
+	var items []string
+	for _, def := range fetched {
+		for _, item := range itemsOf(f, def) {
+			if !slices.Contains(items, item) {
+				items = append(items, item)
+			}
+		}
+	}
+	switch {
+	case len(fetched) == 1, len(items) == 1:
+		return form{f, kamal.Fetch, fetched[0]}, nil
+	case len(items) == 0:
+		var names []string
+		for _, def := range fetched {
+			names = append(names, def.Name+" ("+def.Place.String()+")")
+		}
+		return form{}, problem.Usagef("add the name to one of them by hand, or give --item op://Vault/Item for a fetch of its own", "%s fetches more than once: %s", f.name, strings.Join(names, ", "))
+	}
+	for i, item := range items {
+		items[i] = "--item " + kamal.ShellWord(item)
+	}
+	return form{}, problem.Usagef("say which: "+strings.Join(items, " or "), "%s fetches from more than one item", f.name)
+}
+
+// itemsOf are the items that a fetch asks for. Where variables name them they are
+// written as the file has them.
+func itemsOf(f *workFile, fetch kamal.Definition) []string {
+	var items []string
+	for _, w := range fetch.Parts[0].Wanted {
+		items = append(items, "op://"+w.Vault+"/"+w.Item)
+	}
+	if from := fromOf(f, fetch); len(items) == 0 && strings.Count(from, "/") == 1 && fetch.Parts[0].OnePassword() {
+		items = append(items, "op://"+from)
+	}
+	return items
+}
+
+// fromOf is --from as it is written, without quotes.
+func fromOf(f *workFile, fetch kamal.Definition) string {
+	from, _ := f.secrets.Option(fetch, "--from", "")
+	return strings.TrimPrefix(strings.Trim(from, `"'`), "op://")
+}
+
+// fetchesFrom tells whether a fetch is one of 1Password's, from the item: by its
+// name, or by the variables that the file names it with.
+func fetchesFrom(f *workFile, fetch kamal.Definition, ref onepassword.Reference) bool {
+	if !fetch.Parts[0].OnePassword() {
+		return false
+	}
+	if from := fromOf(f, fetch); strings.Contains(from, "$") {
+		return from == ref.Vault+"/"+ref.Item
+	}
+	from := strings.Split(strings.TrimPrefix(fetch.Parts[0].From, "op://"), "/")
+	if fetch.Parts[0].From == "" || !strings.EqualFold(from[0], ref.Vault) || len(from) > 2 {
 		return false
 	}
 	return len(from) == 1 || strings.EqualFold(from[1], ref.Item)
+}
+
+// accountOf is the account of a fetch from 1Password, as the file itself writes it:
+// of the file, else of another that the destination reads. A variable that one file
+// defines is not known in another.
+func (e *editor) accountOf(d string, own *workFile) (string, bool) {
+	for _, f := range append([]*workFile{own}, e.secretsFiles(d)...) {
+		for _, def := range f.secrets.File().Definitions {
+			if def.Kind != kamal.Fetch || len(def.Parts) != 1 || !def.Parts[0].OnePassword() {
+				continue
+			}
+			account, ok := f.secrets.Option(def, "--account", "")
+			if !repeatable().MatchString(account) {
+				account, ok = kamal.QuoteWord(def.Parts[0].Account)
+			}
+			if ok && (f == own || !strings.Contains(account, "$") || !definesVariable(f, account)) {
+				return account, true
+			}
+		}
+	}
+	return "", false
+}
+
+// repeatable is a word of a command that means the same wherever it is written:
+// text and variables, and no command.
+var repeatable = lazy.Regexp(`^((?:[\w.@:/+-]|\$\{\w+\}|\$\w+)+|"(?:[\w .@:/+-]|\$\{\w+\}|\$\w+)+"|'[\w .@:/+-]+')$`)
+
+func definesVariable(f *workFile, text string) bool {
+	return slices.ContainsFunc(f.secrets.File().Definitions, func(def kamal.Definition) bool { return strings.Contains(text, def.Name) })
 }
 
 // fetchWord is how a fetch names a field: as its others, relative to --from.
@@ -175,7 +248,7 @@ func fetchWord(f *workFile, fetch kamal.Definition, field string, ref onepasswor
 	if p.From != "" {
 		depth = max(0, 2-len(strings.Split(strings.TrimPrefix(p.From, "op://"), "/")))
 	}
-	if adapter := strings.ToLower(p.Adapter); adapter != "1password" && adapter != "one_password" {
+	if !p.OnePassword() {
 		return field, nil
 	}
 	if depth == 0 || len(p.Names) == 0 {
@@ -280,27 +353,25 @@ func (e *editor) addPassThrough(at form, a Addition, ref onepassword.Reference) 
 
 // addFetch writes a fetch of its own, and the line that extracts the name.
 func (e *editor) addFetch(d string, at form, a Addition, ref onepassword.Reference) error {
-	account := a.Account
 	variable := "SECRETS"
 	taken := map[string]bool{a.Name: true}
 	for _, f := range e.secretsFiles(d) {
 		for _, def := range f.secrets.File().Definitions {
 			taken[def.Name] = true
-			if account == "" && def.Kind == kamal.Fetch && len(def.Parts) == 1 {
-				account = def.Parts[0].Account
-			}
 		}
 	}
 	for n := 2; taken[variable]; n++ {
 		variable = fmt.Sprintf("SECRETS_%d", n)
 	}
-	if account == "" {
-		account = DefaultAccount
+	word, ok := e.accountOf(d, at.file)
+	switch {
+	case a.Account != "":
+		if word, ok = kamal.QuoteWord(a.Account); !ok {
+			return accountProblem(a.Account, at.file.name)
+		}
+	case !ok:
+		word = DefaultAccount
 		e.plan.todo(Todo{Do: "set-account", Text: "for the op CLI of a person: put your account's address in place of --account " + DefaultAccount + " in " + at.file.name})
-	}
-	word, ok := kamal.QuoteWord(account)
-	if !ok {
-		return accountProblem(account, at.file.name)
 	}
 	from, ok := kamal.QuoteWord(ref.Vault + "/" + ref.Item)
 	if !ok {

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,7 @@ import (
 // A Change is one file as it is and as it is to be.
 type Change struct {
 	File     string // relative to the project
+	Real     string // what File leads to, where that is a link
 	Old, New string
 	Created  bool // it was not there
 	Deleted  bool // nothing is left of it
@@ -30,7 +32,7 @@ type Change struct {
 // Diff is the change as a unified diff. Values that stand in the file are not in
 // it.
 func (c Change) Diff() string {
-	from, to := c.File, c.File
+	from, to := c.path(), c.path()
 	if c.Created {
 		from = "/dev/null"
 	}
@@ -40,6 +42,14 @@ func (c Change) Diff() string {
 	text := string(diff.Diff(from, []byte(c.shown(c.Old)), to, []byte(c.shown(c.New))))
 	_, text, _ = strings.Cut(text, "\n") // the line that names the command
 	return text
+}
+
+// path is the file that is written, by its real name.
+func (c Change) path() string {
+	if c.Real != "" {
+		return c.Real
+	}
+	return c.File
 }
 
 // A Todo is what is left to a person, since kamal-op never writes to 1Password.
@@ -75,106 +85,133 @@ func (p *Plan) note(format string, args ...any) {
 	}
 }
 
+// A ready is a change whose new text stands beside the old file.
+type ready struct {
+	change Change
+	root   *os.Root // below which rel is, links or not
+	rel    string
+	temp   string
+	mode   fs.FileMode
+	owner  fs.FileInfo // nil for a new file
+}
+
 // Write writes every file of the plan or none: each is written whole beside its
 // old self, with its mode, and only then do they take their names. A file that
-// somebody changed since it was read stops all. Symbolic links stay.
+// somebody changed since it was read stops all. Symbolic links stay, and what they
+// lead to is written only within the project, whatever is put in the way meanwhile.
 func (p Plan) Write(dir string) (err error) {
-	type ready struct {
-		path, temp string
-		change     Change
-		mode       fs.FileMode
-		owner      fs.FileInfo // nil for a new file
-	}
+	t := newTree(dir)
 	var files []ready
 	defer func() {
 		for _, f := range files {
 			if f.temp != "" {
-				_ = os.Remove(f.temp)
+				_ = f.root.Remove(f.temp)
 			}
+			_ = f.root.Close()
 		}
 	}()
 	for _, c := range p.Changes {
-		f := ready{path: inProject(dir, c.File), change: c, mode: 0o644}
-		if real, err := filepath.EvalSymlinks(f.path); err == nil {
-			f.path = real
+		f, err := t.prepare(c)
+		if f.root != nil {
+			files = append(files, f)
 		}
-		info, err := os.Stat(f.path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && isLink(f.path):
-			return danglingProblem(c.File)
-		case err == nil && c.Created:
-			return writeProblem(c.File, errors.New("it has appeared since it was looked for"))
-		case err == nil:
-			f.mode, f.owner = info.Mode().Perm(), info
-			now, err := os.ReadFile(f.path)
-			if err != nil {
-				return writeProblem(c.File, err)
-			}
-			if string(now) != c.Old {
-				return writeProblem(c.File, errors.New("it has changed since it was read"))
-			}
-		case !c.Created || !errors.Is(err, fs.ErrNotExist):
-			return writeProblem(c.File, err)
+		if err != nil {
+			return err
 		}
-		if !c.Deleted {
-			if f.temp, err = writeBeside(f.path, c.New, f.mode, f.owner); err != nil {
-				return writeProblem(c.File, err)
-			}
-		}
-		files = append(files, f)
 	}
 	for i := range files {
 		f := &files[i]
 		if f.change.Deleted {
-			err = os.Remove(f.path)
-		} else if err = f.change.take(f.temp, f.path); err == nil {
+			err = f.root.Remove(f.rel)
+		} else if err = f.take(); err == nil {
 			f.temp = ""
 		}
-		if err == nil {
-			continue
+		if err != nil {
+			return takeBack(files[:i], writeProblem(f.change.File, err))
 		}
-		// What is done already is taken back.
-		failed := writeProblem(f.change.File, err)
-		for _, done := range slices.Backward(files[:i]) {
-			if done.change.Created {
-				err = os.Remove(done.path)
-			} else {
-				var temp string
-				if temp, err = writeBeside(done.path, done.change.Old, done.mode, done.owner); err == nil {
-					err = os.Rename(temp, done.path)
-				}
-			}
-			if err != nil {
-				failed.Details = append(failed.Details, done.change.File+" is changed already and cannot be put back: "+err.Error())
-				failed.Status = problem.Partial
-			}
-		}
-		return failed
 	}
 	return nil
 }
 
+// takeBack gives files that are written their old texts again.
+func takeBack(files []ready, failed *problem.Problem) *problem.Problem {
+	for _, done := range slices.Backward(files) {
+		var err error
+		if done.change.Created {
+			err = done.root.Remove(done.rel)
+		} else {
+			var temp string
+			if temp, err = writeBeside(done.root, done.rel, done.change.Old, done.mode, done.owner); err == nil {
+				err = done.root.Rename(temp, done.rel)
+			}
+		}
+		if err != nil {
+			failed.Details = append(failed.Details, done.change.File+" is changed already and cannot be put back: "+err.Error())
+			failed.Status, failed.Hint = problem.Partial, "look at the files that are named: they are changed in part"
+		}
+	}
+	return failed
+}
+
+// prepare writes the new text of a change beside the file.
+func (t tree) prepare(c Change) (f ready, err error) {
+	at, err := t.locate(c.File)
+	if err != nil {
+		return f, err
+	}
+	if c.Real != "" && at.path(t) != c.Real {
+		return f, writeProblem(c.File, errors.New("it leads to another file than when it was read"))
+	}
+	f = ready{change: c, rel: at.rel, mode: 0o644}
+	if f.root, err = os.OpenRoot(at.root); err != nil {
+		f.root = nil
+		return f, writeProblem(c.File, err)
+	}
+	info, err := f.root.Stat(f.rel)
+	switch {
+	case err == nil && c.Created:
+		return f, writeProblem(c.File, errors.New("it has appeared since it was looked for"))
+	case err == nil:
+		f.mode, f.owner = info.Mode().Perm(), info
+		now, err := f.root.ReadFile(f.rel)
+		if err != nil {
+			return f, writeProblem(c.File, err)
+		}
+		if string(now) != c.Old {
+			return f, writeProblem(c.File, errors.New("it has changed since it was read"))
+		}
+	case !c.Created || !errors.Is(err, fs.ErrNotExist):
+		return f, writeProblem(c.File, err)
+	}
+	if !c.Deleted {
+		if f.temp, err = writeBeside(f.root, f.rel, c.New, f.mode, f.owner); err != nil {
+			return f, writeProblem(c.File, err)
+		}
+	}
+	return f, nil
+}
+
 // take gives a file that is written its name. A new one does not take the place
 // of another that somebody made meanwhile.
-func (c Change) take(temp, path string) error {
-	if !c.Created {
-		return os.Rename(temp, path)
+func (f ready) take() error {
+	if !f.change.Created {
+		return f.root.Rename(f.temp, f.rel)
 	}
-	err := os.Link(temp, path)
+	err := f.root.Link(f.temp, f.rel)
 	if err == nil {
-		_ = os.Remove(temp) // its other name
+		_ = f.root.Remove(f.temp) // its other name
 		return nil
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// A file system without hard links: the name is taken first.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := f.root.OpenFile(f.rel, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Close(), os.Rename(temp, path)); err != nil {
-		_ = os.Remove(path)
+	if err := errors.Join(file.Close(), f.root.Rename(f.temp, f.rel)); err != nil {
+		_ = f.root.Remove(f.rel)
 		return err
 	}
 	return nil
@@ -209,11 +246,12 @@ func writeProblem(file string, err error) *problem.Problem {
 
 // writeBeside writes a file of a name of its own into the same directory, for
 // the owner of the old one where we may give it away.
-func writeBeside(path, text string, mode fs.FileMode, owner fs.FileInfo) (temp string, err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a folder of the project, as git makes them
+func writeBeside(root *os.Root, rel, text string, mode fs.FileMode, owner fs.FileInfo) (temp string, err error) {
+	if err := root.MkdirAll(filepath.Dir(rel), 0o755); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	temp = filepath.Join(filepath.Dir(rel), "."+filepath.Base(rel)+"."+rand.Text())
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err
 	}
@@ -225,15 +263,17 @@ func writeBeside(path, text string, mode fs.FileMode, owner fs.FileInfo) (temp s
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err != nil {
-		_ = os.Remove(f.Name())
+		_ = root.Remove(temp)
 		return "", err
 	}
-	return f.Name(), nil
+	return temp, nil
 }
 
 // A workFile is one file of the project that a plan may change.
 type workFile struct {
 	name    string
+	real    string // what the name leads to, where it is a link
+	foreign error  // it is not the project's own: it may be read, and not be changed
 	old     string
 	exists  bool
 	opaque  bool // a pipe: not to be read, nor written
@@ -252,32 +292,9 @@ func (f *workFile) now() string {
 	return f.text
 }
 
-// readWork reads a file; one that is not there is empty.
-func readWork(dir, name string) (*workFile, error) {
-	f := &workFile{name: name}
-	path := inProject(dir, name)
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if isLink(path) {
-			return nil, danglingProblem(name)
-		}
-		return f, nil
-	}
-	if err == nil && !info.Mode().IsRegular() {
-		f.exists, f.opaque = true, true
-		return f, nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err))
-	}
-	f.old, f.text, f.exists = string(text), string(text), true
-	return f, nil
-}
-
 // changeOf is what became of a file; ok is false where nothing did.
 func (f *workFile) changeOf() (Change, bool) {
-	c := Change{File: f.name, Old: f.old, New: f.now(), Created: !f.exists, shown: shownWorkflow}
+	c := Change{File: f.name, Real: f.real, Old: f.old, New: f.now(), Created: !f.exists, shown: shownWorkflow}
 	switch {
 	case f.secrets != nil:
 		c.shown = func(text string) string { return shownSecrets(f.name, text) }

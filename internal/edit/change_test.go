@@ -124,16 +124,20 @@ func TestPlan_Write_doesNotReplace(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	path, temp := filepath.Join(dir, "there"), filepath.Join(dir, "temp")
-	for name, text := range map[string]string{path: "mine", temp: "new"} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+	for name, text := range map[string]string{"there": "mine", "temp": "new"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := (Change{Created: true}).take(temp, path); err == nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	if err := (ready{change: Change{Created: true}, root: root, rel: "there", temp: "temp"}).take(); err == nil {
 		t.Error("a file that was there is replaced")
 	}
-	if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
+	if text, err := os.ReadFile(filepath.Join(dir, "there")); err != nil || string(text) != "mine" {
 		t.Errorf("%q, %v", text, err)
 	}
 }
@@ -157,7 +161,7 @@ func TestChange(t *testing.T) {
 		do          func(check.Options) (Plan, error)
 		want        map[string]string // what becomes of each file that changes; "" is deleted
 		todo, note  string            // parts of them
-		err         string
+		err, hint   string
 	}{
 		"no secrets file": {
 			files: map[string]string{"config/deploy.yml": config},
@@ -210,6 +214,60 @@ func TestChange(t *testing.T) {
 				".kamal/secrets":    "S=$(kamal secrets fetch --adapter 1password --account a --from V I/A J/B J/N)\nA=$(kamal secrets extract A $S)\nN=$(kamal secrets extract N $S)\n",
 			},
 			todo: "add field N to op://V/J",
+		},
+		"the account as the file has it": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "S=$(kamal secrets fetch --adapter 1password --account ${OP_ACCOUNT} --from ${OP_VAULT}/shop A)\nA=$(kamal secrets extract A ${S})\n"},
+			do:    add(Addition{Name: "N", Item: "op://prod/shop"}),
+			want: map[string]string{
+				"config/deploy.yml": strings.Replace(config, "[A]", "[A, N]", 1),
+				".kamal/secrets":    "S=$(kamal secrets fetch --adapter 1password --account ${OP_ACCOUNT} --from ${OP_VAULT}/shop A)\nA=$(kamal secrets extract A ${S})\nSECRETS=$(kamal secrets fetch --adapter 1password --account ${OP_ACCOUNT} --from prod/shop N)\nN=$(kamal secrets extract N $SECRETS)\n",
+			},
+		},
+		"the choices in the hint, by their variables": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "S=$(kamal secrets fetch --adapter 1password --account a --from ${V}/one A)\nT=$(kamal secrets fetch --adapter 1password --account a --from ${V}/two B)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract B $T)\n"},
+			do:    add(Addition{Name: "N"}),
+			err:   "fetches from more than one item", hint: "--item 'op://${V}/one' or --item 'op://${V}/two'",
+		},
+		"a choice by its variable": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "S=$(kamal secrets fetch --adapter 1password --account a --from ${V}/one A)\nT=$(kamal secrets fetch --adapter 1password --account a --from ${V}/two B)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract B $T)\n"},
+			do:    add(Addition{Name: "N", Item: "op://${V}/two"}),
+			want: map[string]string{
+				"config/deploy.yml": strings.Replace(config, "[A]", "[A, N]", 1),
+				".kamal/secrets":    "S=$(kamal secrets fetch --adapter 1password --account a --from ${V}/one A)\nT=$(kamal secrets fetch --adapter 1password --account a --from ${V}/two B N)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract B $T)\nN=$(kamal secrets extract N $T)\n",
+			},
+		},
+		"another adapter's account and --from are not 1Password's": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "S=$(kamal secrets fetch --adapter bitwarden --account me@example.com --from V/I A)\nA=$(kamal secrets extract A $S)\n"},
+			do:    add(Addition{Name: "N", Item: "op://V/I"}),
+			want: map[string]string{
+				"config/deploy.yml": strings.Replace(config, "[A]", "[A, N]", 1),
+				".kamal/secrets":    "S=$(kamal secrets fetch --adapter bitwarden --account me@example.com --from V/I A)\nA=$(kamal secrets extract A $S)\nSECRETS=$(kamal secrets fetch --adapter 1password --account my --from V/I N)\nN=$(kamal secrets extract N $SECRETS)\n",
+			},
+			todo: "put your account's address in place of --account my",
+		},
+		"of two adapters 1Password's": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "S=$(kamal secrets fetch --adapter doppler --from p/c A)\nT=$(kamal secrets fetch --adapter 1password --account a --from V/I B)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract B $T)\n"},
+			do:    add(Addition{Name: "N"}),
+			want: map[string]string{
+				"config/deploy.yml": strings.Replace(config, "[A]", "[A, N]", 1),
+				".kamal/secrets":    "S=$(kamal secrets fetch --adapter doppler --from p/c A)\nT=$(kamal secrets fetch --adapter 1password --account a --from V/I B N)\nA=$(kamal secrets extract A $S)\nB=$(kamal secrets extract B $T)\nN=$(kamal secrets extract N $T)\n",
+			},
+		},
+		"each destination once, the first by its own file": {
+			files: map[string]string{
+				"config/deploy.yml": "service: a\nimage: a\nenv: {secret: [A]}\n", "config/deploy.aa.yml": "servers: [b]\n", "config/deploy.zz.yml": "servers: [c]\n",
+				".kamal/secrets-common": "A=$(op read op://V/All/A)\n", ".kamal/secrets.aa": "P=$(op read op://V/AA/P)\n",
+			},
+			do:   add(Addition{Name: "N"}),
+			want: map[string]string{"config/deploy.yml": "service: a\nimage: a\nenv: {secret: [A, N]}\n", ".kamal/secrets-common": "A=$(op read op://V/All/A)\nN=$(op read op://V/All/N)\n"},
+		},
+		"each destination once, the last by its own file": {
+			files: map[string]string{
+				"config/deploy.yml": "service: a\nimage: a\nenv: {secret: [A]}\n", "config/deploy.aa.yml": "servers: [b]\n", "config/deploy.zz.yml": "servers: [c]\n",
+				".kamal/secrets-common": "A=$(op read op://V/All/A)\n", ".kamal/secrets.zz": "P=$(op read op://V/ZZ/P)\n",
+			},
+			do:   add(Addition{Name: "N"}),
+			want: map[string]string{"config/deploy.yml": "service: a\nimage: a\nenv: {secret: [A, N]}\n", ".kamal/secrets-common": "A=$(op read op://V/All/A)\nN=$(op read op://V/All/N)\n"},
 		},
 		"the extract is there, the fetch lacks it": {
 			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "S=$(kamal secrets fetch --adapter 1password --account a --from V/I B)\nA=$(kamal secrets extract A $S)\n"},
@@ -322,8 +380,8 @@ func TestChange(t *testing.T) {
 					t.Errorf("%v does not say %q", err, test.err)
 				}
 				for _, p := range problem.Of(err) {
-					if p.Hint == "" {
-						t.Errorf("%v has no hint", p)
+					if p.Hint == "" || !strings.Contains(p.Hint, test.hint) {
+						t.Errorf("%v has the hint %q", p, p.Hint)
 					}
 				}
 				return

@@ -14,17 +14,19 @@ import (
 // whatever destinations read it.
 type editor struct {
 	o            check.Options
+	tree         tree
 	plan         Plan
 	destinations []string
 	projects     map[string]*kamal.Project
 	files        []*workFile
-	alone        bool // one destination was asked for: files of all others stay
+	told         []problem.Place // of names that stay, with a note
+	alone        bool            // one destination was asked for: files of all others stay
 }
 
 // openEditor reads the project. All that is wrong with its files is told at once.
 func openEditor(o check.Options, command string, names ...string) (*editor, error) {
 	e := &editor{
-		o: o, plan: Plan{Command: command, Names: names}, projects: map[string]*kamal.Project{},
+		o: o, tree: newTree(o.Dir), plan: Plan{Command: command, Names: names}, projects: map[string]*kamal.Project{},
 		destinations: o.AllDestinations(), alone: o.Destinations != nil && !slices.Contains(o.Destinations, ""),
 	}
 	var problems problem.List
@@ -65,7 +67,7 @@ func (e *editor) open(name string, config bool) error {
 	if e.file(name) != nil {
 		return nil
 	}
-	f, err := readWork(e.o.Dir, name)
+	f, err := e.tree.read(name)
 	if err != nil {
 		return err
 	}
@@ -153,14 +155,23 @@ func (e *editor) configFiles() []*workFile {
 	return files
 }
 
-// finish is the plan, with every file that is to change.
-func (e *editor) finish() Plan {
+// finish is the plan, with every file that is to change: they must all be the
+// project's own.
+func (e *editor) finish() (Plan, error) {
+	var problems problem.List
 	for _, f := range e.files {
-		if c, ok := f.changeOf(); ok {
+		c, ok := f.changeOf()
+		if ok && f.foreign != nil {
+			problems = append(problems, problem.Of(f.foreign)...)
+		}
+		if ok {
 			e.plan.Changes = append(e.plan.Changes, c)
 		}
 	}
-	return e.plan
+	if err := problems.Err(); err != nil {
+		return Plan{}, err
+	}
+	return e.plan, nil
 }
 
 // wantedOf is the field of 1Password that a definition's value comes from.

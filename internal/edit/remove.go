@@ -31,11 +31,15 @@ func Remove(o check.Options, name string) (Plan, error) {
 	if err := problems.Err(); err != nil {
 		return Plan{}, err
 	}
-	if !e.alone {
+	switch places := e.namers(name); {
+	case e.alone:
+	case len(places) > 0:
+		e.plan.note("%s reads the variable %s of the environment still: what declares it stays", places[0], name)
+	default:
 		e.undeclare(name)
 	}
-	e.tellLeft(name)
-	return e.finish(), nil
+	e.tellLeft(name, nil)
+	return e.finish()
 }
 
 // removeFrom takes a name out of a secrets file: its lines, and its field out of
@@ -134,10 +138,11 @@ func (e *editor) freeReference(text string) {
 
 // tellLeft notes where the name still stands: in a comment, in what ERB decides,
 // under env.clear, in files that other destinations read.
-func (e *editor) tellLeft(name string) {
+func (e *editor) tellLeft(name string, told []problem.Place) {
 	for _, f := range e.files {
-		if at := wordAt(f.now(), name); at.Line > 0 && f.exists {
-			at.File = f.name
+		at := wordAt(f.now(), name)
+		at.File = f.name
+		if at.Line > 0 && f.exists && !slices.ContainsFunc(told, func(p problem.Place) bool { return p.File == at.File && p.Line == at.Line }) {
 			e.plan.note("%s still names %s", at, name)
 		}
 	}

@@ -10,7 +10,9 @@ import (
 )
 
 // Rename plans to give a secret another name in all its places, in the fetch and
-// the extract the field's as well where that has the secret's name.
+// the extract the field's as well where that has the secret's name. A variable of
+// the environment that the secret comes from is renamed where the project itself
+// gives it; else the secret goes on taking the old one.
 func Rename(o check.Options, from, to string) (Plan, error) {
 	for _, name := range []string{from, to} {
 		if err := validName("the name", name); err != nil {
@@ -27,28 +29,30 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	old, taken := e.stands(from), e.stands(to)
 	if old.File == "" {
 		e.plan.note("%s is named nowhere", from)
-		return e.finish(), nil
+		return e.finish()
 	}
 	if taken.File != "" {
 		p := problem.New(to+" is there already", "remove it first, or give another name")
 		p.Place = taken
 		return Plan{}, p
 	}
+	r := kamal.Renaming{From: from, To: to, Field: e.fieldIsFree(from), Environment: e.givesVariable(from, to)}
 	var problems problem.List
 	for _, f := range e.configFiles() {
 		problems = append(problems, problem.Of(f.config.Rename(from, to))...)
 	}
 	for _, f := range e.secretFiles() {
-		problems = append(problems, problem.Of(e.renameIn(f, from, to))...)
+		problems = append(problems, problem.Of(e.renameIn(f, r))...)
 	}
 	if err := problems.Err(); err != nil {
 		return Plan{}, err
 	}
-	if !e.alone {
+	if r.Environment {
 		e.redeclare(from, to)
+		e.plan.note("where %s is declared outside of this repository's workflows (--secret, KAMAL_OP_SECRETS, an export), declare %s there", from, to)
 	}
-	e.tellLeft(from)
-	return e.finish(), nil
+	e.tellLeft(from, e.told)
+	return e.finish()
 }
 
 // stands is a place that names a secret.
@@ -59,6 +63,9 @@ func (e *editor) stands(name string) problem.Place {
 				return u.Place
 			}
 		}
+		if at, ok := f.config.InERB(name); ok {
+			return at
+		}
 	}
 	for _, f := range e.secretFiles() {
 		if def, ok := lastDefinition(f, name); ok {
@@ -68,40 +75,85 @@ func (e *editor) stands(name string) problem.Place {
 	return problem.Place{}
 }
 
-// renameIn renames in a secrets file. The field keeps its name where another
-// definition takes it too.
-func (e *editor) renameIn(f *workFile, from, to string) error {
-	field := true
-	for _, def := range f.secrets.File().Definitions {
-		for _, p := range def.Parts {
-			name := p.Name
-			if p.Kind == kamal.Read && len(p.Wanted) > 0 {
-				name = p.Wanted[0].Field
-			}
-			if i := strings.LastIndexAny(name, "/."); i >= 0 {
-				name = name[i+1:]
-			}
-			if (p.Kind == kamal.Extract || p.Kind == kamal.Read) && name == from && def.Name != from {
-				field = false
-				e.plan.note("the field %s keeps its name: %s takes it too", from, def.Name)
-			}
-		}
-	}
-	def, ok := lastDefinition(f, from)
-	wanted, known := kamal.Wanted{}, false
+// renameIn renames in a secrets file.
+func (e *editor) renameIn(f *workFile, r kamal.Renaming) error {
+	def, ok := lastDefinition(f, r.From)
+	var wanted kamal.Wanted
 	if ok {
-		wanted, known = e.wantedOf(f, def)
+		wanted, r.Field = e.fieldOf(f, def, r)
 	}
-	if err := f.secrets.Rename(from, to, field); err != nil {
+	kept, err := f.secrets.Rename(r)
+	if err != nil {
 		return err
 	}
-	if def, ok = lastDefinition(f, to); !ok || !known {
+	e.told = append(e.told, kept...)
+	for _, at := range kept {
+		e.plan.note("%s: the variable %s of the environment keeps its name, since what sets it does (%s)", at, r.From, e.setBy(r.From))
+	}
+	if def, ok = lastDefinition(f, r.To); !ok || !r.Field {
 		return nil
 	}
 	if now, ok := e.wantedOf(f, def); ok && now.Field != wanted.Field {
 		e.renameField("op://"+wanted.Vault+"/"+wanted.Item+"/"+wanted.Field, now.Field)
 	}
 	return nil
+}
+
+// fieldOf is the field that a definition takes, and whether it may be renamed: only
+// where it is known which it is, so that a person can be told.
+func (e *editor) fieldOf(f *workFile, def kamal.Definition, r kamal.Renaming) (kamal.Wanted, bool) {
+	wanted, known := e.wantedOf(f, def)
+	if i := strings.LastIndexAny(wanted.Field, "/."); r.Field && (!known || wanted.Field[i+1:] != r.From) {
+		for _, p := range def.Parts {
+			if p.Kind == kamal.Extract || p.Kind == kamal.Read {
+				e.plan.note("%s: the field keeps its name: which item has it is not known here", def.Place)
+			}
+		}
+		return wanted, false
+	}
+	return wanted, r.Field && known
+}
+
+// fieldIsFree tells whether nothing else takes the field of that name: then it
+// keeps it.
+func (e *editor) fieldIsFree(from string) bool {
+	free := true
+	keep := func(taker string) {
+		free = false
+		e.plan.note("the field %s keeps its name: %s takes it too", from, taker)
+	}
+	files := slices.Clone(e.files)
+	if e.alone { // of other destinations, which may share the item
+		files = append(files, e.otherSecrets()...)
+	}
+	for _, f := range files {
+		if f.secrets == nil || f.opaque {
+			continue
+		}
+		foreign := !slices.Contains(e.secretFiles(), f)
+		for _, def := range f.secrets.File().Definitions {
+			for _, p := range def.Parts {
+				name := p.Name
+				if p.Kind == kamal.Read && len(p.Wanted) > 0 {
+					name = p.Wanted[0].Field
+				}
+				if i := strings.LastIndexAny(name, "/."); i >= 0 {
+					name = name[i+1:]
+				}
+				if (p.Kind == kamal.Extract || p.Kind == kamal.Read) && name == from && (foreign || def.Name != from) {
+					keep(def.Name + " in " + f.name)
+				}
+			}
+		}
+	}
+	for _, f := range e.workflows() {
+		for _, l := range declarations(f.text) {
+			if l.name != from && strings.HasSuffix(l.reference, "/"+from) {
+				keep(l.name + " in " + f.name)
+			}
+		}
+	}
+	return free
 }
 
 // renameField says that a field is to be renamed.

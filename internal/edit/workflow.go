@@ -1,37 +1,47 @@
 package edit
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
-// workflowDir is where GitHub looks for workflows.
-const workflowDir = ".github/workflows"
-
 // openWorkflows reads the workflows that declare secrets to kamal-op: lines
 // NAME=op://Vault/Item/field, in the input secrets of its step. Where they stand,
 // the declaration is one of the places a secret must be named in.
 func (e *editor) openWorkflows() error {
-	for _, pattern := range []string{"*.yml", "*.yaml"} {
-		names, _ := filepath.Glob(filepath.Join(e.o.Dir, filepath.FromSlash(workflowDir), pattern))
-		for _, name := range names {
-			f, err := readWork(e.o.Dir, workflowDir+"/"+filepath.Base(name))
-			if err != nil {
-				return err
-			}
-			if !f.opaque && strings.Contains(f.text, "kamal-op") && len(declarations(f.text)) > 0 {
-				e.files = append(e.files, f)
-			}
+	for _, name := range e.tree.workflowNames() {
+		f, err := e.tree.read(name)
+		if err != nil {
+			return err
+		}
+		if !f.opaque && strings.Contains(f.text, "kamal-op") && len(declarations(f.text)) > 0 {
+			e.files = append(e.files, f)
 		}
 	}
 	return nil
 }
 
+// workflows are those that declare secrets.
 func (e *editor) workflows() []*workFile {
-	return slices.DeleteFunc(slices.Clone(e.files), func(f *workFile) bool { return f.secrets != nil || f.config != nil })
+	return slices.DeleteFunc(slices.Clone(e.files), func(f *workFile) bool {
+		return f.secrets != nil || f.config != nil || f.name == reviewConfig
+	})
+}
+
+// allWorkflows are all that the repository has.
+func (e *editor) allWorkflows() []*workFile {
+	all := e.workflows()
+	for _, name := range e.tree.workflowNames() {
+		if e.file(name) != nil {
+			continue
+		}
+		if f, err := e.tree.read(name); err == nil && !f.opaque {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // A declaredLine is one line NAME=op://… of a workflow, by its offsets.

@@ -151,9 +151,9 @@ func TestSecretsEdit(t *testing.T) {
 		"op read":                  {"A=$(op read \"op://V/I/A\")\r\n", like(Read, "op://V/I/NEW"), "A=$(op read \"op://V/I/A\")\r\nNEW=$(op read \"op://V/I/NEW\")\r\n"},
 		"pass-through":             {"# a\nA=${A}\n\n# b\n", like(PassThrough, "NEW"), "# a\nA=${A}\nNEW=${NEW}\n\n# b\n"},
 		"pass-through of another":  {"A: $B\n", like(PassThrough, "NEW"), "A: $B\nNEW: $NEW\n"},
-		"rename":                   {"S=$(kamal secrets fetch --adapter 1password --account a --from V I/A I/AB)\nA=$(kamal secrets extract I/A $S)\nU=\"x:$A@${A}y$AB\"\nC=$(echo \"$A\" '$AB')\n", func(e *SecretsEdit) error { return e.Rename("A", "NEW", true) }, "S=$(kamal secrets fetch --adapter 1password --account a --from V I/NEW I/AB)\nNEW=$(kamal secrets extract I/NEW $S)\nU=\"x:$NEW@${NEW}y$AB\"\nC=$(echo \"$NEW\" '$AB')\n"},
-		"rename, field kept":       {"A=$(op read op://V/I/A)\n", func(e *SecretsEdit) error { return e.Rename("A", "NEW", false) }, "NEW=$(op read op://V/I/A)\n"},
-		"rename, field too":        {"A=$(op read 'op://V/I/A')\r\nA2=$A\r\n", func(e *SecretsEdit) error { return e.Rename("A", "NEW", true) }, "NEW=$(op read 'op://V/I/NEW')\r\nA2=$NEW\r\n"},
+		"rename":                   {"S=$(kamal secrets fetch --adapter 1password --account a --from V I/A I/AB)\nA=$(kamal secrets extract I/A $S)\nU=\"x:$A@${A}y$AB\"\nC=$(echo \"$A\" '$AB')\n", func(e *SecretsEdit) error { return rename(e, Renaming{From: "A", To: "NEW", Field: true}) }, "S=$(kamal secrets fetch --adapter 1password --account a --from V I/NEW I/AB)\nNEW=$(kamal secrets extract I/NEW $S)\nU=\"x:$NEW@${NEW}y$AB\"\nC=$(echo \"$NEW\" '$AB')\n"},
+		"rename, field kept":       {"A=$(op read op://V/I/A)\n", func(e *SecretsEdit) error { return rename(e, Renaming{From: "A", To: "NEW", Field: false}) }, "NEW=$(op read op://V/I/A)\n"},
+		"rename, field too":        {"A=$(op read 'op://V/I/A')\r\nA2=$A\r\n", func(e *SecretsEdit) error { return rename(e, Renaming{From: "A", To: "NEW", Field: true}) }, "NEW=$(op read 'op://V/I/NEW')\r\nA2=$NEW\r\n"},
 		"remove between comments":  {"# a\nA=1\n# b\nB=2\n", func(e *SecretsEdit) error { return e.RemoveDefinition(e.File().Definitions[0]) }, "# a\n# b\nB=2\n"},
 		"remove over lines":        {"A='x\ny'\nB=2\n", func(e *SecretsEdit) error { return e.RemoveDefinition(e.File().Definitions[0]) }, "B=2\n"},
 		"remove the last, no end":  {"A=1\r\nB=2", func(e *SecretsEdit) error { return e.RemoveDefinition(e.File().Definitions[1]) }, "A=1"},
@@ -269,4 +269,9 @@ func FuzzEdit(f *testing.F) {
 		}
 		_ = e.Shown()
 	})
+}
+
+func rename(e *SecretsEdit, r Renaming) error {
+	_, err := e.Rename(r)
+	return err
 }

@@ -14,6 +14,9 @@ import (
 func (e *ConfigEdit) Remove(name string) error {
 	var problems problem.List
 	seen := map[problem.Place]bool{}
+	if at, ok := e.InERB(name); ok {
+		problems = append(problems, problem.Of(decidedByERB(name, at))...)
+	}
 	for {
 		i := slices.IndexFunc(e.Uses(), func(u Use) bool { return u.Name == name && !seen[u.Place] })
 		if i < 0 {
@@ -140,13 +143,14 @@ func (e *ConfigEdit) removeFlowItem(list *node, item int, s splice, allowed func
 	return e.change(s, allowed)
 }
 
-// Rename gives a secret another name in every place that names it.
+// Rename gives a secret another name in every place that names it, between lines
+// of ERB too. What only ERB itself says is a problem, and then nothing is changed.
 func (e *ConfigEdit) Rename(from, to string) error {
 	var all []splice
 	var problems problem.List
 	seen := map[problem.Place]bool{}
 	renamed := map[string]bool{}
-	for _, u := range e.Uses() {
+	for _, u := range append(e.Uses(), e.open().Uses()...) {
 		if u.Name != from || seen[u.Place] {
 			continue
 		}
@@ -171,7 +175,7 @@ func (e *ConfigEdit) Rename(from, to string) error {
 		renamed[written] = true
 		renamed[strings.TrimSuffix(written, from)+to] = true
 	}
-	if err := problems.Err(); err != nil || len(all) == 0 {
+	if err := problems.Err(); err != nil {
 		return err
 	}
 	slices.SortFunc(all, func(a, b splice) int { return cmp.Compare(b.from, a.from) })
@@ -179,7 +183,23 @@ func (e *ConfigEdit) Rename(from, to string) error {
 	for _, s := range all {
 		text = s.apply(text)
 	}
-	return e.change(splice{0, len(e.text), text}, func(v string) bool { return renamed[v] })
+	before := *e
+	if len(all) > 0 {
+		if err := e.change(splice{0, len(e.text), text}, func(v string) bool { return renamed[v] }); err != nil {
+			return err
+		}
+	}
+	if at, ok := e.InERB(from); ok {
+		*e = before
+		return decidedByERB(from, at)
+	}
+	return nil
+}
+
+func decidedByERB(name string, at problem.Place) error {
+	p := problem.New("ERB decides whether "+name+" is named here", "change it by hand first: nothing has been changed")
+	p.Place = at
+	return p
 }
 
 // KeyOf is the key of the list that has an entry at a place.

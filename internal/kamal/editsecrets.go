@@ -216,55 +216,72 @@ func (e *SecretsEdit) RemoveDefinition(d Definition) error {
 	return e.change(removeLines(e.text, from, to), d.Name)
 }
 
-// Rename gives a secret another name: in its definitions, in the variables that
-// name it, and, where field is true, in the fetches, extracts and references
-// whose last part it is.
-func (e *SecretsEdit) Rename(from, to string, field bool) error {
+// A Renaming says what of a secrets file takes a new name.
+type Renaming struct {
+	From, To string
+
+	// Field is whether the fetches, extracts and references whose last part is the
+	// name follow it.
+	Field bool
+
+	// Environment is whether the variable of Kamal's environment has the new name
+	// too. Where it has not, $FROM stays wherever it means that variable.
+	Environment bool
+}
+
+// Rename gives a secret another name, in its definitions and where a later line of
+// the file takes it from there. kept are the places that take the variable of the
+// environment still, under its old name.
+func (e *SecretsEdit) Rename(r Renaming) (kept []problem.Place, err error) {
+	from, to := r.From, r.To
 	var all []splice
 	put := func(at int, old, text string) {
 		all = append(all, splice{e.raw[at], e.raw[at+len(old)-1] + 1, text})
 	}
 	tail := func(w rawWord) { // the last part of a word, if it is the name
-		if i := w.to - len(from); field && i >= w.from && e.r.text[i:w.to] == from && (i == w.from || strings.IndexByte("/.\"'", e.r.text[i-1]) >= 0) {
+		if i := w.to - len(from); r.Field && i >= w.from && e.r.text[i:w.to] == from && (i == w.from || strings.IndexByte("/.\"'", e.r.text[i-1]) >= 0) {
 			put(i, from, to)
 		}
 	}
 	touched := []string{from, to}
+	fetches := map[string]bool{} // whose field is renamed
+	for _, d := range e.r.file.Definitions {
+		for _, p := range d.Parts {
+			if d.Name == from && p.Kind == Extract {
+				fetches[p.Source] = true
+			}
+		}
+	}
+	defined := false // a line above defines the name: $FROM is its value from then on
 	for i, d := range e.r.file.Definitions {
 		before := len(all)
 		if d.Name == from {
 			put(e.r.spans[i].name, from, to)
 		}
 		for _, p := range d.Parts {
+			if defined && (p.Kind == PassThrough && p.Name == to || slices.Contains(p.Variables, to)) {
+				taken := problem.New("$"+to+" is a variable of the environment here, and would become the secret", "give another name, or put that variable under another first")
+				taken.Place = p.Place
+				return nil, taken
+			}
 			at, ok := offsetOf(e.r.text, e.r.lines, p.Place)
 			if !ok {
 				continue
 			}
-			switch {
-			case p.Kind == PassThrough && p.Name == from:
+			switch named := p.Kind == PassThrough && p.Name == from; {
+			case !named && !slices.Contains(p.Variables, from):
+			case !defined && !r.Environment:
+				kept = append(kept, p.Place)
+			case named:
 				put(at+strings.Index(e.r.text[at:], from), from, to)
-			case slices.Contains(p.Variables, from):
+			default:
 				e.variablesIn(p, from, func(at int) { put(at, from, to) })
 			}
-			switch p.Kind {
-			case Extract:
-				if w, ok := e.extractWord(p); ok {
-					tail(w)
-				}
-			case Read:
-				if w, ok := e.readWord(p); ok {
-					tail(w)
-				}
-			case Fetch:
-				names, err := e.fetchWords(d)
-				if err != nil {
-					continue
-				}
-				for _, w := range names {
-					tail(w.trimmed(e.r.text))
-				}
+			if d.Name == from || p.Kind == Fetch && fetches[d.Name] {
+				e.renameField(d, p, tail)
 			}
 		}
+		defined = defined || d.Name == from
 		if len(all) > before {
 			touched = append(touched, d.Name)
 		}
@@ -275,7 +292,29 @@ func (e *SecretsEdit) Rename(from, to string, field bool) error {
 	for _, s := range all {
 		text = s.apply(text)
 	}
-	return e.change(splice{0, len(e.text), text}, touched...)
+	return kept, e.change(splice{0, len(e.text), text}, touched...)
+}
+
+// renameField calls tail for the words of a part that may end in a field's name.
+func (e *SecretsEdit) renameField(d Definition, p Part, tail func(rawWord)) {
+	switch p.Kind {
+	case Extract:
+		if w, ok := e.extractWord(p); ok {
+			tail(w)
+		}
+	case Read:
+		if w, ok := e.readWord(p); ok {
+			tail(w)
+		}
+	case Fetch:
+		names, err := e.fetchWords(d)
+		if err != nil {
+			return
+		}
+		for _, w := range names {
+			tail(w.trimmed(e.r.text))
+		}
+	}
 }
 
 // variablesIn calls found for every place where a command names a variable.

@@ -167,16 +167,35 @@ func (e *SecretsEdit) Reference(p Part) (reference string, ok bool) {
 	return e.r.text[w.from:w.to], true
 }
 
-// AddAccount gives a fetch the option --account, behind its own word.
+// Option is the value of a fetch's option as it is written, quotes and variables
+// with it: what is repeated in another line of the file means the same there.
+func (e *SecretsEdit) Option(fetch Definition, long, short string) (written string, ok bool) {
+	if len(fetch.Parts) != 1 || fetch.Parts[0].Kind != Fetch {
+		return "", false
+	}
+	words := rawWords(e.r.commands[fetch.Parts[0].Place])
+	for i, w := range words {
+		raw := e.r.text[w.from:w.to]
+		switch {
+		case strings.HasPrefix(raw, long+"="):
+			return strings.TrimPrefix(raw, long+"="), true
+		case (w.text == long || short != "" && w.text == short) && i+1 < len(words):
+			return e.r.text[words[i+1].from:words[i+1].to], true
+		}
+	}
+	return "", false
+}
+
+// AddAccount gives a fetch the option --account, behind its own word; account is as
+// it is to be written.
 func (e *SecretsEdit) AddAccount(fetch Definition, account string) error {
-	quoted, ok := QuoteWord(account)
-	if len(fetch.Parts) != 1 || fetch.Parts[0].Kind != Fetch || !ok {
+	if len(fetch.Parts) != 1 || fetch.Parts[0].Kind != Fetch {
 		return notThere(fetch)
 	}
 	for _, w := range rawWords(e.r.commands[fetch.Parts[0].Place]) {
 		if w.text == "fetch" {
 			at := e.raw[w.to-1] + 1
-			return e.change(splice{at, at, " --account " + quoted}, fetch.Name)
+			return e.change(splice{at, at, " --account " + account}, fetch.Name)
 		}
 	}
 	return notThere(fetch)

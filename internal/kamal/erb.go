@@ -24,7 +24,16 @@ var (
 // it stands alone on its line and may give anything; what a block of tags holds
 // (a condition, a loop) is blank, since whether and how often it is there is not
 // known here. The places are those of the tags that something depends on.
-func passERB(text string) (string, []problem.Place) {
+func passERB(text string) (string, []problem.Place) { return passTags(text, false) }
+
+// openERB is passERB, but what blocks of tags hold stays: as if every branch were
+// taken, and every loop once.
+func openERB(text string) string {
+	open, _ := passTags(text, true)
+	return open
+}
+
+func passTags(text string, open bool) (string, []problem.Place) {
 	if !strings.Contains(text, "<%") {
 		return text, nil
 	}
@@ -62,7 +71,7 @@ func passERB(text string) (string, []problem.Place) {
 		if start < 0 {
 			start = len(rest)
 		}
-		if depth > 0 {
+		if depth > 0 && !open {
 			put(rest[:start], blank)
 		} else {
 			put(rest[:start], same)
@@ -93,7 +102,7 @@ func passERB(text string) (string, []problem.Place) {
 			if depth == 0 {
 				places = append(places, at)
 			}
-			if depth > 0 || lineHead && endsLine(rest) {
+			if depth > 0 && !open || lineHead && endsLine(rest) {
 				put(tag, blank)
 				break
 			}

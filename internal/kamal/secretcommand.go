@@ -94,6 +94,13 @@ func split(words []word) (options map[string]word, rest []word) {
 	return options, rest
 }
 
+// OnePassword tells whether a fetch asks 1Password, by the names that Kamal has for
+// the adapter.
+func (p Part) OnePassword() bool {
+	adapter := strings.ToLower(p.Adapter)
+	return p.Kind == Fetch && (adapter == "1password" || adapter == "one_password")
+}
+
 func (p *Part) fetch(words []word) {
 	p.Kind = Fetch
 	options, rest := split(words)
@@ -101,7 +108,7 @@ func (p *Part) fetch(words []word) {
 	for _, w := range rest {
 		p.Names = append(p.Names, w.text)
 	}
-	if adapter := strings.ToLower(p.Adapter); adapter != "1password" && adapter != "one_password" {
+	if !p.OnePassword() {
 		return
 	}
 	from, hasFrom := options["from"]

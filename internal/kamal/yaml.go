@@ -118,6 +118,11 @@ func merge(base, over *node) *node {
 // ERB may be why: then nothing of it is known, and that is no error.
 func parseYAML(name string, text []byte) (root *node, unknown []problem.Place, err error) {
 	plain, tags := passERB(string(text))
+	return parsePlain(name, plain, tags)
+}
+
+// parsePlain is parseYAML, of a text whose tags of ERB are passed over already.
+func parsePlain(name, plain string, tags []problem.Place) (root *node, unknown []problem.Place, err error) {
 	for _, at := range tags {
 		at.File = name
 		unknown = append(unknown, at)

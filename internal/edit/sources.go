@@ -1,0 +1,154 @@
+package edit
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A secret that a secrets file passes on (NAME=$NAME) comes from the environment of
+// Kamal: from what is declared to kamal-op, from the env of a workflow, from a
+// shell. Only the declarations in this repository's workflows are ours to rename,
+// and only where nothing else reads or sets the variable.
+
+// givesVariable tells whether the variable of the environment can be renamed too:
+// every step of kamal-op in the workflows declares it, and nothing else of the
+// project names it.
+func (e *editor) givesVariable(from, to string) bool {
+	if e.alone {
+		return false
+	}
+	declared := false
+	for _, f := range e.allWorkflows() {
+		names := 0
+		for _, l := range declarations(f.text) {
+			if l.name == from {
+				names++
+			}
+			if l.name == to {
+				return false
+			}
+		}
+		if steps := strings.Count(f.text, oneStep); names != steps || strings.Count(f.text, "--secret") > 0 {
+			return false
+		}
+		declared = declared || names > 0
+	}
+	return declared && len(e.namers(from)) == 0 && !e.readsVariable(to)
+}
+
+// readsVariable tells whether a secrets file takes a variable of the environment.
+func (e *editor) readsVariable(name string) bool {
+	for _, f := range e.secretFiles() {
+		for _, def := range f.secrets.File().Definitions {
+			for _, p := range def.Parts {
+				if p.Kind == kamal.PassThrough && p.Name == name || slices.Contains(p.Variables, name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// namers are the places that name a variable of the environment, beside the
+// declarations and the secrets that are to be renamed.
+func (e *editor) namers(name string) []problem.Place {
+	var places []problem.Place
+	put := func(file, text string) {
+		if at := wordAt(text, name); at.Line > 0 {
+			at.File = file
+			places = append(places, at)
+		}
+	}
+	for _, f := range e.allWorkflows() {
+		text := f.text
+		for _, l := range slices.Backward(declarations(text)) {
+			if l.name == name {
+				text = text[:l.at] + strings.Repeat(" ", l.to-l.at-1) + "\n" + text[l.to:]
+			}
+		}
+		put(f.name, text)
+	}
+	for _, f := range e.files {
+		switch {
+		case f.config != nil:
+			if at := f.config.Environment(name); at.Line > 0 {
+				places = append(places, at)
+			}
+		case f.secrets != nil:
+			for _, def := range f.secrets.File().Definitions {
+				for _, p := range def.Parts {
+					rest := strings.NewReplacer("${"+name+"}", "", "$"+name, "").Replace(p.Text)
+					if p.Kind == kamal.Command && wordAt(rest, name).Line > 0 {
+						places = append(places, p.Place)
+					}
+				}
+			}
+		}
+	}
+	for _, pattern := range settingFiles {
+		names, _ := filepath.Glob(filepath.Join(e.o.Dir, filepath.FromSlash(pattern)))
+		for _, path := range names {
+			info, err := os.Stat(path)
+			if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if rel, relErr := filepath.Rel(e.o.Dir, path); err == nil && relErr == nil {
+				put(filepath.ToSlash(rel), string(text))
+			}
+		}
+	}
+	return places
+}
+
+// settingFiles are where projects set variables for a deploy, or read them.
+var settingFiles = [...]string{
+	".env*", ".envrc", "mise.toml", ".mise.toml", "Makefile", "justfile", "Justfile", "Rakefile", "Taskfile.yml", "lib/tasks/*.rake",
+	"bin/*", "script/*", "scripts/*", "*.sh", ".kamal/hooks/*", ".gitlab-ci.yml", "bitbucket-pipelines.yml", "Jenkinsfile",
+	".circleci/*.yml", ".buildkite/*.yml", ".drone.yml", ".woodpecker.yml", ".github/actions/*/action.yml", ".github/actions/*/action.yaml",
+}
+
+// setBy is who sets a variable, as far as the project says.
+func (e *editor) setBy(name string) string {
+	var places []string
+	for _, at := range e.namers(name) {
+		places = append(places, at.String())
+	}
+	for _, f := range e.allWorkflows() {
+		for _, l := range declarations(f.text) {
+			if l.name == name {
+				at := problem.Place{File: f.name, Line: strings.Count(f.text[:l.at], "\n") + 1, Column: l.in + 1}
+				places = append(places, at.String())
+			}
+		}
+	}
+	if len(places) == 0 {
+		return "no file of the project, so a shell or a CI setting"
+	}
+	return strings.Join(places, ", ")
+}
+
+// otherSecrets are the secrets files that the editor has not opened: those of
+// destinations that are not asked for.
+func (e *editor) otherSecrets() []*workFile {
+	var files []*workFile
+	path := e.projects[e.destinations[0]].Config.SecretsPath.Or(kamal.DefaultSecretsPath)
+	names, _ := filepath.Glob(inProject(e.o.Dir, path) + "*")
+	for _, name := range names {
+		name = path + strings.TrimPrefix(name, inProject(e.o.Dir, path))
+		if e.file(name) != nil {
+			continue
+		}
+		if f, err := e.tree.read(name); err == nil && f.exists && !f.opaque {
+			f.secrets = kamal.EditSecrets(f.name, f.old, e.o.Env)
+			files = append(files, f)
+		}
+	}
+	return files
+}
