@@ -216,7 +216,7 @@ func (e *editor) initReview(in InitOptions) error {
 	project := e.projects[base]
 	secrets := e.file(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath) + "." + reviewName)
 	if secrets == nil {
-		if secrets, err = e.tree.read(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)+"."+reviewName); err != nil {
+		if secrets, err = e.tree.read(project.Config.SecretsPath.Or(kamal.DefaultSecretsPath) + "." + reviewName); err != nil {
 			return err
 		}
 		e.files = append(e.files, secrets)

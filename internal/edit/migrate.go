@@ -2,18 +2,17 @@ package edit
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/lazy"
-	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -28,43 +27,41 @@ type MigrateOptions struct {
 // is, byte for byte; what cannot be carried over is a problem or a note.
 func Migrate(o check.Options, m MigrateOptions) (Plan, error) {
 	plan := Plan{Command: "migrate"}
-	name, err := deployingWorkflow(o.Dir, m.Workflow)
+	t := newTree(o.Dir)
+	name, err := deployingWorkflow(t, m.Workflow)
 	if err != nil {
 		return plan, err
 	}
-	t := newTree(o.Dir)
 	f, err := t.read(name)
 	if err != nil {
 		return plan, err
 	}
-	if !f.exists {
+	if !f.exists || f.opaque {
 		return plan, problem.Usagef("give the path of a workflow: kamal-op migrate .github/workflows/deploy.yml", "%s is not there", name)
 	}
-	w := workflow{plan: &plan, file: name, text: f.text, o: m}
+	w := workflow{plan: &plan, file: name, text: f.text, o: m, tree: t}
 	if f.text, err = w.migrate(); err != nil {
 		return plan, err
 	}
-	e := editor{o: o, tree: t, plan: plan, files: []*workFile{f}}
+	files := append([]*workFile{f}, w.callers...)
+	e := editor{o: o, tree: t, plan: plan, files: files}
 	return e.finish()
 }
 
 // deployingWorkflow is the workflow that runs Kamal.
-func deployingWorkflow(dir, given string) (string, error) {
+func deployingWorkflow(t tree, given string) (string, error) {
 	if given != "" {
 		return filepath.ToSlash(given), nil
 	}
 	var found, done []string
-	for _, pattern := range []string{"*.yml", "*.yaml"} {
-		names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(workflowDir), pattern))
-		for _, name := range names {
-			text, err := os.ReadFile(name)
-			switch {
-			case err != nil:
-			case kamalLine().Match(text):
-				found = append(found, path.Join(workflowDir, filepath.Base(name)))
-			case strings.Contains(string(text), oneStep):
-				done = append(done, path.Join(workflowDir, filepath.Base(name)))
-			}
+	for _, name := range t.workflowNames() {
+		f, err := t.read(name)
+		switch {
+		case err != nil || f.opaque:
+		case len(deployingSteps(f.text)) > 0 || deploys().MatchString(withoutComments(f.text)):
+			found = append(found, name)
+		case strings.Contains(f.text, oneStep):
+			done = append(done, name)
 		}
 	}
 	switch {
@@ -78,32 +75,59 @@ func deployingWorkflow(dir, given string) (string, error) {
 	return "", problem.Usagef("give its path: kamal-op migrate FILE; kamal-op init writes one", "no workflow in %s runs kamal", workflowDir)
 }
 
+// deployingSteps are the scripts of a workflow that run kamal deploy.
+func deployingSteps(text string) []*script {
+	var w struct {
+		Jobs map[string]struct {
+			Steps []struct{ Run string }
+		}
+	}
+	if !strings.Contains(text, "kamal") || yaml.Unmarshal([]byte(text), &w) != nil {
+		return nil
+	}
+	var all []*script
+	for _, job := range w.Jobs {
+		for _, step := range job.Steps {
+			if s := parseScript(step.Run); strings.Contains(step.Run, "kamal") && s.deploys() {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
 const oneStep = "kamal-op/kamal-op@"
 
 var (
-	// kamalLine is a line of a script that deploys.
-	kamalLine = lazy.Regexp(`(?m)^[\s-]*(?:run:\s*)?(?:bundle exec |\./)?(?:bin/)?kamal (deploy|setup|redeploy)\b([^\n&|;]*)$`)
-	outputOf  = lazy.Regexp(`^\s*\$\{\{\s*steps\.([\w-]+)\.outputs\.(\w+)\s*\}\}\s*$`)
-	variable  = lazy.Regexp(`^\s*\$\{\{\s*env\.(\w+)\s*\}\}\s*$`)
+	outputOf = lazy.Regexp(`^\s*\$\{\{\s*steps\.([\w-]+)\.outputs\.(\w+)\s*\}\}\s*$`)
+	variable = lazy.Regexp(`^\s*\$\{\{\s*env\.(\w+)\s*\}\}\s*$`)
 	// expression is a value that is one name in GitHub's contexts, such as
 	// secrets.SSH_KEY: no literal in it, nor anything beside it.
 	expression = lazy.Regexp(`^\s*\$\{\{\s*[\w.-]+\s*\}\}\s*$`)
-	onlyKamal  = lazy.Regexp(`^\s*(sudo )?gem install (kamal|--no-document|-N|-v\s*\S+|--version\s*\S+|\s)+\s*$`)
+	onlyKamal  = lazy.Regexp(`^\s*(sudo )?gem install (kamal(:\S+)?|--no-document|--no-doc|-N|-v\s*\S+|--version[\s=]\S+|\s)+\s*$`)
+	// pinnedKamal is the version in `gem install kamal`.
+	pinnedKamal = lazy.Regexp(`\bkamal\b.*?(?:(?:-v|--version)[\s=]*["']?([\w.~>-]+)|kamal:([\w.]+))`)
 )
 
+// A workflow is one that is migrated, its jobs one after the other.
 type workflow struct {
 	plan  *Plan
 	file  string
 	text  string
 	lines []string
 	o     MigrateOptions
+	tree  tree
+	root  ast.Node
 
-	token    string            // the expression of the service account's token
-	key      string            // reference
-	declared []string          // NAME=reference
-	loaded   map[string]string // id.NAME or NAME: reference
+	token    string   // the expression of the service account's token
+	key      string   // references, one a line
+	hostKeys []string // what the job wrote into known_hosts
+	declared []string // NAME=reference, of one step
+	loaded   map[string]string
+	job      ast.Node
 
-	keepsToken bool // in the job's environment, for a step that stays
+	keepsToken bool        // in the job's environment, for a step that stays
+	callers    []*workFile // workflows that call this one
 }
 
 func (w *workflow) refuse(line int, hint, format string, args ...any) error {
@@ -112,42 +136,46 @@ func (w *workflow) refuse(line int, hint, format string, args ...any) error {
 	return p.At(w.file, line, 0)
 }
 
+func parseWorkflow(text string) (ast.Node, error) {
+	file, err := parser.ParseBytes([]byte(strings.ReplaceAll(text, "\r\n", "\n")), 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading a workflow: %w", err)
+	}
+	if len(file.Docs) == 0 {
+		return nil, nil //nolint:nilnil // an empty file
+	}
+	return file.Docs[0].Body, nil
+}
+
 // migrate gives the new text.
 func (w *workflow) migrate() (string, error) {
-	file, err := parser.ParseBytes([]byte(strings.ReplaceAll(w.text, "\r\n", "\n")), 0)
-	if err != nil || len(file.Docs) == 0 {
+	root, err := parseWorkflow(w.text)
+	if err != nil || root == nil {
 		return "", w.refuse(0, "GitHub would not take it either", "%s is not YAML", w.file)
 	}
-	w.lines = strings.SplitAfter(w.text, "\n")
-	w.loaded = map[string]string{}
+	w.root, w.lines = root, strings.SplitAfter(w.text, "\n")
 	migrated := false
 	// The last job first: what is changed below leaves the lines above alone.
-	jobs := mappingOf(child(file.Docs[0].Body, "jobs"))
-	for _, job := range slices.Backward(jobs) {
+	for _, job := range slices.Backward(mappingOf(child(root, "jobs"))) {
 		steps, err := w.stepsOf(job.Value)
 		if err != nil {
 			return "", err
 		}
-		deploying := -1
+		deploying := map[int]bool{}
 		for i, s := range steps {
-			if kamalLine().MatchString(s.Run) {
-				if s.flow {
-					return "", w.refuse(s.from+1, "write it in lines of its own: run: kamal deploy", "the step that runs kamal is written in braces")
-				}
-				if deploying >= 0 {
-					return "", w.refuse(s.from+1, "keep one, or migrate them by hand", "the job %s runs kamal in more than one step", job.Key)
-				}
-				deploying = i
+			if !strings.Contains(s.Run, "kamal") || !parseScript(s.Run).deploys() {
+				continue
 			}
+			if s.flow {
+				return "", w.refuse(s.from+1, "write it in lines of its own: run: kamal deploy", "the step that runs kamal is written in braces")
+			}
+			deploying[i] = true
 		}
-		if deploying < 0 {
+		if len(deploying) == 0 {
 			continue
 		}
-		if migrated {
-			return "", w.refuse(steps[deploying].from+1, "migrate them by hand, one after the other", "more than one job runs kamal")
-		}
 		migrated = true
-		if err := w.job(job.Value, steps, deploying); err != nil {
+		if err := w.migrateJob(job.Value, steps, deploying); err != nil {
 			return "", err
 		}
 	}
@@ -159,21 +187,111 @@ func (w *workflow) migrate() (string, error) {
 		return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
 	}
 	text := strings.Join(w.lines, "")
-	if _, err := parser.ParseBytes([]byte(strings.ReplaceAll(text, "\r\n", "\n")), 0); err != nil {
+	if text, err = w.declareCalled(text); err != nil {
+		return "", err
+	}
+	if _, err := parseWorkflow(text); err != nil {
 		return "", w.refuse(0, "migrate it by hand", "%s is written in a way that cannot be changed here", w.file)
 	}
 	return text, nil
 }
 
-// job changes the steps of one job.
-func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error {
+// migrateJob changes the steps of one job.
+func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[int]bool) error {
+	w.job, w.token, w.key, w.hostKeys, w.loaded, w.keepsToken = job, "", "", nil, map[string]string{}, false
+	if err := w.runnable(job, steps, deploying); err != nil {
+		return err
+	}
 	gone := map[int]bool{}
 	needs := needsOf(steps, deploying)
+	w.goneSteps(steps, deploying, needs, gone)
+	for _, s := range steps {
+		if strings.HasPrefix(s.Uses, agentAction+"@") {
+			if err := w.sshKey(s); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.givenKey(); err != nil {
+		return err
+	}
+	w.takeToken(job, steps)
+	w.runnerHad(steps, deploying)
+	changed := map[int][]string{}
+	var all []string
+	for i, s := range steps {
+		if !deploying[i] {
+			continue
+		}
+		lines, err := w.step(s, steps[:i])
+		if err != nil {
+			return err
+		}
+		changed[i] = lines
+		all = append(all, lines...)
+	}
+	w.keepLoading(steps, deploying, gone, all)
+	w.keepsToken = w.keepsToken || needs.op
+	for i, s := range slices.Backward(steps) {
+		switch {
+		case deploying[i]:
+			w.lines = slices.Replace(w.lines, s.from, s.to, changed[i]...)
+		case gone[i]:
+			w.lines = slices.Delete(w.lines, s.from, s.to)
+		}
+	}
+	return w.dropToken(job)
+}
+
+// runnable refuses a job whose steps a container of the action's could not join.
+func (w *workflow) runnable(job ast.Node, steps []workflowStep, deploying map[int]bool) error {
+	on := strings.ToLower(fmt.Sprint(child(job, "runs-on")))
+	for i, s := range steps {
+		if !deploying[i] {
+			continue
+		}
+		if strings.Contains(on, "macos") || strings.Contains(on, "windows") {
+			return w.refuse(s.from+1, "let the job run on Linux: runs-on: ubuntu-latest", "the action is a container, which %s cannot run", on)
+		}
+		shell, _, _ := strings.Cut(w.inherited(s, "shell"), " ")
+		if shell = path.Base(shell); shell != "." && shell != "bash" && shell != "sh" {
+			return w.refuse(s.from+1, "let the step run kamal in bash first", "the step that runs kamal has %s as its shell", shell)
+		}
+	}
+	return nil
+}
+
+// inherited is what a run: step has of its own or of defaults.run, of the job or the
+// workflow: a step that uses an action inherits neither.
+func (w *workflow) inherited(s workflowStep, key string) string {
+	for _, n := range []ast.Node{s.node, child(child(w.job, "defaults"), "run"), child(child(w.root, "defaults"), "run")} {
+		if v := child(n, key); v != nil {
+			return scalarText(v)
+		}
+	}
+	return ""
+}
+
+// scalarText is the text of a scalar, quotes taken off.
+func scalarText(n ast.Node) string {
+	switch n := n.(type) {
+	case nil:
+		return ""
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	}
+	return n.GetToken().Value
+}
+
+// goneSteps are the steps that the one takes the place of.
+func (w *workflow) goneSteps(steps []workflowStep, deploying map[int]bool, needs stepNeeds, gone map[int]bool) {
 	others := false // steps that may need Ruby
 	for i, s := range steps {
 		action, _, _ := strings.Cut(s.Uses, "@")
 		switch {
-		case i == deploying:
+		case deploying[i]:
 		case s.flow:
 			others = others || s.Run != ""
 		case isCLI(s):
@@ -188,10 +306,10 @@ func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error 
 				w.plan.note("%s:%d: no agent runs any more for the other steps of the job", w.file, s.from+1)
 			}
 		case isKamalAlone(s):
+			if m := pinnedKamal().FindStringSubmatch(s.Run); m != nil {
+				w.notePinned(s.from+1, m[1]+m[2])
+			}
 			gone[i] = !needs.kamal
-		case s.Run != "" && strings.Contains(s.Run, "ssh-keyscan"):
-			w.plan.note("%s:%d: ssh-keyscan takes whatever key answers: kamal-op has known hosts of its own for the run", w.file, s.from+1)
-			others = true
 		case s.Run != "":
 			others = true
 		}
@@ -202,56 +320,27 @@ func (w *workflow) job(job ast.Node, steps []workflowStep, deploying int) error 
 				w.plan.note("%s:%d: Ruby stays for the other steps of the job: kamal-op brings its own", w.file, s.from+1)
 			}
 		}
-		if strings.HasPrefix(s.Uses, agentAction+"@") {
-			if err := w.sshKey(s); err != nil {
-				return err
-			}
-		}
 	}
-	if w.o.SSHKey != "" {
-		ref, err := onepassword.ParseReference(w.o.SSHKey)
-		if err != nil {
-			return err
-		}
-		w.key = ref.String()
-	}
-	w.takeToken(job, steps)
-	step := steps[deploying]
-	lines, err := w.step(step)
-	if err != nil {
-		return err
-	}
-	w.keepLoading(steps, deploying, gone, lines)
-	w.keepsToken = w.keepsToken || needs.op
-	for i, s := range slices.Backward(steps) {
-		switch {
-		case i == deploying:
-			w.lines = slices.Replace(w.lines, s.from, s.to, lines...)
-		case gone[i]:
-			w.lines = slices.Delete(w.lines, s.from, s.to)
-		}
-	}
-	return w.dropToken(job)
 }
 
 // takeToken finds the token of the service account in the environment.
 func (w *workflow) takeToken(job ast.Node, steps []workflowStep) {
-	for _, env := range []ast.Node{child(job, "env")} {
-		for _, v := range mappingOf(env) {
-			if v.Key.String() == "OP_SERVICE_ACCOUNT_TOKEN" && w.token == "" {
-				w.token = v.Value.String()
-			}
+	for _, env := range []ast.Node{child(job, "env"), child(w.root, "env")} {
+		if v := child(env, tokenVariable); v != nil && w.token == "" {
+			w.token = scalarText(v)
 		}
 	}
 	for _, s := range steps {
-		if v, ok := s.Env["OP_SERVICE_ACCOUNT_TOKEN"]; ok && w.token == "" {
+		if v, ok := s.Env[tokenVariable]; ok && w.token == "" {
 			w.token = fmt.Sprint(v)
 		}
 	}
 	if w.token == "" {
-		w.token = "${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}"
+		w.token = "${{ secrets." + tokenVariable + " }}"
 	}
 }
+
+const tokenVariable = "OP_SERVICE_ACCOUNT_TOKEN"
 
 // dropToken takes the token out of the job's environment, where no step of it
 // could need it any more.
@@ -259,7 +348,7 @@ func (w *workflow) dropToken(job ast.Node) error {
 	env := child(job, "env")
 	values := mappingOf(env)
 	for _, v := range values {
-		if v.Key.String() != "OP_SERVICE_ACCOUNT_TOKEN" {
+		if v.Key.String() != tokenVariable {
 			continue
 		}
 		line := v.Key.GetToken().Position.Line - 1
@@ -270,12 +359,12 @@ func (w *workflow) dropToken(job ast.Node) error {
 		from := line
 		if len(values) == 1 {
 			for _, j := range mappingOf(job) {
-				if j.Key.String() == "env" && j.Key.GetToken().Position.Line-1 < line {
-					from = j.Key.GetToken().Position.Line - 1
+				if at := j.Key.GetToken().Position.Line - 1; j.Key.String() == "env" && at < line && strings.TrimSpace(strings.Join(w.lines[at+1:line], "")) == "" {
+					from = at
 				}
 			}
 		}
-		if line >= len(w.lines) || !strings.HasPrefix(strings.TrimSpace(w.lines[line]), "OP_SERVICE_ACCOUNT_TOKEN") {
+		if line >= len(w.lines) || !strings.HasPrefix(strings.TrimSpace(w.lines[line]), tokenVariable) || len(values) == 1 && from == line {
 			w.plan.note("%s:%d: the token stays in the job's environment", w.file, line+1)
 			return nil
 		}
@@ -284,14 +373,9 @@ func (w *workflow) dropToken(job ast.Node) error {
 	return nil
 }
 
-// beginsKey tells whether a key of a mapping begins in a line.
-func beginsKey(n *ast.MappingNode, line int) bool {
-	return slices.ContainsFunc(n.Values, func(v *ast.MappingValueNode) bool { return v.Key.GetToken().Position.Line-1 == line })
-}
-
 func child(n ast.Node, key string) ast.Node {
 	for _, v := range mappingOf(n) {
-		if v.Key.String() == key {
+		if v.Key.GetToken().Value == key {
 			return v.Value
 		}
 	}

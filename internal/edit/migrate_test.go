@@ -77,10 +77,14 @@ func TestMigrate(t *testing.T) {
 		},
 		"done already":             {text: before + one + token, want: before + one + token, note: "has the one step already"},
 		"more than kamal":          {text: before + "      - run: |\n          kamal deploy\n          curl x\n", err: "runs more than that"},
-		"kamal among other things": {text: before + "      - run: rake && kamal deploy\n", err: "no step that runs kamal deploy"},
-		"two steps":                {text: before + "      - run: kamal deploy -d a\n      - run: kamal deploy -d b\n", err: "in more than one step"},
-		"no YAML":                  {text: "jobs: [\n - run: kamal deploy\n", err: "is not YAML"},
-		"no Kamal":                 {text: before, err: "has no step that runs kamal deploy"},
+		"kamal among other things": {text: before + "      - run: rake && kamal deploy\n", err: "runs more than that"},
+		"two steps, each for its own case": {
+			text: before + load + agent + "      - if: github.ref == 'refs/heads/main'\n        run: kamal deploy -d a\n      - run: kamal redeploy -d b\n        if: github.ref != 'refs/heads/main'\n",
+			want: before + "\n      # go\n      - if: github.ref == 'refs/heads/main'\n        uses: kamal-op/kamal-op@v1\n        with:\n" + token + "          destination: a\n" + one +
+				"          command: redeploy\n" + token + "          destination: b\n        if: github.ref != 'refs/heads/main'\n",
+		},
+		"no YAML":  {text: "jobs: [\n - run: kamal deploy\n", err: "is not YAML"},
+		"no Kamal": {text: before, err: "has no step that runs kamal deploy"},
 	}
 	for name, test := range tests {
 		for _, eol := range []string{"\n", "\r\n"} {

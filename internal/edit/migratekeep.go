@@ -33,10 +33,10 @@ func isKamalAlone(s workflowStep) bool { return s.Run != "" && onlyKamal().Match
 // there for it. What a script of the project calls is not known.
 type stepNeeds struct{ op, ssh, kamal, scripts bool }
 
-func needsOf(steps []workflowStep, deploying int) stepNeeds {
+func needsOf(steps []workflowStep, deploying map[int]bool) stepNeeds {
 	var n stepNeeds
 	for i, s := range steps {
-		if i == deploying || isKamalAlone(s) {
+		if deploying[i] || isKamalAlone(s) {
 			continue
 		}
 		kamal := callsKamal().MatchString(s.Run)
@@ -52,11 +52,11 @@ func needsOf(steps []workflowStep, deploying int) stepNeeds {
 // keepLoading lets a step that loads secrets stay where another that stays has
 // its outputs, or may read the variables it exports: nothing in the workflow says
 // which variables a script reads. deploy is the step that deploys, as it is to be.
-func (w *workflow) keepLoading(steps []workflowStep, deploying int, gone map[int]bool, deploy []string) {
+func (w *workflow) keepLoading(steps []workflowStep, deploying, gone map[int]bool, deploy []string) {
 	rest := strings.Builder{}
 	from := 0
 	for i, s := range steps {
-		if i != deploying && !gone[i] {
+		if !deploying[i] && !gone[i] {
 			continue
 		}
 		rest.WriteString(strings.Join(w.lines[from:s.from], ""))
@@ -73,7 +73,7 @@ func (w *workflow) keepLoading(steps []workflowStep, deploying int, gone map[int
 		if !read && fmt.Sprint(s.With["export-env"]) != "false" {
 			for j, later := range steps[i+1:] {
 				j += i + 1
-				read = read || j != deploying && !gone[j] && (later.Run != "" || later.Uses != "" && !harmless().MatchString(later.Uses))
+				read = read || !deploying[j] && !gone[j] && (later.Run != "" || later.Uses != "" && !harmless().MatchString(later.Uses))
 			}
 		}
 		if read {

@@ -7,6 +7,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
 // A workflowStep is what matters of one step.
@@ -26,7 +29,7 @@ func (w *workflow) load(s workflowStep) {
 	for _, name := range sortedKeys(s.Env) {
 		value := fmt.Sprint(s.Env[name])
 		switch {
-		case name == "OP_SERVICE_ACCOUNT_TOKEN":
+		case name == tokenVariable:
 			w.token = value
 		case strings.HasPrefix(value, "op://"):
 			w.loaded[s.ID+"."+name] = value
@@ -37,16 +40,25 @@ func (w *workflow) load(s workflowStep) {
 	}
 }
 
-// sshKey finds the reference of the key that an agent is started with.
+// sshKey finds the references of the keys that an agent is started with.
 func (w *workflow) sshKey(s workflowStep) error {
 	value := fmt.Sprint(s.With["ssh-private-key"])
-	if m := outputOf().FindStringSubmatch(value); m != nil {
-		w.key = w.loaded[m[1]+"."+m[2]]
-		delete(w.loaded, m[1]+"."+m[2])
-	} else if m := variable().FindStringSubmatch(value); m != nil {
-		w.key = w.loaded[m[1]]
-		delete(w.loaded, m[1])
+	var keys []string
+	for line := range strings.Lines(strings.TrimSpace(value)) {
+		name := ""
+		if m := outputOf().FindStringSubmatch(line); m != nil {
+			name = m[1] + "." + m[2]
+		} else if m := variable().FindStringSubmatch(line); m != nil {
+			name = m[1]
+		}
+		if w.loaded[name] == "" {
+			keys = nil
+			break
+		}
+		keys = append(keys, w.loaded[name])
+		delete(w.loaded, name)
 	}
+	w.key = strings.Join(keys, "\n")
 	if w.key == "" && w.o.SSHKey == "" {
 		return w.refuse(s.from+1, "put the key into 1Password, and name it: --ssh-key op://Vault/Server",
 			"the SSH key %s", origin(value))
@@ -54,134 +66,128 @@ func (w *workflow) sshKey(s workflowStep) error {
 	return nil
 }
 
+// givenKey takes the key that the command line names.
+func (w *workflow) givenKey() error {
+	if w.o.SSHKey == "" {
+		return nil
+	}
+	ref, err := onepassword.ParseReference(w.o.SSHKey)
+	if err != nil {
+		return err
+	}
+	w.key = ref.String()
+	return nil
+}
+
+// expressions are several of them, and nothing else.
+var expressions = lazy.Regexp(`^(\s*\$\{\{\s*[\w.-]+\s*\}\}\s*)+$`)
+
 // origin is where a value comes from, in words. A value that stands in the
 // workflow itself is not told.
 func origin(value string) string {
-	if expression().MatchString(value) {
-		return "comes from " + strings.TrimSpace(value) + ", not from 1Password"
+	if expressions().MatchString(value) {
+		return "comes from " + strings.Join(strings.Fields(value), " ") + ", not from 1Password"
 	}
 	return "is written in the workflow: it is in the repository's history"
 }
 
+// value is what a variable has where the script runs: given by the step, the job or
+// the workflow, by GitHub, or by a step before.
+func (w *workflow) value(s workflowStep, before []workflowStep, name string) (string, error) {
+	for _, env := range []ast.Node{child(s.node, "env"), child(w.job, "env"), child(w.root, "env")} {
+		if v := child(env, name); v != nil {
+			return strings.TrimSpace(scalarText(v)), nil
+		}
+	}
+	if context, ok := strings.CutPrefix(name, "GITHUB_"); ok && slices.Contains(fromGitHub[:], context) {
+		return "${{ github." + strings.ToLower(context) + " }}", nil
+	}
+	for _, b := range before {
+		if strings.Contains(b.Run, "GITHUB_ENV") && wordAt(b.Run, name).Line > 0 || w.loaded[name] != "" {
+			return "${{ env." + name + " }}", nil
+		}
+	}
+	return "", fmt.Errorf("its script takes $%s, which nothing in the workflow sets", name)
+}
+
+// fromGitHub are the variables that every step has, and a context of the same name.
+var fromGitHub = [...]string{
+	"ACTOR", "BASE_REF", "EVENT_NAME", "HEAD_REF", "JOB", "REF", "REF_NAME", "REF_TYPE", "REPOSITORY", "REPOSITORY_OWNER",
+	"RUN_ATTEMPT", "RUN_ID", "RUN_NUMBER", "SHA", "TRIGGERING_ACTOR", "WORKFLOW",
+}
+
 // step is the one step, in the lines of the one that ran kamal: what it has
 // beside its script stays.
-func (w *workflow) step(s workflowStep) ([]string, error) {
-	script := strings.TrimSpace(s.Run)
-	m := kamalLine().FindStringSubmatch(script)
-	if m == nil || m[0] != script {
-		return nil, w.refuse(s.from+1, "give kamal a step of its own first", "the step that runs kamal runs more than that")
+func (w *workflow) step(s workflowStep, before []workflowStep) ([]string, error) {
+	call, err := parseScript(s.Run).understand(func(name string) (string, error) { return w.value(s, before, name) })
+	if err != nil {
+		return nil, w.refuse(s.from+1, "give kamal a step of its own first, with nothing else in it", "the step that runs kamal cannot become a step of kamal-op: %s", err)
 	}
-	var run *ast.MappingValueNode
-	var drop []*ast.MappingValueNode
-	for _, v := range s.node.Values {
-		switch v.Key.String() {
-		case "run":
-			run = v
-		case "shell", "working-directory":
-			drop = append(drop, v)
-		case "env":
-			// Looked at below.
+	if call.prints {
+		w.plan.note("%s:%d: what the script prints by itself (echo) is left out", w.file, s.from+1)
+	}
+	if call.pinned != "" {
+		w.notePinned(s.from+1, call.pinned)
+	}
+	directory := w.inherited(s, "working-directory")
+	if call.directory != "" {
+		directory = joinDirectory(directory, call.directory)
+	}
+	w.noteProject(s.from+1, directory, s.Run)
+	removed := w.declare(s)
+	e := &stepEdit{w: w, s: s, lines: slices.Clone(w.lines[s.from:s.to]), eol: "\n"}
+	if strings.Contains(w.text, "\r\n") {
+		e.eol = "\r\n"
+	}
+	return e.rewrite(w.inputs(call, directory), call, removed)
+}
+
+// inputs are the lines under with:.
+func (w *workflow) inputs(call kamalCall, directory string) []string {
+	var with []string
+	put := func(name, value string) {
+		switch {
+		case value == "":
+		case strings.Contains(value, "\n"):
+			with = append(with, name+": |")
+			for line := range strings.Lines(value) {
+				with = append(with, "  "+strings.TrimRight(line, "\r\n"))
+			}
+		default:
+			with = append(with, name+": "+yamlValue(value))
 		}
 	}
-	at := run.Key.GetToken().Position
-	pad := strings.Repeat(" ", at.Column-1)
-	eol := "\n"
-	if strings.Contains(w.text, "\r\n") {
-		eol = "\r\n"
+	if call.command != "deploy" {
+		put("command", call.command)
 	}
-	with := []string{"service-account-token: " + strings.TrimSpace(w.token)}
-	if m[1] != "deploy" {
-		with = append([]string{"command: " + m[1]}, with...)
+	if child(child(w.job, "env"), "OP_CONNECT_TOKEN") == nil && child(child(w.root, "env"), "OP_CONNECT_TOKEN") == nil {
+		put("service-account-token", strings.TrimSpace(w.token))
 	}
-	if w.key != "" {
-		with = append(with, "ssh-key: "+yamlWord(w.key))
-	} else {
+	put("ssh-key", w.key)
+	if w.key == "" {
 		w.plan.note("%s starts no agent: add the input ssh-key, unless the servers are reached without a key", w.file)
 	}
-	args := strings.Fields(m[2])
-	for i := 0; i < len(args); i++ {
-		if args[i] == "-d" || args[i] == "--destination" {
-			if i+1 < len(args) {
-				with = append(with, "destination: "+yamlWord(args[i+1]))
-				args = slices.Delete(args, i, i+2)
-			}
-			break
-		}
-		if d, ok := strings.CutPrefix(args[i], "--destination="); ok {
-			with = append(with, "destination: "+yamlWord(d))
-			args = slices.Delete(args, i, i+1)
-			break
-		}
-	}
-	if len(args) > 0 {
-		with = append(with, "args: "+yamlWord(strings.Join(args, " ")))
-	}
-	if s.WorkingDirectory != "" {
-		with = append(with, "working-directory: "+yamlWord(s.WorkingDirectory))
-	}
-	removed := w.declare(s)
+	put("host-keys", strings.Join(w.hostKeys, "\n"))
+	put("destination", call.destination)
+	put("config-file", call.config)
+	put("args", strings.Join(call.args, " "))
+	put("kamal", call.program)
+	put("working-directory", strings.TrimPrefix(directory, "./"))
+	put("timeout", call.timeout)
 	if len(w.declared) > 0 {
 		with = append(with, "secrets: |")
 		for _, line := range w.declared {
 			with = append(with, "  "+line)
 		}
 	}
-	lines := slices.Clone(w.lines[s.from:s.to])
-	cut := func(v *ast.MappingValueNode) (from, to int) {
-		from = v.Key.GetToken().Position.Line - 1 - s.from
-		to = from + 1
-		for to < len(lines) && !beginsKey(s.node, to+s.from) {
-			to++
-		}
-		return from, to
-	}
-	type change struct {
-		from, to int
-		text     []string
-	}
-	var changes []change
-	from, to := cut(run)
-	head := lines[from][:min(at.Column-1, len(lines[from]))] // with the dash, where it is the first key
-	text := []string{head + "uses: kamal-op/kamal-op@v1" + eol, pad + "with:" + eol}
-	for _, line := range with {
-		text = append(text, pad+"  "+line+eol)
-	}
-	changes = append(changes, change{from, to, text})
-	for _, v := range drop {
-		from, to := cut(v)
-		if from == 0 {
-			return nil, w.refuse(s.from+1, "write run: first", "the step that runs kamal begins with %s", v.Key)
-		}
-		changes = append(changes, change{from, to, nil})
-	}
-	if env := child(s.node, "env"); env != nil && len(removed) > 0 {
-		for _, v := range s.node.Values {
-			if v.Key.String() != "env" {
-				continue
-			}
-			from, to := cut(v)
-			kept := slices.DeleteFunc(slices.Clone(lines[from+1:to]), func(line string) bool {
-				name, _, _ := strings.Cut(strings.TrimSpace(line), ":")
-				return slices.Contains(removed, name)
-			})
-			if len(kept) == 0 && from > 0 {
-				changes = append(changes, change{from, to, nil})
-			} else {
-				changes = append(changes, change{from + 1, to, kept})
-			}
-		}
-	}
-	slices.SortFunc(changes, func(a, b change) int { return b.from - a.from })
-	for _, c := range changes {
-		lines = slices.Replace(lines, c.from, c.to, c.text...)
-	}
-	return lines, nil
+	return with
 }
 
 // declare collects what the step gets from 1Password: names that were exported,
 // and those that its env takes from the loading step. It gives the names in env
 // that are declared now.
 func (w *workflow) declare(s workflowStep) (removed []string) {
+	w.declared = nil
 	add := func(name, reference string) {
 		if line := name + "=" + reference; !slices.Contains(w.declared, line) {
 			w.declared = append(w.declared, line)
@@ -196,7 +202,7 @@ func (w *workflow) declare(s workflowStep) (removed []string) {
 			reference = w.loaded[m[1]]
 		}
 		switch {
-		case name == "OP_SERVICE_ACCOUNT_TOKEN":
+		case name == tokenVariable:
 			removed = append(removed, name)
 		case reference != "":
 			add(name, reference)
@@ -206,7 +212,7 @@ func (w *workflow) declare(s workflowStep) (removed []string) {
 		}
 	}
 	for _, name := range sortedKeys(w.loaded) {
-		if !strings.Contains(name, ".") && w.loaded[name] != w.key {
+		if !strings.Contains(name, ".") && !slices.Contains(strings.Split(w.key, "\n"), w.loaded[name]) {
 			add(name, w.loaded[name])
 		}
 	}
