@@ -5,6 +5,8 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/edit"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
 )
 
@@ -20,7 +22,7 @@ type initCommand struct {
 	Review      bool   `name:"review" help:"Begin review apps too: config/deploy.review.yml and its secrets file."`
 	ReviewVault string `name:"review-vault" placeholder:"NAME" default:"Previews" help:"Vault of the review apps: another than the project's, with a service account of its own."`
 	Force       bool   `name:"force" help:"Write over a workflow that is there."`
-	Offline     bool   `name:"offline" help:"Do not look which fields are in 1Password."`
+	Offline     bool   `name:"offline" help:"Do not look which fields are in 1Password, nor ask Kamal."`
 }
 
 // Run writes what a project begins with.
@@ -42,10 +44,35 @@ func (c initCommand) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return c.carryOut(a, o.Dir, plan)
+		if err := c.carryOut(a, o.Dir, plan); err != nil || c.DryRun || c.Offline {
+			return err
+		}
+		return c.askKamal(ctx, a, o)
 	}
 	if c.Offline {
 		return begin(context.Background(), nil)
 	}
 	return a.withVault(c.credentialFlags, begin)
+}
+
+// askKamal asks the Kamal that is here, if there is one, whether it takes the
+// configuration: the files are written then, so what it refuses is a deploy that is
+// done in part.
+func (c initCommand) askKamal(ctx context.Context, a *app, o check.Options) error {
+	binary, err := kamal.Find(ctx, kamal.FindOptions{Dir: o.Dir, Env: a.Env})
+	if err != nil {
+		return nil //nolint:nilerr // there is none that could be asked
+	}
+	var problems problem.List
+	for _, d := range o.AllDestinations() {
+		if d == "review" { // its ERB asks for what only a pull request gives
+			continue
+		}
+		err := kamal.Loads(ctx, binary, kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: d}, a.Env)
+		for _, p := range problem.Of(err) {
+			p.Status = problem.Partial
+			problems = append(problems, p)
+		}
+	}
+	return problems.Err()
 }

@@ -2,7 +2,9 @@ package edit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -26,11 +28,15 @@ type InitOptions struct {
 	// a vault of their own: "" for ReviewVault.
 	Review      string
 	ReviewVault string
+
+	known string // the item that the project's files name
 }
+
+var errUnknown = errors.New("not known here")
 
 // The workflow that init writes, and what review apps begin with.
 const (
-	workflowFile   = workflowDir + "/deploy.yml"
+	workflowFile   = "deploy.yml"
 	reviewName     = "review"
 	reviewConfig   = "config/deploy.review.yml"
 	reviewVault    = "Previews"
@@ -42,15 +48,14 @@ const (
 // Init plans what a project needs to deploy with kamal-op: secrets files that
 // take from 1Password what deploy.yml names, the workflow, and the list of fields
 // to create. A secrets file that is there is completed, in its own way; a
-// workflow that is there stays, unless it is to be written over.
+// workflow that is there stays, unless it is to be written over, and where another
+// deploys already none is added.
 func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 	e, err := openEditor(o, "init")
 	if err != nil {
 		return Plan{}, err
 	}
-	if in.Vault == "" {
-		in.Vault = titleOf(e.projects[e.destinations[0]].Config.Service.Or("MyApp"))
-	}
+	e.knownItem(&in)
 	for _, name := range []string{in.Vault, in.Item, in.KeyItem, in.ReviewVault} {
 		if strings.ContainsAny(name, "/\r\n") {
 			return Plan{}, problem.Usagef("give vault and item by their names alone, or by their ids", "%q cannot be the name of a vault or an item here", name)
@@ -95,6 +100,74 @@ func orElse(text, other string) string {
 	return text
 }
 
+// knownItem takes vault and item from what the project has already: its secrets
+// files and the declarations in its workflows.
+func (e *editor) knownItem(in *InitOptions) {
+	count := map[string]int{}
+	var order []string // op://Vault/Item
+	put := func(vault, item string) {
+		name := vault + "/" + item
+		if count[name]++; count[name] == 1 {
+			order = append(order, name)
+		}
+	}
+	variable := ""
+	for _, d := range e.destinations {
+		if d == reviewName && len(e.destinations) > 1 {
+			continue
+		}
+		for _, f := range e.secretsFiles(d) {
+			for _, def := range f.secrets.File().Definitions {
+				for _, p := range def.Parts {
+					for _, w := range p.Wanted {
+						put(w.Vault, w.Item)
+					}
+				}
+				if from := fromOf(f, def); strings.Contains(from, "$") {
+					variable = f.name + " names it " + from
+				}
+			}
+		}
+	}
+	for _, f := range e.workflows() {
+		for _, l := range declarations(f.text) {
+			if ref, err := onepassword.ParseReference(l.reference); err == nil {
+				put(ref.Vault, ref.Item)
+			}
+		}
+	}
+	best := ""
+	for _, name := range order {
+		if vault, _, _ := strings.Cut(name, "/"); count[name] > count[best] && (in.Vault == "" || vault == in.Vault) {
+			best = name
+		}
+	}
+	vault, item, found := strings.Cut(best, "/")
+	switch {
+	case found:
+		in.Vault = orElse(in.Vault, vault)
+		if !slices.ContainsFunc(e.destinations, func(d string) bool { return d != "" && d != reviewName }) {
+			in.known = item
+		}
+	case in.Vault == "":
+		in.Vault = titleOf(e.projects[e.destinations[0]].Config.Service.Or("MyApp"))
+		if variable != "" {
+			e.plan.note("the vault is a variable's: %s, and %s is a guess (--vault)", variable, in.Vault)
+		}
+	}
+}
+
+// itemFor is the item that has the secrets of a destination.
+func (in InitOptions) itemFor(d string) string {
+	switch {
+	case in.Item != "":
+		return in.Item
+	case d != "":
+		return titleOf(d)
+	}
+	return orElse(in.known, defaultItem)
+}
+
 // titleOf is a service's name as people write the name of a vault: my-app is
 // MyApp.
 func titleOf(service string) string {
@@ -108,10 +181,7 @@ func titleOf(service string) string {
 
 // initSecrets defines every name that the configuration of a destination uses.
 func (e *editor) initSecrets(d string, in InitOptions) error {
-	item := orElse(in.Item, defaultItem)
-	if d != "" && in.Item == "" {
-		item = titleOf(d)
-	}
+	item := in.itemFor(d)
 	var missing []string
 	for _, name := range e.usedNames(d) {
 		if _, _, ok := e.lookup(d, name); !ok {
@@ -236,18 +306,30 @@ func (e *editor) initReview(in InitOptions) error {
 	return nil
 }
 
-// initWorkflow writes the workflow with the one step.
+// initWorkflow writes the workflow with the one step, where GitHub reads it.
 func (e *editor) initWorkflow(in InitOptions, key string) error {
-	f, err := e.tree.read(workflowFile)
+	already, ours := e.tree.deploysAlready()
+	name := e.tree.prefix() + path.Join(workflowDir, workflowFile)
+	f, err := e.workflow(name)
 	if err != nil {
 		return err
 	}
-	if known := e.file(workflowFile); known != nil {
-		f = known
+	if within := e.tree.within(); within != "" && f.exists && already != name {
+		// Another project of the repository has that one.
+		name = e.tree.prefix() + path.Join(workflowDir, "deploy-"+strings.ReplaceAll(within, "/", "-")+".yml")
+		if f, err = e.workflow(name); err != nil {
+			return err
+		}
 	}
-	if f.exists && !in.Force {
-		if !strings.Contains(f.text, "kamal-op/kamal-op@") {
-			e.plan.note("%s is there already and stays: kamal-op migrate makes the one step of it, init --force writes over it", workflowFile)
+	switch {
+	case already != "" && already != name:
+		if !ours {
+			e.plan.note("%s deploys already, and no second workflow is written: kamal-op migrate makes the one step of what is there", already)
+		}
+		return nil
+	case f.exists && !in.Force:
+		if !strings.Contains(f.text, oneStep) {
+			e.plan.note("%s is there already and stays: kamal-op migrate makes the one step of it, init --force writes over it", name)
 		}
 		return nil
 	}
@@ -258,7 +340,7 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 			destination = "production"
 		}
 		if len(e.destinations) > 1 {
-			e.plan.note("%s deploys the destination %s: others need a job of their own", workflowFile, destination)
+			e.plan.note("%s deploys the destination %s: others need a job of their own", name, destination)
 		}
 	}
 	var declared []string
@@ -271,21 +353,38 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 			if !ok || def.Kind != kamal.PassThrough || !onepassword.IsEnvironmentName(def.Parts[0].Name) {
 				continue
 			}
-			item := orElse(in.Item, defaultItem)
-			if d != "" && in.Item == "" {
-				item = titleOf(d)
-			}
+			item := in.itemFor(d)
 			declared = append(declared, def.Parts[0].Name+"=op://"+in.Vault+"/"+item+"/"+def.Parts[0].Name)
 			e.needField(in.Vault, item, def.Parts[0].Name)
 		}
 	}
 	slices.Sort(declared)
-	f.text = workflowText(orElse(in.Branch, "main"), key, destination, slices.Compact(declared))
+	f.text = workflowText(orElse(in.Branch, "main"), key, destination, e.inputs(), slices.Compact(declared))
 	e.plan.Todo = slices.DeleteFunc(e.plan.Todo, func(t Todo) bool { return t.Do == "declare" })
 	if !slices.Contains(e.files, f) {
 		e.files = append(e.files, f)
 	}
 	return nil
+}
+
+// inputs are those that say where the project is.
+func (e *editor) inputs() []string {
+	var inputs []string
+	if e.o.ConfigFile != "" && e.o.ConfigFile != kamal.DefaultConfigFile {
+		inputs = append(inputs, "config-file: "+yamlValue(e.o.ConfigFile))
+	}
+	if within := e.tree.within(); within != "" {
+		inputs = append(inputs, "working-directory: "+yamlValue(within))
+	}
+	return inputs
+}
+
+// workflow is a workflow of the repository, opened once.
+func (e *editor) workflow(name string) (*workFile, error) {
+	if f := e.file(name); f != nil {
+		return f, nil
+	}
+	return e.tree.read(name)
 }
 
 // yamlWord is a text as a value on a line of YAML, in quotes where it needs them.
@@ -298,7 +397,7 @@ func yamlWord(text string) string {
 }
 
 // workflowText is the workflow with the one step.
-func workflowText(branch, key, destination string, declared []string) string {
+func workflowText(branch, key, destination string, inputs, declared []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `name: Deploy
 on:
@@ -322,6 +421,9 @@ jobs:
 `, yamlWord(branch), yamlWord(strings.TrimSuffix("deploy-"+destination, "-")), yamlWord(key))
 	if destination != "" {
 		b.WriteString("          destination: " + yamlWord(destination) + "\n")
+	}
+	for _, line := range inputs {
+		b.WriteString("          " + line + "\n")
 	}
 	if len(declared) > 0 {
 		b.WriteString("          secrets: |\n")

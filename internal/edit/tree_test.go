@@ -142,4 +142,20 @@ func TestTree_repository(t *testing.T) {
 	if _, err := Rename(check.Options{Dir: shop}, "A", "B"); err == nil || !strings.Contains(err.Error(), "leads out of the project") {
 		t.Errorf("%v", err)
 	}
+	plan, err := Init(context.Background(), check.Options{Dir: shop}, InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.Write(shop); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, workflowDir, "deploy.yml"))
+	if err != nil || !strings.Contains(string(text), "          working-directory: apps/shop\n") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	again, err := Init(context.Background(), check.Options{Dir: shop}, InitOptions{})
+	if err != nil || len(again.Changes) > 0 {
+		t.Errorf("a second time changes %v, %v", again.Changes, err)
+	}
+	lint(t, filepath.Join(dir, workflowDir))
 }

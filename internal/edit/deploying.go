@@ -1,0 +1,130 @@
+package edit
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
+)
+
+// otherCI are the files of other systems that deploy.
+var otherCI = [...]string{".gitlab-ci.yml", "bitbucket-pipelines.yml", ".circleci/config.yml", ".buildkite/pipeline.yml", "Jenkinsfile", ".drone.yml", ".woodpecker.yml", ".semaphore/semaphore.yml", "azure-pipelines.yml"}
+
+var (
+	usesKamal  = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?(\S*kamal\S*)`)
+	usesLocal  = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?\./(\S+)`)
+	makeTarget = lazy.Regexp(`\b(make|just|rake|task)\s+[\w:.-]+`)
+	fileInRepo = lazy.Regexp(`(?:^|[\s"'=])(?:\./)?((?:[\w.-]+/)+[\w.-]+|[\w-]+\.sh)`)
+)
+
+// deploysAlready is the file of the repository that deploys the project already, by
+// kamal-op, by Kamal, by an action or a script that runs it, and whether that is
+// known to be by kamal-op; "" where none does.
+func (t tree) deploysAlready() (file string, ours bool) {
+	for _, name := range t.workflowNames() {
+		f, err := t.read(name)
+		if err != nil || f.opaque {
+			continue
+		}
+		if t.deploysHere(f.text) {
+			return name, strings.Contains(f.text, oneStep)
+		}
+	}
+	for _, name := range otherCI {
+		text, err := os.ReadFile(filepath.Join(t.top, filepath.FromSlash(name)))
+		if err == nil && (deploys().MatchString(withoutComments(string(text))) || strings.Contains(withoutComments(string(text)), "kamal-op deploy")) {
+			return t.prefix() + name, false
+		}
+	}
+	return "", false
+}
+
+// deploysHere tells whether a workflow deploys this project. One of a repository
+// with several projects deploys those whose directory it names.
+func (t tree) deploysHere(text string) bool {
+	plain := withoutComments(text)
+	if !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
+		return t.deploysBeyond(plain, 0)
+	}
+	root, err := parseWorkflow(text)
+	if err != nil || root == nil {
+		return true
+	}
+	w := workflow{root: root}
+	seen := false
+	for _, job := range mappingOf(child(root, "jobs")) {
+		w.job = job.Value
+		list, ok := child(job.Value, "steps").(*ast.SequenceNode)
+		if !ok {
+			continue
+		}
+		for _, v := range list.Values {
+			step, ok := v.(*ast.MappingNode)
+			if !ok {
+				continue
+			}
+			run, uses := scalarText(child(step, "run")), scalarText(child(step, "uses"))
+			dir := ""
+			switch {
+			case strings.Contains(uses, "kamal"):
+				if command := scalarText(child(child(step, "with"), "command")); strings.Contains(uses, oneStep) && (command == "review" || command == "check" || command == "verify") {
+					seen = true
+					continue // no deploy of production
+				}
+				dir = scalarText(child(child(step, "with"), "working-directory"))
+			case deploys().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
+				dir = w.inherited(workflowStep{node: step}, "working-directory")
+				call, err := parseScript(run).understand(func(string) (string, error) { return "", errUnknown })
+				if err == nil && call.directory != "" {
+					dir = joinDirectory(dir, call.directory)
+				}
+			default:
+				continue
+			}
+			seen = true
+			if strings.Contains(dir, "${{") || strings.Trim(path.Clean(dir), "./") == strings.Trim(t.within(), "./") {
+				return true
+			}
+		}
+	}
+	return !seen
+}
+
+// deploysBeyond tells whether what a workflow calls deploys: scripts of the
+// repository, its own actions, the targets of a Makefile.
+func (t tree) deploysBeyond(text string, depth int) bool {
+	if depth > 3 {
+		return false
+	}
+	var names []string
+	for _, m := range usesLocal().FindAllStringSubmatch(text, -1) {
+		name := strings.TrimRight(m[1], `"'`)
+		names = append(names, name, name+"/action.yml", name+"/action.yaml")
+	}
+	for _, m := range fileInRepo().FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1])
+	}
+	if makeTarget().MatchString(text) {
+		names = append(names, "Makefile", "justfile", "Rakefile", "Taskfile.yml")
+	}
+	for _, name := range names {
+		for _, dir := range []string{t.top, t.dir} {
+			at := filepath.Join(dir, filepath.FromSlash(name))
+			info, err := os.Stat(at)
+			if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
+				continue
+			}
+			inner, err := os.ReadFile(at)
+			plain := withoutComments(string(inner))
+			if err == nil && (deploys().MatchString(plain) || usesKamal().MatchString(plain) || path.Ext(name) != ".md" && t.deploysBeyond(plain, depth+1)) {
+				return true
+			}
+			break
+		}
+	}
+	return false
+}
