@@ -331,6 +331,14 @@ func TestChange(t *testing.T) {
 			todo:  "remove field A from op://V/I",
 			note:  "config/deploy.yml:5:3 still names A",
 		},
+		"remove the only one of a destination's list, which replaces another": {
+			files: map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv:\n  secret:\n    - A\n    - B\n", "config/deploy.eu.yml": "env:\n  secret: # fewer\n    - A\n", "config/deploy.us.yml": "env: {secret: [A]}\n", ".kamal/secrets-common": "A=a\nB=b\n"},
+			do:    remove("A"),
+			want: map[string]string{
+				"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv:\n  secret:\n    - B\n", "config/deploy.eu.yml": "env:\n  secret: [] # fewer\n",
+				"config/deploy.us.yml": "env: {secret: []}\n", ".kamal/secrets-common": "B=b\n",
+			},
+		},
 		"remove a declared one": {
 			files: map[string]string{"config/deploy.yml": "servers: [a]\nenv: {secret: [A, B]}\n", ".kamal/secrets": "A=$A\nB=$B\n", ".github/workflows/d.yml": workflow + "            B=op://V/I/B"},
 			do:    remove("B"),

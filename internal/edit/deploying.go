@@ -68,7 +68,7 @@ func (t tree) deploysHere(text string) bool {
 				continue
 			}
 			run, uses := scalarText(child(step, "run")), scalarText(child(step, "uses"))
-			dir := ""
+			var dir string
 			switch {
 			case strings.Contains(uses, "kamal"):
 				if command := scalarText(child(child(step, "with"), "command")); strings.Contains(uses, oneStep) && (command == "review" || command == "check" || command == "verify") {

@@ -219,7 +219,18 @@ func (e *editor) initSecrets(d string, in InitOptions) error {
 // into a line that Kamal gives to a shell.
 func (e *editor) usedNames(d string) []string {
 	var names []string
-	for _, name := range e.projects[d].Config.Used() {
+	used := e.projects[d].Config.Used()
+	for _, f := range []*workFile{e.configFile(d), e.destinationFile(d)} {
+		if f == nil {
+			continue
+		}
+		for _, u := range f.config.PossibleUses() { // between lines of ERB: a line too many does no harm
+			if !slices.Contains(used, u.Name) && onepassword.IsEnvironmentName(u.Name) && f.config.Between(u.Place) {
+				used = append(used, u.Name)
+			}
+		}
+	}
+	for _, name := range used {
 		if err := e.writableName(d, name); err != nil {
 			e.plan.note("%s", err.Error())
 			continue

@@ -90,3 +90,18 @@ func TestInit_takesVaultAndItemFromTheProject(t *testing.T) {
 		})
 	}
 }
+
+// What stands between lines of ERB is defined too: whether Kamal will ask for it
+// depends on a condition.
+func TestInit_definesWhatERBMayName(t *testing.T) {
+	config := "service: shop\nimage: a\nservers: [a]\nenv:\n  secret:\n    - A\n<% if ENV[\"X\"] %>\n    - B\n<% end %>\n"
+	plan, err := Init(context.Background(), check.Options{Dir: project(t, map[string]string{"config/deploy.yml": config})}, InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range plan.Changes {
+		if c.File == ".kamal/secrets" && !strings.Contains(c.New, "--from Shop/Production A B)\n") {
+			t.Error(c.New)
+		}
+	}
+}

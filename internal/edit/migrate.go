@@ -99,12 +99,9 @@ func deployingSteps(text string) []*script {
 const oneStep = "kamal-op/kamal-op@"
 
 var (
-	outputOf = lazy.Regexp(`^\s*\$\{\{\s*steps\.([\w-]+)\.outputs\.(\w+)\s*\}\}\s*$`)
-	variable = lazy.Regexp(`^\s*\$\{\{\s*env\.(\w+)\s*\}\}\s*$`)
-	// expression is a value that is one name in GitHub's contexts, such as
-	// secrets.SSH_KEY: no literal in it, nor anything beside it.
-	expression = lazy.Regexp(`^\s*\$\{\{\s*[\w.-]+\s*\}\}\s*$`)
-	onlyKamal  = lazy.Regexp(`^\s*(sudo )?gem install (kamal(:\S+)?|--no-document|--no-doc|-N|-v\s*\S+|--version[\s=]\S+|\s)+\s*$`)
+	outputOf  = lazy.Regexp(`^\s*\$\{\{\s*steps\.([\w-]+)\.outputs\.(\w+)\s*\}\}\s*$`)
+	variable  = lazy.Regexp(`^\s*\$\{\{\s*env\.(\w+)\s*\}\}\s*$`)
+	onlyKamal = lazy.Regexp(`^\s*(sudo )?gem install (kamal(:\S+)?|--no-document|--no-doc|-N|-v\s*\S+|--version[\s=]\S+|\s)+\s*$`)
 	// pinnedKamal is the version in `gem install kamal`.
 	pinnedKamal = lazy.Regexp(`\bkamal\b.*?(?:(?:-v|--version)[\s=]*["']?([\w.~>-]+)|kamal:([\w.]+))`)
 )

@@ -79,7 +79,8 @@ func (w *workflow) givenKey() error {
 	return nil
 }
 
-// expressions are several of them, and nothing else.
+// expressions are values that are names in GitHub's contexts, such as
+// secrets.SSH_KEY: no literal in them, nor anything beside them.
 var expressions = lazy.Regexp(`^(\s*\$\{\{\s*[\w.-]+\s*\}\}\s*)+$`)
 
 // origin is where a value comes from, in words. A value that stands in the

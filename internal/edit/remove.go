@@ -23,7 +23,7 @@ func Remove(o check.Options, name string) (Plan, error) {
 	}
 	var problems problem.List
 	for _, f := range e.configFiles() {
-		problems = append(problems, problem.Of(f.config.Remove(name))...)
+		problems = append(problems, problem.Of(f.config.Remove(name, e.baseOf(f)))...)
 	}
 	for _, f := range e.secretFiles() {
 		problems = append(problems, problem.Of(e.removeFrom(f, name))...)
@@ -40,6 +40,16 @@ func Remove(o check.Options, name string) (Plan, error) {
 	}
 	e.tellLeft(name, nil)
 	return e.finish()
+}
+
+// baseOf is deploy.yml, for a destination's file that is merged into it.
+func (e *editor) baseOf(f *workFile) *kamal.ConfigEdit {
+	for _, d := range e.destinations {
+		if base := e.configFile(d); base != f {
+			return base.config
+		}
+	}
+	return nil
 }
 
 // removeFrom takes a name out of a secrets file: its lines, and its field out of

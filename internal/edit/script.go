@@ -228,7 +228,7 @@ func (r *scriptReader) statement(stmt *syntax.Stmt) error {
 	}
 	switch {
 	case stmt.Negated:
-		return errors.New("its script turns a status round with !")
+		return errors.New("its script turns a status round with ! before a command")
 	case stmt.Background:
 		return errors.New("its script runs a command in the background")
 	}
@@ -254,7 +254,7 @@ func (r *scriptReader) statement(stmt *syntax.Stmt) error {
 		}
 		return r.statement(cmd.Stmt)
 	case *syntax.IfClause, *syntax.CaseClause, *syntax.TestClause:
-		return errors.New("a condition in its script decides: make steps of it that have if:")
+		return errors.New("a condition in its script decides: make steps of it, each with its if")
 	case *syntax.ForClause, *syntax.WhileClause:
 		return errors.New("a loop in its script runs kamal: make a matrix of it, or steps")
 	case *syntax.FuncDecl:

@@ -80,7 +80,7 @@ func TestConfigEdit(t *testing.T) {
 			if want := strings.ReplaceAll(test.want, "NEW", "OTHER"); e.Text() != want {
 				t.Errorf("renamed: %s", cmp.Diff(want, e.Text()))
 			}
-			if err := e.Remove("OTHER"); err != nil {
+			if err := e.Remove("OTHER", nil); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.text, e.Text()); diff != "" {
@@ -97,7 +97,7 @@ func TestConfigEdit_places(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Remove("A"); err == nil || !strings.Contains(err.Error(), "registry.password") || !strings.Contains(err.Error(), "certificate_pem") {
+	if err := e.Remove("A", nil); err == nil || !strings.Contains(err.Error(), "registry.password") || !strings.Contains(err.Error(), "certificate_pem") {
 		t.Errorf("%v", err)
 	}
 	if e, err = EditConfig("c.yml", text); err != nil {
@@ -239,7 +239,7 @@ func FuzzEdit(f *testing.F) {
 				if len(e.Uses()) <= len(before) {
 					t.Errorf("not added: %q, %q", config, e.Text())
 				}
-				if err := e.Remove("NEW_NAME"); err == nil && len(e.Uses()) != len(before) {
+				if err := e.Remove("NEW_NAME", nil); err == nil && len(e.Uses()) != len(before) {
 					t.Errorf("not taken out: %q, %q", config, e.Text())
 				}
 			}

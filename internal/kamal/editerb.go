@@ -24,6 +24,25 @@ func (e *ConfigEdit) open() *ConfigEdit {
 	return o
 }
 
+// PossibleUses is every place of this file that names a secret, those too that a
+// condition of ERB may leave out.
+func (e *ConfigEdit) PossibleUses() []Use { return e.open().Uses() }
+
+// Between tells whether a place stands between lines of ERB, so that the file's own
+// text does not say whether it counts.
+func (e *ConfigEdit) Between(at problem.Place) bool {
+	if !strings.Contains(e.text, "<%") {
+		return false
+	}
+	closed, _ := passERB(e.text)
+	lines := strings.Split(closed, "\n")
+	if len(e.root.entries) == 0 || at.Line < 1 || at.Line > len(lines) {
+		return true
+	}
+	runes := []rune(lines[at.Line-1])
+	return at.Column > len(runes) || runes[at.Column-1] == ' '
+}
+
 // readsEnvironment is code of Ruby's that reads a variable of the environment: no
 // name of a secret of deploy.yml's.
 var readsEnvironment = lazy.Regexp(`ENV(\[|\.(fetch|key\?|has_key\?|include\?|dig|values_at)[ (])\s*["'](\w+)["']`)

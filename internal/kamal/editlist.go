@@ -10,8 +10,10 @@ import (
 
 // Remove takes every entry out of the lists of secrets that names the secret, and
 // with the last entry the list. A place that is no list and cannot do without a
-// name is a problem.
-func (e *ConfigEdit) Remove(name string) error {
+// name is a problem. In a destination's file base is the one that it is merged into,
+// else nil: a list that replaces one of base stays, with nothing in it, since base's
+// own would come to light.
+func (e *ConfigEdit) Remove(name string, base *ConfigEdit) error {
 	var problems problem.List
 	seen := map[problem.Place]bool{}
 	if at, ok := e.InERB(name); ok {
@@ -31,7 +33,8 @@ func (e *ConfigEdit) Remove(name string) error {
 			problems = append(problems, p)
 			continue
 		}
-		if err := e.removeItem(list, item, u); err != nil {
+		keep := base != nil && base.Has(e.KeyOf(u.Place)...)
+		if err := e.removeItem(list, item, u, keep); err != nil {
 			seen[u.Place] = true
 			problems = append(problems, problem.Of(err)...)
 		}
@@ -60,7 +63,7 @@ func (e *ConfigEdit) listOf(u Use) (list *node, item int) {
 	return list, item
 }
 
-func (e *ConfigEdit) removeItem(list *node, item int, u Use) error {
+func (e *ConfigEdit) removeItem(list *node, item int, u Use, keep bool) error {
 	entry := list.items[item].text
 	allowed := func(v string) bool { return v == entry || v == "" }
 	at, _ := offsetOf(e.text, e.lines, list.place)
@@ -69,6 +72,9 @@ func (e *ConfigEdit) removeItem(list *node, item int, u Use) error {
 		return e.refuse("has an entry in the list at "+u.Key+" that is written in a way of its own", at)
 	}
 	if at < len(e.text) && e.text[at] == '[' {
+		if keep && len(list.items) == 1 {
+			return e.change(splice{from, to, ""}, allowed)
+		}
 		return e.removeFlowItem(list, item, splice{from, to, ""}, allowed)
 	}
 	start, end := lineAround(e.text, from)
@@ -77,6 +83,9 @@ func (e *ConfigEdit) removeItem(list *node, item int, u Use) error {
 	}
 	if len(list.items) > 1 {
 		return e.change(removeLines(e.text, start, end), allowed)
+	}
+	if keep {
+		return e.emptyList(list, removeLines(e.text, start, end), u, allowed)
 	}
 	// With its only entry a list goes, and what is then empty above it.
 	_, chain := find(e.root, list, 0)
@@ -101,6 +110,22 @@ func (e *ConfigEdit) removeItem(list *node, item int, u Use) error {
 		return e.refuse("has a list at "+u.Key+" that cannot be taken out", at)
 	}
 	return e.change(removeLines(e.text, start, end), allowed)
+}
+
+// emptyList takes the only entry of a list out, and leaves the list.
+func (e *ConfigEdit) emptyList(list *node, entry splice, u Use, allowed func(string) bool) error {
+	key, _ := e.keyOf(list)
+	at := -1
+	if key != nil {
+		if _, to, ok := e.scalarSpan(key); ok && to < len(e.text) && e.text[to] == ':' && to < entry.from {
+			at = to + 1
+		}
+	}
+	if at < 0 {
+		return e.refuse("has a list at "+u.Key+" that cannot be emptied", entry.from)
+	}
+	between := e.text[at:entry.from]
+	return e.change(splice{at, entry.to, " []" + between + entry.text}, allowed)
 }
 
 func (e *ConfigEdit) removeFlowItem(list *node, item int, s splice, allowed func(string) bool) error {
