@@ -29,6 +29,9 @@ func openEditor(o check.Options, command string, names ...string) (*editor, erro
 		o: o, tree: newTree(o.Dir), plan: Plan{Command: command, Names: names}, projects: map[string]*kamal.Project{},
 		destinations: o.AllDestinations(), alone: o.Destinations != nil && !slices.Contains(o.Destinations, ""),
 	}
+	if len(e.destinations) == 0 {
+		e.destinations = []string{""} // nothing that deploys is known: its files are there all the same
+	}
 	var problems problem.List
 	seen := map[string]bool{}
 	tell := func(err error) {

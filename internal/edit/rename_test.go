@@ -144,15 +144,16 @@ func TestRename_keepsTheValueOfAVariable(t *testing.T) {
 func TestRenameRemove_betweenLinesOfERB(t *testing.T) {
 	const begin = "service: a\nimage: a\nservers: [a]\nenv:\n  secret:\n    - KEEP\n"
 	tests := map[string]struct{ config, want, rename, remove string }{
-		"a condition":        {config: begin + "<% if ENV[\"MAIL\"] %>\n    - OLD\n<% end %>\n", want: begin + "<% if ENV[\"MAIL\"] %>\n    - NEW\n<% end %>\n", remove: "ERB decides whether OLD is named here"},
-		"both branches":      {config: begin + "<% if ENV[\"X\"] %>\n    - OLD\n<% else %>\n    - APP:OLD\n<% end %>\n", want: begin + "<% if ENV[\"X\"] %>\n    - NEW\n<% else %>\n    - APP:NEW\n<% end %>\n", remove: "ERB decides"},
-		"a whole role":       {config: begin + "<% if ENV[\"X\"] -%>\nbuilder:\n  secrets: [OLD]\n<% end -%>\n", want: begin + "<% if ENV[\"X\"] -%>\nbuilder:\n  secrets: [NEW]\n<% end -%>\n", remove: "ERB decides"},
-		"a list of Ruby's":   {config: begin + "<% %w[OLD B].each do |n| %>\n    - <%= n %>\n<% end %>\n", rename: "ERB decides", remove: "ERB decides"},
-		"a text of Ruby's":   {config: begin + "    - <%= \"OLD\" %>\n", rename: "ERB decides", remove: "ERB decides"},
-		"a variable":         {config: begin + "    - OLD\nlabels: {x: <%= ENV.fetch(\"OLD\") %>}\n", want: begin + "    - NEW\nlabels: {x: <%= ENV.fetch(\"OLD\") %>}\n"},
-		"a comment":          {config: begin + "    - OLD\n<%# OLD %>\n", want: begin + "    - NEW\n<%# OLD %>\n"},
-		"a key of env.clear": {config: "service: a\nservers: [a]\nenv:\n  secret:\n    - A:OLD\n  clear:\n<% if true %>\n    OLD: x\n<% end %>\n", want: "service: a\nservers: [a]\nenv:\n  secret:\n    - A:NEW\n  clear:\n<% if true %>\n    OLD: x\n<% end %>\n"},
-		"what is no YAML":    {config: begin + "    - OLD\n<%= foo %>: [\n", rename: "ERB decides", remove: "ERB decides"},
+		"a condition":                           {config: begin + "<% if ENV[\"MAIL\"] %>\n    - OLD\n<% end %>\n", want: begin + "<% if ENV[\"MAIL\"] %>\n    - NEW\n<% end %>\n", remove: "ERB decides whether OLD is named here"},
+		"both branches":                         {config: begin + "<% if ENV[\"X\"] %>\n    - OLD\n<% else %>\n    - APP:OLD\n<% end %>\n", want: begin + "<% if ENV[\"X\"] %>\n    - NEW\n<% else %>\n    - APP:NEW\n<% end %>\n", remove: "ERB decides"},
+		"a whole role":                          {config: begin + "<% if ENV[\"X\"] -%>\nbuilder:\n  secrets: [OLD]\n<% end -%>\n", want: begin + "<% if ENV[\"X\"] -%>\nbuilder:\n  secrets: [NEW]\n<% end -%>\n", remove: "ERB decides"},
+		"a list of Ruby's":                      {config: begin + "<% %w[OLD B].each do |n| %>\n    - <%= n %>\n<% end %>\n", rename: "ERB decides", remove: "ERB decides"},
+		"a text of Ruby's":                      {config: begin + "    - <%= \"OLD\" %>\n", rename: "ERB decides", remove: "ERB decides"},
+		"a variable":                            {config: begin + "    - OLD\nlabels: {x: <%= ENV.fetch(\"OLD\") %>}\n", want: begin + "    - NEW\nlabels: {x: <%= ENV.fetch(\"OLD\") %>}\n"},
+		"a comment":                             {config: begin + "    - OLD\n<%# OLD %>\n", want: begin + "    - NEW\n<%# OLD %>\n"},
+		"a key of env.clear":                    {config: "service: a\nservers: [a]\nenv:\n  secret:\n    - A:OLD\n  clear:\n<% if true %>\n    OLD: x\n<% end %>\n", want: "service: a\nservers: [a]\nenv:\n  secret:\n    - A:NEW\n  clear:\n<% if true %>\n    OLD: x\n<% end %>\n"},
+		"the only one that is not between them": {config: "service: a\nservers: [a]\nenv:\n  secret:\n    - OLD\n<% if true %>\n    - KEEP\n<% end %>\n", want: "service: a\nservers: [a]\nenv:\n  secret:\n    - NEW\n<% if true %>\n    - KEEP\n<% end %>\n", remove: "cannot be changed here"},
+		"what is no YAML":                       {config: begin + "    - OLD\n<%= foo %>: [\n", rename: "ERB decides", remove: "ERB decides"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

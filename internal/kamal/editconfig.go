@@ -63,19 +63,29 @@ func (e *ConfigEdit) change(s splice, allowed func(value string) bool) error {
 	err := e.read(s.apply(e.text))
 	ok := err == nil && !oldLines(before.text) && len(e.unknown) == len(before.unknown)
 	if ok {
-		count := values(e.root)
-		for v, n := range was {
-			count[v] -= n
-		}
-		for v, n := range count {
-			ok = ok && (n == 0 || allowed(v[strings.IndexByte(v, '\x00')+1:]))
-		}
+		ok = sameValues(was, values(e.root), allowed)
+	}
+	if ok && strings.Contains(before.text, "<%") {
+		ok = sameValues(values(before.open().root), values(e.open().root), allowed)
 	}
 	if !ok {
 		*e = before
 		return e.refuse("cannot be changed here without changing what other lines of it mean", s.from)
 	}
 	return nil
+}
+
+// sameValues tells whether only values that may have come or gone.
+func sameValues(was, is map[string]int, allowed func(value string) bool) bool {
+	for v, n := range was {
+		is[v] -= n
+	}
+	for v, n := range is {
+		if n != 0 && !allowed(v[strings.IndexByte(v, '\x00')+1:]) {
+			return false
+		}
+	}
+	return true
 }
 
 // values counts what a tree says, as key, NUL and value. Items of a list have
