@@ -339,6 +339,19 @@ func TestChange(t *testing.T) {
 				"config/deploy.us.yml": "env: {secret: []}\n", ".kamal/secrets-common": "B=b\n",
 			},
 		},
+		"rename what another service of the same secrets file uses": {
+			files: map[string]string{"config/deploy.yml": config, "config/deploy.thumbs.yml": "service: thumbs\nimage: b\nservers: [b]\nregistry: {username: u, password: [A]}\n", ".kamal/secrets": "A=a\n", ".github/workflows/t.yml": "on: push\njobs:\n  d:\n    steps:\n      - run: kamal deploy -c config/deploy.thumbs.yml\n"},
+			do:    rename("A", "B"),
+			want: map[string]string{
+				"config/deploy.yml": strings.Replace(config, "[A]", "[B]", 1), ".kamal/secrets": "B=a\n",
+				"config/deploy.thumbs.yml": "service: thumbs\nimage: b\nservers: [b]\nregistry: {username: u, password: [B]}\n",
+			},
+		},
+		"remove what another service of the same secrets file uses": {
+			files: map[string]string{"config/deploy.yml": config, "config/deploy.thumbs.yml": "service: thumbs\nimage: b\nservers: [b]\nenv: {secret: [A]}\n", ".kamal/secrets": "A=a\n", ".github/workflows/t.yml": "on: push\njobs:\n  d:\n    steps:\n      - run: kamal deploy -c config/deploy.thumbs.yml\n"},
+			do:    remove("A"),
+			err:   "config/deploy.thumbs.yml uses A too",
+		},
 		"remove a declared one": {
 			files: map[string]string{"config/deploy.yml": "servers: [a]\nenv: {secret: [A, B]}\n", ".kamal/secrets": "A=$A\nB=$B\n", ".github/workflows/d.yml": workflow + "            B=op://V/I/B"},
 			do:    remove("B"),

@@ -25,6 +25,11 @@ func Remove(o check.Options, name string) (Plan, error) {
 	for _, f := range e.configFiles() {
 		problems = append(problems, problem.Of(f.config.Remove(name, e.baseOf(f)))...)
 	}
+	for _, f := range e.otherConfigs(name) {
+		p := problem.New(f.name+" uses "+name+" too, from the same secrets files", "take it out of "+f.name+" by hand first")
+		p.Place.File = f.name
+		problems = append(problems, p)
+	}
 	for _, f := range e.secretFiles() {
 		problems = append(problems, problem.Of(e.removeFrom(f, name))...)
 	}

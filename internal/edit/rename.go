@@ -38,7 +38,9 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	}
 	r := kamal.Renaming{From: from, To: to, Field: e.fieldIsFree(from), Environment: e.givesVariable(from, to)}
 	var problems problem.List
-	for _, f := range e.configFiles() {
+	others := e.otherConfigs(from)
+	e.files = append(e.files, others...)
+	for _, f := range append(e.configFiles(), others...) {
 		problems = append(problems, problem.Of(f.config.Rename(from, to))...)
 	}
 	for _, f := range e.secretFiles() {

@@ -2,6 +2,7 @@ package edit
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,13 +94,13 @@ func (e *editor) namers(name string) []problem.Place {
 	}
 	for _, pattern := range settingFiles {
 		names, _ := filepath.Glob(filepath.Join(e.o.Dir, filepath.FromSlash(pattern)))
-		for _, path := range names {
-			info, err := os.Stat(path)
+		for _, at := range names {
+			info, err := os.Stat(at)
 			if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
 				continue
 			}
-			text, err := os.ReadFile(path)
-			if rel, relErr := filepath.Rel(e.o.Dir, path); err == nil && relErr == nil {
+			text, err := os.ReadFile(at)
+			if rel, relErr := filepath.Rel(e.o.Dir, at); err == nil && relErr == nil {
 				put(filepath.ToSlash(rel), string(text))
 			}
 		}
@@ -134,14 +135,47 @@ func (e *editor) setBy(name string) string {
 	return strings.Join(places, ", ")
 }
 
+// otherConfigs are the configurations of other services beside this one that read
+// the same secrets files and use a name: people deploy them with --config-file.
+func (e *editor) otherConfigs(name string) []*workFile {
+	if e.alone {
+		return nil // a destination's own secrets file is read by no other service's
+	}
+	base := e.projects[e.destinations[0]].Config
+	dir := path.Dir(filepath.ToSlash(base.Files[0]))
+	found, _ := filepath.Glob(filepath.Join(inProject(e.o.Dir, filepath.FromSlash(dir)), "*.yml"))
+	var files []*workFile
+	for _, at := range found {
+		file := path.Join(dir, filepath.Base(at))
+		if e.file(file) != nil {
+			continue
+		}
+		other, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: e.o.Dir, ConfigFile: file})
+		if err != nil || other.SecretsPath.Or(kamal.DefaultSecretsPath) != base.SecretsPath.Or(kamal.DefaultSecretsPath) {
+			continue
+		}
+		f, err := e.tree.read(file)
+		if err != nil || f.opaque {
+			continue
+		}
+		if f.config, err = kamal.EditConfig(file, f.old); err != nil {
+			continue
+		}
+		if slices.ContainsFunc(f.config.PossibleUses(), func(u kamal.Use) bool { return u.Name == name }) {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
 // otherSecrets are the secrets files that the editor has not opened: those of
 // destinations that are not asked for.
 func (e *editor) otherSecrets() []*workFile {
 	var files []*workFile
-	path := e.projects[e.destinations[0]].Config.SecretsPath.Or(kamal.DefaultSecretsPath)
-	names, _ := filepath.Glob(inProject(e.o.Dir, path) + "*")
+	stem := e.projects[e.destinations[0]].Config.SecretsPath.Or(kamal.DefaultSecretsPath)
+	names, _ := filepath.Glob(inProject(e.o.Dir, stem) + "*")
 	for _, name := range names {
-		name = path + strings.TrimPrefix(name, inProject(e.o.Dir, path))
+		name = stem + strings.TrimPrefix(name, inProject(e.o.Dir, stem))
 		if e.file(name) != nil {
 			continue
 		}
