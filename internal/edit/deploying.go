@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
@@ -18,19 +19,21 @@ var (
 	usesKamal  = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?(\S*kamal\S*)`)
 	usesLocal  = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?\./(\S+)`)
 	makeTarget = lazy.Regexp(`\b(make|just|rake|task)\s+[\w:.-]+`)
-	fileInRepo = lazy.Regexp(`(?:^|[\s"'=])(?:\./)?((?:[\w.-]+/)+[\w.-]+|[\w-]+\.sh)`)
+	// givenConfig is the configuration that a command names.
+	givenConfig = lazy.Regexp(`\s(?:-c|--config-file)[ =]?["']?([\w./-]+)`)
+	fileInRepo  = lazy.Regexp(`(?:^|[\s"'=])(?:\./)?((?:[\w.-]+/)+[\w.-]+|[\w-]+\.sh)`)
 )
 
 // deploysAlready is the file of the repository that deploys the project already, by
 // kamal-op, by Kamal, by an action or a script that runs it, and whether that is
 // known to be by kamal-op; "" where none does.
-func (t tree) deploysAlready() (file string, ours bool) {
+func (t tree) deploysAlready(config string) (file string, ours bool) {
 	for _, name := range t.workflowNames() {
 		f, err := t.read(name)
 		if err != nil || f.opaque {
 			continue
 		}
-		if t.deploysHere(f.text) {
+		if t.deploysHere(f.text, config) {
 			return name, strings.Contains(f.text, oneStep)
 		}
 	}
@@ -44,8 +47,9 @@ func (t tree) deploysAlready() (file string, ours bool) {
 }
 
 // deploysHere tells whether a workflow deploys this project. One of a repository
-// with several projects deploys those whose directory it names.
-func (t tree) deploysHere(text string) bool {
+// with several projects deploys those whose directory it names, and of several
+// services in one those whose configuration it names.
+func (t tree) deploysHere(text, config string) bool {
 	plain := withoutComments(text)
 	if !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
 		return t.deploysBeyond(plain, 0)
@@ -68,7 +72,7 @@ func (t tree) deploysHere(text string) bool {
 				continue
 			}
 			run, uses := scalarText(child(step, "run")), scalarText(child(step, "uses"))
-			var dir string
+			var dir, other string
 			switch {
 			case strings.Contains(uses, "kamal"):
 				if command := scalarText(child(child(step, "with"), "command")); strings.Contains(uses, oneStep) && (command == "review" || command == "check" || command == "verify") {
@@ -76,8 +80,12 @@ func (t tree) deploysHere(text string) bool {
 					continue // no deploy of production
 				}
 				dir = scalarText(child(child(step, "with"), "working-directory"))
+				other = scalarText(child(child(step, "with"), "config-file"))
 			case deploys().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
 				dir = w.inherited(workflowStep{node: step}, "working-directory")
+				if m := givenConfig().FindAllStringSubmatch(run, -1); len(m) == 1 && len(deploys().FindAllString(run, -1)) == 1 {
+					other = m[0][1]
+				}
 				call, err := parseScript(run).understand(func(string) (string, error) { return "", errUnknown })
 				if err == nil && call.directory != "" {
 					dir = joinDirectory(dir, call.directory)
@@ -86,6 +94,9 @@ func (t tree) deploysHere(text string) bool {
 				continue
 			}
 			seen = true
+			if other = strings.TrimPrefix(other, "./"); other != "" && other != orElse(config, kamal.DefaultConfigFile) && !strings.Contains(other, "$") {
+				continue // another service
+			}
 			if strings.Contains(dir, "${{") || strings.Trim(path.Clean(dir), "./") == strings.Trim(t.within(), "./") {
 				return true
 			}

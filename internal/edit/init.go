@@ -319,7 +319,7 @@ func (e *editor) initReview(in InitOptions) error {
 
 // initWorkflow writes the workflow with the one step, where GitHub reads it.
 func (e *editor) initWorkflow(in InitOptions, key string) error {
-	already, ours := e.tree.deploysAlready()
+	already, ours := e.tree.deploysAlready(e.o.ConfigFile)
 	name := e.tree.prefix() + path.Join(workflowDir, workflowFile)
 	f, err := e.workflow(name)
 	if err != nil {

@@ -32,6 +32,7 @@ func TestInit_addsNoSecondDeploy(t *testing.T) {
 		"a comment":                       {files: map[string]string{workflow: job("      # kamal deploy\n      - run: rake\n")}, write: true},
 		"tests":                           {files: map[string]string{workflow: job("      - run: kamal config\n")}, write: true},
 		"a check":                         {files: map[string]string{workflow: job("      - uses: kamal-op/kamal-op@v1\n        with:\n          command: check\n")}, write: true},
+		"another service":                 {files: map[string]string{workflow: job("      - run: kamal deploy -c config/deploy.thumbs.yml\n")}, write: true},
 		"another project of a repository": {files: map[string]string{workflow: job("      - run: kamal deploy\n        working-directory: other\n")}, write: true},
 	}
 	for name, test := range tests {
