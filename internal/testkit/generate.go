@@ -119,7 +119,7 @@ func (g *generator) config(stem string) {
 	}
 	b.WriteString("registry:\n  username: acme\n  password:\n    - REGISTRY_PASSWORD\nbuilder:\n  arch: amd64\n")
 	if g.one(4) {
-		b.WriteString(g.list("  ", "secrets", []string{"BUILD_TOKEN"}))
+		b.WriteString("  secrets:\n    - BUILD_TOKEN\n") // no other names here
 		g.out.Names = append(slices.Clone(g.out.Names), "BUILD_TOKEN")
 	}
 	if g.one(3) {
