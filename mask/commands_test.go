@@ -33,6 +33,8 @@ func TestCommands_EveryCut(t *testing.T) {
 		{"##v#vso[x] #[a] # #[b] ##vso [", "##v#vso[x] #[a] # #[b] ##vso ["},
 		{"::##[x]\n", ":\\:##\\[x]\n"},
 		{"##[\n::", "##\\[\n:\\:"},
+		{"##teamcity[setParameter name='x' value='y']", "##teamcity\\[setParameter name='x' value='y']"},
+		{"##TeamCity[x] ##team[y] ##teamcity [z] ##t##teamcity[x]", "##TeamCity\\[x] ##team[y] ##teamcity [z] ##t##teamcity\\[x]"},
 	} {
 		for _, size := range []int{0, 1, 2, 3, 7} {
 			var got bytes.Buffer
@@ -104,7 +106,7 @@ func FuzzCommands(f *testing.F) {
 			t.Fatalf("%q became %q", text, whole.Bytes())
 		}
 		lower := strings.ToLower(whole.String())
-		if strings.Contains(lower, "##[") || strings.Contains(lower, "##vso[") {
+		if strings.Contains(lower, "##[") || strings.Contains(lower, "##vso[") || strings.Contains(lower, "##teamcity[") {
 			t.Errorf("%q leaves %q", text, whole.Bytes())
 		}
 		for _, line := range strings.FieldsFunc(whole.String(), func(r rune) bool { return r == '\n' || r == '\r' }) {
@@ -113,4 +115,64 @@ func FuzzCommands(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzCommands_Marks wants the marks of GitLab and Buildkite to be gone too, however
+// the text is cut.
+func FuzzCommands_Marks(f *testing.F) {
+	f.Add("--- a\n--- b\r+++ c\n-", uint8(1))
+	f.Add("section_start:section_end:\nsection_sta", uint8(2))
+	f.Add("section_section_start: sectsection_end: section_ssection_start:section_startsection_end:", uint8(2))
+	f.Add("\x1b[0m\x1b[31m--- x\n\x1b[--- y\n\x1b--- z\n\x1b[1m-\x1b[0m-- q", uint8(5))
+	f.Fuzz(func(t *testing.T, text string, size uint8) {
+		var whole, pieces bytes.Buffer
+		if _, err := NewCommands(&whole, GitLabSections, BuildkiteHeadlines).Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		c := NewCommands(&pieces, GitLabSections, BuildkiteHeadlines)
+		for p := []byte(text); len(p) > 0; p = p[min(len(p), int(size)+1):] {
+			if _, err := c.Write(p[:min(len(p), int(size)+1)]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out := whole.String()
+		if out != pieces.String() {
+			t.Fatalf("whole %q, in pieces %q", out, pieces.String())
+		}
+		if strings.ReplaceAll(out, `\`, "") != strings.ReplaceAll(text, `\`, "") {
+			t.Errorf("%q became %q", text, out)
+		}
+		for _, mark := range []string{"section_start:", "section_end:", "##["} {
+			if strings.Contains(out, mark) {
+				t.Errorf("%q in %q of %q", mark, out, text)
+			}
+		}
+		for _, line := range strings.FieldsFunc(out, func(r rune) bool { return r == '\n' || r == '\r' }) {
+			for _, mark := range []string{"--- ", "---\t", "+++ ", "+++\t", "~~~ ", "~~~\t", "^^^ ", "^^^\t"} {
+				if strings.HasPrefix(line, mark) {
+					t.Errorf("%q in %q of %q", mark, out, text)
+				}
+			}
+		}
+	})
+}
+
+func TestCommands_KnowsTheMarksThatAreAskedFor(t *testing.T) {
+	for _, tt := range []struct {
+		marks    Marks
+		in, want string
+	}{
+		{GitLabSections, "\x1b[0Ksection_start:1:a\r\x1b[0KA\nx section_end:2:a", "\x1b[0Ksection_start\\:1:a\r\x1b[0KA\nx section_end\\:2:a"},
+		{GitLabSections, "section_section_start:x sections_end: --- x", "section_section_start\\:x sections_end: --- x"},
+		{BuildkiteHeadlines, "--- a\n\x1b[31m~~~ b\n---\n----\n ---\n+++\tc\n^^^ +++", "---\\ a\n\x1b[31m~~~\\ b\n---\n----\n ---\n+++\\\tc\n^^^\\ +++"},
+		{0, "--- a\nsection_start:1:a", "--- a\nsection_start:1:a"},
+	} {
+		var got bytes.Buffer
+		if _, err := NewCommands(&got, tt.marks).Write([]byte(tt.in)); err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != tt.want {
+			t.Errorf("%q: %q, want %q", tt.in, got.String(), tt.want)
+		}
+	}
 }

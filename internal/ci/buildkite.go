@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
-	"strings"
 	"sync"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -17,21 +16,14 @@ import (
 // buildkiteAgent is the program that a job talks to Buildkite by.
 const buildkiteAgent = "buildkite-agent"
 
-// headlines begin a group, or open one, at the beginning of a line.
-var headlines = []string{"--- ", "---\t", "+++ ", "+++\t", "~~~ ", "~~~\t", "^^^ ", "^^^\t"}
-
 // buildkite is Buildkite. A group is a headline and goes on to the next one.
 type buildkite struct {
 	*plain
 	told sync.Once // that the agent does not take masks
 }
 
-func newBuildkite(out io.Writer, o Options) System {
-	s := &buildkite{plain: newPlain("Buildkite", out, o)}
-	s.log = newLog(out, func(w io.Writer) Stream {
-		return newGuard(w, headlines, nil)
-	})
-	return s
+func newBuildkite(g *gate.Gate, out *gate.Stream, o Options) System {
+	return &buildkite{plain: newPlain("Buildkite", g, out, o)}
 }
 
 // Mask gives the values to the agent, each as a whole and line by line. Where
@@ -50,7 +42,7 @@ func (s *buildkite) Mask(secrets ...mask.Secret) error {
 	}
 	list, err := json.Marshal(values)
 	if err == nil {
-		err = s.agent(bytes.NewReader(list), "redactor", "add", "--format", "json")
+		err = s.gate.MaskHelp(bytes.NewReader(list), buildkiteAgent, "redactor", "add", "--format", "json")
 	}
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		s.told.Do(func() {
@@ -64,22 +56,15 @@ func (s *buildkite) Mask(secrets ...mask.Secret) error {
 	return nil
 }
 
-// agent runs the agent's command.
-func (s *buildkite) agent(stdin io.Reader, args ...string) error {
-	if s.o.Run == nil {
-		return errors.ErrUnsupported
-	}
-	return s.o.Run(stdin, buildkiteAgent, args...)
-}
-
-func (s *buildkite) Group(title string) { s.info("--- " + visible(oneLine(title))) }
+func (s *buildkite) Group(title string) { s.mark("--- " + s.title(title)) }
 
 // KeepOpen opens the group that the line stands in.
-func (s *buildkite) KeepOpen() { s.info("^^^ +++") }
+func (s *buildkite) KeepOpen() { s.mark("^^^ +++") }
 
 // Error opens the group that it stands in: it would not be seen otherwise.
 func (s *buildkite) Error(p *problem.Problem) {
-	s.info(Text(Error, p, false) + "\n^^^ +++")
+	s.plain.Error(p)
+	s.mark("^^^ +++")
 }
 
 // Output is a piece of the build's meta-data, kamal-op:name.
@@ -87,10 +72,10 @@ func (s *buildkite) Output(name, value string) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("%q is no name for a value", name)
 	}
-	return s.agent(strings.NewReader(value), "meta-data", "set", "kamal-op:"+name)
+	return s.gate.Help(value, buildkiteAgent, "meta-data", "set", "kamal-op:"+name)
 }
 
 // Summary is an annotation of the build.
 func (s *buildkite) Summary(markdown string) error {
-	return s.agent(strings.NewReader(cutPage(markdown, largestPage)), "annotate", "--style", "info", "--context", "kamal-op", "--append")
+	return s.gate.Help(cutPage(s.gate.Text(markdown), largestPage), buildkiteAgent, "annotate", "--style", "info", "--context", "kamal-op", "--append")
 }

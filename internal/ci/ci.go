@@ -4,24 +4,23 @@
 // file, to keep an output and to show a summary; and it is the one place where
 // a problem becomes text.
 //
-// Nothing that a child prints can be taken for a command of the system: Child
-// gives the writer that sees to it. The system's own lines and the child's
-// share one lock and one notion of where a line begins, so that a command of
-// ours always begins one.
+// What it says leaves by the gate: its texts are masked before they become a
+// command, an event or a page, and nothing that a child prints, nor a name in a line
+// of ours, can be taken for a command of the system.
 //
-// It may import mask and problem.
+// It may import gate, mask and problem.
 package ci
 
 import (
-	"io"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
 // A System is where we run. Its methods may be called from several goroutines.
-// What it is given as text must hold no value of a secret: it is not masked.
+// What it is given as text is masked.
 type System interface {
 	// Name is the system's own name: "GitHub", "a terminal".
 	Name() string
@@ -30,10 +29,11 @@ type System interface {
 	// called before anything that could print them is started. A value, or a
 	// line of one, of fewer than 4 bytes is not masked, and its name is told.
 	Mask(secrets ...mask.Secret) error
-	// Child is the writer for a child's output, already masked, on its way to
-	// w: nothing that passes it is a command of the system. Where w is the
-	// system's own stream, our lines keep clear of the child's.
-	Child(w io.Writer) Stream
+	// Child is the way for a child's output to w: masked, and nothing that passes
+	// it is a command of the system. Where w is the system's own stream, our lines
+	// keep clear of the child's. What the child asks to have masked is passed on to
+	// a runner that takes it.
+	Child(w *gate.Stream, o gate.ChildOptions) *gate.Child
 
 	// Group begins a part of the log that can be folded. It ends the one
 	// before: there is one level.
@@ -68,21 +68,12 @@ type System interface {
 	Summary(markdown string) error
 }
 
-// A Stream is a writer that may hold back the beginning of what could become a
-// command. Flush lets it go, for a prompt that waits; Close ends the stream and
-// leaves the writer beneath open.
-type Stream interface {
-	io.Writer
-	Flush() error
-	Close() error
-}
-
 // Options are what a System is given besides the environment and its log.
 type Options struct {
 	// Commands is the stream for mask commands, usually standard error: the
 	// GitHub runner reads waiting lines of standard error before those of
 	// standard output, so that a mask there is never late. nil is the log.
-	Commands io.Writer
+	Commands *gate.Stream
 	// Terminal says that the log is a terminal; Width is its width in columns
 	// at this moment (nil or 0: 80). Plain asks for lines only: no colours, no
 	// status line.
@@ -94,39 +85,36 @@ type Options struct {
 	// Dir is the folder that the places of problems are relative to; "" is the
 	// one that the CI system checked the project out to.
 	Dir string
-	// Run runs a helper program of the system (buildkite-agent) with this
-	// standard input. Without it what needs one is errors.ErrUnsupported.
-	Run func(stdin io.Reader, name string, args ...string) error
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
-// Detect tells from the environment where we run. out is the log: it gets our
-// own lines. Forgejo's runner also says that it is Gitea's, and both that they
+// Detect tells from the environment where we run. out is the log, a stream of the
+// gate's: it gets our own lines. Forgejo's runner also says that it is Gitea's, and both that they
 // are GitHub's; a value of "false" or "" is no sign.
-func Detect(env map[string]string, out io.Writer, o Options) System {
+func Detect(env map[string]string, g *gate.Gate, out *gate.Stream, o Options) System {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.JSON {
-		return newEvents(env, out, o)
+		return newEvents(env, g, out, o)
 	}
 	is := func(name string) bool { return env[name] != "" && env[name] != "false" }
 	switch {
 	case is("FORGEJO_ACTIONS"):
-		return newForge("Forgejo", env, out, o)
+		return newForge("Forgejo", env, g, out, o)
 	case is("GITEA_ACTIONS"):
-		return newForge("Gitea", env, out, o)
+		return newForge("Gitea", env, g, out, o)
 	case is("GITHUB_ACTIONS"):
-		return newGitHub(env, out, o)
+		return newGitHub(env, g, out, o)
 	case is("GITLAB_CI"):
-		return newGitLab(out, o)
+		return newGitLab(g, out, o)
 	case is("BUILDKITE"):
-		return newBuildkite(out, o)
+		return newBuildkite(g, out, o)
 	case is("CIRCLECI"):
-		return newCircleCI(out, o)
+		return newCircleCI(g, out, o)
 	case o.Terminal && !o.Plain && env["TERM"] != "dumb":
-		return newTerminal(env["NO_COLOR"] == "", out, o)
+		return newTerminal(env["NO_COLOR"] == "", g, out, o)
 	}
-	return newPlain("a plain log", out, o)
+	return newPlain("a plain log", g, out, o)
 }

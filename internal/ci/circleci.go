@@ -1,8 +1,10 @@
 package ci
 
-import "io"
+import "github.com/kamal-op/kamal-op/internal/gate"
 
 // newCircleCI is a plain log: CircleCI has neither groups nor masks at run
 // time, and no commands that a child could print. What it offers is a page for
 // each step.
-func newCircleCI(out io.Writer, o Options) System { return newPlain("CircleCI", out, o) }
+func newCircleCI(g *gate.Gate, out *gate.Stream, o Options) System {
+	return newPlain("CircleCI", g, out, o)
+}

@@ -3,11 +3,11 @@ package ci
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"sync"
 	"time"
 	"unicode/utf8"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -33,18 +33,19 @@ const longestLine = 8 << 10
 type events struct {
 	system System
 
-	mu  sync.Mutex
-	out io.Writer
-	now func() time.Time
+	mu   sync.Mutex
+	gate *gate.Gate
+	out  *gate.Stream
+	now  func() time.Time
 }
 
-func newEvents(env map[string]string, out io.Writer, o Options) *events {
+func newEvents(env map[string]string, g *gate.Gate, out *gate.Stream, o Options) *events {
 	o.JSON, o.Terminal = false, false
 	beside := o.Commands
-	if beside == nil || same(beside, out) {
-		beside = io.Discard
+	if beside == nil || beside == out {
+		beside = g.Nowhere()
 	}
-	return &events{system: Detect(env, beside, o), out: out, now: o.Now}
+	return &events{system: Detect(env, g, beside, o), gate: g, out: out, now: o.Now}
 }
 
 // An event is one line. What is "" or 0 is left out.
@@ -70,16 +71,7 @@ func (e *events) tell(what event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	what.Time = e.now().UTC().Format("2006-01-02T15:04:05.000Z")
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(what); err != nil {
-		return err
-	}
-	// The events may pass through a runner that takes ##[ for a command
-	// anywhere in a line. JSON has another way to write a #.
-	_, err := e.out.Write(bytes.ReplaceAll(line.Bytes(), []byte("##"), []byte(`#\u0023`)))
-	return err
+	return json.NewEncoder(e.out.JSON()).Encode(what)
 }
 
 func (e *events) problem(kind string, p *problem.Problem) {
@@ -116,11 +108,14 @@ func (e *events) State(name, value string) error { return e.system.State(name, v
 func (e *events) Summary(markdown string) error  { return e.system.Summary(markdown) }
 
 // Child turns what goes to the log into events, a line each.
-func (e *events) Child(w io.Writer) Stream {
-	if same(w, e.out) {
-		return &eventLines{events: e}
+func (e *events) Child(w *gate.Stream, o gate.ChildOptions) *gate.Child {
+	if w != e.out {
+		return e.system.Child(w, o)
 	}
-	return e.system.Child(w)
+	if g, ok := e.system.(*github); ok {
+		o.Asked = g.pass
+	}
+	return e.gate.Child(&eventLines{events: e}, o)
 }
 
 // eventLines is a child's output on its way to become events.

@@ -7,13 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
 func TestEvents_AreOneALine(t *testing.T) {
 	var log, errs bytes.Buffer
-	s := ci.Detect(map[string]string{"GITHUB_ACTIONS": "true"}, &log, ci.Options{JSON: true, Commands: &errs, Now: clock()})
+	s := detect(map[string]string{"GITHUB_ACTIONS": "true"}, &log, setup{JSON: true, Commands: &errs, Now: clock()})
 	session(t, s, &log)
 	golden(t, "sessions/events.txt", log.String())
 	for _, line := range strings.Split(strings.TrimSpace(log.String()), "\n") {
@@ -34,7 +33,7 @@ func TestEvents_HoldAChildsOutput(t *testing.T) {
 	long := strings.Repeat("€", 6_667) // of three bytes each
 	for _, size := range []int{1, 7, 1 << 20} {
 		var log bytes.Buffer
-		s := ci.Detect(nil, &log, ci.Options{JSON: true})
+		s := detect(nil, &log, setup{JSON: true})
 		if err := s.Mask(mask.NewSecret("A", "value")); err != nil {
 			t.Fatal(err)
 		}

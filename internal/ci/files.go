@@ -2,11 +2,11 @@ package ci
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 // largestPage is GitHub's limit of a step's summary, in bytes. One that is
@@ -20,19 +20,20 @@ var validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 //
 // The delimiter is random each time. With a fixed one, as the SDK has it, a
 // value that contains the delimiter's line goes on as further values.
-func appendValue(path, variable, name, value string) error {
+func appendValue(g *gate.Gate, path, variable, name, value string) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("%q is no name for a value", name)
 	}
 	end := "end-" + rand.Text()
-	return appendTo(path, variable, func(string) string {
-		return name + "<<" + end + "\n" + value + "\n" + end + "\n"
+	return g.Append(path, variable, func(string) string {
+		return name + "<<" + end + "\n" + g.Value(value) + "\n" + end + "\n"
 	})
 }
 
 // appendPage adds Markdown to a page, cut to what the page may still hold.
-func appendPage(path, variable, markdown string) error {
-	return appendTo(path, variable, func(before string) string {
+func appendPage(g *gate.Gate, path, variable, markdown string) error {
+	markdown = g.Text(markdown)
+	return g.Append(path, variable, func(before string) string {
 		return cutPage(strings.TrimRight(markdown, "\n")+"\n", largestPage-len(before))
 	})
 }
@@ -54,29 +55,4 @@ func cutPage(markdown string, most int) string {
 		kept += fence
 	}
 	return kept + more
-}
-
-// appendTo adds to one of the runner's files, which is not ours alone: what was
-// there before, and may lack the end of its last line, is looked at first.
-func appendTo(path, variable string, text func(before string) string) (err error) {
-	if path == "" {
-		return fmt.Errorf("%s is not set: %w", variable, errors.ErrUnsupported)
-	}
-	before, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("reading %s: %w", variable, err)
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", variable, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	add := text(string(before))
-	if len(before) > 0 && before[len(before)-1] != '\n' {
-		add = "\n" + add
-	}
-	if _, err := f.WriteString(add); err != nil {
-		return fmt.Errorf("writing %s: %w", variable, err)
-	}
-	return nil
 }

@@ -1,11 +1,13 @@
 package ci
 
 import (
-	"io"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 	actions "github.com/sethvargo/go-githubactions"
@@ -27,66 +29,55 @@ const (
 // fixed delimiter for values of several lines (see files.go).
 type github struct {
 	*plain
-	commands  *log // for masks
+	commands  *gate.Stream // for masks
 	env       map[string]string
 	annotated [3]int
 	masked    map[string]bool
+	asked     sync.Once
+	tells     bool // the runner reads the commands
 }
 
-func newGitHub(env map[string]string, out io.Writer, o Options) *github {
-	g := &github{plain: newPlain("GitHub", out, o), env: env, masked: map[string]bool{}}
-	guard := func(w io.Writer) Stream { return mask.NewCommands(w) }
-	g.log = newLog(out, guard)
+func newGitHub(env map[string]string, way *gate.Gate, out *gate.Stream, o Options) *github {
+	g := &github{plain: newPlain("GitHub", way, out, o), env: env, masked: map[string]bool{}}
 	g.commands = g.log
-	if o.Commands != nil && !same(o.Commands, out) {
-		g.commands = newLog(o.Commands, guard)
+	if o.Commands != nil {
+		g.commands = o.Commands
 	}
 	return g
+}
+
+// tellsRunner says whether the runner reads what is printed for it to mask; that it
+// does not is said once.
+func (g *github) tellsRunner() bool {
+	g.asked.Do(func() {
+		var reader string
+		if reader, g.tells = g.commands.TellsRunner(); !g.tells {
+			g.Notice(problem.New(fmt.Sprintf("%s is not told what to mask: %s reads the commands for it, and would write down the values", g.name, reader),
+				"the values are masked here all the same. Without a pipe or a file in between the runner masks them as well"))
+		}
+	})
+	return g.tells
 }
 
 // Mask gives one add-mask command for each line of 4 bytes and more. The runner
 // takes a value of several lines apart by itself, but the runners of act and
 // Gitea do not; all unescape %, CR and LF.
 func (g *github) Mask(secrets ...mask.Secret) error {
-	var commands, short []string
+	if len(secrets) == 0 || !g.tellsRunner() {
+		return nil
+	}
+	var commands []string
 	g.mu.Lock()
 	for _, s := range secrets {
-		tooShort := false
 		for _, line := range lines(s.Reveal()) {
-			switch {
-			case len(line) < shortest:
-				tooShort = true
-			case !g.masked[line]:
+			if len(line) >= shortest && !g.masked[line] {
 				g.masked[line] = true
 				commands = append(commands, (&actions.Command{Name: "add-mask", Message: line}).String())
 			}
 		}
-		if tooShort {
-			short = append(short, s.Name())
-		}
 	}
 	g.mu.Unlock()
-	var err error
-	if len(commands) > 0 {
-		// A command counts only at the beginning of a line, and another step's
-		// script may have begun one.
-		g.commands.guess()
-		err = g.commands.line(strings.Join(commands, "\n"))
-	}
-	if len(short) > 0 {
-		g.Notice(&problem.Problem{
-			Message: g.name + " is not told to mask what is shorter than 4 bytes, a value or a line of one: " + strings.Join(short, ", "),
-			Hint:    "every such text would vanish from the log. A secret should be longer",
-		})
-	}
-	return err
-}
-
-// guess takes a log that nothing was written to for one with a line begun.
-func (l *log) guess() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.begun = l.begun || !l.used
+	return g.commands.MaskCommands(commands)
 }
 
 // lines are a value's lines, trimmed, without the empty ones.
@@ -100,30 +91,21 @@ func lines(value string) []string {
 	return all
 }
 
-func (g *github) Child(w io.Writer) Stream {
-	if g.commands != g.log && same(w, g.commands.out) {
-		return g.commands.stream(w)
-	}
-	return g.log.stream(w)
+// Child passes on to the runner what a child of this machine asks to have masked.
+func (g *github) Child(w *gate.Stream, o gate.ChildOptions) *gate.Child {
+	o.Asked = g.pass
+	return g.log.Child(w, o)
 }
 
-// Info is kept from being a command, since names from vaults and files are in
-// our lines.
-func (g *github) Info(text string) { g.info(harmless(text)) }
-
-// harmless is text that holds no command.
-func harmless(text string) string {
-	var b strings.Builder
-	_, _ = mask.NewCommands(&b).Write([]byte(text)) // a Builder takes everything
-	return b.String()
-}
+// pass passes a value on to the runner, and tells whether that reads it.
+func (g *github) pass(secret mask.Secret) bool { return g.Mask(secret) == nil && g.tells }
 
 func (g *github) Group(title string) {
-	title = oneLine(title)
+	title = g.title(title)
 	if g.open(title) != "" {
 		g.command("endgroup", "", nil)
 	}
-	g.command("group", harmless(title), nil)
+	g.command("group", title, nil)
 }
 
 func (g *github) EndGroup() {
@@ -139,6 +121,7 @@ func (g *github) Error(p *problem.Problem)   { g.annotate(Error, p) }
 // annotate tells a problem at its place. The log shows the message as well, so
 // that all of it is in there.
 func (g *github) annotate(level Level, p *problem.Problem) {
+	p = g.gate.Problem(p)
 	text := strings.Join(tell(p), "\n")
 	g.mu.Lock()
 	g.annotated[level]++
@@ -190,20 +173,20 @@ func (g *github) path(file string) string {
 
 // command writes a command on a line of its own.
 func (g *github) command(name, message string, properties actions.CommandProperties) {
-	g.info((&actions.Command{Name: name, Message: message, Properties: properties}).String())
+	g.mark((&actions.Command{Name: name, Message: message, Properties: properties}).String())
 }
 
 // Output gives later steps a value. The runner drops one that contains any
 // masked string, and says so in the log.
 func (g *github) Output(name, value string) error {
-	return appendValue(g.env["GITHUB_OUTPUT"], "GITHUB_OUTPUT", name, value)
+	return appendValue(g.gate, g.env["GITHUB_OUTPUT"], "GITHUB_OUTPUT", name, value)
 }
 
 // State keeps a value for the post step, which gets it as STATE_name.
 func (g *github) State(name, value string) error {
-	return appendValue(g.env["GITHUB_STATE"], "GITHUB_STATE", name, value)
+	return appendValue(g.gate, g.env["GITHUB_STATE"], "GITHUB_STATE", name, value)
 }
 
 func (g *github) Summary(markdown string) error {
-	return appendPage(g.env["GITHUB_STEP_SUMMARY"], "GITHUB_STEP_SUMMARY", markdown)
+	return appendPage(g.gate, g.env["GITHUB_STEP_SUMMARY"], "GITHUB_STEP_SUMMARY", markdown)
 }

@@ -2,9 +2,10 @@ package ci
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
+
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 // gitlab is GitLab CI. It has no masks at run time that could be relied on, no
@@ -15,18 +16,13 @@ type gitlab struct {
 	sections int
 }
 
-func newGitLab(out io.Writer, o Options) System {
-	s := &gitlab{plain: newPlain("GitLab", out, o)}
-	s.log = newLog(out, func(w io.Writer) Stream {
-		// Its marks are found anywhere in a line.
-		return newGuard(w, nil, []string{"section_start:", "section_end:"})
-	})
-	return s
+func newGitLab(g *gate.Gate, out *gate.Stream, o Options) System {
+	return &gitlab{plain: newPlain("GitLab", g, out, o)}
 }
 
 func (s *gitlab) Group(title string) {
 	s.EndGroup()
-	title = visible(oneLine(title))
+	title = s.title(title)
 	s.mu.Lock()
 	s.sections++
 	name := fmt.Sprintf("kamal_op_%d_%s", s.sections, sectionName(title))
@@ -43,7 +39,7 @@ func (s *gitlab) EndGroup() {
 
 // section writes a section's mark as GitLab's documentation has it.
 func (s *gitlab) section(what, name, title string) {
-	s.info(fmt.Sprintf("\x1b[0Ksection_%s:%d:%s\r\x1b[0K%s", what, s.o.Now().Unix(), name, title))
+	s.mark(fmt.Sprintf("\x1b[0Ksection_%s:%d:%s\r\x1b[0K%s", what, s.o.Now().Unix(), name, title))
 }
 
 // sectionName is a title in the letters that a section's name may have.

@@ -3,6 +3,8 @@ package ci
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 // A page is Markdown as GitHub has it. Texts go through escape or code first:
@@ -60,10 +62,13 @@ func (p *page) table(head []string, rows [][]string) {
 	p.WriteByte('\n')
 }
 
+// Escape is text that Markdown shows as it is, for a page that is not a Report.
+func Escape(text string) string { return escape(text) }
+
 // escape is text that Markdown shows as it is, in a table's cell too. What it would
 // make a link of by itself (user@host, an address) or a mention of, is code.
 func escape(text string) string {
-	words := strings.Split(visible(oneLine(text)), " ")
+	words := strings.Split(gate.OneLine(text), " ")
 	for i, word := range words {
 		if strings.Contains(word, "@") || strings.Contains(word, "://") || strings.Contains(word, "www.") {
 			words[i] = code(word)
@@ -91,7 +96,7 @@ func escapeWord(text string) string {
 
 // code is text as code, in a table's cell too; "" is "".
 func code(text string) string {
-	text = strings.TrimSpace(visible(oneLine(text)))
+	text = strings.TrimSpace(gate.OneLine(text))
 	if text == "" {
 		return ""
 	}
@@ -113,5 +118,5 @@ func link(text, url string) string {
 	case !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://"), strings.ContainsAny(url, " <>()[]\"|\\\n\r\t"):
 		return escape(url)
 	}
-	return "[" + escapeWord(visible(oneLine(text))) + "](" + url + ")"
+	return "[" + escapeWord(gate.OneLine(text)) + "](" + url + ")"
 }

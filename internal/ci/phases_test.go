@@ -15,7 +15,7 @@ import (
 func TestPhases_KnowTheirTimes(t *testing.T) {
 	var log bytes.Buffer
 	now := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
-	p := ci.NewPhases(ci.Detect(nil, &log, ci.Options{}), func() time.Time { return now })
+	p := ci.NewPhases(detect(nil, &log, setup{}).System, func() time.Time { return now })
 	p.End()
 	p.Fail()
 	p.Begin("build and push", "")

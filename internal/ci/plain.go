@@ -2,10 +2,10 @@ package ci
 
 import (
 	"errors"
-	"io"
 	"strings"
 	"sync"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -14,7 +14,8 @@ import (
 // systems are where they have nothing of their own.
 type plain struct {
 	name   string
-	log    *log
+	gate   *gate.Gate
+	log    *gate.Stream
 	colour bool
 	o      Options
 
@@ -23,8 +24,9 @@ type plain struct {
 }
 
 // newPlain is a log that has no commands.
-func newPlain(name string, out io.Writer, o Options) *plain {
-	return &plain{name: name, log: newLog(out, nil), o: o}
+func newPlain(name string, g *gate.Gate, out *gate.Stream, o Options) *plain {
+	out.OnTerminal("\n", nil)
+	return &plain{name: name, gate: g, log: out, o: o}
 }
 
 func (s *plain) Name() string { return s.name }
@@ -32,25 +34,45 @@ func (s *plain) Name() string { return s.name }
 // Mask does nothing: there is nobody to tell. Our own masking is all there is.
 func (s *plain) Mask(...mask.Secret) error { return nil }
 
-func (s *plain) Child(w io.Writer) Stream { return s.log.stream(w) }
+func (s *plain) Child(w *gate.Stream, o gate.ChildOptions) *gate.Child { return s.log.Child(w, o) }
 
-func (s *plain) Group(title string) { s.info("== " + oneLine(title)) }
+func (s *plain) Group(title string) { s.info("== " + s.title(title)) }
 func (s *plain) EndGroup()          {}
 func (s *plain) KeepOpen()          {}
 
-func (s *plain) Info(text string)           { s.info(text) }
-func (s *plain) Notice(p *problem.Problem)  { s.info(Text(Notice, p, s.colour)) }
-func (s *plain) Warning(p *problem.Problem) { s.info(Text(Warning, p, s.colour)) }
-func (s *plain) Error(p *problem.Problem)   { s.info(Text(Error, p, s.colour)) }
+func (s *plain) Info(text string)           { s.info(s.text(text)) }
+func (s *plain) Notice(p *problem.Problem)  { s.tell(Notice, p) }
+func (s *plain) Warning(p *problem.Problem) { s.tell(Warning, p) }
+func (s *plain) Error(p *problem.Problem)   { s.tell(Error, p) }
 func (s *plain) Status(string)              {}
 
 func (s *plain) Output(string, string) error { return errors.ErrUnsupported }
 func (s *plain) State(string, string) error  { return errors.ErrUnsupported }
 func (s *plain) Summary(string) error        { return errors.ErrUnsupported }
 
+// tell tells a problem.
+func (s *plain) tell(level Level, p *problem.Problem) {
+	s.info(Text(level, s.gate.Problem(p), s.colour))
+}
+
+// title is a group's, masked and harmless.
+func (s *plain) title(title string) string { return gate.OneLine(s.gate.Text(title)) }
+
+// text is lines of ours, masked before anything in them is made visible.
+func (s *plain) text(text string) string {
+	lines := strings.Split(strings.TrimRight(s.gate.Text(text), "\r\n"), "\n")
+	for i, line := range lines {
+		lines[i] = gate.Visible(strings.TrimSuffix(line, "\r"))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // info writes lines of ours. An error of the log has no better place to go:
 // whoever runs a child on it learns of it by the child's output.
-func (s *plain) info(text string) { _ = s.log.line(strings.TrimRight(text, "\n")) }
+func (s *plain) info(text string) { _ = s.log.Line(strings.TrimRight(text, "\n")) }
+
+// mark writes a mark of the system's, whose parts are masked and harmless.
+func (s *plain) mark(text string) { _ = s.log.Prepared(text) }
 
 // open makes a title the open group and gives back the one before.
 func (s *plain) open(title string) (before string) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -224,7 +225,7 @@ func chartText(text string) string {
 			return '-'
 		}
 		return r
-	}, visible(oneLine(text)))
+	}, gate.OneLine(text))
 	if text = strings.TrimSpace(text); text == "" {
 		return "-"
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"sync"
+
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 const (
@@ -56,7 +58,7 @@ func (t *Tail) keep() {
 func words(line []byte) string {
 	line = bytes.TrimRight(line, "\r \t")
 	line = line[bytes.LastIndexByte(line, '\r')+1:]
-	return strings.TrimSpace(visible(plainText(string(line))))
+	return strings.TrimSpace(gate.Visible(plainText(string(line))))
 }
 
 // Lines are the last lines that say anything, at most so many, as plain text.
@@ -83,4 +85,29 @@ func plainText(line string) string {
 		}
 	}
 	return b.String()
+}
+
+// A lineState is where in a line a text has come to.
+type lineState struct {
+	within bool // something of the line has been seen
+	escape int  // a sequence for the terminal is under way, which shows nothing: 1 behind ESC, 2 behind ESC [
+}
+
+// next is the state behind a byte.
+func (s lineState) next(b byte) lineState {
+	switch {
+	case b == '\n', b == '\r':
+		return lineState{}
+	case s.within:
+		return s
+	case s.escape == 0 && b == 0x1b:
+		return lineState{escape: 1}
+	case s.escape == 1 && b == '[':
+		return lineState{escape: 2}
+	case s.escape == 2 && b >= 0x40 && b <= 0x7e:
+		return lineState{}
+	case s.escape == 2:
+		return s
+	}
+	return lineState{within: true}
 }

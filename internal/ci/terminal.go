@@ -2,12 +2,12 @@ package ci
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -16,29 +16,27 @@ import (
 type terminal struct {
 	*plain
 
-	// What follows is guarded by the log's lock, since the line must be out of
+	// What follows is guarded by the stream's lock, since the line must be out of
 	// the way whenever anything else is written.
 	text  string
 	since time.Time
-	drawn bool
 
 	ticking sync.Mutex
 	stop    chan struct{}
 	stopped chan struct{}
 }
 
-func newTerminal(colour bool, out io.Writer, o Options) *terminal {
-	t := &terminal{plain: newPlain("a terminal", out, o)}
+func newTerminal(colour bool, g *gate.Gate, out *gate.Stream, o Options) *terminal {
+	t := &terminal{plain: newPlain("a terminal", g, out, o)}
 	t.colour = colour
-	t.log.hide, t.log.show = t.hide, t.show
 	// While a child has a terminal of its own, ours is raw and does not go back
 	// to the first column by itself.
-	t.log.end = "\r\n"
+	out.OnTerminal("\r\n", t.line)
 	return t
 }
 
 func (t *terminal) Group(title string) {
-	title = oneLine(title)
+	title = t.title(title)
 	if t.colour {
 		t.info(cyan + "==" + normal + " " + title)
 		return
@@ -57,11 +55,8 @@ func (t *terminal) Error(p *problem.Problem) {
 func (t *terminal) Status(text string) {
 	t.ticking.Lock()
 	defer t.ticking.Unlock()
-	t.log.mu.Lock()
-	t.hide()
-	t.text, t.since = visible(oneLine(text)), t.o.Now()
-	t.show()
-	t.log.mu.Unlock()
+	text = t.title(text)
+	t.log.Redraw(func() { t.text, t.since = text, t.o.Now() })
 	switch {
 	case text != "" && t.stop == nil:
 		t.stop, t.stopped = make(chan struct{}), make(chan struct{})
@@ -83,27 +78,15 @@ func (t *terminal) tick(stop, stopped chan struct{}) {
 		case <-stop:
 			return
 		case <-second.C:
-			t.log.mu.Lock()
-			t.hide()
-			t.show()
-			t.log.mu.Unlock()
+			t.log.Redraw(nil)
 		}
 	}
 }
 
-// hide takes the line away; the log's lock is held.
-func (t *terminal) hide() {
-	if t.drawn {
-		_, _ = io.WriteString(t.log.out, "\r\x1b[K")
-		t.drawn = false
-	}
-}
-
-// show draws the line unless a child has begun one of its own; the log's lock
-// is held.
-func (t *terminal) show() {
-	if t.text == "" || t.log.begun || t.log.beside {
-		return
+// line is the last line at this moment; the stream's lock is held.
+func (t *terminal) line() string {
+	if t.text == "" {
+		return ""
 	}
 	width := 80
 	if t.o.Width != nil {
@@ -117,8 +100,7 @@ func (t *terminal) show() {
 	if t.colour {
 		line = faint + line + normal
 	}
-	_, _ = io.WriteString(t.log.out, line)
-	t.drawn = true
+	return line
 }
 
 // cut is text of at most so many characters.

@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -43,8 +42,8 @@ func screen(text string) []string {
 }
 
 // onTerminal is a terminal without colours, of a width.
-func onTerminal(log io.Writer, width int) ci.System {
-	return ci.Detect(map[string]string{"NO_COLOR": "1"}, log, ci.Options{Terminal: true, Width: func() int { return width }, Now: clock()})
+func onTerminal(log io.Writer, width int) *system {
+	return detect(map[string]string{"NO_COLOR": "1"}, log, setup{Terminal: true, Width: func() int { return width }, Now: clock()})
 }
 
 func TestTerminal_ShowsWhatIsGoingOnInItsLastLine(t *testing.T) {

@@ -1,11 +1,9 @@
 package ci
 
 import (
-	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -95,40 +93,9 @@ func place(at problem.Place) string {
 func shown(text string) []string {
 	var lines []string
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if line = strings.TrimRight(visible(line), " "); line != "" {
+		if line = strings.TrimRight(gate.Visible(line), " "); line != "" {
 			lines = append(lines, line)
 		}
 	}
 	return lines
-}
-
-// visible replaces control characters, those that turn the direction of text,
-// and bytes that are no text.
-func visible(line string) string {
-	clean := true
-	for _, r := range line {
-		clean = clean && !obeyed(r) && r != utf8.RuneError
-	}
-	if clean {
-		return line
-	}
-	var b strings.Builder
-	for i, r := range line {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(line[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, line[i])
-		case r < 0x80 && obeyed(r):
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case obeyed(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// obeyed tells what does something to a terminal or to the lines around it.
-func obeyed(r rune) bool {
-	return r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029')
 }

@@ -40,9 +40,9 @@ func (c changeFlags) carryOut(a *app, dir string, p edit.Plan) error {
 	}
 	var err error
 	if c.JSON {
-		err = edit.WritePlanJSON(a.Stdout, p, c.DryRun)
+		err = edit.WritePlanJSON(a.Stdout.JSON(), p, c.DryRun)
 	} else {
-		err = edit.WritePlan(a.Stdout, p, c.DryRun, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
+		err = edit.WritePlan(a.Stdout, p, c.DryRun, a.colours(a.Stdout))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was changed: %w", err)

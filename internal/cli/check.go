@@ -142,7 +142,7 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 	if c.Format != "text" {
 		out = a.Stderr
 	}
-	if err := edit.WritePlan(out, plan, c.DryRun, isTerminal(out) && a.env["NO_COLOR"] == ""); err != nil {
+	if err := edit.WritePlan(out, plan, c.DryRun, a.colours(out)); err != nil {
 		return report, fmt.Errorf("writing what was changed: %w", err)
 	}
 	if c.DryRun || len(plan.Changes) == 0 {
@@ -202,11 +202,11 @@ func (c checkCommand) tell(a *app, report check.Report) error {
 	var err error
 	switch c.Format {
 	case "json":
-		err = check.WriteJSON(a.Stdout, report)
+		err = check.WriteJSON(a.Stdout.JSON(), report)
 	case "sarif":
-		err = check.WriteSARIF(a.Stdout, report, ReleaseVersion())
+		err = check.WriteSARIF(a.Stdout.JSON(), report, ReleaseVersion())
 	default:
-		err = check.WriteText(a.Stdout, report, isTerminal(a.Stdout) && a.env["NO_COLOR"] == "")
+		err = check.WriteText(a.Stdout, report, a.colours(a.Stdout))
 		if a.env["GITHUB_ACTIONS"] == "true" {
 			annotate(a, report)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
@@ -72,6 +73,9 @@ type app struct {
 	rest   []string // what stands behind --, and whether there was one
 	dashes bool
 	system ci.System
+	gate   *gate.Gate // all that leaves, leaves by it
+	Stdout *gate.Stream
+	Stderr *gate.Stream
 	reaper *supervise.Reaper
 	shown  logFlags
 	dir    string // that the places of problems are relative to
@@ -97,12 +101,12 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // what lives at the end is ended.
 func Main(p Process) int {
 	cancelled := make(chan struct{})
-	out, errs := newPatient(p.Stdout, cancelled), newPatient(p.Stderr, cancelled)
-	p.Stdout, p.Stderr = out, errs
-	defer out.close()
-	defer errs.close()
+	env := environ.List(p.Env).Map()
+	way := gate.New(gate.Options{Env: env, Stdout: p.Stdout, Stderr: p.Stderr, Cancelled: cancelled, Run: helpers{p.Env, p.Dir}.run})
+	defer way.Close()
+	p.Stdout, p.Stderr = nil, nil // from here on there is the gate
 	a := &app{
-		Process: p, env: environ.List(p.Env).Map(), reaper: supervise.StartReaper(),
+		Process: p, env: env, gate: way, Stdout: way.Stdout(), Stderr: way.Stderr(), reaper: supervise.StartReaper(),
 		cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
 	defer a.reaper.Close(time.Second)
@@ -224,17 +228,17 @@ func (a *app) notices(texts ...string) {
 }
 
 // detect is the CI system or terminal that we run on, with our own lines on out.
-func (a *app) detect(out io.Writer) ci.System {
-	return ci.Detect(a.env, out, ci.Options{
+func (a *app) detect(out *gate.Stream) ci.System {
+	return ci.Detect(a.env, a.gate, out, ci.Options{
 		Commands: a.Stderr,
-		Terminal: isTerminal(out),
-		Width: func() int {
-			if f := fileOf(out); f != nil {
-				width, _, _ := term.GetSize(int(f.Fd())) // 0 where it is not known
-				return width
-			}
-			return 0
-		},
-		JSON: a.shown.JSON, Plain: a.shown.Plain, Dir: a.dir, Run: a.runHelper,
+		Terminal: out.IsTerminal(),
+		Width:    out.Width,
+		JSON:     a.shown.JSON, Plain: a.shown.Plain, Dir: a.dir,
 	})
 }
+
+// colours tells whether a report on a stream has colours.
+func (a *app) colours(s *gate.Stream) bool { return s.IsTerminal() && a.env["NO_COLOR"] == "" }
+
+// isTerminal tells whether a file is a terminal.
+func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }

@@ -197,7 +197,7 @@ func (a *app) directory(dir string) (string, error) {
 // process is what a run may know of ours.
 func (a *app) process(signals <-chan os.Signal) deploy.Process {
 	return deploy.Process{
-		Env: a.Env, Executable: a.Executable, Stdin: a.Stdin, Stdout: a.Stdout, Stderr: a.Stderr,
+		Env: a.Env, Executable: a.Executable, Stdin: a.Stdin, Gate: a.gate, Stdout: a.Stdout, Stderr: a.Stderr,
 		Signals: signals, Reaper: a.reaper, System: a.system,
 	}
 }
@@ -207,7 +207,7 @@ func (a *app) terminal() *deploy.Terminal {
 	if !isTerminal(a.Stdin) {
 		return nil
 	}
-	return &deploy.Terminal{File: a.Stdin, Stdout: isTerminal(a.Stdout), Stderr: isTerminal(a.Stderr)}
+	return &deploy.Terminal{File: a.Stdin, Stdout: a.Stdout.IsTerminal(), Stderr: a.Stderr.IsTerminal()}
 }
 
 // ended tells what was wrong and gives the status as an error of main's.

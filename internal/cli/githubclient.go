@@ -42,6 +42,7 @@ func (a *app) githubClient(repository string) (*github.Client, error) {
 	if token == "" {
 		return nil, nil
 	}
+	a.gate.Mask(secretToken(token))
 	if err := a.system.Mask(secretToken(token)); err != nil {
 		return nil, err
 	}
@@ -50,6 +51,7 @@ func (a *app) githubClient(repository string) (*github.Client, error) {
 	}
 	return github.New(github.Options{
 		BaseURL: a.env["GITHUB_API_URL"], Token: token, Repository: repository, UserAgent: "kamal-op/" + ReleaseVersion(),
+		Transport: a.gate.Transport(nil),
 		Waiting: func(why string, wait time.Duration) {
 			a.system.Info(fmt.Sprintf("waiting %s for GitHub: %s", wait.Round(time.Second), why))
 		},

@@ -49,17 +49,23 @@ func (a *app) runnerReorders() bool {
 // server of that system's.
 const helperTime = 15 * time.Second
 
-// runHelper runs a helper program of the CI system, such as buildkite-agent, with
-// the environment that it needs: ours, less our own credentials.
-func (a *app) runHelper(stdin io.Reader, name string, args ...string) error {
-	path, err := environ.List(a.Env).LookPath(name, a.Dir)
+// helpers are the programs of the CI system, such as buildkite-agent. Each gets the
+// environment that it needs: ours, less our own credentials.
+type helpers struct {
+	env []string
+	dir string
+}
+
+// run runs one. The gate alone calls it.
+func (h helpers) run(stdin io.Reader, name string, args ...string) error {
+	path, err := environ.List(h.env).LookPath(name, h.dir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdin, cmd.Env, cmd.Dir = stdin, kamal.WithoutCredentials(a.Env), a.Dir
+	cmd.Stdin, cmd.Env, cmd.Dir = stdin, kamal.WithoutCredentials(h.env), h.dir
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.WaitDelay = time.Second

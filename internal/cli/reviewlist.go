@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -58,7 +59,7 @@ func (c reviewFlags) list(a *app, number int, format string) error {
 	}
 	if len(list) > 0 || err == nil {
 		if format == "json" {
-			err = errors.Join(err, listJSON(a.Stdout, list))
+			err = errors.Join(err, listJSON(a.Stdout.JSON(), list))
 		} else {
 			err = errors.Join(err, listText(a.Stdout, list, number, time.Now()))
 		}
@@ -84,7 +85,8 @@ func listText(w io.Writer, list []review.Listed, number int, now time.Time) erro
 		_, err := fmt.Fprintln(w, what)
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b strings.Builder // a value is masked in what is written at once
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PULL\tSTATE\tDEPLOYED\tURL\tHOSTS")
 	for _, l := range list {
 		if !l.Ours() {
@@ -97,16 +99,14 @@ func listText(w io.Writer, list []review.Listed, number int, now time.Time) erro
 		if l.Pull != "" {
 			state += ", " + l.Pull
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", l.Number, state, ago(l.Deployed, now), l.URL, strings.Join(l.Hosts, " "))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", l.Number, gate.Visible(state), ago(l.Deployed, now), gate.Visible(l.URL), gate.Visible(strings.Join(l.Hosts, " ")))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, l := range list {
 		for _, thing := range l.Things {
-			if _, err := fmt.Fprintln(w, thing); err != nil {
-				return err
-			}
+			b.WriteString(gate.Visible(thing) + "\n")
 		}
 		for _, thing := range l.NotOurs {
 			if _, err := fmt.Fprintln(w, "not ours: "+thing); err != nil {
@@ -114,7 +114,8 @@ func listText(w io.Writer, list []review.Listed, number int, now time.Time) erro
 			}
 		}
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // ago is how long ago something was, as people say it.

@@ -9,6 +9,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
@@ -261,7 +262,7 @@ func (r *reviewing) ended(ctx context.Context, out review.Outcome, err error) er
 	}
 	report := r.report
 	report.RunURL, report.Status, report.Took, report.Problems = r.review.Run.URL, status, time.Since(r.began), told
-	errs := []error{r.system.Summary(out.Page(report))}
+	errs := []error{r.system.Summary(gate.Cleaned(r.gate, out).Page(gate.Cleaned(r.gate, report)))}
 	if out.App.SHA != "" {
 		errs = append(errs, r.system.Output("version", out.App.Version))
 	}

@@ -72,11 +72,11 @@ func (c verifyCommand) Run(a *app) error {
 		}
 	}
 	if c.Format == "json" {
-		encoder := json.NewEncoder(a.Stdout)
+		encoder := json.NewEncoder(a.Stdout.JSON())
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(v)
 	} else {
-		_, err = fmt.Fprint(a.Stdout, v.text(isTerminal(a.Stdout) && a.env["NO_COLOR"] == ""))
+		_, err = fmt.Fprint(a.Stdout, v.text(a.colours(a.Stdout)))
 	}
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)

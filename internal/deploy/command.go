@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
@@ -41,7 +42,7 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 	exit, err := s.supervise(ctx, supervise.Command{
 		Path: c.Argv[0], Args: c.Argv[1:], Env: env.List, Dir: c.Dir,
 		Stdin: c.Stdin,
-	}, c.Terminal, true, nil)
+	}, c.Terminal, true, func(w *gate.Stream) *gate.Child { return s.stream(w, gate.Local, nil) })
 	if late := outOfTime(ctx, "while "+c.Argv[0]+" ran"); late != nil && exit.Stage != supervise.Unstopped {
 		return problem.TimedOut, late
 	}

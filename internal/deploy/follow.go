@@ -13,6 +13,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -126,7 +127,7 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 		hosts = append(hosts, host.Name)
 	}
 	phases, err := json.Marshal(r.Phases)
-	errs := []error{err, j.System.Summary(r.Markdown())}
+	errs := []error{err, j.System.Summary(gate.Cleaned(j.Gate, r).Markdown())}
 	for _, output := range [][2]string{
 		{"version", r.Version},
 		{"url", r.URL},

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/mask"
 )
 
 // A rollback is a phase of its own, and why there was one is told from what came
@@ -22,10 +22,11 @@ func TestFollow_ARollback(t *testing.T) {
 		"  INFO [2] Running docker run on 192.0.2.1\n  INFO done\n  ERROR (SSHKit::Runner::ExecuteError): Exception while executing on host 192.0.2.2: exit 1\n"
 	for _, size := range []int{1, 7, len(log)} {
 		var out bytes.Buffer
-		system := ci.Detect(nil, &out, ci.Options{})
-		s := &session{Process: Process{System: system}, masker: mask.New()}
+		way := gate.New(gate.Options{Stdout: &out})
+		system := ci.Detect(nil, way, way.Stdout(), ci.Options{})
+		s := &session{Process: Process{System: system, Gate: way}}
 		f := newFollow(system)
-		stream := s.followed(&out, f)
+		stream := s.kamalStream(way.Stdout(), f)
 		for rest := log; rest != ""; {
 			n := min(size, len(rest))
 			if _, err := io.WriteString(stream, rest[:n]); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -277,23 +278,20 @@ type Terminal struct {
 // supervise runs a child with its output masked, live, to our streams. Where we
 // have a terminal the child gets one as well; a stream that is not on ours stays
 // a pipe, since it is somebody's file or the input of another program.
-// f, if it is not nil, follows the output.
-func (s *session) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (supervise.Exit, error) {
-	out := s.stream(s.Stdout)
-	if f != nil {
-		out = s.followed(s.Stdout, f)
-	}
-	streams := []*maskedStream{out}
+// stream makes the way to one of them.
+func (s *session) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool, stream func(*gate.Stream) *gate.Child) (supervise.Exit, error) {
+	out := stream(s.Stdout)
+	streams := []*gate.Child{out}
 	c.Stdout, c.Stderr = out, out
 	if apart {
-		err := s.stream(s.Stderr)
+		err := stream(s.Stderr)
 		streams = append(streams, err)
 		c.Stderr = err
 	}
 	if t != nil {
 		c.Terminal, c.StdoutApart, c.StderrApart = t.File, !t.Stdout, !t.Stderr && apart
 		if c.StdoutApart {
-			screen := s.stream(t.File)
+			screen := stream(s.Gate.Screen(t.File))
 			streams = append(streams, screen)
 			c.Screen = screen
 		}

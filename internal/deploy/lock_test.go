@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -41,7 +42,8 @@ func newLockWorld(t *testing.T, o LockOptions) *lockWorld {
 		"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "example/myapp", "GITHUB_RUN_ID": "20",
 		"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "deploy", "RUNNER_NAME": "r", "GITHUB_ACTOR": "someone", "GITHUB_STATE": w.state,
 	}
-	w.locks = newLocks(o, ci.Detect(env, w.log, ci.Options{}), env)
+	way := gate.New(gate.Options{Env: env, Stdout: w.log})
+	w.locks = newLocks(o, ci.Detect(env, way, way.Stdout(), ci.Options{}), env)
 	w.now = func() time.Time { return w.clock }
 	w.locks.over = func(_ context.Context, run github.Run) (github.Over, string, error) {
 		w.asked++

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -102,7 +103,11 @@ func (r *ready) close() error {
 // changed anything.
 func (r *ready) once(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (exit supervise.Exit, stops problem.List, err error) {
 	before := len(r.broker.Problems())
-	exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, f)
+	first := f // who follows sees standard output
+	exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, func(w *gate.Stream) *gate.Child {
+		defer func() { first = nil }()
+		return r.kamalStream(w, first)
+	})
 	r.tellLocks(r.releaseLocks(ctx, c.Env))
 	return exit, r.broker.Problems()[before:], err
 }

@@ -47,7 +47,7 @@ func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace, env []st
 	defer cancel()
 	r.locks.forget(place)
 	var said bytes.Buffer
-	out := r.masker.Writer(&said)
+	out := r.Gate.Masked(&said)
 	// No signal stops it: whoever wants the end more will kill.
 	command := supervise.Command{
 		Path: r.binary.Path, Args: place.ReleaseArgs(), Env: append(env[:len(env):len(env)], releaseVariable+"=1"), Dir: place.Project,

@@ -135,8 +135,8 @@ func (r *ready) capture(ctx context.Context, c supervise.Command, f *follow) ([]
 	before := len(r.broker.Problems())
 	c = r.kamal(ctx, c)
 	out := &limited{most: maxCapture}
-	words := r.masker.Writer(&f.tail)
-	shown := r.followed(r.Stdout, f)
+	words := r.Gate.Masked(&f.tail)
+	shown := r.kamalStream(r.Stdout, f)
 	c.Stdout, c.Stderr = io.MultiWriter(out, words), shown
 	exit, err := c.Run(ctx)
 	r.tellLocks(r.releaseLocks(ctx, c.Env))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/hosts"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -25,8 +25,9 @@ type Process struct {
 	Env        []string
 	Executable string // this program, by its absolute path
 	Stdin      *os.File
-	Stdout     io.Writer
-	Stderr     io.Writer
+	Gate       *gate.Gate
+	Stdout     *gate.Stream
+	Stderr     *gate.Stream
 	Signals    <-chan os.Signal // that come after the one which ended the context
 	Reaper     *supervise.Reaper
 	System     ci.System
@@ -89,7 +90,6 @@ func (w Wanted) references() []onepassword.Reference {
 // directory. It holds all that has to be gone at the end.
 type session struct {
 	Process
-	masker   *mask.Masker
 	dir      *runDir
 	backend  onepassword.Backend   // nil where nothing is wanted of 1Password
 	resolver *onepassword.Resolver // likewise
@@ -107,7 +107,7 @@ type session struct {
 // newSession makes the private directory, and masks the credentials before
 // anything can print them. Whoever made the session ends it.
 func newSession(p Process, v Vault) (*session, error) {
-	s := &session{Process: p, masker: mask.New()}
+	s := &session{Process: p}
 	if err := s.mask(v.Credentials...); err != nil {
 		return s, err
 	}
@@ -217,11 +217,12 @@ func (s *session) tellBlank(secrets []mask.Secret) {
 
 // mask keeps values out of every log, ours and that of the CI system.
 func (s *session) mask(secrets ...mask.Secret) error {
-	for _, secret := range secrets {
-		s.masker.AddSecret(secret)
-	}
+	s.Gate.Mask(secrets...)
 	if err := s.System.Mask(secrets...); err != nil {
 		return fmt.Errorf("having the CI system mask the secrets: %w", err)
+	}
+	for _, p := range s.Gate.Unmasked() {
+		s.System.Notice(p)
 	}
 	return nil
 }

@@ -1,46 +1,41 @@
 package deploy
 
 import (
-	"errors"
 	"io"
 
-	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
-	"github.com/kamal-op/kamal-op/mask"
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// A maskedStream is the way of a child's output to our own: through the masker,
-// past whoever follows it, then through what keeps it from being taken for a
-// command of the CI system.
-type maskedStream struct {
-	*mask.Writer
-	follower *kamal.Follower // nil where nobody follows
-	child    ci.Stream
-}
-
-// stream is a new stream to w.
-func (s *session) stream(w io.Writer) *maskedStream {
-	child := s.System.Child(w)
-	return &maskedStream{Writer: s.masker.Writer(child), child: child}
-}
-
-// followed is a stream of Kamal's to w, on which its phases are shown.
-func (s *session) followed(w io.Writer, f *follow) *maskedStream {
-	child := s.System.Child(w)
-	follower := kamal.NewFollower(io.MultiWriter(child, &f.tail), func(phase string) {
-		// What is held back belongs to the phase before.
-		_ = child.Flush()
-		f.begin(phase)
+// stream is the way for a child's output to one of our streams: through the gate,
+// and past whoever follows it, who sees it masked.
+func (s *session) stream(w *gate.Stream, source gate.Source, follow func(gate.Layer) gate.Layer) *gate.Child {
+	return s.System.Child(w, gate.ChildOptions{
+		Source: source, Follow: follow,
+		Notice: func(text, hint string) { s.System.Notice(problem.New(text, hint)) },
 	})
-	f.follower = follower
-	return &maskedStream{Writer: s.masker.Writer(follower), follower: follower, child: child}
 }
 
-// Close lets out what is held back and ends the stream; w stays open.
-func (m *maskedStream) Close() error {
-	err := m.Writer.Close()
-	if m.follower != nil {
-		err = errors.Join(err, m.follower.Flush())
+// kamalStream is the way for Kamal's output, on which its phases are shown where f
+// is not nil. Kamal passes on what the servers print.
+func (s *session) kamalStream(w *gate.Stream, f *follow) *gate.Child {
+	if f == nil {
+		return s.stream(w, gate.Remote, nil)
 	}
-	return errors.Join(err, m.child.Close())
+	return s.stream(w, gate.Remote, func(to gate.Layer) gate.Layer {
+		follower := kamal.NewFollower(io.MultiWriter(to, &f.tail), func(phase string) {
+			// What is held back belongs to the phase before.
+			_ = to.Flush()
+			f.begin(phase)
+		})
+		f.follower = follower
+		return followed{follower}
+	})
 }
+
+// A followed is a follower as a layer.
+type followed struct{ *kamal.Follower }
+
+// Close lets out what is held back.
+func (f followed) Close() error { return f.Flush() }

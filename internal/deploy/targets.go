@@ -9,7 +9,6 @@ import (
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/hosts"
 	"github.com/kamal-op/kamal-op/internal/kamal"
-	"github.com/kamal-op/kamal-op/mask"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
 
@@ -53,7 +52,7 @@ func Targets(ctx context.Context, c *kamal.Config, env []string) (targets []host
 
 // ReadKeys gets the SSH keys that are wanted, for a command that has no child.
 func ReadKeys(ctx context.Context, p Process, v Vault, w Wanted) (keys []*sshagent.Key, err error) {
-	s := &session{Process: p, masker: mask.New()}
+	s := &session{Process: p}
 	defer func() { err = errors.Join(err, s.end()) }()
 	if err := s.mask(v.Credentials...); err != nil {
 		return nil, err

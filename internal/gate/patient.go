@@ -1,13 +1,10 @@
-package cli
+package gate
 
 import (
 	"errors"
 	"io"
-	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // stallGrace is how long a write may wait for its reader once the run is
@@ -49,6 +46,9 @@ func (s *patient) Write(p []byte) (int, error) {
 	if s.stalled {
 		return 0, errStalled
 	}
+	if s.cancelled == nil {
+		return s.to.Write(p)
+	}
 	if s.pieces == nil {
 		s.pieces, s.written = make(chan []byte), make(chan written, 1)
 		go func(pieces <-chan []byte, done chan<- written) {
@@ -84,19 +84,4 @@ func (s *patient) close() {
 		close(s.pieces)
 		s.pieces = nil
 	}
-}
-
-// fileOf is the file that a stream of ours is, or nil.
-func fileOf(stream any) *os.File {
-	if s, ok := stream.(*patient); ok {
-		stream = s.to
-	}
-	f, _ := stream.(*os.File)
-	return f
-}
-
-// isTerminal tells whether a stream is a terminal.
-func isTerminal(stream any) bool {
-	f := fileOf(stream)
-	return f != nil && term.IsTerminal(int(f.Fd()))
 }
