@@ -192,7 +192,10 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 	p := problem.New("", "")
 	switch t.How {
 	case "missing":
-		p.Message = fmt.Sprintf("%s: its command is not found: %s", h.Name, t.Detail)
+		p.Message = h.Name + ": its command is not found"
+		if t.Detail != "" { // as the file names it, not what a value has made of it
+			p.Message += ": " + t.Detail
+		}
 		p.Hint = "correct its name, or install it where the deploy runs"
 	case "unset":
 		p.Message = fmt.Sprintf("%s: $%s is not set", h.Name, t.Detail)

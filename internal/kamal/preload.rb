@@ -943,7 +943,7 @@ if kamal_op_program.start_with?("kamal") ||
         env = environment.merge(env, SECRET => @name)
         output = IO.popen(env, line, &:read).force_encoding(Encoding::UTF_8)
         if $?.exitstatus == 127
-          fail!("missing", line[/\S+/])
+          fail!("missing", program(command))
         elsif !$?.success?
           fail!("exit", $?.signaled? ? "signal #{$?.termsig}" : "exit status #{$?.exitstatus}")
         end
@@ -953,7 +953,7 @@ if kamal_op_program.start_with?("kamal") ||
       rescue SystemCallError => e
         # dotenv would take a missing command for a missing file, and give nothing
         # of this one.
-        e.is_a?(Errno::ENOENT) ? fail!("missing", line[/\S+/]) : fail!("exit", e.class.name)
+        e.is_a?(Errno::ENOENT) ? fail!("missing", program(command)) : fail!("exit", e.class.name)
         keep("")
       end
 
@@ -977,8 +977,7 @@ if kamal_op_program.start_with?("kamal") ||
         fail!("usage", unset(command))
         keep("")
       rescue StandardError => e
-        # Only texts that Kamal and its adapters write: a parser's may quote values.
-        fail!("error", [ RuntimeError, ::Kamal::ConfigurationError, ArgumentError ].include?(e.class) ? e.message : "#{e.class} in `kamal secrets`")
+        fail!("error", told(e, command))
         keep("")
       ensure
         ENV[SECRET] = before
@@ -1011,6 +1010,22 @@ if kamal_op_program.start_with?("kamal") ||
         def environment
           room = 1 << 20
           KamalOp.declared.select { |_, value| !value.include?("\0") && value.bytesize < 100_000 && (room -= value.bytesize) > 0 }
+        end
+
+        # The program of a command, as the file names it: "" where a value or something
+        # else stands in its place. What the line has become may hold values.
+        def program(command) = command[/\A\s*([\w.\/+-]{1,40})(?=\s|\z)/, 1].to_s
+
+        # What went wrong, in words that hold no value: Kamal and its adapters write of
+        # what they were given as arguments, a parser quotes what it reads.
+        def told(error, command)
+          return "a quote has no other half in the words of its `kamal secrets` command" if error.message.start_with?("Unmatched quote")
+          return "#{error.class} in `kamal secrets`" unless [ RuntimeError, ::Kamal::ConfigurationError ].include?(error.class)
+
+          given = tokens(command).flat_map { |kept| [ kept.value, kept.word, *kept.value.scrub.split(/[\s'"\\]+/) ] }
+          given.compact.reject(&:empty?).sort_by { |text| -text.bytesize }.inject(error.message.scrub) do |message, text|
+            message.gsub(text.scrub, "***")
+          end.lines.first.to_s.strip[0, 300]
         end
 
         def fail!(how, detail) = @failed << { how: how, detail: detail.to_s.scrub }
