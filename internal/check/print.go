@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 // marks are the states as a person sees them.
@@ -29,11 +31,11 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 	}
 	for _, m := range r.Matrices {
 		if m.Destination != "" || len(r.Matrices) > 1 {
-			fmt.Fprintf(&b, "%s\n", paint("1", destinationTitle(m.Destination)))
+			fmt.Fprintf(&b, "%s\n", paint("1", gate.Visible(destinationTitle(m.Destination))))
 		}
 		width := len("secret")
 		for _, row := range m.Rows {
-			width = max(width, len(row.Secret))
+			width = max(width, len(gate.Visible(row.Secret)))
 		}
 		spaces := strings.Repeat(" ", width)
 		from := ""
@@ -42,10 +44,11 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		}
 		fmt.Fprintf(&b, "  %-*s  vault  fetch  file  deploy.yml%s\n", width, "secret", from)
 		for _, row := range m.Rows {
-			b.WriteString("  " + row.Secret + spaces[:width-len(row.Secret)] + "  ")
+			name := gate.Visible(row.Secret)
+			b.WriteString("  " + name + spaces[:width-len(name)] + "  ")
 			b.WriteString(painted[row.Vault] + "      " + painted[row.Fetch] + "      " + painted[row.File] + "     " + painted[row.Config])
 			if row.From != "" {
-				b.WriteString("           " + row.From)
+				b.WriteString("           " + gate.Visible(row.From))
 			}
 			b.WriteByte('\n')
 		}
@@ -61,21 +64,21 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		}
 		at := ""
 		if f.Problem.Place.File != "" {
-			at = f.Problem.Place.String() + ": "
+			at = gate.Visible(f.Problem.Place.String()) + ": "
 		}
-		fmt.Fprintf(&b, "%s %s%s%s\n", paint(code, sign), at, f.Problem.Message, inDestinations(r, f))
+		fmt.Fprintf(&b, "%s %s%s%s\n", paint(code, sign), at, gate.Visible(f.Problem.Message), gate.Visible(inDestinations(r, f)))
 		for _, detail := range f.Problem.Details {
-			fmt.Fprintf(&b, "  %s\n", detail)
+			fmt.Fprintf(&b, "  %s\n", gate.Visible(detail))
 		}
 		if f.Problem.Hint != "" {
-			fmt.Fprintf(&b, "  hint: %s\n", f.Problem.Hint)
+			fmt.Fprintf(&b, "  hint: %s\n", gate.Visible(f.Problem.Hint))
 		}
 	}
 	for _, at := range r.Unknown {
-		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", at)
+		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", gate.Visible(at.String()))
 	}
 	for _, s := range r.Skipped {
-		fmt.Fprintf(&b, "· %s was not checked as a destination: %s\n", s.File, s.Why)
+		fmt.Fprintf(&b, "· %s was not checked as a destination: %s\n", gate.Visible(s.File), gate.Visible(s.Why))
 	}
 	b.WriteString(r.conclusion(paint) + "\n")
 	_, err := io.WriteString(w, b.String())

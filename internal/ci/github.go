@@ -145,7 +145,7 @@ func (g *github) annotate(level Level, p *problem.Problem) {
 			at["col"] = strconv.Itoa(p.Place.Column)
 		}
 	}
-	g.command([...]string{"notice", "warning", "error"}[level], text, at)
+	g.command([...]string{"notice", "warning", "error"}[level], g.gate.Harmless(text), at)
 }
 
 // path is a file's path in the repository, as annotations have it; "" where the

@@ -56,7 +56,9 @@ func (s *plain) tell(level Level, p *problem.Problem) {
 }
 
 // title is a group's, masked and harmless.
-func (s *plain) title(title string) string { return gate.OneLine(s.gate.Text(title)) }
+func (s *plain) title(title string) string {
+	return s.gate.Harmless(gate.OneLine(s.gate.Text(title)))
+}
 
 // text is lines of ours, masked before anything in them is made visible.
 func (s *plain) text(text string) string {

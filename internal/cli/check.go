@@ -6,6 +6,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/edit"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -200,6 +201,7 @@ func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepass
 // findings are annotations too.
 func (c checkCommand) tell(a *app, report check.Report) error {
 	var err error
+	report = gate.Cleaned(a.gate, report) // before anything in it is made visible
 	switch c.Format {
 	case "json":
 		err = check.WriteJSON(a.Stdout.JSON(), report)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +61,8 @@ type grammar struct {
 	Action   actionCommand   `cmd:"" help:"Run as a GitHub Action: read the inputs, do what the input command says."`
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
 	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`
+
+	KeepFD lines `name:"keep-fd" placeholder:"N" help:"Number of an inherited file descriptor that what is run may write to: by default those that lead to a file, a pipe or a terminal are closed in it, since nothing is masked there. Repeatable."`
 
 	Post         postCommand         `cmd:"" hidden:"" help:"Release the deploy locks that the action's step has left."`
 	RehearsalApp rehearsalAppCommand `cmd:"" hidden:"" help:"Serve the sample app of a rehearsal."`
@@ -158,6 +161,11 @@ func (a *app) main(args []string, inputs bool) int {
 	if err != nil {
 		return a.fail(usage(err), g.name(args))
 	}
+	keep, err := numbers(g.KeepFD)
+	if err != nil {
+		return a.fail(err, kctx.Command())
+	}
+	supervise.CloseInherited(keep)
 	run := func() error { return kctx.Run(a) }
 	if name, _, _ := strings.Cut(kctx.Command(), " "); slices.Contains(startNothing, name) {
 		err = promptly(run)
@@ -190,6 +198,20 @@ func usage(err error) error {
 		message = strings.TrimSuffix(message, ".")
 	}
 	return problem.Usagef("kamal-op COMMAND --help lists what there is", "%s", message)
+}
+
+// numbers are the numbers of descriptors.
+func numbers(list lines) (fds []int, err error) {
+	for _, l := range list {
+		for _, text := range strings.Fields(strings.ReplaceAll(l.text, ",", " ")) {
+			fd, err := strconv.Atoi(text)
+			if err != nil || fd < 3 {
+				return nil, problem.Usagef("give the number of an inherited descriptor, from 3 up", "%s: %q is no such number", l.origin, text)
+			}
+			fds = append(fds, fd)
+		}
+	}
+	return fds, nil
 }
 
 // fail tells every problem of err, to the log and to the CI system, and gives the

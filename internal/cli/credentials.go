@@ -38,6 +38,7 @@ func (a *app) token(input, variable string) (value, origin string) {
 // service account, as in the op CLI. Without any credentials a person in a
 // terminal is asked through their own op; elsewhere ok is false.
 func (a *app) vault(f credentialFlags) (v deploy.Vault, ok bool, err error) {
+	defer func() { a.gate.Mask(v.Credentials...) }()
 	service, serviceFrom := a.token("service-account-token", serviceTokenEnv)
 	host := f.ConnectHost
 	if host == "" {

@@ -94,7 +94,7 @@ func (c reviewFlags) begin(a *app) (*reviewing, error) {
 		return nil, err
 	}
 	r.review = &review.Review{
-		GitHub: r.github, Run: workflowRun(a.env), Say: a.system.Info,
+		GitHub: r.github, Run: workflowRun(a.env), Say: a.system.Info, Masked: a.gate.Error,
 		Project: review.Project{
 			Service: c.Service, Repository: a.repository(c.Repository), Host: c.ReviewHost, Destination: r.flags.Destination,
 			Production: c.ProductionDestination, Alone: c.NoProduction, Create: create, Drop: drop,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -76,7 +77,7 @@ func (c verifyCommand) Run(a *app) error {
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(v)
 	} else {
-		_, err = fmt.Fprint(a.Stdout, v.text(a.colours(a.Stdout)))
+		_, err = fmt.Fprint(a.Stdout, gate.Cleaned(a.gate, v).text(a.colours(a.Stdout)))
 	}
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
@@ -105,13 +106,13 @@ func (v verified) text(colour bool) string {
 		}
 		if r.Container == "" {
 			down++
-			fmt.Fprintf(&b, "%s, %s: %s\n", r.Host, what, paint("31", "no container runs"))
+			fmt.Fprintf(&b, "%s, %s: %s\n", gate.Visible(r.Host), gate.Visible(what), paint("31", "no container runs"))
 			continue
 		}
-		fmt.Fprintf(&b, "%s, %s: %s, since %s\n", r.Host, what, r.Container, r.Created.UTC().Format("2006-01-02 15:04 UTC"))
+		fmt.Fprintf(&b, "%s, %s: %s, since %s\n", gate.Visible(r.Host), gate.Visible(what), gate.Visible(r.Container), r.Created.UTC().Format("2006-01-02 15:04 UTC"))
 		width := 0
 		for _, s := range r.Secrets {
-			width = max(width, len(s.Variable))
+			width = max(width, len(gate.Visible(s.Variable)))
 		}
 		for _, s := range r.Secrets {
 			counts[s.State]++
@@ -124,7 +125,7 @@ func (v verified) text(colour bool) string {
 			case kamal.Missing:
 				sign, note = paint("31", "✗"), "not there"
 			}
-			fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("  %s %-*s  %s", sign, width, s.Variable, note), " "))
+			fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("  %s %-*s  %s", sign, width, gate.Visible(s.Variable), note), " "))
 		}
 	}
 	fmt.Fprintf(&b, "%d equal, %d escaped, %d stale, %d missing", counts[kamal.Equal], counts[kamal.Escaped], counts[kamal.Stale], counts[kamal.Missing])

@@ -166,6 +166,9 @@ func (s *ready) tell(ctx context.Context, r *ci.Report) {
 		}
 		r.Secrets = append(r.Secrets, secret)
 	}
+	s.mu.Lock()
+	r.Refused = slices.Clone(s.refusals)
+	s.mu.Unlock()
 	if s.agent == nil {
 		return
 	}
@@ -173,9 +176,6 @@ func (s *ready) tell(ctx context.Context, r *ci.Report) {
 	for _, user := range slices.Sorted(maps.Keys(counts.Users)) {
 		r.Signatures = append(r.Signatures, fmt.Sprintf("logins as %s: %d", user, counts.Users[user]))
 	}
-	s.mu.Lock()
-	r.Refused = slices.Clone(s.refusals)
-	s.mu.Unlock()
 }
 
 // rollbackCommand is the command that goes back to what ran before, on every host

@@ -129,6 +129,11 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, dir string, hosts
 				j.System.Warning(p)
 			case broker.Notice:
 				j.System.Notice(p)
+			case broker.Failed:
+				// What called op may say nothing of it, or go on without.
+				if s.keepRefusal(p.Message) {
+					j.System.Notice(p)
+				}
 			}
 		},
 	}

@@ -142,11 +142,7 @@ func (s *session) refused(e sshagent.Event) {
 		who = "a program"
 	}
 	p := problem.New(fmt.Sprintf("the agent refused %s a signature: %s", who, e.Reason), "")
-	s.mu.Lock()
-	if !slices.Contains(s.refusals, p.Message) && len(s.refusals) < mostRefusals {
-		s.refusals = append(s.refusals, p.Message)
-	}
-	s.mu.Unlock()
+	s.keepRefusal(p.Message)
 	p.Hint = refusalHint(e)
 	s.System.Warning(p)
 }
@@ -162,6 +158,18 @@ func refusalHint(e sshagent.Event) string {
 		return "if a program that the run has not started is to use the key, such as one in a container, allow it with --allow-any-peer"
 	}
 	return ""
+}
+
+// keepRefusal notes a refusal for the end of the run, and tells whether it is new and
+// there is room for it.
+func (s *session) keepRefusal(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.refusals, text) || len(s.refusals) >= mostRefusals {
+		return false
+	}
+	s.refusals = append(s.refusals, text)
+	return true
 }
 
 // tellSignatures says in one line what the agent was used for.

@@ -99,7 +99,7 @@ type session struct {
 	keys     []*sshagent.Key
 
 	mu       sync.Mutex
-	refusals []string    // of the agent
+	refusals []string    // of the agent, and of lookups
 	locks    *locks      // nil in a run without Kamal
 	pins     *hosts.Pins // the only host keys that count; nil takes any
 }

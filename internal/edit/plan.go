@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 // WritePlan writes a plan for a person: the diff of every file, then what is left
@@ -43,21 +44,21 @@ func WritePlan(w io.Writer, p Plan, dry, colour bool) error {
 	case len(files) == 0:
 		fmt.Fprintf(&b, "%s nothing to change\n", paint("32", "✓"))
 	case dry:
-		fmt.Fprintf(&b, "%s nothing is written (--dry-run): %s would change\n", paint("33", "!"), strings.Join(files, ", "))
+		fmt.Fprintf(&b, "%s nothing is written (--dry-run): %s would change\n", paint("33", "!"), gate.Visible(strings.Join(files, ", ")))
 	default:
-		fmt.Fprintf(&b, "%s wrote %s\n", paint("32", "✓"), strings.Join(files, ", "))
+		fmt.Fprintf(&b, "%s wrote %s\n", paint("32", "✓"), gate.Visible(strings.Join(files, ", ")))
 	}
 	for _, note := range p.Notes {
-		fmt.Fprintf(&b, "  note: %s\n", note)
+		fmt.Fprintf(&b, "  note: %s\n", gate.Visible(note))
 	}
 	for _, t := range p.Todo {
 		switch t.State {
 		case check.Yes:
-			fmt.Fprintf(&b, "%s %s is there\n", paint("32", "✓"), t.Reference)
+			fmt.Fprintf(&b, "%s %s is there\n", paint("32", "✓"), gate.Visible(t.Reference))
 		case check.No:
-			fmt.Fprintf(&b, "%s left to do: %s (it is not there yet)\n", paint("33", "!"), t.Text)
+			fmt.Fprintf(&b, "%s left to do: %s (it is not there yet)\n", paint("33", "!"), gate.Visible(t.Text))
 		default:
-			fmt.Fprintf(&b, "%s left to do: %s\n", paint("33", "!"), t.Text)
+			fmt.Fprintf(&b, "%s left to do: %s\n", paint("33", "!"), gate.Visible(t.Text))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

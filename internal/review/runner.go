@@ -64,6 +64,7 @@ type Review struct {
 	GitHub  *github.Client // nil: nothing is asked of GitHub, and nothing told
 	Run     Run
 	Say     func(line string) // the log; nil is silence
+	Masked  func(error) error // an error with its texts masked, for pages of GitHub's; nil as it is
 	Now     func() time.Time
 	Sleep   func(context.Context, time.Duration) error
 }

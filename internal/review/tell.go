@@ -36,6 +36,15 @@ func (r *Review) teller(p Plan, a App) *teller {
 	return &teller{r: r, plan: p, app: a, began: r.now(), comments: true}
 }
 
+// masked is an error with no value in its problems: they are cut and become code in a
+// comment, where a value could not be found any more. No runner masks anything there.
+func (t *teller) masked(err error) error {
+	if err == nil || t.r.Masked == nil {
+		return err
+	}
+	return t.r.Masked(err)
+}
+
 // keep notes what could not be told, each once.
 func (t *teller) keep(err error) {
 	var denied *github.DeniedError
@@ -134,6 +143,7 @@ func (t *teller) failure(ctx context.Context, err error) {
 	cancelled := ctx.Err() != nil && problem.Status(err) != problem.TimedOut
 	ctx, done := still(ctx)
 	defer done()
+	err = t.masked(err)
 	first := problem.Of(err)[0]
 	state, what, why := github.Failure, "could not be deployed", first.Message
 	if cancelled {
@@ -158,6 +168,7 @@ func (t *teller) removed(ctx context.Context, err error) {
 	if t.r.GitHub == nil {
 		return
 	}
+	err = t.masked(err)
 	ctx, done := still(ctx)
 	defer done()
 	if err == nil {
