@@ -30,6 +30,7 @@ type asks struct {
 	held  []byte // the beginning of a line that may become such a line
 	shown int    // so many bytes of it have been flushed
 	begun bool   // the line cannot become one
+	cr    bool   // a line was dropped up to its CR: an LF right behind is its end too
 	told  bool
 }
 
@@ -42,6 +43,17 @@ func (a *asks) Write(p []byte) (int, error) {
 	n := len(p)
 	from := 0 // of p, all before it is passed on
 	for i := 0; i < len(p); {
+		if a.cr {
+			a.cr = false
+			if p[i] == '\n' {
+				if err := a.pass(p[from:i]); err != nil {
+					return 0, err
+				}
+				i++
+				from = i
+				continue
+			}
+		}
 		if a.begun {
 			end := lineEnd(p[i:])
 			if end < 0 {
@@ -98,6 +110,7 @@ func (a *asks) look(whole bool) error {
 		a.held, a.shown = nil, 0
 		return a.pass(held)
 	}
+	a.cr = bytes.HasSuffix(a.held, []byte("\r"))
 	a.held, a.shown = nil, 0
 	return nil
 }

@@ -1,0 +1,210 @@
+package gate_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+const value = "corr3ct \"horse\" batt3ry"
+
+// onGitHub is a gate on GitHub that knows the value.
+func onGitHub(out, errs io.Writer) *gate.Gate {
+	return in(map[string]string{"GITHUB_ACTIONS": "true"}, out, errs)
+}
+
+func in(env map[string]string, out, errs io.Writer) *gate.Gate {
+	g := gate.New(gate.Options{Env: env, Stdout: out, Stderr: errs})
+	g.Mask(mask.NewSecret("PASSWORD", value))
+	return g
+}
+
+func TestStream_OurOwnTextIsMaskedAndHarmless(t *testing.T) {
+	var out bytes.Buffer
+	s := onGitHub(&out, nil).Stdout()
+	if err := s.Line("a line of " + value + "\n::stop-commands::x\n ##[group]##vso[task.x]##teamcity[x]"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(s, "a table of "+value+"\n::stop-commands::x\n\x1b]0;title\x07\x1b[2J\u202e\x1b[31mred\x1b[0m\n")
+	want := "a line of ***\n:\\:stop-commands::x\n ##\\[group]##vso\\[task.x]##teamcity\\[x]\n" +
+		"a table of ***\n:\\:stop-commands::x\n\\x1b]0;title\\x07\\x1b[2J\\u202e\\x1b[31mred\\x1b[0m\n"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
+func TestGate_AValueCountsFromTheMomentItIsRegistered(t *testing.T) {
+	var out bytes.Buffer
+	g := onGitHub(&out, nil)
+	child := g.Stdout().Child(g.Stdout(), gate.ChildOptions{})
+	fmt.Fprintln(child, "later")
+	g.Mask(mask.NewSecret("LATER", "later value"))
+	fmt.Fprintln(child, "the later value")
+	_ = g.Stdout().Line("our later value")
+	if want := "later\nthe ***\nour ***\n"; out.String() != want {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+// Structured text is masked before it is encoded: it stays valid, and no encoding of
+// the value hides it.
+func TestJSON_IsMaskedAndStaysJSON(t *testing.T) {
+	g := in(nil, nil, nil)
+	type document struct {
+		Text  string            `json:"text"`
+		List  []string          `json:"list"`
+		Names map[string]string `json:"names"`
+		N     int               `json:"n"`
+	}
+	for _, indent := range []string{"", "  "} {
+		doc, err := json.MarshalIndent(document{value + "\n##[group]", []string{"\u202e##vso[x]", "a\\" + value}, map[string]string{value: "q\"" + value}, 7}, "", indent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := g.JSON(doc)
+		var back document
+		if err := json.Unmarshal(got, &back); err != nil {
+			t.Fatalf("%s: %v", got, err)
+		}
+		if back.Text != "***\n##[group]" || back.List[1] != "a\\***" || back.Names["***"] != "q\"***" || back.N != 7 {
+			t.Errorf("got %+v", back)
+		}
+		for _, command := range []string{"##[", "##vso[", "\u202e", "corr3ct"} {
+			if bytes.Contains(got, []byte(command)) {
+				t.Errorf("%q is in %s", command, got)
+			}
+		}
+	}
+}
+
+func TestCleaned_MasksEveryTextAndChangesNothingElse(t *testing.T) {
+	g := in(nil, nil, nil)
+	type inner struct{ Text *string }
+	text := "the " + value
+	before := struct {
+		Inner inner
+		Map   map[string][]inner
+		List  problem.List
+		N     int
+	}{inner{&text}, map[string][]inner{value: {{&text}}}, problem.List{problem.New(value, value).At(value, 1, 2)}, 3}
+	after := gate.Cleaned(g, before)
+	if *after.Inner.Text != "the ***" || *after.Map["***"][0].Text != "the ***" || after.List[0].Error() != "***:1:2: ***" || after.N != 3 {
+		t.Errorf("got %+v", after)
+	}
+	if text != "the "+value || before.List[0].Message != value {
+		t.Error("what was given is changed")
+	}
+}
+
+// A transcript is what a fake API was sent.
+type transcript struct{ bodies []string }
+
+func (s *transcript) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if int64(len(body)) != req.ContentLength {
+		err = fmt.Errorf("%d bytes of %d", len(body), req.ContentLength)
+	}
+	s.bodies = append(s.bodies, string(body))
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, err
+}
+
+func TestTransport_MasksWhatIsSentButTheNamesThatThingsAreFoundBy(t *testing.T) {
+	var sent transcript
+	client := http.Client{Transport: in(nil, nil, nil).Transport(&sent)}
+	g := map[string]any{"body": "x " + value, "description": value, "environment": value, "payload": map[string]string{"run": value, "nonce": value}}
+	body, err := json.Marshal(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Post("http://api.invalid/comments", "application/json", bytes.NewReader(body)); err != nil {
+		t.Fatal(err)
+	}
+	var back struct {
+		Body, Description, Environment string
+		Payload                        map[string]string
+	}
+	if err := json.Unmarshal([]byte(sent.bodies[0]), &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Body != "x ***" || back.Description != "***" || back.Environment != value || back.Payload["run"] != "***" || back.Payload["nonce"] != value {
+		t.Errorf("sent %s", sent.bodies[0])
+	}
+}
+
+func TestHelp_MasksArgumentsAndInput(t *testing.T) {
+	var ran string
+	g := gate.New(gate.Options{Run: func(stdin io.Reader, name string, args ...string) error {
+		text, err := io.ReadAll(stdin)
+		ran = name + " " + strings.Join(args, " ") + " <<< " + string(text)
+		return err
+	}})
+	g.Mask(mask.NewSecret("PASSWORD", value))
+	if err := g.Help(value, "buildkite-agent", "annotate", value); err != nil || ran != "buildkite-agent annotate *** <<< ***" {
+		t.Errorf("%q, %v", ran, err)
+	}
+	if err := in(nil, nil, nil).Help("", "buildkite-agent"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnmasked_TellsEachNameOnce(t *testing.T) {
+	g := in(nil, nil, nil)
+	g.Mask(mask.NewSecret("PIN", "12"), mask.NewSecret("WORD", "deploy"), mask.NewSecret("", "x"), mask.NewSecret("EMPTY", ""))
+	told := g.Unmasked()
+	if len(told) != 2 || !strings.HasPrefix(told[0].Message, "PIN is ") || !strings.HasPrefix(told[1].Message, "WORD is ") {
+		t.Errorf("told %v", told)
+	}
+	if again := g.Unmasked(); len(again) != 0 {
+		t.Errorf("told again %v", again)
+	}
+}
+
+// A child's output that a person has sent to a file is masked and nothing else, on a
+// CI system too; so is a pipe's where no CI system reads.
+func TestChild_APersonsFileIsMaskedAndNothingElse(t *testing.T) {
+	dump := "::error::x\n##[group]##vso[task.x]\n\x1b[2J\u202e--- a\n  ::add-mask::other value\nthe other value, \x00\xff\r\n" + value
+	want := strings.ReplaceAll(strings.ReplaceAll(dump, "other value", "***"), value, "***")
+	for name, env := range map[string]map[string]string{"GitHub": {"GITHUB_ACTIONS": "true"}, "a person's machine": nil} {
+		path := filepath.Join(t.TempDir(), "dump.sql")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pipe bytes.Buffer
+		g := in(env, f, &pipe)
+		streams := []*gate.Stream{g.Stdout()}
+		if env == nil {
+			streams = append(streams, g.Stderr())
+		}
+		for _, s := range streams {
+			child := g.Stdout().Child(s, gate.ChildOptions{})
+			for i := range len(dump) {
+				if _, err := child.Write([]byte(dump)[i : i+1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := child.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = f.Close()
+		text, err := os.ReadFile(path)
+		if err != nil || string(text) != want {
+			t.Errorf("%s: the file holds %q, %v", name, text, err)
+		}
+		if env == nil && pipe.String() != want {
+			t.Errorf("the pipe got %q", pipe.String())
+		}
+	}
+}
