@@ -13,6 +13,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -78,7 +79,7 @@ type answer struct {
 }
 
 // newLocks is for a run in this environment, with a mark of its own.
-func newLocks(o LockOptions, system ci.System, env map[string]string) *locks {
+func newLocks(o LockOptions, system ci.System, way *gate.Gate, env map[string]string) *locks {
 	k := &locks{
 		o: o, mark: newMark(system.Name(), env, o.JobID), system: system, now: time.Now,
 		ended: map[kamal.LockPlace]kamal.Release{}, asked: map[string]answer{},
@@ -87,6 +88,7 @@ func newLocks(o LockOptions, system ci.System, env map[string]string) *locks {
 		k.over = func(ctx context.Context, run github.Run) (github.Over, string, error) {
 			client, err := github.New(github.Options{
 				BaseURL: env["GITHUB_API_URL"], Token: o.GitHubToken.Reveal(), Repository: k.mark.Repository, Deadline: lockAnswer,
+				Transport: way.Transport(nil),
 			})
 			if err != nil {
 				return github.Unknown, "", err

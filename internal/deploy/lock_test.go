@@ -43,7 +43,7 @@ func newLockWorld(t *testing.T, o LockOptions) *lockWorld {
 		"GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "deploy", "RUNNER_NAME": "r", "GITHUB_ACTOR": "someone", "GITHUB_STATE": w.state,
 	}
 	way := gate.New(gate.Options{Env: env, Stdout: w.log})
-	w.locks = newLocks(o, ci.Detect(env, way, way.Stdout(), ci.Options{}), env)
+	w.locks = newLocks(o, ci.Detect(env, way, way.Stdout(), ci.Options{}), way, env)
 	w.now = func() time.Time { return w.clock }
 	w.locks.over = func(_ context.Context, run github.Run) (github.Over, string, error) {
 		w.asked++

@@ -43,7 +43,7 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 	if r.session, err = newSession(j.Process, j.Vault); err != nil {
 		return r, err
 	}
-	r.locks = newLocks(j.Locks, j.System, environ.List(j.Env).Map())
+	r.locks = newLocks(j.Locks, j.System, j.Gate, environ.List(j.Env).Map())
 	if token := j.Locks.GitHubToken; token.Reveal() != "" {
 		if err := r.mask(token); err != nil {
 			return r, err
