@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,8 +29,24 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened, "sign-login": signLogin,
+		"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened, "sign-login": signLogin, "kamal-speaks": speak,
 	})
+}
+
+// speak says to the run's socket what stands in a file, as Kamal's preload would.
+func speak() {
+	text, err := os.ReadFile(os.Args[1])
+	if err == nil {
+		var conn net.Conn
+		if conn, err = net.Dial("unix", os.Getenv("KAMAL_OP_BROKER")); err == nil {
+			_, err = conn.Write(append(text, '\n'))
+			_, _ = io.Copy(io.Discard, conn)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kamal-speaks:", err)
+		os.Exit(1)
+	}
 }
 
 // TestScripts runs every script in testdata/script through the real main, beside

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Value is the value of an output or a state: masked, and where it is JSON still
-// JSON.
+// Value is the value of an output or a state: masked, without what a terminal would
+// obey, and where it is JSON still JSON.
 func (g *Gate) Value(value string) string {
 	if trimmed := strings.TrimSpace(value); strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
 		if json.Valid([]byte(value)) {
 			return string(g.JSON([]byte(value)))
 		}
 	}
-	return g.Text(value)
+	return lines(g.Text(value)) // a later step may print it
 }
 
 // Append adds to a file that the CI system has named, in a variable: text is given
