@@ -24,9 +24,10 @@ import (
 // A stage is a project whose Kamal is a shell script, a vault with one secret, and
 // what it takes to run the program on them.
 type stage struct {
-	t   *testing.T
-	dir string
-	env []string
+	t     *testing.T
+	dir   string
+	env   []string
+	vault *standin.Vault
 }
 
 // newStage sets a stage. The script stands in for Kamal: what is looked at here is
@@ -40,7 +41,7 @@ func newStage(t *testing.T, script string, env ...string) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = vault.Close() })
-	s := &stage{t: t, dir: t.TempDir()}
+	s := &stage{t: t, dir: t.TempDir(), vault: vault}
 	for name, text := range map[string]string{
 		"config/deploy.yml": "service: myapp\nimage: example/myapp\nservers: [203.0.113.10]\nregistry: {username: example, password: [A]}\nbuilder: {arch: amd64}\n",
 		".kamal/secrets":    "A=$A\n",
