@@ -3,7 +3,10 @@
 package main
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -157,6 +160,37 @@ func TestMatrix_HasEveryCommand(t *testing.T) {
 			if _, ok := commands[name]; !ok && name != "review" {
 				t.Errorf("the matrix does not know the command %q", name)
 			}
+		}
+	}
+}
+
+// Each sentence of the threat model that names a test names one that there is.
+func TestThreatModel_NamesTestsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	err = filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(string(source), -1) {
+			there[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 10 {
+		t.Errorf("%d tests are named", len(named))
+	}
+	for _, m := range named {
+		if !there[m[1]] {
+			t.Errorf("there is no %s", m[1])
 		}
 	}
 }
