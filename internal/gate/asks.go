@@ -68,10 +68,12 @@ func (a *asks) Write(p []byte) (int, error) {
 		if rest >= 0 {
 			piece = p[i : i+rest+1]
 		}
-		if len(a.held) == 0 && couldAsk(piece) == no {
-			a.begun = rest < 0
-			i += len(piece)
-			continue
+		if len(a.held) == 0 {
+			if blank := len(bytes.TrimLeft(piece, white)) == 0; blank || couldAsk(piece) == no {
+				a.begun = rest < 0 && !blank
+				i += len(piece)
+				continue
+			}
 		}
 		if err := a.pass(p[from:i]); err != nil {
 			return 0, err
@@ -205,9 +207,15 @@ const (
 	yes          // whatever comes
 )
 
+// white is what may stand before a command.
+const white = " \t\v\f\x00\ufeff"
+
 // couldAsk tells whether a line, or its beginning, asks for a mask.
 func couldAsk(line []byte) answer {
-	line = bytes.TrimLeft(line, " \t\v\f\x00\ufeff")
+	line = bytes.TrimLeft(line, white)
+	if len(line) > 0 && line[0] != ':' && line[0] != '#' {
+		return no
+	}
 	result := no
 	for _, command := range []string{"::add-mask", "##[add-mask"} {
 		n := min(len(line), len(command))
@@ -234,7 +242,7 @@ var unescaped = strings.NewReplacer("%0D", "\r", "%0d", "\r", "%0A", "\n", "%0a"
 // asked is the value of a line that asks for a mask.
 func asked(line string) (value string, ok bool) {
 	line = strings.TrimRight(line, "\r\n")
-	line = strings.TrimLeft(line, " \t\v\f\x00\ufeff")
+	line = strings.TrimLeft(line, white)
 	if strings.HasPrefix(line, "##[") {
 		_, value, ok = strings.Cut(line, "]")
 	} else {

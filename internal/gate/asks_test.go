@@ -33,8 +33,9 @@ func TestAsks_AChildsMaskIsTaken(t *testing.T) {
 		if err := child.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if out.String() != want {
-			t.Errorf("cut at %d: %q, want %q", size, out.String(), want)
+		// White space before such a line may have been let out already.
+		if got := strings.NewReplacer("\n :", "\n:", "\n  :", "\n:").Replace(out.String()); got != want {
+			t.Errorf("cut at %d: %q, want %q", size, got, want)
 		}
 		if got := strings.Join(asked, "|"); got != "the value\nof% two lines|another|third one" {
 			t.Errorf("asked for %q", got)
@@ -83,14 +84,15 @@ func TestAsks_HoldBackOnlyWhatMayBecomeOne(t *testing.T) {
 		{"a prompt: ", "a prompt: "},
 		{"\n:", "a prompt: \n"},
 		{" x", "a prompt: \n: x"},
-		{"\n::add-m", "a prompt: \n: x\n"},
+		{"\n  ", "a prompt: \n: x\n  "},
+		{"::add-m", "a prompt: \n: x\n  "},
 	} {
 		fmt.Fprint(child, test.in)
 		if out.String() != test.want {
 			t.Errorf("after %q: %q, want %q", test.in, out.String(), test.want)
 		}
 	}
-	if err := child.Flush(); err != nil || !strings.HasSuffix(out.String(), "\n:\\:add-m") {
+	if err := child.Flush(); err != nil || !strings.HasSuffix(out.String(), "\n  :\\:add-m") {
 		t.Errorf("flushed %q, %v", out.String(), err)
 	}
 }

@@ -10,14 +10,16 @@ import (
 )
 
 // Value is the value of an output or a state: masked, without what a terminal would
-// obey, and where it is JSON still JSON.
+// obey, and where it is JSON still JSON. Programs read it: a value that is a common
+// word, or a host's name, stays what it is there, or our own post step would not find
+// the lock that it is to release.
 func (g *Gate) Value(value string) string {
 	if trimmed := strings.TrimSpace(value); strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
 		if json.Valid([]byte(value)) {
-			return string(g.JSON([]byte(value)))
+			return string(g.strings([]byte(value), g.rare.String))
 		}
 	}
-	return lines(g.Text(value)) // a later step may print it
+	return lines(g.rare.String(value)) // a later step may print it
 }
 
 // Append adds to a file that the CI system has named, in a variable: text is given

@@ -61,6 +61,7 @@ type Options struct {
 // A Gate is the way out of one run.
 type Gate struct {
 	masker         *mask.Masker
+	rare           *mask.Masker // of the values that stand nowhere by accident
 	o              Options
 	stdout, stderr *Stream
 
@@ -72,7 +73,7 @@ type Gate struct {
 
 // New makes the gate of a run, which knows no value yet.
 func New(o Options) *Gate {
-	g := &Gate{masker: mask.New(), o: o, told: map[string]bool{}}
+	g := &Gate{masker: mask.New(), rare: mask.New(), o: o, told: map[string]bool{}}
 	g.stdout, g.stderr = g.stream(o.Stdout), g.stream(o.Stderr)
 	return g
 }
@@ -96,7 +97,11 @@ func (g *Gate) Nowhere() *Stream { return g.stream(nil) }
 // Mask has values masked from now on in everything that leaves.
 func (g *Gate) Mask(secrets ...mask.Secret) {
 	for _, s := range secrets {
+		noisy := len(g.masker.Noisy())
 		g.masker.AddSecret(s)
+		if len(g.masker.Noisy()) == noisy {
+			g.rare.AddSecret(s)
+		}
 	}
 }
 

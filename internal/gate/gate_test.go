@@ -142,6 +142,28 @@ func TestTransport_MasksWhatIsSentButTheNamesThatThingsAreFoundBy(t *testing.T) 
 	}
 }
 
+// A secret that is a common word, or the name of a host, does not change by which
+// names GitHub and our own post step find things again.
+func TestValue_ACommonWordStaysWhatProgramsReadIt(t *testing.T) {
+	var sent transcript
+	g := in(nil, nil, nil)
+	g.Mask(mask.NewSecret("STAGE", "production"), mask.NewSecret("HOST", "db.example.com"))
+	state := `{"places":["production","db.example.com"],"x":` + string(marshal(t, value)) + `}`
+	if got := g.Value(state); got != `{"places":["production","db.example.com"],"x":"***"}` {
+		t.Errorf("a state is %s", got)
+	}
+	if got := g.Value("production " + value); got != "production ***" {
+		t.Errorf("an output is %s", got)
+	}
+	client := http.Client{Transport: g.Transport(&sent)}
+	if _, err := client.Post("http://api.invalid/", "application/json", strings.NewReader(`{"environment":"production","log_url":"https://db.example.com/","body":"production"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"environment":"production","log_url":"https://db.example.com/","body":"***"}`; sent.bodies[0] != want {
+		t.Errorf("sent %s", sent.bodies[0])
+	}
+}
+
 func TestHelp_MasksArgumentsAndInput(t *testing.T) {
 	var ran string
 	g := gate.New(gate.Options{Run: func(stdin io.Reader, name string, args ...string) error {

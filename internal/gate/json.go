@@ -10,20 +10,28 @@ import (
 // JSON is JSON with every string in it masked, names of members too, before it is
 // encoded anew; and without what a reader of the bytes could obey: ##[ and its kind,
 // and characters that turn the direction of text. What is no JSON is masked as text.
-func (g *Gate) JSON(doc []byte) []byte { return g.strings(doc, nil) }
+func (g *Gate) JSON(doc []byte) []byte {
+	return g.strings(doc, g.Text)
+}
 
-// strings masks the strings of JSON. kept, if not nil, names members whose values
-// stay as they are.
-func (g *Gate) strings(doc []byte, kept map[string]bool) []byte {
+// strings masks the strings of JSON.
+func (g *Gate) strings(doc []byte, masked func(string) string) []byte {
+	return g.members(doc, func(_, text string) string { return masked(text) })
+}
+
+// members masks the strings of JSON by the name of the member that they are the value
+// of, "" for names and for what is in a list.
+func (g *Gate) members(doc []byte, masked func(member, text string) string) []byte {
 	out := make([]byte, 0, len(doc)+16)
-	member, keep := "", false
+	last, member := "", ""
 	for i := 0; i < len(doc); {
 		c := doc[i]
 		if c != '"' {
-			if c == ':' {
-				keep = kept[member]
-			} else if c == ',' || c == '}' || c == '{' {
-				keep = false
+			switch c {
+			case ':':
+				member = last
+			case ',', '{', '}', '[', ']':
+				member = ""
 			}
 			out = append(out, c)
 			i++
@@ -40,11 +48,8 @@ func (g *Gate) strings(doc []byte, kept map[string]bool) []byte {
 		if end >= len(doc) || json.Unmarshal(doc[i:end+1], &text) != nil {
 			return []byte(g.own(lines(g.Text(string(doc)))))
 		}
-		member = text
-		if !keep {
-			text = g.Text(text)
-		}
-		out = append(out, quoted(text)...)
+		last = text
+		out = append(out, quoted(masked(member, text))...)
 		i = end + 1
 	}
 	return out

@@ -8,12 +8,13 @@ import (
 	"net/http"
 )
 
-// identifiers are members of what GitHub is sent by which it finds things again.
-// They are the project's names and ours, checked for their form where they are
-// made; a secret that equals one must not have the API make another.
-var identifiers = map[string]bool{
-	"sha": true, "ref": true, "environment": true, "task": true, "state": true, "service": true, "nonce": true, "content": true,
-}
+// texts are the members of what GitHub is sent that people read. The others are what
+// things are found again by, and addresses: a common word stays what it is there, or
+// a secret of that value would have the API make other things.
+var texts = map[string]bool{"body": true, "description": true}
+
+// identifiers are those whose form is checked where they are made.
+var identifiers = map[string]bool{"sha": true, "ref": true, "environment": true, "task": true, "state": true, "service": true, "nonce": true, "content": true}
 
 // A transport masks what a request has in its body.
 type transport struct {
@@ -32,7 +33,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("reading what is to be sent: %w", err)
 	}
 	if json.Valid(body) {
-		body = t.gate.strings(body, identifiers)
+		body = t.gate.members(body, t.masked)
 	} else {
 		body = []byte(t.gate.Text(string(body)))
 	}
@@ -41,6 +42,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	out.Body, _ = out.GetBody() // which gives no error
 	return t.next.RoundTrip(out)
+}
+
+// masked is the value of a member.
+func (t *transport) masked(member, text string) string {
+	switch {
+	case texts[member] || member == "":
+		return t.gate.Text(text)
+	case identifiers[member]:
+		return text
+	}
+	return t.gate.rare.String(text)
 }
 
 // CloseIdleConnections is what http.Client asks of its transport.
