@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/creack/pty"
 
 	"github.com/kamal-op/kamal-op/internal/github/githubtest"
 	"github.com/kamal-op/kamal-op/internal/standin"
@@ -236,6 +239,25 @@ func (w *world) run(system string, env []string, kind string, args ...string) {
 	}
 }
 
+// onTerminal runs a command where a person sees it.
+func (w *world) onTerminal(args ...string) {
+	w.t.Helper()
+	program, err := exec.LookPath("kamal-op")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(w.t.Context(), program, args...)
+	cmd.Dir, cmd.Env = w.dir, append(slices.Clone(w.env), "TERM=xterm")
+	keys, err := pty.Start(cmd)
+	if err != nil {
+		w.t.Skipf("no pty here: %v", err)
+	}
+	out, _ := io.ReadAll(keys) // EIO is the end of a terminal
+	_ = keys.Close()
+	_ = cmd.Wait()
+	w.ways = append(w.ways, way{strings.Join(args, " ") + ", a terminal", "terminal", string(out)})
+}
+
 // withoutMasks is a log without the commands by which we tell a runner our values:
 // they are meant for it. A line of a child's is none of them, since it does not begin
 // so.
@@ -273,7 +295,7 @@ func harm(w way, s source) string {
 			return mark
 		}
 	}
-	if s.ours || w.kind != "log" && w.kind != "person" {
+	if s.ours || w.kind != "log" && w.kind != "person" && w.kind != "terminal" {
 		for _, sequence := range []string{"\x1b]0;", "\x1b[2J\u202e<img src=//"} {
 			if strings.Contains(w.text, sequence+s.tag) {
 				return "a sequence for the terminal"
@@ -362,6 +384,9 @@ func TestMatrix(t *testing.T) {
 	}
 	w.run("nobody", plain, "json", "verify", "--format", "json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
+	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
+	w.onTerminal("check", "--offline")
+	w.onTerminal("remove", "S1", "--dry-run")
 	w.failing(gitHub)
 	w.review(gitHub)
 	w.judge()

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"io"
 	"sync"
 	"unicode"
@@ -102,7 +103,10 @@ func (c *Commands) Close() error { return nil }
 // neutralise is p itself if there is nothing in it to change.
 func (c *Commands) neutralise(p []byte) []byte {
 	out, from := c.buf[:0], 0
-	nextLF, nextCR, nextHash := -1, -1, -1
+	nextLF, nextCR, nextHash, nextSect := -1, -1, -1, len(p)
+	if c.state.marks&GitLabSections != 0 {
+		nextSect = -1
+	}
 	for i := 0; i < len(p); i++ {
 		if c.state.idle() {
 			// Within a line: straight to what may matter.
@@ -115,7 +119,10 @@ func (c *Commands) neutralise(p []byte) []byte {
 			if nextHash < i {
 				nextHash = index(p, i, '#')
 			}
-			if i = min(nextLF, nextCR, nextHash); i == len(p) {
+			if nextSect < i {
+				nextSect = sect(p, i)
+			}
+			if i = min(nextLF, nextCR, nextHash, nextSect); i == len(p) {
 				break
 			}
 		}
@@ -132,9 +139,19 @@ func (c *Commands) neutralise(p []byte) []byte {
 	return c.buf
 }
 
-// idle reports whether nothing but the end of the line or a # matters now.
+// sect is where, from i on, a section's mark may begin, also one of which the rest
+// comes later.
+func sect(p []byte, i int) int {
+	const word = "sect"
+	if at := bytes.Index(p[i:], []byte(word)); at >= 0 {
+		return i + at
+	}
+	return max(i, len(p)-len(word)+1)
+}
+
+// idle reports whether nothing but the end of the line, a # or a section matters now.
 func (s *commandState) idle() bool {
-	return s.marks&GitLabSections == 0 && !s.start && !s.colon && s.hash == 0 && s.name == "" &&
+	return s.word == 0 && s.rest == "" && !s.start && !s.colon && s.hash == 0 && s.name == "" &&
 		(s.within || s.marks&BuildkiteHeadlines == 0)
 }
 
