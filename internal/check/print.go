@@ -138,7 +138,7 @@ func (r Report) conclusion(paint func(code, text string) string) string {
 	case len(asked) == 0:
 		text += "; 1Password was not asked"
 	default:
-		text += "; 1Password was not asked for " + strings.Join(slices.Sorted(maps.Keys(unseen)), ", ")
+		text += "; 1Password was not asked for " + gate.Visible(strings.Join(slices.Sorted(maps.Keys(unseen)), ", "))
 	}
 	return text
 }
