@@ -185,36 +185,35 @@ func TestKamal_whatStopsIt(t *testing.T) {
 // of a problem.
 func TestKamal_tellsNoValue(t *testing.T) {
 	const value = "corr3ct'horse batt3ry"
-	bothOrders(t, func(t *testing.T, order string) {
-		for name, test := range map[string]struct{ secrets, want string }{
-			"a value where a command's name should be":   {"B=$(op read op://MyApp/Production/B)\nA=$($B)\n", "A: its command is not found"},
-			"a declared value where a name should be":    {"A=$($TOKEN)\n", "A: its command is not found"},
-			"a value that a shell cannot take apart":     {"B=$(op read op://MyApp/Production/B)\nA=$(kamal secrets extract A $B)\n", "A: a quote has no other half in the words"},
-			"a value in place of a name":                 {fetchAndExtract + "P=$(op read op://MyApp/Production/P)\nA=$(kamal secrets extract $P $SECRETS)\n", "A: Could not find secret ***"},
-			"a value behind the name of what is missing": {"B=$(op read op://MyApp/Production/B)\nA=$(nonesuch \"$B\")\n", "A: its command is not found: nonesuch"},
-		} {
-			t.Run(name, func(t *testing.T) {
-				r := start(t, map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": test.secrets},
-					map[string]item{"Production": {"A": "value-a", "B": value, "P": "corr3ct"}}, declare(map[string]string{"TOKEN": value}))
-				_, output, _ := r.kamal(order, "deploy")
-				told := ""
-				for _, p := range r.Problems() {
-					told += p.Error() + strings.Join(p.Details, "\n") + p.Hint
+	needKamal(t)
+	for name, test := range map[string]struct{ secrets, want string }{
+		"a value where a command's name should be":   {"B=$(op read op://MyApp/Production/B)\nA=$($B)\n", "A: its command is not found"},
+		"a declared value where a name should be":    {"A=$($TOKEN)\n", "A: its command is not found"},
+		"a value that a shell cannot take apart":     {"B=$(op read op://MyApp/Production/B)\nA=$(kamal secrets extract A $B)\n", "A: a quote has no other half in the words"},
+		"a value in place of a name":                 {fetchAndExtract + "P=$(op read op://MyApp/Production/P)\nA=$(kamal secrets extract $P $SECRETS)\n", "A: Could not find secret ***"},
+		"a value behind the name of what is missing": {"B=$(op read op://MyApp/Production/B)\nA=$(nonesuch \"$B\")\n", "A: its command is not found: nonesuch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": test.secrets},
+				map[string]item{"Production": {"A": "value-a", "B": value, "P": "corr3ct"}}, declare(map[string]string{"TOKEN": value}))
+			_, output, _ := r.kamal("", "deploy")
+			told := ""
+			for _, p := range r.Problems() {
+				told += p.Error() + strings.Join(p.Details, "\n") + p.Hint
+			}
+			for _, e := range r.events {
+				told += e.Message + e.Hint
+			}
+			if !strings.Contains(told, test.want) {
+				t.Errorf("told %q, not %q\n%s", told, test.want, output)
+			}
+			for _, part := range []string{"corr3ct", "horse", "batt3ry"} {
+				if strings.Contains(told, part) {
+					t.Errorf("a part of the value is told: %s", told)
 				}
-				for _, e := range r.events {
-					told += e.Message + e.Hint
-				}
-				if !strings.Contains(told, test.want) {
-					t.Errorf("told %q, not %q\n%s", told, test.want, output)
-				}
-				for _, part := range []string{"corr3ct", "horse", "batt3ry"} {
-					if strings.Contains(told, part) {
-						t.Errorf("a part of the value is told: %s", told)
-					}
-				}
-			})
-		}
-	})
+			}
+		})
+	}
 }
 
 func TestKamal_secretsOfOtherNames(t *testing.T) {
