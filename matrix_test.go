@@ -117,9 +117,10 @@ func newWorld(t *testing.T) *world {
 	w.write("bin/kamal", matrixKamal)
 	w.write("buildkite-agent", "#!/bin/sh\n{ echo \"$*\"; case $1 in redactor) cat >/dev/null;; *) cat;; esac; } >>\"$AGENT.$1\"\n")
 	w.write("speech", strings.Join([]string{bad("qlockq"), bad("qdockerq"), bad("qhookq"), matrixSecrets[0], url.QueryEscape(matrixSecrets[1])}, "\n"))
+	// A status of GitHub's is cut within the value.
 	w.write("trouble", marshal(t, map[string]any{"check": map[string]any{
 		"dir": w.dir, "files": []string{".kamal/secrets"}, "command": "deploy", "used": []any{map[string]string{"name": "S0", "key": "env.secret"}},
-		"secrets": []any{map[string]any{"name": "S0", "value": []byte(matrixSecrets[0]), "failed": []any{map[string]string{"how": "error", "detail": bad("qpreloadq") + matrixSecrets[0]}}}},
+		"secrets": []any{map[string]any{"name": "S0", "value": []byte(matrixSecrets[0]), "failed": []any{map[string]string{"how": "error", "detail": strings.Repeat("y", 125) + matrixSecrets[0] + bad("qpreloadq")}}}},
 	}}))
 	container := `[{"host":` + quoteJSON(t, "192.0.2.1 "+bad("qcontainerq")) + `,"role":` + quoteJSON(t, bad("qcontainerq")) + `,"container":"shop","created":"2026-01-01T00:00:00Z","secrets":[{"variable":"A","secret":"A","state":"stale"}]}]`
 	w.write("running", "@kamal-op-running "+container+"\n")
