@@ -32,7 +32,7 @@ var texts = map[string]string{
 	"onepassword.Section.ID": "1Password's own", "onepassword.Section.Label": "the label of a field",
 	"onepassword.Field.ID": "1Password's own", "onepassword.Field.Label": "the label of a field", "onepassword.Field.Type": "one of 1Password's words",
 	"onepassword.Field.Purpose": "one of 1Password's words", "onepassword.Field.Section": "1Password's own",
-	"onepassword.File.ID": "1Password's own", "onepassword.File.Name": "the label of a field", "onepassword.File.Section": "1Password's own", "onepassword.File.Path": "not told",
+	"onepassword.File.ID": "1Password's own", "onepassword.File.Name": "the label of a field", "onepassword.File.Section": "1Password's own",
 
 	"github.PullRequest.HeadSHA": "checked: hexadecimal", "github.PullRequest.HeadRef": "the name of a branch", "github.PullRequest.HeadRepo": "checked: OWNER/NAME",
 	"github.PullRequest.BaseSHA": "checked: hexadecimal", "github.PullRequest.BaseRepo": "checked: OWNER/NAME", "github.PullRequest.Labels": "a label of a pull request",

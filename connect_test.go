@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -42,7 +43,7 @@ func serviceToken() string {
 		"userAuth":      map[string]any{"method": "SRPg-4096", "alg": "PBES2g-HS256", "iterations": 650000, "salt": strings.Repeat("A", 22)},
 		"email":         "sample@1passwordserviceaccounts.com",
 		"srpX":          strings.Repeat("5a", 32),
-		"muk":           map[string]any{"alg": "A256GCM", "ext": true, "k": strings.Repeat("A", 43), "key_ops": []string{"encrypt", "decrypt"}, "kty": "oct", "kid": "mp"},
+		"muk":           map[string]any{"alg": "A256GCM", "ext": true, "k": (rand.Text() + rand.Text())[:43], "key_ops": []string{"encrypt", "decrypt"}, "kty": "oct", "kid": "mp"},
 		"secretKey":     "A3-SAMPLE-SAMPLE-SAMPL-SAMPL-SAMPL-SAMPL",
 		"deviceUuid":    strings.Repeat("a", 26),
 	})
