@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
 // What an option allows is in the job where it is given, and nowhere else.
@@ -28,7 +29,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 			args = append(args, "--check-hosts=off")
 		}
 		g := parsed(t, map[string]string{}, false, args...)
-		j, err := g.Deploy.fill(&app{env: connect}, deploy.Job{}, false)
+		j, err := g.Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 		}
 	}
 	for _, option := range []string{"--allow-name", "--allow-reference"} {
-		if _, err := parsed(t, map[string]string{}, false, "deploy", option+"=1 2").Deploy.fill(&app{env: connect}, deploy.Job{}, false); err == nil {
+		if _, err := parsed(t, map[string]string{}, false, "deploy", option+"=1 2").Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{}, false); err == nil {
 			t.Errorf("%s takes what is no name", option)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
-	"github.com/kamal-op/kamal-op/mask"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
 
@@ -35,9 +35,10 @@ func newAgent(t *testing.T, w Wanted) (*session, *bytes.Buffer) {
 	dir, err := newRunDir(map[string]string{"XDG_RUNTIME_DIR": place})
 	ok(t, err)
 	var told bytes.Buffer
+	way := gate.New(gate.Options{Stdout: &told})
 	s := &session{
-		Process: Process{System: ci.Detect(nil, &told, ci.Options{})}, masker: mask.New(),
-		dir: dir, keys: []*sshagent.Key{key},
+		Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{})},
+		dir:     dir, keys: []*sshagent.Key{key},
 	}
 	ok(t, s.startAgent(t.Context(), w))
 	t.Cleanup(func() {
