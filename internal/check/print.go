@@ -105,24 +105,38 @@ func inDestinations(r Report, f Finding) string {
 }
 
 // conclusion is the last line: how much is wrong, or that nothing is as far as was
-// looked.
+// looked, and what 1Password was not asked for.
 func (r Report) conclusion(paint func(code, text string) string) string {
 	count := map[Level]int{}
 	for _, f := range r.Findings {
 		count[f.Level]++
 	}
-	if count[Error]+count[Warning] > 0 {
-		text := plural(count[Error], "problem") + ", " + plural(count[Warning], "warning")
+	text := paint("32", "✓") + " every secret is named in all its places"
+	wrong := count[Error]+count[Warning] > 0
+	switch {
+	case wrong:
+		text = plural(count[Error], "problem") + ", " + plural(count[Warning], "warning")
 		if count[Note] > 0 {
 			text += ", " + plural(count[Note], "note")
 		}
-		return text
-	}
-	text := paint("32", "✓") + " every secret is named in all its places"
-	if count[Note] > 0 {
+	case count[Note] > 0:
 		text = paint("32", "✓") + " nothing is wrong, as far as was looked; " + plural(count[Note], "note")
 	}
-	asked, unseen := map[string]bool{}, map[string]bool{}
+	asked, unseen := r.asked()
+	switch {
+	case len(unseen) == 0, len(asked) == 0 && wrong:
+	case len(asked) == 0:
+		text += "; 1Password was not asked"
+	default:
+		text += "; 1Password was not asked for " + gate.Visible(strings.Join(slices.Sorted(maps.Keys(unseen)), ", "))
+	}
+	return text
+}
+
+// asked are the secrets that 1Password was asked for, and those that it was not,
+// though their values may come from there.
+func (r Report) asked() (asked, unseen map[string]bool) {
+	asked, unseen = map[string]bool{}, map[string]bool{}
 	for _, m := range r.Matrices {
 		for _, row := range m.Rows {
 			switch row.Vault {
@@ -133,14 +147,7 @@ func (r Report) conclusion(paint func(code, text string) string) string {
 			}
 		}
 	}
-	switch {
-	case len(unseen) == 0:
-	case len(asked) == 0:
-		text += "; 1Password was not asked"
-	default:
-		text += "; 1Password was not asked for " + gate.Visible(strings.Join(slices.Sorted(maps.Keys(unseen)), ", "))
-	}
-	return text
+	return asked, unseen
 }
 
 func plural(n int, what string) string {
