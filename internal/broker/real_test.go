@@ -474,9 +474,9 @@ end.enable
 func TestKamal_longSecret(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		long := strings.Repeat("x$A'\"", 60_000)
-		r := start(t, map[string]string{"config/deploy.yml": deployYML("A", "B"), ".kamal/secrets": "A=$A\nB=$(printenv C)\n"}, nil,
+		r := start(t, map[string]string{"config/deploy.yml": deployYML("B"), ".kamal/secrets": "A=$A\nB=$(printenv C)\n"}, nil,
 			declare(map[string]string{"A": long, "C": "value-c"}))
-		h, output, status := r.kamal(order, "config")
+		h, output, status := r.kamal(order, "secrets", "print")
 		if status != 0 || h.secrets["A"] != long || h.secrets["B"] != "value-c" {
 			t.Errorf("status %d, %d bytes, B %q\n%.2000s", status, len(h.secrets["A"]), h.secrets["B"], output)
 		}
