@@ -8,6 +8,4 @@
 //
 // The client side of `op` is package opclient: the program called under that name
 // must not load what this package imports.
-//
-// It may import onepassword, kamal, mask and problem.
 package broker

@@ -3,6 +3,4 @@
 // declares secrets. It reports where they differ, as text, JSON or SARIF. Nothing
 // of a project is run for it: what cannot be known without running Ruby is reported
 // as not known, never guessed.
-//
-// It may import kamal, lazy, onepassword and problem.
 package check

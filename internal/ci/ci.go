@@ -7,8 +7,6 @@
 // What it says leaves by the gate: its texts are masked before they become a
 // command, an event or a page, and nothing that a child prints, nor a name in a line
 // of ours, can be taken for a command of the system.
-//
-// It may import gate, mask and problem.
 package ci
 
 import (

@@ -1,6 +1,6 @@
 // Package cli is the command line: one file a command. Flags, the action's inputs
 // and the environment meet here and become options; nothing below reads any of
-// them. It may import every other room.
+// them.
 package cli
 
 import (

@@ -2,6 +2,4 @@
 // reads from top to bottom as the run goes: everything is resolved and checked,
 // everything is masked, the key goes into the agent, and only then does a child
 // start; at its end nothing of the run is left.
-//
-// It may import the rooms that a run passes through, and not cli.
 package deploy

@@ -1,8 +1,6 @@
 // Package environ is an environment as a list of NAME=value entries, and the
 // programs that its PATH leads to. Where a name stands twice the last entry counts,
 // as it does for every shell and for exec.Cmd.
-//
-// It imports no room of ours.
 package environ
 
 import (

@@ -31,8 +31,6 @@
 //     they are how a secret arrives.
 //   - What a child writes to files, sockets and descriptors of its own. Those that
 //     it would inherit of us are closed: see supervise.
-//
-// It may import mask and problem.
 package gate
 
 import (

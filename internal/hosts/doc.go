@@ -6,8 +6,6 @@
 // key, the name and the addresses that it resolves to together. OpenSSH, and what
 // starts it, gets the file through names that stand first on PATH (sshname),
 // Net::SSH through Kamal's preload; neither HOME nor /etc is touched.
-//
-// It may import sshagent, internal/kamal and internal/problem.
 package hosts
 
 import (

@@ -13,6 +13,4 @@
 // WritePreload puts one Ruby file into the private directory of a run. Loaded
 // through RUBYOPT it makes Kamal's output live and its secrets arrive as they are
 // in the vault; it speaks with package broker over the run's private socket.
-//
-// The package imports mask and problem of ours, and nothing that starts a run.
 package kamal

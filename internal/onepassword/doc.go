@@ -10,6 +10,5 @@
 // Values leave this package as mask.Secret and never stand in an error, a
 // problem or a log.
 //
-// It may import mask and internal/problem; of third parties it alone imports
-// onepassword-sdk-go and what the SDK's core is loaded with.
+// Of third parties it alone imports onepassword-sdk-go and what the SDK's core is loaded with.
 package onepassword

@@ -2,8 +2,6 @@
 // with what is wrong, details beneath it, a hint with the next step, and the
 // place in the user's files where there is one. Problems of a kind are reported
 // together, and each knows the exit status that the run ends with.
-//
-// It imports nothing of ours: every other room may import it.
 package problem
 
 import (

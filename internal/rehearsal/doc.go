@@ -1,6 +1,4 @@
 // Package rehearsal runs the main job on this machine, with real Kamal and without
 // an account or a server: the sample project, or a project's own deploy moved onto
 // the stand-ins.
-//
-// It may import kamal, problem and standin.
 package rehearsal

@@ -17,5 +17,5 @@
 // used of a pull request is its number and its head commit, both checked. Forks
 // are never deployed. Who may command by comment is asked of the API.
 //
-// It imports ci, github and problem, and reads nothing from the environment.
+// It reads nothing from the environment.
 package review

@@ -2,6 +2,4 @@
 // may lack: a vault that speaks the API of 1Password Connect, an SSH host, a
 // container registry. Each listens on loopback, says where it is, and is gone when
 // it is closed. Rehearsals and tests stand on them.
-//
-// It imports no room of ours.
 package standin

@@ -17,6 +17,4 @@
 // Every further SIGINT, SIGTERM, SIGHUP or SIGQUIT on Command.Signals goes to
 // the next stage at once. With the defaults the worst case is 5 seconds: a CI
 // runner that cancels gives 10 (SIGINT, 7.5 s, SIGTERM, 2.5 s, SIGKILL).
-//
-// It imports nothing of ours.
 package supervise
