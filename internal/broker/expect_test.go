@@ -27,8 +27,10 @@ func vaultOptions() Options {
 	return Options{
 		Vault: &shelf{
 			items: map[string]*onepassword.Item{"V/I": {Title: "I", Sections: []onepassword.Section{{ID: "s", Label: "db"}}, Fields: []onepassword.Field{
-				{ID: "1", Label: "A", Value: secret("a-value")}, {ID: "2", Label: "B", Value: secret("b-value")},
-				{ID: "3", Label: "password", Value: secret("p-value")}, {ID: "4", Label: "A", Section: "s", Value: secret("db-a-value")},
+				{ID: "1", Label: "A", Value: secret("a-value")},
+				{ID: "2", Label: "B", Value: secret("b-value")},
+				{ID: "3", Label: "password", Value: secret("p-value")},
+				{ID: "4", Label: "A", Section: "s", Value: secret("db-a-value")},
 			}}},
 			values: map[string]string{"op://V/I/A": "a-value", "op://V/I/B": "b-value", "op://V/I/password": "p-value", "op://V/I/db/A": "db-a-value"},
 		},
@@ -136,8 +138,12 @@ func TestCheck_EmptyByWhereItComesFrom(t *testing.T) {
 func TestCheck_NamesThatNothingDefines(t *testing.T) {
 	for command, want := range map[string]int{"deploy": 2, "redeploy": 2, "setup": 2, "app boot": 2, "rollback": 0, "config": 0, "": 0} {
 		c := check{Command: command, Used: []used{
-			{Name: "X", Key: "env.secret"}, {Name: "X", Key: "env.secret"}, {Name: "R", Key: "registry.password"}, {Name: "HAS", Key: "env.secret"},
-			{Name: "ROLE", Key: "servers.web.env.secret"}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"},
+			{Name: "X", Key: "env.secret"},
+			{Name: "X", Key: "env.secret"},
+			{Name: "R", Key: "registry.password"},
+			{Name: "HAS", Key: "env.secret"},
+			{Name: "ROLE", Key: "servers.web.env.secret"},
+			{Name: "CERT", Key: "proxy.ssl.private_key_pem"},
 		}}
 		d := judged(t, Options{}, c, one("HAS", "x"))
 		if len(d.Problems()) != want {
@@ -162,8 +168,12 @@ func TestCheck_OutputCopiesStop(t *testing.T) {
 
 func TestCheck_ValuesThatTheEnvFileChangesAreNamedOnce(t *testing.T) {
 	c := check{Used: []used{
-		{Name: "X", Key: "env.secret"}, {Name: "X", Key: "env.secret"}, {Name: "ROLE", Key: "servers.web.env.secret"},
-		{Name: "PLAIN", Key: "env.secret"}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"}, {Name: "BUILD", Key: "builder.secrets"},
+		{Name: "X", Key: "env.secret"},
+		{Name: "X", Key: "env.secret"},
+		{Name: "ROLE", Key: "servers.web.env.secret"},
+		{Name: "PLAIN", Key: "env.secret"},
+		{Name: "CERT", Key: "proxy.ssl.private_key_pem"},
+		{Name: "BUILD", Key: "builder.secrets"},
 	}}
 	d := newDesk(Options{})
 	for range 2 {

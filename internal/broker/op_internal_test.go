@@ -39,7 +39,8 @@ func aShelf() *shelf {
 		vaults: []onepassword.Vault{{ID: "vaultid", Name: "MyApp"}, {ID: "otherid", Name: "Other"}},
 		overviews: []onepassword.Overview{
 			{ID: "itemid", Title: "Production", Category: "API_CREDENTIAL", Tags: []string{"a"}},
-			{ID: "login", Title: "Login", Category: "LOGIN"}, {ID: "gone", Title: "Gone", Category: "LOGIN", Archived: true},
+			{ID: "login", Title: "Login", Category: "LOGIN"},
+			{ID: "gone", Title: "Gone", Category: "LOGIN", Archived: true},
 		},
 		environments: map[string][]onepassword.Variable{"env1": {
 			{Value: mask.NewSecret("A", "a-value"), Masked: true}, {Value: mask.NewSecret("B", "b-value")},
