@@ -69,7 +69,7 @@ func parseFlags(args []string) (commandLine, error) {
 			return c, fmt.Errorf("flag needs an argument: %s", name)
 		case !given:
 			i++
-			value = args[i]
+			value = args[i] //nolint:gosec // the case above has seen that there is one
 		}
 		c.flags[key] = value
 	}

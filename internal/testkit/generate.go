@@ -24,7 +24,7 @@ type Generated struct {
 // Generate makes the project of a seed.
 func Generate(seed uint64) Generated {
 	g := &generator{
-		Rand: rand.New(rand.NewPCG(seed, 7)), //nolint:gosec // a project is to be the same again
+		Rand: rand.New(rand.NewPCG(seed, 7)),
 		out:  Generated{Seed: seed, Archive: &txtar.Archive{}, Env: map[string]string{}},
 	}
 	g.out.Form = Form{CRLF: g.one(5), Bare: g.one(6)}

@@ -75,7 +75,7 @@ func ReadProject(t testing.TB, dir string) map[string]string {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // a folder of the test's own
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
