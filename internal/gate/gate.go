@@ -147,7 +147,11 @@ func (g *Gate) Unmasked() problem.List {
 		}
 	}
 	for _, s := range g.masker.Skipped() {
-		if s.Name != "" && s.Reason != "empty" {
+		switch {
+		case s.Name == "" || s.Reason == "empty":
+		case s.Within > 0:
+			once(s.String(), "where one of them must not be seen, declare it by itself")
+		default:
 			once(s.String()+", and is not masked", "every such text would vanish from the log: a secret should be longer")
 		}
 	}

@@ -155,7 +155,9 @@ func TokenParts(token string) []mask.Secret {
 		}
 		return parts
 	}
-	add("token body", body)
+	// Without a name: that words of its JSON are not masked by themselves is nothing
+	// to tell anybody.
+	add("", body)
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(body, "="))
 	if err != nil {
 		return parts
@@ -170,7 +172,7 @@ func TokenParts(token string) []mask.Secret {
 			Seed string `json:"seed"`
 		} `json:"throttleSecret"`
 	}
-	add("token JSON", string(raw))
+	add("", string(raw))
 	// A wrong shape leaves the parts that were read before it, and those are added.
 	_ = json.Unmarshal(raw, &t)
 	add("srpX", t.SRPX)
