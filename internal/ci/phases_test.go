@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,5 +83,24 @@ func TestTail_StaysSmall(t *testing.T) {
 	piece := bytes.Repeat([]byte("x"), 64<<10)
 	if n := testing.AllocsPerRun(100, func() { _, _ = tail.Write(piece) }); n > 0 {
 		t.Errorf("%v allocations for a piece without a newline", n)
+	}
+}
+
+// An error that says more than a tail holds is remembered from its beginning.
+func TestTail_KeepsTheBeginningOfALongError(t *testing.T) {
+	tail := ci.Tail{Keep: func(line string) bool { return strings.HasPrefix(line, "ERROR") }}
+	_, _ = io.WriteString(&tail, "ERROR earlier\nmore\nERROR it\n")
+	for i := range 100 {
+		_, _ = fmt.Fprintf(&tail, "line %d\n", i)
+		lines := tail.Lines(20)
+		first := slices.Index(lines, "ERROR it")
+		if first < 0 || lines[first+1] != "line 0" || lines[len(lines)-1] != fmt.Sprintf("line %d", i) || len(lines) > 40 {
+			t.Fatalf("after %d lines: %q", i+1, lines)
+		}
+		for k := first + 2; k < len(lines) && i < 38; k++ {
+			if lines[k] != fmt.Sprintf("line %d", k-first-1) {
+				t.Fatalf("after %d lines one is twice or missing: %q", i+1, lines)
+			}
+		}
 	}
 }

@@ -16,10 +16,18 @@ const (
 // A Tail remembers the last lines of what is written to it: the last words of
 // a phase that failed. It takes flat memory: 20 lines of at most 1 KiB, of
 // longer ones the beginning. It is given what is masked already.
+//
+// Where Keep is set, the lines from the last one on that it picks are remembered
+// too, as many again: an error says first what it is, and may say much more.
 type Tail struct {
+	Keep func(line string) bool
+
 	mu    sync.Mutex
 	lines []string
 	line  []byte // the line that is not complete
+
+	kept  []string // from the last line on that Keep picked
+	after int      // how many lines have come since the first of kept, it included
 }
 
 // Write remembers; it never fails.
@@ -49,6 +57,15 @@ func (t *Tail) keep() {
 	if line := words(t.line); line != "" {
 		t.lines = append(t.lines, line)
 		t.lines = t.lines[max(0, len(t.lines)-tailLines):]
+		switch {
+		case t.Keep != nil && t.Keep(line):
+			t.kept, t.after = []string{line}, 1
+		case t.after > 0:
+			t.after++
+			if len(t.kept) < tailLines {
+				t.kept = append(t.kept, line)
+			}
+		}
 	}
 	t.line = t.line[:0]
 }
@@ -61,15 +78,21 @@ func words(line []byte) string {
 	return strings.TrimSpace(gate.Visible(plainText(string(line))))
 }
 
-// Lines are the last lines that say anything, at most so many, as plain text.
+// Lines are the last lines that say anything, at most so many, as plain text, and
+// before them those of the kept ones that are not among them.
 func (t *Tail) Lines(most int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := append([]string{}, t.lines...)
+	lines, after := append([]string{}, t.lines...), t.after
 	if rest := words(t.line); rest != "" {
 		lines = append(lines, rest)
+		after++
 	}
-	return lines[max(0, len(lines)-most):]
+	lines = lines[max(0, len(lines)-most):]
+	if gone := after - len(lines); gone > 0 && len(t.kept) > 0 {
+		lines = append(append([]string{}, t.kept[:min(gone, len(t.kept))]...), lines...)
+	}
+	return lines
 }
 
 // plainText is a line without a terminal's colours and the like.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/gate"
@@ -26,7 +27,8 @@ type follow struct {
 	system   ci.System
 	phases   *ci.Phases
 	tail     ci.Tail
-	follower *kamal.Follower
+	follower *kamal.Follower // nil where it is quiet
+	quiet    bool            // any command of Kamal's: it has no phases, and its output is what it is
 
 	failed string   // the phase that failed, where a rollback followed it
 	before []string // the last words before that
@@ -51,7 +53,7 @@ func (f *follow) words() []string {
 	}
 	last := f.tail.Lines(lastWords)
 	for i := len(last) - 1; i > 0; i-- {
-		if strings.Contains(last[i], "ERROR (") { // Kamal's last word
+		if kamal.IsError(last[i]) {
 			last = last[i:]
 			break
 		}
@@ -60,14 +62,14 @@ func (f *follow) words() []string {
 }
 
 func newFollow(system ci.System) *follow {
-	return &follow{system: system, phases: ci.NewPhases(system, nil)}
+	return &follow{system: system, phases: ci.NewPhases(system, nil), tail: ci.Tail{Keep: kamal.IsError}}
 }
 
 // end ends the phase under way and, where Kamal failed, tells why as far as its
 // last words say: which phase, which host, the likely cause and the remedy. What
 // is told is given back. Problems of ours that stopped Kamal are told by whoever
-// has them.
-func (f *follow) end(status int, ours problem.List) problem.List {
+// has them. ran is what ran on the hosts before.
+func (f *follow) end(status int, ours problem.List, ran []broker.HostVersions) problem.List {
 	phase := f.close(status)
 	if status == problem.Done {
 		return nil
@@ -75,9 +77,34 @@ func (f *follow) end(status int, ours problem.List) problem.List {
 	if len(ours) > 0 || status == problem.Interrupted || status == problem.Terminated || status == problem.TimedOut {
 		return ours
 	}
-	p := kamal.Diagnose(f.words()).Problem(phase, status)
+	failure := kamal.Diagnose(f.words())
+	if f.quiet && (failure.Class == "" || failure.Cause == "") {
+		return nil // its own words stand above
+	}
+	if before, known := stays(failure.Host, ran); known {
+		failure.Ran(before)
+	}
+	p := failure.Problem(phase, status)
+	if f.quiet {
+		p.Details = nil
+	}
 	f.system.Error(p)
 	return problem.List{p}
+}
+
+// stays is the version that a host ran before a boot of the app and runs still, ""
+// where it ran none. It is not known where its roles differ.
+func stays(host string, ran []broker.HostVersions) (before string, known bool) {
+	for _, h := range ran {
+		if h.Host != host || h.Unknown || h.After != h.Before {
+			continue
+		}
+		if known && h.Before != before {
+			return "", false
+		}
+		before, known = h.Before, true
+	}
+	return before, known
 }
 
 // where is what Kamal is at, for a sentence.

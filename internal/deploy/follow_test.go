@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -17,9 +18,9 @@ import (
 // before it, not from what Kamal printed last.
 func TestFollow_ARollback(t *testing.T) {
 	const log = "Build and push app image...\nStart container with version v2 (or reboot if already running)...\n" +
-		"  INFO [1] Running docker run on 192.0.2.1\nexecuting on host 192.0.2.2: target failed to become healthy\n" +
+		"  INFO [1] Running docker run on 192.0.2.1\napp: Connection refused\n" +
 		"Rolling back to version v1 on 192.0.2.1...\nStart container with version v1 (or reboot if already running)...\n" +
-		"  INFO [2] Running docker run on 192.0.2.1\n  INFO done\n  ERROR (SSHKit::Runner::ExecuteError): Exception while executing on host 192.0.2.2: exit 1\n"
+		"  INFO [2] Running docker run on 192.0.2.1\n  INFO done\n  ERROR (SSHKit::Command::Failed): Exception while executing on host 192.0.2.2: docker exit status: 1\ndocker stdout: Nothing written\ndocker stderr: Error: target failed to become healthy within configured timeout (30s)\n"
 	for _, size := range []int{1, 7, len(log)} {
 		var out bytes.Buffer
 		way := gate.New(gate.Options{Stdout: &out})
@@ -37,8 +38,8 @@ func TestFollow_ARollback(t *testing.T) {
 		if err := stream.Close(); err != nil {
 			t.Fatal(err)
 		}
-		told := f.end(1, nil)
-		if len(told) != 1 || !strings.HasPrefix(told[0].Message, "kamal failed in the phase boot on 192.0.2.2: the new container did not become healthy") {
+		told := f.end(1, nil, []broker.HostVersions{{Host: "192.0.2.2", Role: "web", Before: "v1", After: "v1"}})
+		if len(told) != 1 || !strings.HasPrefix(told[0].Message, "kamal failed in the phase boot on 192.0.2.2: the new container did not become healthy; the old one (v1) still runs") {
 			t.Errorf("told %v", told)
 		}
 		type phase struct {
@@ -87,5 +88,51 @@ func TestRollbackCommand(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// Any other command of Kamal's is diagnosed as well, and its output is not
+// touched; what an app said is no cause.
+func TestFollow_AQuietOne(t *testing.T) {
+	for _, test := range []struct{ said, told string }{
+		{"  ERROR (Kamal::Cli::LockError): Deploy lock found. Run 'kamal lock help' for more information\n", "kamal failed: another deploy holds the lock, or a killed one has left it"},
+		{"Build and push app image...\nroot@192.0.2.1: Permission denied (publickey).\n", ""},
+		{"  ERROR (SSHKit::Command::Failed): Exception while executing on host 192.0.2.1: docker exit status: 1\ndocker stderr: Connection refused\n", ""},
+	} {
+		var out bytes.Buffer
+		way := gate.New(gate.Options{Stdout: &out, Stderr: io.Discard})
+		system := ci.Detect(nil, way, way.Stderr(), ci.Options{})
+		s := &session{Process: Process{System: system, Gate: way}}
+		f := newFollow(system)
+		f.quiet = true
+		stream := s.kamalStream(way.Stdout(), f)
+		_, _ = io.WriteString(stream, test.said)
+		if err := stream.Close(); err != nil {
+			t.Fatal(err)
+		}
+		told := f.end(1, nil, nil)
+		switch {
+		case out.String() != test.said:
+			t.Errorf("the output became %q", out.String())
+		case test.told == "" && len(told) > 0, test.told != "" && (len(told) != 1 || told[0].Message != test.told || len(told[0].Details) > 0):
+			t.Errorf("of %q is told %v", test.said, told)
+		}
+	}
+}
+
+// That the old version still runs is told where one ran.
+func TestStays(t *testing.T) {
+	ran := []broker.HostVersions{
+		{Host: "a", Role: "web", Before: "v1", After: "v1"}, {Host: "b", Role: "web"},
+		{Host: "c", Role: "web", Before: "v1", Unknown: true}, {Host: "d", Role: "web", Before: "v1", After: "v2"},
+		{Host: "e", Role: "web", Before: "v1", After: "v1"}, {Host: "e", Role: "job"},
+	}
+	for host, want := range map[string]struct {
+		before string
+		known  bool
+	}{"a": {"v1", true}, "b": {"", true}, "c": {}, "d": {}, "e": {}, "f": {}} {
+		if before, known := stays(host, ran); before != want.before || known != want.known {
+			t.Errorf("%s: %q, %v", host, before, known)
+		}
 	}
 }

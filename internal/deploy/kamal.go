@@ -56,15 +56,13 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 		}
 		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
-	var f *follow
-	if !j.Lenient {
-		f = newFollow(j.System)
-	}
+	f := newFollow(j.System)
+	f.quiet = j.Lenient
 	began := time.Now()
 	exit, stops, err := r.once(ctx, supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, j.Terminal, j.Apart, f)
 	status, ours := j.verdict(ctx, exit, stops, err, f)
-	if f != nil {
-		told := f.end(status, ours)
+	told := f.end(status, ours, r.broker.Versions())
+	if !f.quiet {
 		r.report(ctx, f, status, told, time.Since(began))
 	}
 	return status, errors.Join(ours.Err(), outputProblem(err))
@@ -92,7 +90,7 @@ func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.Lis
 	switch {
 	case !cancelled && len(stops) > 0:
 		return problem.Status(stops), stops
-	case status == problem.Done && f != nil && j.Args[0] == "rollback" && f.follower.Version() == "":
+	case status == problem.Done && !f.quiet && j.Args[0] == "rollback" && f.follower.Version() == "":
 		// Kamal says in red that the version is not there, and ends with 0.
 		return problem.Found, problem.List{problem.New("the rollback did not happen: that version is not on the servers",
 			"kamal-op kamal -- app containers lists the versions that are")}

@@ -18,10 +18,16 @@ func (s *session) stream(w *gate.Stream, source gate.Source, follow func(gate.La
 }
 
 // kamalStream is the way for Kamal's output, on which its phases are shown where f
-// is not nil. Kamal passes on what the servers print.
+// is not nil. Where that is to be quiet its last words are remembered, and nothing
+// is held back. Kamal passes on what the servers print.
 func (s *session) kamalStream(w *gate.Stream, f *follow) *gate.Child {
 	if f == nil {
 		return s.stream(w, gate.Remote, nil)
+	}
+	if f.quiet {
+		return s.stream(w, gate.Remote, func(to gate.Layer) gate.Layer {
+			return remembered{io.MultiWriter(to, &f.tail)}
+		})
 	}
 	return s.stream(w, gate.Remote, func(to gate.Layer) gate.Layer {
 		follower := kamal.NewFollower(io.MultiWriter(to, &f.tail), func(phase string) {
@@ -39,3 +45,12 @@ type followed struct{ *kamal.Follower }
 
 // Close lets out what is held back.
 func (f followed) Close() error { return f.Flush() }
+
+// remembered is a layer that holds nothing back.
+type remembered struct{ io.Writer }
+
+// Flush has nothing to let out.
+func (remembered) Flush() error { return nil }
+
+// Close has nothing to let out.
+func (remembered) Close() error { return nil }

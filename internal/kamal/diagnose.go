@@ -2,6 +2,7 @@ package kamal
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
@@ -16,171 +17,154 @@ type Failure struct {
 	Words   []string // the last lines that say something, at most five
 	Cause   string   // the likely cause in a few words, or ""
 	Hint    string   // the remedy
+
+	boots bool // the new container was to take over from an old one
 }
 
 var (
 	// errorLine is Kamal's last word (bin/kamal): two blanks, red, the class.
-	errorLine = lazy.Regexp(`ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
+	errorLine = lazy.Regexp(`^\s*ERROR \(([A-Za-z0-9_:]+)\): (.*)`)
 	onHost    = lazy.Regexp(`[Ee]xecuting on host ([^\s:]+)`)
 	atHost    = lazy.Regexp(`(?:for (?:user )?|user )[\w.-]+@([\w.:-]+)`)
 	backtrace = lazy.Regexp(`^(\S+\.rb|<internal:\S+>):\d+:in `)
-	running   = lazy.Regexp(`(?:INFO|DEBUG|ERROR)?\s*\[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
+	// logged is a line of Kamal's log (SSHKit's pretty formatter).
+	logged   = lazy.Regexp(`^\s*(?:DEBUG|INFO|WARN|ERROR|FATAL)(?: [^(]|\s*$)`)
+	running  = lazy.Regexp(`^\s*(?:DEBUG|INFO|WARN|ERROR) \[([0-9a-f]{8})\] Running (.+) on (\S+)\s*$`)
+	finished = lazy.Regexp(`^\s*(?:DEBUG|INFO|WARN|ERROR) \[([0-9a-f]{8})\] Finished in `)
+	// nothing are lines of Kamal's that say nothing.
+	nothing = lazy.Regexp(`^\S+ std(out|err): Nothing written$|^Finished all in [0-9.]+ seconds$|^Releasing the deploy lock\.\.\.$`)
 )
 
-// causes are the failures that facts and users' issues name, in the order in
-// which they are looked for: the first whose pattern is in the text counts.
-var causes = []struct {
-	pattern func() *regexp.Regexp
-	cause   string
-	hint    string
-}{
-	{
-		lazy.Regexp(`flag needs an argument: 'p' in -p|Must provide --username with --password`),
-		"the registry's password is empty",
-		"look at registry.password in deploy.yml and at the secret it names",
-	},
-	{
-		lazy.Regexp(`Permission denied \(publickey|Net::SSH::AuthenticationFailed|Authentication failed for user`),
-		"the server does not accept the SSH key",
-		"add the public key to ~/.ssh/authorized_keys of that user on the server, or name the right key with --ssh-key",
-	},
-	{
-		lazy.Regexp(`HostKeyMismatch|REMOTE HOST IDENTIFICATION HAS CHANGED|fingerprint .* does not match`),
-		"the server's host key is not the one that is known",
-		"if the server was made anew, take its new host key; if not, somebody else is answering",
-	},
-	{
-		lazy.Regexp(`HostKeyUnknown|Host key verification failed|is unknown for`),
-		"the server's host key is not known",
-		"pin the host key, or connect once from a machine that knows the server",
-	},
-	{
-		lazy.Regexp(`host keys of --host-keys do not hold`), // the preload's words
-		"this Kamal cannot be held to the host keys of --host-keys",
-		"name another Kamal with --kamal, or take a newer kamal-op",
-	},
-	{
-		lazy.Regexp(`Too many authentication failures`),
-		"more keys were offered than the server lets be tried",
-		"give --ssh-key the one key that may log in",
-	},
-	{
-		lazy.Regexp(`getaddrinfo|Name or service not known|Temporary failure in name resolution|nodename nor servname`),
-		"the name of a server does not resolve",
-		"look at the spelling under servers in deploy.yml, and at DNS",
-	},
-	{
-		lazy.Regexp(`ECONNREFUSED|Connection refused`),
-		"nothing listens at that address and port",
-		"look whether the server is up, and at ssh.port and the firewall",
-	},
-	{
-		lazy.Regexp(`ETIMEDOUT|ConnectionTimeout|Connection timed out|EHOSTUNREACH|No route to host`),
-		"the server cannot be reached",
-		"look whether it is up, and whether a firewall lets this machine through: hosted runners have changing addresses",
-	},
-	{
-		lazy.Regexp(`Deploy lock found|Deploy lock already in place|Deploy lock held|waiting for deploy lock`),
-		"another deploy holds the lock, or a killed one has left it",
-		"if no deploy is running, release it with: kamal-op kamal -- lock release",
-	},
-	{
-		lazy.Regexp(`no space left on device|No space left on device|ENOSPC`),
-		"a disk is full",
-		"free space on the host that is named; docker system df says what images take",
-	},
-	{
-		lazy.Regexp(`port is already allocated|address already in use|Bind for .* failed`),
-		"a port that is needed is in use",
-		"stop what listens there: another proxy or web server on 80 and 443",
-	},
-	{
-		lazy.Regexp(`target failed to become healthy|Failed to boot .* on|unhealthy`),
-		"the new container did not become healthy; the old one still runs",
-		"its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
-	},
-	{
-		lazy.Regexp(`unauthorized: |denied: requested access|incorrect username or password|no basic auth credentials|authentication required`),
-		"the registry refused the login",
-		"look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
-	},
-	{
-		lazy.Regexp(`Docker buildx plugin is not installed|'buildx' is not a docker command|unknown command: docker buildx`),
-		"docker's buildx plugin is missing on this machine",
-		"install docker-buildx beside the docker CLI; the action's image has it",
-	},
-	{
-		lazy.Regexp(`Cannot connect to the Docker daemon|Is the docker daemon running`),
-		"Docker does not answer",
-		"start Docker on the host that is named",
-	},
-	{
-		lazy.Regexp(`missing the 'service' label`),
-		"the image was built for another service",
-		"use an image name or a version of its own for each service",
-	},
-	{
-		lazy.Regexp(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
-		"the image could not be built",
-		"the step that failed stands above; docker build . on this machine shows the same",
-	},
-	{
-		lazy.Regexp(`Configuration file not found in|Could not find destination`),
-		"there is no such destination",
-		"the destination's file is config/deploy.DESTINATION.yml",
-	},
-	{
-		lazy.Regexp(`HookError|Hook .* failed`),
-		"a hook of the project's failed",
-		"what it printed stands above; hooks lie in .kamal/hooks",
-	},
-	{
-		lazy.Regexp(`no git repository found|dubious ownership`),
-		"git cannot read the repository, so there is no version",
-		"check the repository out whole, or give --version",
-	},
-	{
-		lazy.Regexp(`is not available as a container`),
-		"that version is not on the servers",
-		"kamal-op kamal -- app containers lists the versions that are",
-	},
+// IsError tells whether a line is Kamal's last word, the error that it ended with.
+// What follows belongs to it.
+func IsError(line string) bool { return errorLine().MatchString(line) }
+
+// hookError is the class of the error that a hook's failure is.
+const hookError = "Kamal::Cli::HookError"
+
+// A said is Kamal's last lines, taken apart: what it ended with is why it failed.
+// What it echoed, logged or fetched of a container's log before is not.
+type said struct {
+	class string // of the error; "" where Kamal told none
+	error string // its message, to the end
+	rest  string // lines before it that are not of Kamal's log
+	log   string // all lines before it
+}
+
+// take takes lines without colours apart. A hook may have run another Kamal: its
+// error is part of the hook's. Otherwise the last error counts, since a
+// container's log may hold one as well.
+func take(lines []string) said {
+	at := -1
+	for i, line := range lines {
+		m := errorLine().FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		at = i
+		if m[1] == hookError {
+			break
+		}
+	}
+	var s said
+	before := lines
+	if at >= 0 {
+		m := errorLine().FindStringSubmatch(lines[at])
+		s.class, s.error = m[1], strings.Join(append([]string{m[2]}, lines[at+1:]...), "\n")
+		before = lines[:at]
+	}
+	var rest []string
+	for _, line := range before {
+		if !logged().MatchString(line) {
+			rest = append(rest, line)
+		}
+	}
+	s.rest, s.log = strings.Join(rest, "\n"), strings.Join(before, "\n")
+	return s
 }
 
 // Diagnose tells why Kamal failed from the last lines of its output, masked
 // already.
 func Diagnose(lines []string) Failure {
-	var f Failure
+	plain := make([]string, 0, len(lines))
 	for _, line := range lines {
-		if m := running().FindStringSubmatch(line); m != nil {
-			f.Command, f.Host = m[2], m[3]
-		}
+		plain = append(plain, strings.TrimRight(escapes().ReplaceAllString(line, ""), "\r"))
 	}
-	text := strings.Join(lines, "\n")
-	if m := errorLine().FindStringSubmatch(text); m != nil {
-		f.Class = m[1]
-		if !strings.Contains(m[1], "Command") && !strings.Contains(m[1], "Runner") {
-			f.Command = ""
-		}
-	}
+	s := take(plain)
+	f := Failure{Class: s.class, Words: lastWords(plain)}
 	for _, pattern := range []*regexp.Regexp{onHost(), atHost()} {
-		if m := pattern.FindStringSubmatch(text); m != nil {
+		if m := pattern.FindStringSubmatch(s.error); m != nil && s.class != hookError {
 			f.Host = strings.TrimRight(m[1], ":.")
 			break
 		}
 	}
+	if s.class == "" || isCommand().MatchString(s.class) {
+		f.command(plain)
+	}
 	for _, c := range causes {
-		if c.pattern().MatchString(text) {
-			f.Cause, f.Hint = c.cause, c.hint
+		if cause, hint, ok := c.of(s); ok {
+			f.Cause, f.Hint, f.boots = cause, hint, c.boots
 			break
 		}
 	}
+	return f
+}
+
+// command finds the command that failed: one that has begun and has not ended.
+// Where several run at once it is on the host of the error.
+func (f *Failure) command(lines []string) {
+	type command struct{ id, text, host string }
+	var open []command
 	for _, line := range lines {
-		if line = strings.TrimSpace(escapes().ReplaceAllString(line, "")); line != "" && !backtrace().MatchString(line) {
-			f.Words = append(f.Words, line)
+		if m := running().FindStringSubmatch(line); m != nil {
+			open = append(open, command{m[1], m[2], m[3]})
+		} else if m := finished().FindStringSubmatch(line); m != nil {
+			open = slices.DeleteFunc(open, func(c command) bool { return c.id == m[1] })
 		}
 	}
-	f.Words = f.Words[max(0, len(f.Words)-5):]
-	return f
+	for _, c := range slices.Backward(open) {
+		if f.Host == "" || f.Host == c.host {
+			f.Host, f.Command = c.host, c.text
+			return
+		}
+	}
+}
+
+// lastWords are the last lines that say something, at most five. Of a long error
+// the first of them is its beginning.
+func lastWords(lines []string) (words []string) {
+	const most = 5
+	first := -1
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		if line == "" || backtrace().MatchString(line) || nothing().MatchString(line) {
+			continue
+		}
+		if IsError(line) {
+			first = len(words)
+		}
+		words = append(words, line)
+	}
+	if last := len(words) - most; last > 0 {
+		if first >= 0 && first < last {
+			words = append([]string{words[first]}, words[last+1:]...)
+		} else {
+			words = words[last:]
+		}
+	}
+	return words
+}
+
+// Ran tells a failure to boot the app what ran on its host before and runs still:
+// a version, "" where nothing did.
+func (f *Failure) Ran(version string) {
+	switch {
+	case !f.boots:
+	case version == "":
+		f.Cause += "; nothing ran there before"
+	default:
+		f.Cause += "; the old one (" + shorten(version, 20) + ") still runs"
+	}
 }
 
 // Problem is the failure as it is told at the end of a run: what failed, on which

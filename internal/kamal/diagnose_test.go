@@ -1,46 +1,136 @@
 package kamal
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// The texts are what Kamal 2.12, its libraries, docker and OpenSSH print.
-func TestDiagnose(t *testing.T) {
-	for _, test := range []struct {
-		name, text, cause, host string
-	}{
-		{"wrong key", "  \x1b[31mERROR (Net::SSH::AuthenticationFailed): Authentication failed for user root@203.0.113.10\x1b[0m", "does not accept the SSH key", "203.0.113.10"},
-		{"jump host", "deploy@jump.example.com: Permission denied (publickey).", "does not accept", ""},
-		{"host key", "  ERROR (Net::SSH::HostKeyMismatch): fingerprint SHA256:x does not match for \"h\"", "host key is not the one", ""},
-		{"host keys that do not hold", "kamal-op: /app/bin/kamal is stopped before it connects to 203.0.113.10: the host keys of --host-keys do not hold for the way in which it is loaded or connects; name another", "cannot be held to", ""},
-		{"unhealthy", " ERROR Failed to boot web on 127.0.0.1\n  ERROR (SSHKit::Command::Failed): Exception while executing on host 127.0.0.1: docker exit status: 1\ndocker stderr: Error: target failed to become healthy within configured timeout (30s)", "did not become healthy", "127.0.0.1"},
-		{"lock", "Deploy lock already in place!\nLocked by: me\n  ERROR (Kamal::Cli::LockError): Deploy lock found. Run 'kamal lock help' for more information", "holds the lock", ""},
-		{"empty password", "docker stderr: flag needs an argument: 'p' in -p", "password is empty", ""},
-		{"registry", "Error response from daemon: Get \"https://r/v2/\": unauthorized: incorrect username or password", "registry refused", ""},
-		{"buildx", "Docker buildx plugin is not installed locally", "buildx", ""},
-		{"disk", "write /var/lib/docker/x: no space left on device", "disk is full", ""},
-		{"port", "Bind for 0.0.0.0:80 failed: port is already allocated", "port", ""},
-		{"destination", "ERROR (RuntimeError): Configuration file not found in config/deploy.x.yml", "no such destination", ""},
-		{"dns", "ERROR (SocketError): getaddrinfo: Name or service not known", "does not resolve", ""},
-		{"nothing known", "  ERROR (RuntimeError): something else", "", ""},
-	} {
+// failures are the causes and the hosts of testdata/failures.txtar; no cause is
+// told where nothing is known, or nothing that Kamal did failed.
+var failures = []struct{ name, cause, host string }{
+	{"hook-pre-connect", "the pre-connect hook failed", ""},
+	{"hook-pre-build", "the pre-build hook failed", ""},
+	{"hook-pre-deploy", "the pre-deploy hook failed", ""},
+	{"hook-pre-app-boot", "the pre-app-boot hook failed", ""},
+	{"hook-post-app-boot", "the post-app-boot hook failed", ""},
+	{"hook-post-deploy", "the post-deploy hook failed", ""},
+	{"hook-docker-setup", "the docker-setup hook failed", ""},
+	{"hook-long", "the pre-deploy hook failed", ""},
+	{"hook-noexec", "the pre-deploy hook cannot be executed", ""},
+	{"hook-127", "the pre-deploy hook failed: a program that it runs is not on this machine", ""},
+	{"hook-interp", "a program that it runs is not on", ""},
+	{"hook-kamal", "the pre-deploy hook failed", ""},
+	{"missing-secret", "the secret KAMAL_REGISTRY_PASSWORD is not defined", ""},
+	{"missing-env-secret", "the secret DB is not defined", "127.0.0.1"},
+	{"fetch-nocli", "the CLI of 1Password", ""},
+	{"extract-nope", "extract finds no NOPE", ""},
+	{"registry-401", "the registry refused the login", "localhost"},
+	{"registry-refused", "docker does not reach the registry", "localhost"},
+	{"registry-dns", "docker does not reach the registry", "localhost"},
+	{"empty-password", "the registry's password is empty", "127.0.0.1"},
+	{"buildx-missing", "buildx plugin", ""},
+	{"docker-missing", "docker itself, is missing", ""},
+	{"docker-missing-P", "Docker is not installed", "127.0.0.1"},
+	{"docker-not-running", "Docker does not answer", "localhost"},
+	{"docker-permission", "the user may not use Docker", "localhost"},
+	{"build-fails", "the image could not be built", "localhost"},
+	{"push-denied", "the registry refused the login", "localhost"},
+	{"no-dockerfile", "there is no such Dockerfile", "localhost"},
+	{"build-disk", "a disk is full", ""},
+	{"pull-unknown", "the registry has no such image", "127.0.0.1"},
+	{"pull-arch", "the host's architecture, linux/arm64/v8", "127.0.0.1"},
+	{"disk-full", "a disk is full", "127.0.0.1"},
+	{"two-hosts", "a disk is full", "127.0.0.1"},
+	{"wrong-service", "built for another service", "127.0.0.1"},
+	{"lock-held", "another deploy holds the lock", ""},
+	{"lock-wait", "another deploy holds the lock", ""},
+	{"lock-manual", "by hand", ""},
+	{"ssh-auth", "does not accept the SSH key", "127.0.0.1"},
+	{"ssh-auth-key", "does not accept the SSH key", "127.0.0.1"},
+	{"ssh-refused", "nothing listens", "127.0.0.1"},
+	{"ssh-dns", "does not resolve", "no-such-host.example.invalid"},
+	{"host-key", "not the one that is known", "127.0.0.1"},
+	{"host-key-unknown", "host key is not known", "127.0.0.1"},
+	{"jump-host-key", "host key is not known", "127.0.0.1"},
+	{"ssh-lost", "connection to the server was lost", "127.0.0.1"},
+	{"unhealthy", "the new container did not become healthy; nothing ran there before", "127.0.0.1"},
+	{"unhealthy-roles", "the new container did not become healthy; nothing ran there before", "127.0.0.1"},
+	{"wrong-arch", "/rails/bin/docker-entrypoint was built for another architecture", "127.0.0.1"},
+	{"not-ready", "it is restarting; nothing", "127.0.0.1"},
+	{"no-endpoint", "ended right after its start", "127.0.0.1"},
+	{"cannot-start-1", "bin/server is not in the image", "127.0.0.1"},
+	{"cannot-start-2", "serve is not in the image", "127.0.0.1"},
+	{"cannot-start-3", "./start.sh in the image cannot be executed", "127.0.0.1"},
+	{"port-proxy", "the port 80, which kamal-proxy needs", "127.0.0.1"},
+	{"accessory", "the port 5432 is in use", "127.0.0.1"},
+	{"accessory-net", "docker does not reach the registry", "127.0.0.1"},
+	{"app-exec", "", "127.0.0.1"},
+	{"no-destination-file", "there is no deploy.nowhere.yml", ""},
+	{"no-config", "there is no deploy.yml", ""},
+	{"must-destination", "asks for a destination", ""},
+	{"no-servers", "names no server", ""},
+	{"no-servers-web", "names no server", ""},
+	{"no-service", "does not say service", ""},
+	{"no-image", "does not say image", ""},
+	{"erb-key", "asks the environment for WEB_HOST", ""},
+	{"erb-nil", "env/clear/X is empty", ""},
+	{"env-string", "env/clear/X is empty", ""},
+	{"yaml-error", "no YAML, at line 8, column 6", ""},
+	{"erb-name", "", ""},
+	{"unknown-key", "Kamal refuses", ""},
+	{"thor-unknown", "", ""},
+	{"thor-command", "", ""},
+	{"no-git", "there is no version", ""},
+	{"roles", "--roles names none", ""},
+	{"proxy-old", "kamal-proxy on the host is older", "127.0.0.1"},
+}
+
+// What Kamal echoes, what a hook prints and what a container logs is no cause.
+func TestDiagnose_WhatKamalReallyPrints(t *testing.T) {
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "failures.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for _, file := range archive.Files {
+		texts[file.Name] = string(file.Data)
+	}
+	if len(texts) != len(failures) {
+		t.Errorf("%d texts, %d causes", len(texts), len(failures))
+	}
+	for _, test := range failures {
 		t.Run(test.name, func(t *testing.T) {
-			f := Diagnose(strings.Split(test.text, "\n"))
+			if texts[test.name] == "" {
+				t.Fatal("there is no text")
+			}
+			said := strings.TrimSuffix(texts[test.name], "\n")
+			f := Diagnose(strings.Split(said, "\n"))
+			// On a terminal, and as a tail remembers it.
+			coloured := strings.ReplaceAll(said, "  ERROR (", "  \x1b[31mERROR (") + "\x1b[0m\r"
+			trimmed := strings.Split(said, "\n")
+			for i := range trimmed {
+				trimmed[i] = strings.TrimSpace(trimmed[i])
+			}
+			for _, lines := range [][]string{strings.Split(coloured, "\n"), trimmed} {
+				if other := Diagnose(lines); !cmp.Equal(other, f, cmp.AllowUnexported(Failure{})) {
+					t.Errorf("in another form it is told otherwise: %+v", other)
+				}
+			}
+			f.Ran("")
 			if (test.cause == "") != (f.Cause == "") || !strings.Contains(f.Cause, test.cause) {
 				t.Errorf("the cause is %q, not %q", f.Cause, test.cause)
 			}
 			if f.Host != test.host {
 				t.Errorf("the host is %q, not %q", f.Host, test.host)
 			}
-			if f.Cause != "" && f.Hint == "" {
-				t.Error("there is no remedy")
+			if (f.Cause == "") != (f.Hint == "") || strings.Contains(f.Cause+f.Hint, "$") {
+				t.Errorf("the remedy is %q", f.Hint)
 			}
-			p := f.Problem("boot", 1)
-			if strings.Contains(p.Error(), "\x1b") || strings.Contains(strings.Join(p.Details, ""), "\x1b") {
-				t.Error("an escape sequence is told")
-			}
-			if len(p.Details) > 6 {
+			if p := f.Problem("boot", 1); len(p.Details) > 6 {
 				t.Errorf("%d details", len(p.Details))
 			}
 		})

@@ -1,0 +1,378 @@
+package kamal
+
+import (
+	"regexp"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
+)
+
+// A cause is a failure that is known by the error that Kamal ended with.
+type cause struct {
+	class func() *regexp.Regexp // of the error; nil is any, and none
+	text  func() *regexp.Regexp // in the error's message; nil is any
+	near  func() *regexp.Regexp // and in the message or a line beside Kamal's log; nil asks for none
+	log   func() *regexp.Regexp // and in Kamal's log, a container's own included; nil asks for none
+
+	// What is told: $1 is the first group of the last pattern.
+	cause, hint string
+	boots       bool // an app's new container did not take over
+}
+
+// of tells whether a failure is of this cause, and what is told then.
+func (c cause) of(s said) (cause, hint string, ok bool) {
+	if c.class != nil && !c.class().MatchString(s.class) {
+		return "", "", false
+	}
+	var (
+		last *regexp.Regexp
+		in   string
+		at   []int
+	)
+	for _, look := range []struct {
+		pattern func() *regexp.Regexp
+		text    string
+	}{{c.text, s.error}, {c.near, s.rest + "\n" + s.error}, {c.log, s.log}} {
+		if look.pattern == nil {
+			continue
+		}
+		last, in = look.pattern(), look.text
+		if at = last.FindStringSubmatchIndex(in); at == nil {
+			return "", "", false
+		}
+	}
+	if last == nil {
+		return c.cause, c.hint, true
+	}
+	expand := func(template string) string { return string(last.ExpandString(nil, template, in, at)) }
+	return expand(c.cause), expand(c.hint), true
+}
+
+// Classes of Kamal's errors. What Kamal runs in several roles at once it wraps
+// twice, and then tells the class of the wrapper.
+var (
+	isHook    = lazy.Regexp(`^Kamal::Cli::HookError$`)
+	isCommand = lazy.Regexp(`^SSHKit::(Command::Failed|Runner::ExecuteError)$`)
+	isLock    = lazy.Regexp(`^Kamal::Cli::LockError$`)
+	isConfig  = lazy.Regexp(`^Kamal::ConfigurationError$`)
+	isBuild   = lazy.Regexp(`^(SSHKit::Command::Failed|Kamal::Cli::Build::BuildError)$`)
+	// isLink is the class of whatever ends a connection, and none: OpenSSH as a
+	// jump host's client may have been all that spoke.
+	isLink = lazy.Regexp(`^(Net::SSH::.*|IOError|EOFError|Errno::E(PIPE|CONNRESET))?$`)
+)
+
+const keyHint = "add the public key to ~/.ssh/authorized_keys of that user on the server, or name the right key with --ssh-key"
+
+// causes are looked for in this order; the first counts. A command's failure is
+// known by docker's own sentences: its output may hold an app's, whose words say
+// nothing of the deploy.
+var causes = []cause{
+	// Hooks: whatever a hook has printed, it is the hook that failed.
+	{
+		class: isHook, text: lazy.Regexp("^Hook `([a-z-]+)` failed:(?s:.*) stderr: env: .*: Permission denied"),
+		cause: "the $1 hook cannot be executed",
+		hint:  "make it executable: git update-index --chmod=+x .kamal/hooks/$1",
+	},
+	{
+		class: isHook, text: lazy.Regexp("^Hook `([a-z-]+)` failed:(?s:.*)exit status: 32512\n"),
+		cause: "the $1 hook failed: a program that it runs is not on this machine",
+		hint:  "what it printed stands above; install the program, or take it out of .kamal/hooks/$1",
+	},
+	{
+		class: isHook, text: lazy.Regexp("^Hook `([a-z-]+)` failed"),
+		cause: "the $1 hook failed",
+		hint:  "what it printed stands above; it is .kamal/hooks/$1 of the project",
+	},
+
+	// SSH.
+	{
+		class: lazy.Regexp(`^Net::SSH::AuthenticationFailed$`),
+		cause: "the server does not accept the SSH key", hint: keyHint,
+	},
+	{
+		// Where passwords are allowed too, Kamal asks for one.
+		class: lazy.Regexp(`^(Errno::ENOTTY|IOError|EOFError|Net::SSH::.*)$`), near: lazy.Regexp(`(?m)^\S+@\S+'s password:`),
+		cause: "the server does not accept the SSH key", hint: keyHint,
+	},
+	{
+		class: lazy.Regexp(`^Net::SSH::HostKeyMismatch$`),
+		cause: "the server's host key is not the one that is known",
+		hint:  "if the server was made anew, take its new host key; if not, somebody else is answering",
+	},
+	{
+		class: lazy.Regexp(`^Net::SSH::HostKeyUnknown$`),
+		cause: "the server's host key is not known",
+		hint:  "pin the host key, or connect once from a machine that knows the server",
+	},
+	{
+		class: isLink, near: lazy.Regexp(`Too many authentication failures`),
+		cause: "more keys were offered than the server lets be tried",
+		hint:  "give --ssh-key the one key that may log in",
+	},
+	{
+		class: isLink, near: lazy.Regexp(`(?m)^\S+@\S+: Permission denied \(publickey`),
+		cause: "the server does not accept the SSH key", hint: keyHint,
+	},
+	{
+		class: isLink, near: lazy.Regexp(`(?m)REMOTE HOST IDENTIFICATION HAS CHANGED`),
+		cause: "the server's host key is not the one that is known",
+		hint:  "if the server was made anew, take its new host key; if not, somebody else is answering",
+	},
+	{
+		class: isLink, near: lazy.Regexp(`(?m)^Host key verification failed\.`),
+		cause: "the server's host key is not known",
+		hint:  "pin the host key, or connect once from a machine that knows the server",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::ConfigurationError)?$`), near: lazy.Regexp(`host keys of --host-keys do not hold`), // the preload's words
+		cause: "this Kamal cannot be held to the host keys of --host-keys",
+		hint:  "name another Kamal with --kamal, or take a newer kamal-op",
+	},
+	{
+		class: lazy.Regexp(`^(SocketError|Socket::ResolutionError)$`),
+		cause: "the name of a server does not resolve",
+		hint:  "look at the spelling under servers in deploy.yml, and at DNS",
+	},
+	{
+		class: lazy.Regexp(`^Errno::ECONNREFUSED$`),
+		cause: "nothing listens at that address and port",
+		hint:  "look whether the server is up, and at ssh.port and the firewall",
+	},
+	{
+		class: lazy.Regexp(`^(Net::SSH::ConnectionTimeout|Errno::(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN))$`),
+		cause: "the server cannot be reached",
+		hint:  "look whether it is up, and whether a firewall lets this machine through: hosted runners have changing addresses",
+	},
+	{
+		class: lazy.Regexp(`^(Net::SSH::(Disconnect|Proxy::.*)|IOError|EOFError|Errno::E(PIPE|CONNRESET))$`),
+		cause: "the connection to the server was lost",
+		hint:  "try again; if it stays so, the log of sshd on that host says why",
+	},
+
+	// The lock.
+	{
+		class: isLock, text: lazy.Regexp(`held manually`),
+		cause: "somebody holds the deploy lock by hand",
+		hint:  "its message stands above; when it is over: kamal-op kamal -- lock release",
+	},
+	{
+		class: isLock, text: lazy.Regexp(`^(?:Deploy lock|Timed out waiting for deploy lock)`),
+		cause: "another deploy holds the lock, or a killed one has left it",
+		hint:  "if no deploy is running, release it with: kamal-op kamal -- lock release",
+	},
+
+	// The configuration.
+	{
+		class: isConfig, text: lazy.Regexp(`Secret '([^']+)' not found`),
+		cause: "the secret $1 is not defined",
+		hint:  "kamal-op add $1 defines it; with a destination Kamal reads .kamal/secrets.DESTINATION and .kamal/secrets-common",
+	},
+	{
+		class: lazy.Regexp(`^RuntimeError$`), text: lazy.Regexp(`Configuration file not found in .*?([\w.-]+)$`),
+		cause: "there is no $1",
+		hint:  "a destination's file is config/deploy.DESTINATION.yml; kamal-op runs in the project's directory, or in --working-directory",
+	},
+	{
+		class: lazy.Regexp(`^ArgumentError$`), text: lazy.Regexp(`^You must specify a destination`),
+		cause: "the project asks for a destination",
+		hint:  "name one with --destination",
+	},
+	{
+		class: isConfig, text: lazy.Regexp(`^(No servers (?:or accessories )?specified.*)`),
+		cause: "deploy.yml names no server to deploy to",
+		hint:  "list them under servers, or name the destination whose file does with --destination",
+	},
+	{
+		class: isConfig, text: lazy.Regexp(`^Missing required configuration for (\w+)`),
+		cause: "deploy.yml does not say $1",
+		hint:  "add it, or name the destination whose file does with --destination",
+	},
+	{
+		class: lazy.Regexp(`^KeyError$`), text: lazy.Regexp(`key not found: "([^"]+)"`),
+		cause: "ERB in the configuration asks the environment for $1, which is not set",
+		hint:  "set it: --env $1=VALUE",
+	},
+	{
+		class: isConfig, text: lazy.Regexp(`\b(env/\S*): should be a string`),
+		cause: "$1 is empty or no string",
+		hint:  "put it in quotes; where ERB gives it, the variable that it reads may not be set: --env NAME=VALUE",
+	},
+	{
+		class: lazy.Regexp(`^Psych::SyntaxError$`), text: lazy.Regexp(`at line (\d+) column (\d+)`),
+		cause: "a configuration file is no YAML, at line $1, column $2 of what its ERB gives",
+		hint:  "look at the indentation and the quotes there and on the line before",
+	},
+	{
+		class: isConfig,
+		cause: "Kamal refuses the configuration",
+		hint:  "what it says stands above; kamal docs describes every key",
+	},
+	{
+		class: lazy.Regexp(`^ArgumentError$`), text: lazy.Regexp(`^No --(roles|hosts) match`),
+		cause: "--$1 names none that the configuration has",
+		hint:  "look at servers in deploy.yml, of this destination",
+	},
+
+	// Secrets that the project's files fetch by themselves.
+	{
+		text: lazy.Regexp(`^(\S+(?: Secrets Manager)?) CLI is not installed`), class: lazy.Regexp(`^RuntimeError$`),
+		cause: "the CLI of $1, which .kamal/secrets asks, is not on this machine",
+		hint:  "install it where the deploy runs",
+	},
+	{
+		text: lazy.Regexp(`^Could not find secret (\S+)`), class: lazy.Regexp(`^RuntimeError$`),
+		cause: "kamal secrets extract finds no $1 in what was fetched",
+		hint:  "look at the names in .kamal/secrets: extract takes those that fetch was given",
+	},
+
+	// This machine.
+	{
+		class: lazy.Regexp(`^Kamal::Cli::DependencyError$`), text: lazy.Regexp(`buildx plugin is not installed`),
+		// With another shell than bash it says so of a docker that is not there, too.
+		cause: "docker's buildx plugin, or docker itself, is missing on this machine",
+		hint:  "install docker-buildx beside the docker CLI; the action's image has both",
+	},
+	{
+		class: lazy.Regexp(`^Kamal::Cli::DependencyError$`),
+		cause: "docker is missing on this machine",
+		hint:  "install the docker CLI with its buildx plugin; the action's image has them",
+	},
+	{
+		class: lazy.Regexp(`^(RuntimeError|SSHKit::Command::Failed|Kamal::Cli::Build::BuildError)?$`),
+		near:  lazy.Regexp(`no git repository found|detected dubious ownership in repository`),
+		cause: "git cannot read the repository, so there is no version",
+		hint:  "check the repository out whole, or give --version",
+	},
+
+	// The registry.
+	{
+		class: isCommand, text: lazy.Regexp(`std(?:out|err): (?:flag needs an argument: 'p' in -p|(?i:must provide --username with --password))`),
+		cause: "the registry's password is empty",
+		hint:  "look at registry.password in deploy.yml and at the secret it names",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Get "https?://[^"]+": (?:dial tcp|net/http|context deadline|EOF|remote error|tls)|failed to do request: .*dial tcp`),
+		cause: "docker does not reach the registry",
+		hint:  "look at registry.server in deploy.yml, and at DNS and the firewall of the host that is named",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`unauthorized: |unauthorized\b.*(?:v2|registry)|denied: requested access|incorrect username or password|no basic auth credentials|authentication required|insufficient_scope|push access denied|pull access denied|error from registry: denied`),
+		cause: "the registry refused the login",
+		hint:  "look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
+	},
+
+	// Docker, here and on the hosts.
+	{
+		class: isCommand, text: lazy.Regexp(`permission denied while trying to connect to the (?i:docker daemon|docker api)`),
+		cause: "the user may not use Docker",
+		hint:  "on a server, Kamal's user has to be root or in the group docker; here, the user that runs the deploy",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?:sh|line \d+|env): .?docker.?: (?:command not found|not found|No such file or directory)`),
+		cause: "Docker is not installed where it is to run",
+		hint:  "on a server kamal-op setup installs it, where the user may",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Cannot connect to the Docker daemon|Is the docker daemon running|failed to connect to the docker API`),
+		cause: "Docker does not answer",
+		hint:  "start Docker on the host that is named",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?i:no space left on device)`),
+		cause: "a disk is full",
+		hint:  "free space on the host that is named; docker system df says what images take",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) [\d.\[\]:]*?:(80|443)\b.*(?:already allocated|already in use)`),
+		cause: "the port $1, which kamal-proxy needs, is in use",
+		hint:  "stop what listens there on that host: another proxy or web server",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) [\d.\[\]:]*?:(\d+)\b.*(?:already allocated|already in use)`),
+		cause: "the port $1 is in use",
+		hint:  "stop what listens there on that host, or publish another port in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`std(?:out|err): Image \S+ is missing the 'service' label`),
+		cause: "the image was built for another service",
+		hint:  "use an image name or a version of its own for each service",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`no matching manifest for (\S+)`),
+		cause: "the image was not built for the host's architecture, $1",
+		hint:  "add it to builder.arch in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`manifest unknown|manifest for \S+ not found|failed to resolve reference .*: not found`),
+		cause: "the registry has no such image",
+		hint:  "deploy without --skip-push, or give the --version that was pushed",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to read dockerfile|failed to solve: .*Dockerfile: no such file`),
+		cause: "there is no such Dockerfile",
+		hint:  "look at builder.dockerfile and builder.context in deploy.yml; what is not committed is not built",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
+		cause: "the image could not be built",
+		hint:  "the step that failed stands above; docker build . on this machine shows the same",
+	},
+
+	// The new container.
+	{
+		class: isCommand, text: lazy.Regexp(`runc create failed: .*exec: "([^"]+)": .*permission denied`),
+		cause: "the container cannot be started: $1 in the image cannot be executed", boots: true,
+		hint: "make it executable in the image: git update-index --chmod=+x, or chmod +x in the Dockerfile",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`runc create failed: .*exec: "([^"]+)": `),
+		cause: "the container cannot be started: $1 is not in the image", boots: true,
+		hint: "look at CMD and ENTRYPOINT in the Dockerfile, and at cmd in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: (?:failed to create task|failed to create shim|OCI runtime)`),
+		cause: "the container cannot be started", boots: true,
+		hint: "docker says why above; docker run with the same image shows the same",
+	},
+	{
+		class: lazy.Regexp(`^(SSHKit::(Command::Failed|Runner::ExecuteError)|Kamal::Cli::(BootError|Healthcheck::Error))$`),
+		text:  lazy.Regexp(`target failed to become healthy|did the container boot|container not ready after`),
+		log:   lazy.Regexp(`(?m)^\s*(?:ERROR )?(?:\S+ )?exec (/\S+): exec format error$`),
+		cause: "the container cannot run: $1 was built for another architecture", boots: true,
+		hint: "set builder.arch in deploy.yml to that of the host",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`target failed to become healthy`),
+		cause: "the new container did not become healthy", boots: true,
+		hint: "its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::Cli::BootError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`did the container boot`),
+		cause: "the new container ended right after its start", boots: true,
+		hint: "its log's last lines stand above",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::Cli::Healthcheck::Error|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`container not ready after .*\((\w*)\)`),
+		cause: "the new container did not stay up: it is $1", boots: true,
+		hint: "its log's last lines stand above; a role without the proxy has to run, and be healthy where its image has a HEALTHCHECK",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::Cli::Healthcheck::Error|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`Halted at barrier`),
+		cause: "the role waited for the primary role, whose container did not become healthy", boots: true,
+		hint: "why stands above, at the primary role's host",
+	},
+	{
+		class: lazy.Regexp(`^(RuntimeError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`kamal-proxy version \S+ is too old`),
+		cause: "kamal-proxy on the host is older than this Kamal needs",
+		hint:  "kamal-op kamal -- proxy reboot takes the new one; requests fail meanwhile, for seconds",
+	},
+	{
+		class: lazy.Regexp(`^RuntimeError$`), text: lazy.Regexp(`^Docker is not installed on`),
+		cause: "Docker is not on the server, and the user may not install it",
+		hint:  "install Docker there, or let ssh.user be root",
+	},
+	{
+		near:  lazy.Regexp(`is not available as a container`),
+		cause: "that version is not on the servers",
+		hint:  "kamal-op kamal -- app containers lists the versions that are",
+	},
+}
