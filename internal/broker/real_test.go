@@ -583,3 +583,20 @@ func TestKamal_logsInByStandardInput(t *testing.T) {
 		}
 	}
 }
+
+// Kamal prints nothing of its own where it boots an accessory: the log has its name
+// all the same, before anything is done for it.
+func TestKamal_namesTheAccessoryThatIsBooted(t *testing.T) {
+	needKamal(t)
+	t.Parallel()
+	config := strings.Replace(deployYML("A"), "192.0.2.1", "127.0.0.1", 1) +
+		"ssh: {port: 1}\naccessories:\n  db: {image: postgres:17, host: 127.0.0.1}\n"
+	r := start(t, map[string]string{"config/deploy.yml": config, ".kamal/secrets": "A=$(op read op://MyApp/Production/A)\n"},
+		map[string]item{"Production": {"A": "value-a"}})
+	r.env = append(r.env, "KAMAL_LOCK=true") // the lock is held
+	_, output, _ := r.kamal("no dump", "accessory", "boot", "all")
+	line, refused := strings.Index(output, "Boot accessory db...\n"), strings.Index(output, "ECONNREFUSED")
+	if line < 0 || refused < line || strings.Contains(output, "Boot accessory all") {
+		t.Errorf("%s\n%v", output, r.events)
+	}
+}

@@ -123,9 +123,12 @@ func TestFollow_AQuietOne(t *testing.T) {
 // That the old version still runs is told where one ran.
 func TestStays(t *testing.T) {
 	ran := []broker.HostVersions{
-		{Host: "a", Role: "web", Before: "v1", After: "v1"}, {Host: "b", Role: "web"},
-		{Host: "c", Role: "web", Before: "v1", Unknown: true}, {Host: "d", Role: "web", Before: "v1", After: "v2"},
-		{Host: "e", Role: "web", Before: "v1", After: "v1"}, {Host: "e", Role: "job"},
+		{Host: "a", Role: "web", Before: "v1", After: "v1"},
+		{Host: "b", Role: "web"},
+		{Host: "c", Role: "web", Before: "v1", Unknown: true},
+		{Host: "d", Role: "web", Before: "v1", After: "v2"},
+		{Host: "e", Role: "web", Before: "v1", After: "v1"},
+		{Host: "e", Role: "job"},
 	}
 	for host, want := range map[string]struct {
 		before string

@@ -3,6 +3,7 @@ package kamal
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
@@ -27,8 +28,16 @@ var headlines = []struct{ begins, phase string }{
 // RollingBack is the phase in which hosts go back to the version that ran there.
 const RollingBack = "rollback"
 
-// hookLine is how Kamal announces a hook (lib/kamal/cli/base.rb, run_hook).
-var hookLine = lazy.Regexp(`^Running the ([a-z-]+) hook\.\.\.`)
+// named are headlines with a name in them, which is part of the phase's: how Kamal
+// announces a hook (lib/kamal/cli/base.rb, run_hook), and the preload an accessory.
+var named = []struct {
+	begins string
+	line   func() *regexp.Regexp
+	phase  string
+}{
+	{"Running the ", lazy.Regexp(`^Running the ([a-z-]+) hook\.\.\.`), "hook "},
+	{"Boot accessory ", lazy.Regexp(`^Boot accessory (\S+?)\.\.\.$`), "accessory "},
+}
 
 // maxHeadline is the length at which a line that could still become a headline is
 // passed on as none: with a version in it, it is no longer than this.
@@ -134,12 +143,12 @@ func headline(line []byte) (phase string, maybe bool) {
 			maybe = true
 		}
 	}
-	if m := hookLine().FindStringSubmatch(text); m != nil {
-		return "hook " + m[1], false
+	for _, h := range named {
+		if m := h.line().FindStringSubmatch(text); m != nil {
+			return h.phase + m[1], false
+		}
+		maybe = maybe || strings.HasPrefix(h.begins, text) || strings.HasPrefix(text, h.begins)
 	}
-	const hook = "Running the "
-	if strings.HasPrefix(hook, text) || strings.HasPrefix(text, hook) || strings.HasPrefix(text, "\x1b") {
-		maybe = true
-	}
+	maybe = maybe || strings.HasPrefix(text, "\x1b")
 	return "", maybe
 }

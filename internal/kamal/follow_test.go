@@ -9,13 +9,13 @@ import (
 )
 
 const followed = "Log\n\x1b[35mBuild and push app image...\x1b[0m\n  INFO [1] Running docker login\nRunning the pre-deploy hook...\n" +
-	"Running the \nAcquiring the deploy lock...\r\nBuild and pray\nStart container with version abc (or reboot if already running)...\n" +
+	"Running the \nAcquiring the deploy lock...\r\nBuild and pray\nBoot accessory shop-db...\n  INFO [2] Running docker run\nBoot accessory \nStart container with version abc (or reboot if already running)...\n" +
 	"a prompt: Build and push app image...\nReleasing the deploy lock...\nPrune old"
 
 // The output must be the same however it comes, and a phase must be told before
 // its line is passed on.
 func TestFollower_WholeAndInPieces(t *testing.T) {
-	want := []string{"build and push", "hook pre-deploy", "deploy lock", "boot"}
+	want := []string{"build and push", "hook pre-deploy", "deploy lock", "accessory shop-db", "boot"}
 	for _, size := range []int{len(followed), 1, 3, 7, 64} {
 		var out bytes.Buffer
 		var phases, before []string

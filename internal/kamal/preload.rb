@@ -261,6 +261,10 @@ if kamal_op_program.start_with?("kamal") ||
           part "telling what runs on each host" do
             Boots.install
           end
+          part "naming the accessory that is booted" do
+            known instance_method?(::Kamal::Cli::Accessory, :boot, -2), "it boots them otherwise"
+            ::Kamal::Cli::Accessory.prepend(Named)
+          end
           part "keeping the agent from the servers" do
             known instance_method?(::SSHKit::Host, :netssh_options, 0) && ::SSHKit::Host.method_defined?(:ssh_options), "SSHKit connects otherwise"
             ::SSHKit::Host.prepend(Unforwarded)
@@ -768,6 +772,15 @@ if kamal_op_program.start_with?("kamal") ||
             command.exit_status = status.to_i
             output.log_command_exit(command)
           end
+      end
+    end
+
+    # Kamal says of accessories only what it runs for them. The line is read as the
+    # beginning of a phase.
+    module Named
+      def boot(name, ...)
+        $stdout.puts "Boot accessory #{name}..." unless name == "all"
+        super
       end
     end
 
