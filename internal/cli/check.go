@@ -21,6 +21,7 @@ type checkCommand struct {
 	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
 	Offline          bool   `name:"offline" help:"Ask no vault and run nothing: safe for a pull request from anyone."`
 	ERB              bool   `name:"erb" help:"Let the project's own Kamal run the ERB in deploy.yml: not for the pull request of a stranger."`
+	Env              lines  `name:"env" placeholder:"NAME=VALUE" help:"Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable."`
 	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal for --erb (default bin/kamal of the project if it works, else kamal on the PATH)."`
 	Fix              bool   `name:"fix" help:"Write what can be written, show it, and check again."`
 	DryRun           bool   `name:"dry-run" short:"n" help:"With --fix: show what would be written, and write nothing."`
@@ -36,6 +37,9 @@ func (c checkCommand) Run(a *app) error {
 		return problem.Usagef("check writes nothing without --fix", "--dry-run is given without --fix")
 	}
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
+		return err
+	}
+	if err := a.withEnv(c.Env); err != nil {
 		return err
 	}
 	o := check.Options{Dir: a.dir, ConfigFile: c.ConfigFile, Env: a.Env}

@@ -119,7 +119,10 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 
 // fill puts into a job what the flags say.
 func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, error) {
-	var err error
+	err := a.withEnv(c.Env)
+	if err != nil {
+		return j, err
+	}
 	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, needed); err != nil {
 		return j, err
 	}

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"maps"
 	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -56,6 +59,8 @@ type projectFlags struct {
 	Roles            string `name:"roles" placeholder:"ROLES" help:"Run on these roles only, separated by commas."`
 	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
 	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+
+	Env lines `name:"env" placeholder:"NAME=VALUE" help:"Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable."`
 
 	StaleLock string        `name:"stale-lock" enum:"release,fail" default:"release" help:"What to do with the deploy lock of a run of this repository that GitHub says is over: release it and go on, or fail."`
 	LockWait  time.Duration `name:"lock-wait" placeholder:"DURATION" help:"How long to wait for a deploy lock that another holds, such as 15m (default: not at all)."`
@@ -167,4 +172,27 @@ func nameSet(option string, l lines) (map[string]bool, error) {
 		set[name] = true
 	}
 	return set, nil
+}
+
+// withEnv puts what --env says into the environment that Kamal and its ERB get.
+func (a *app) withEnv(given lines) error {
+	var problems problem.List
+	for _, l := range given {
+		name, value, ok := strings.Cut(l.text, "=")
+		switch {
+		case !ok || !onepassword.IsEnvironmentName(name):
+			problems = append(problems, problem.Usagef("write NAME=VALUE", "%s: is no variable with its value", l.origin))
+			continue
+		case len(kamal.WithoutCredentials([]string{l.text})) == 0:
+			problems = append(problems, problem.Usagef("set it in the environment: a command line can be read by every user of the machine", "%s: %s is kamal-op's own", l.origin, name))
+			continue
+		case strings.HasPrefix(value, "op://"):
+			problems = append(problems, problem.Usagef("declare it as a secret: --secret "+name+"=op://…", "%s: the value of %s is a secret reference", l.origin, name))
+			continue
+		}
+		a.Env = environ.List(a.Env).With(name, value)
+		a.env = maps.Clone(a.env)
+		a.env[name] = value
+	}
+	return problems.Err()
 }

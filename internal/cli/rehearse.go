@@ -21,6 +21,7 @@ type rehearseCommand struct {
 	ConfigFile  string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file, for --project."`
 	WithHooks   bool   `name:"with-hooks" help:"Run the project's hooks too. They may speak to the world: off by default."`
 	Values      string `name:"values" placeholder:"FILE" help:"File of sample values, NAME=value a line, for --project. What it lacks is made up."`
+	Env         lines  `name:"env" placeholder:"NAME=VALUE" help:"Variable that the project's configuration reads. One that it asks for and that is not set is made up."`
 	Kamal       string `name:"kamal" placeholder:"PATH" help:"Kamal to run."`
 }
 
@@ -31,6 +32,9 @@ func (c rehearseCommand) Run(a *app) error {
 	}
 	if c.Project == "" && (c.Destination != "" || c.ConfigFile != "" || c.WithHooks || c.Values != "") {
 		return problem.Usagef("add --project .", "--destination, --config-file, --with-hooks and --values are for a project of yours")
+	}
+	if err := a.withEnv(c.Env); err != nil {
+		return err
 	}
 	values, err := a.values(c.Values)
 	if err != nil {

@@ -28,6 +28,7 @@ type follow struct {
 	phases   *ci.Phases
 	tail     ci.Tail
 	follower *kamal.Follower // nil where it is quiet
+	project  kamal.ProjectOptions
 	quiet    bool            // any command of Kamal's: it has no phases, and its output is what it is
 
 	failed string   // the phase that failed, where a rollback followed it
@@ -84,7 +85,12 @@ func (f *follow) end(status int, ours problem.List, ran []broker.HostVersions) p
 	if before, known := stays(failure.Host, ran); known {
 		failure.Ran(before)
 	}
+	explained, known := kamal.ExplainConfig(f.project, failure.Message)
+	if known {
+		failure.Cause, failure.Hint = explained.Message(), explained.Hint()
+	}
 	p := failure.Problem(phase, status)
+	p.Place = explained.Place
 	if f.quiet {
 		p.Details = nil
 	}

@@ -57,7 +57,7 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
 	f := newFollow(j.System)
-	f.quiet = j.Lenient
+	f.quiet, f.project = j.Lenient, j.Project
 	began := time.Now()
 	exit, stops, err := r.once(ctx, supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, j.Terminal, j.Apart, f)
 	status, ours := j.verdict(ctx, exit, stops, err, f)

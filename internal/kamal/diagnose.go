@@ -14,6 +14,7 @@ type Failure struct {
 	Host    string   // on which it happened, or ""
 	Command string   // that failed there, or ""
 	Class   string   // of Kamal's error, such as SSHKit::Command::Failed
+	Message string   // of the error, its first line
 	Words   []string // the last lines that say something, at most five
 	Cause   string   // the likely cause in a few words, or ""
 	Hint    string   // the remedy
@@ -92,6 +93,7 @@ func Diagnose(lines []string) Failure {
 	}
 	s := take(plain)
 	f := Failure{Class: s.class, Words: lastWords(plain)}
+	f.Message, _, _ = strings.Cut(s.error, "\n")
 	for _, pattern := range []*regexp.Regexp{onHost(), atHost()} {
 		if m := pattern.FindStringSubmatch(s.error); m != nil && s.class != hookError {
 			f.Host = strings.TrimRight(m[1], ":.")

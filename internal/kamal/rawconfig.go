@@ -147,6 +147,11 @@ func loadRaw(ctx context.Context, binary Binary, o ProjectOptions, env []string)
 	if err := decoder.Decode(&answer); err != nil {
 		return nil, fmt.Errorf("reading Kamal's configuration: %w", err)
 	}
+	if f, ok := ExplainConfig(o, answer.Error); ok {
+		p := problem.New(f.Message(), f.Hint())
+		p.Place = f.Place
+		return nil, p
+	}
 	if answer.Error != "" {
 		p := problem.New("Kamal does not load "+config+": "+strings.Join(strings.Fields(answer.Error), " "), "`kamal config` in the project's directory says the same")
 		p.Place.File = config

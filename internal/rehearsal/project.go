@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -61,12 +62,13 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 	if err != nil {
 		return nil, err
 	}
-	if answer.Resolved == nil {
-		return nil, &problem.Problem{
-			Message: "kamal does not accept the project's configuration: " + oneLine(answer.Error),
-			Hint:    "see what `kamal config` says in the project's directory",
-			Status:  problem.Found,
+	for answer.Resolved == nil && s.standIn(answer.Error) {
+		if answer, err = s.readback(ctx, config, false); err != nil {
+			return nil, err
 		}
+	}
+	if answer.Resolved == nil {
+		return nil, s.refused(answer.Error)
 	}
 	if err := answer.Resolved.loopbackOnly(s); err != nil {
 		return nil, err
@@ -88,7 +90,9 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 	return s.projectPlay(ctx, answer.Resolved, secrets, config), nil
 }
 
-// rawConfig is the project's configuration as Kamal loads it.
+// rawConfig is the project's configuration as Kamal loads it. Where it wants a
+// destination and none is named, the only one is taken, or production; a variable
+// that its ERB asks for is made up.
 func (s *stage) rawConfig(ctx context.Context) (map[string]any, error) {
 	file := s.configFile()
 	if _, err := os.Stat(file); err != nil {
@@ -106,20 +110,78 @@ func (s *stage) rawConfig(ctx context.Context) (map[string]any, error) {
 			answer, err = s.readback(ctx, file, true)
 		}
 	}
+	for err == nil && s.standIn(answer.fault()) {
+		answer, err = s.readback(ctx, file, true)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if answer.Raw == nil {
-		return nil, &problem.Problem{
-			Message: "kamal cannot read " + s.relative(file) + ": " + oneLine(answer.Error),
-			Hint:    "see what `kamal config` says in the project's directory",
-			Status:  problem.Found,
-		}
-	}
-	if service, _ := answer.Raw["service"].(string); service == "" {
-		return nil, problem.New(s.relative(file)+" names no service", "add `service: NAME`")
+	if fault := answer.fault(); fault != "" {
+		return nil, s.refused(fault)
 	}
 	return answer.Raw, nil
+}
+
+// fault is why Kamal does not load the configuration, or why it will not deploy
+// what it has loaded, in its words; "" for neither.
+func (a readback) fault() string {
+	service, _ := a.Raw["service"].(string)
+	switch {
+	case a.Raw == nil:
+		return a.Error
+	case service == "":
+		return "Missing required configuration for service"
+	case a.Raw["require_destination"] == true && !a.destination:
+		return "You must specify a destination"
+	case a.Raw["servers"] == nil && a.Raw["accessories"] == nil:
+		return "No servers or accessories specified"
+	}
+	return ""
+}
+
+// standIn provides what the configuration lacks, says so, and tells whether there
+// is something new to try it with.
+func (s *stage) standIn(fault string) bool {
+	f, ok := kamal.ExplainConfig(s.projectOptions(), fault)
+	if !ok {
+		return false
+	}
+	if f.Destination {
+		only, ok := f.Only()
+		if ok {
+			s.opts.Destination = only
+			s.tell.step("no destination is named: %s is rehearsed (of %s)", only, strings.Join(f.Destinations, ", "))
+		}
+		return ok
+	}
+	for _, entry := range s.env {
+		if strings.HasPrefix(entry, f.Variable+"=") {
+			return false // it was tried
+		}
+	}
+	s.env = environ.List(s.env).With(f.Variable, madeUpVariable)
+	s.tell.step("%s is not set, which %s reads: %q stands in for it (--env %s=VALUE gives another)", f.Variable, f.Place, madeUpVariable, f.Variable)
+	return true
+}
+
+// madeUpVariable stands in for what a configuration reads from the environment:
+// most of it are names of hosts.
+const madeUpVariable = "rehearsal.invalid"
+
+// refused is the problem of a configuration that Kamal does not take.
+func (s *stage) refused(fault string) *problem.Problem {
+	if f, ok := kamal.ExplainConfig(s.projectOptions(), fault); ok {
+		p := problem.New(f.Message(), f.Hint())
+		p.Place = f.Place
+		p.Details = []string{"kamal says: " + oneLine(fault)}
+		return p
+	}
+	return problem.New("kamal does not take "+s.relative(s.configFile())+": "+oneLine(fault),
+		"see what `kamal config` says in the project's directory")
+}
+
+func (s *stage) projectOptions() kamal.ProjectOptions {
+	return kamal.ProjectOptions{Dir: s.opts.Project, ConfigFile: s.relative(s.configFile()), Destination: s.opts.Destination}
 }
 
 func (s *stage) configFile() string {

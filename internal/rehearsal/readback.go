@@ -70,15 +70,20 @@ type resolvedProxy struct {
 	} `json:"run"`
 }
 
-// readback asks real Kamal for the configuration in file: raw, as the files have
-// it after ERB and the merge of the destination's, or resolved.
-func (s *stage) readback(ctx context.Context, file string, raw bool) (answer struct {
+// A readback is what Kamal says of a configuration: it, or why there is none.
+type readback struct {
 	Raw      map[string]any `json:"raw"`
 	Resolved *resolved      `json:"resolved"`
 	Error    string         `json:"error"`
 	Class    string         `json:"class"`
-}, err error,
-) {
+
+	destination bool // one was named
+}
+
+// readback asks real Kamal for the configuration in file: raw, as the files have
+// it after ERB and the merge of the destination's, or resolved.
+func (s *stage) readback(ctx context.Context, file string, raw bool) (answer readback, err error) {
+	answer.destination = s.opts.Destination != ""
 	script := s.path("config", "readback.rb")
 	if err := os.WriteFile(script, readbackRuby, 0o600); err != nil {
 		return answer, fmt.Errorf("writing the readback: %w", err)
