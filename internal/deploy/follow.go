@@ -29,7 +29,7 @@ type follow struct {
 	tail     ci.Tail
 	follower *kamal.Follower // nil where it is quiet
 	project  kamal.ProjectOptions
-	quiet    bool            // any command of Kamal's: it has no phases, and its output is what it is
+	quiet    bool // any command of Kamal's: it has no phases, and its output is what it is
 
 	failed string   // the phase that failed, where a rollback followed it
 	before []string // the last words before that

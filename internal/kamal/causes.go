@@ -54,11 +54,14 @@ var (
 	isCommand = lazy.Regexp(`^SSHKit::(Command::Failed|Runner::ExecuteError)$`)
 	isLock    = lazy.Regexp(`^Kamal::Cli::LockError$`)
 	isConfig  = lazy.Regexp(`^Kamal::ConfigurationError$`)
-	isBuild   = lazy.Regexp(`^(SSHKit::Command::Failed|Kamal::Cli::Build::BuildError)$`)
 	// isLink is the class of whatever ends a connection, and none: OpenSSH as a
 	// jump host's client may have been all that spoke.
 	isLink = lazy.Regexp(`^(Net::SSH::.*|IOError|EOFError|Errno::E(PIPE|CONNRESET))?$`)
 )
+
+// dockerSays begins what docker and buildx say themselves: the rest of a command's
+// output may be an app's, which has registries and logins of its own.
+const dockerSays = `(?m)(?:^|std(?:out|err): )(?:docker: )?(?:Error response from daemon: |ERROR: failed to )`
 
 const keyHint = "add the public key to ~/.ssh/authorized_keys of that user on the server, or name the right key with --ssh-key"
 
@@ -243,6 +246,12 @@ var causes = []cause{
 		hint:  "check the repository out whole, or give --version",
 	},
 
+	{
+		class: lazy.Regexp(`^Kamal::Cli::Build::BuildError$`),
+		cause: "Kamal could not clone the repository to build from it",
+		hint:  "git says why above; `builder.context: .` in deploy.yml builds from the directory as it is",
+	},
+
 	// The registry.
 	{
 		class: isCommand, text: lazy.Regexp(`std(?:out|err): (?:flag needs an argument: 'p' in -p|(?i:must provide --username with --password))`),
@@ -255,7 +264,7 @@ var causes = []cause{
 		hint:  "look at registry.server in deploy.yml, and at DNS and the firewall of the host that is named",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`unauthorized: |unauthorized\b.*(?:v2|registry)|denied: requested access|incorrect username or password|no basic auth credentials|authentication required|insufficient_scope|push access denied|pull access denied|error from registry: denied`),
+		class: isCommand, text: lazy.Regexp(dockerSays + `.*(?i:unauthorized|": denied|registry: denied|access denied|incorrect username or password|no basic auth credentials|authentication required|insufficient_scope|failed with status: 40[13]|40[13] forbidden|failed to fetch \w+ token|authorization failed)|(?:^|std(?:out|err): )(?:error from registry: |denied: |unauthorized: )`),
 		cause: "the registry refused the login",
 		hint:  "look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
 	},

@@ -136,3 +136,27 @@ func TestDiagnose_WhatKamalReallyPrints(t *testing.T) {
 		})
 	}
 }
+
+// Other words of docker's for the same, and an app's that are alike.
+func TestDiagnose_WordsOfDockers(t *testing.T) {
+	const registry, app = "the registry refused the login", ""
+	for said, cause := range map[string]string{
+		`Error response from daemon: Get "https://ghcr.io/v2/": denied: denied`:                                                                        registry,
+		"Error response from daemon: login attempt to https://ghcr.io/v2/ failed with status: 403 Forbidden":                                           registry,
+		"Error response from daemon: pull access denied for example/shop, repository does not exist or may require 'docker login': denied":             registry,
+		"ERROR: failed to build: failed to solve: failed to push ghcr.io/a/b:c: unexpected status from POST request to https://ghcr.io: 403 Forbidden": registry,
+		"Error response from daemon: unauthorized: authentication required":                                                                            registry,
+		"denied: requested access to the resource is denied":                                                                                           registry,
+		"Stripe: 401 Unauthorized":                                     app,
+		"RuntimeError: unauthorized: authentication required by proxy": app,
+		"connect: Connection refused":                                  app,
+		"target service: unhealthy":                                    app,
+		"getaddrinfo: Name or service not known":                       app,
+		"git@example.com: Permission denied (publickey).":              app,
+	} {
+		text := "  ERROR (SSHKit::Command::Failed): Exception while executing on host 192.0.2.1: docker exit status: 1\ndocker stdout: Nothing written\ndocker stderr: " + said
+		if f := Diagnose(strings.Split(text, "\n")); f.Cause != cause {
+			t.Errorf("%s: the cause is %q", said, f.Cause)
+		}
+	}
+}
