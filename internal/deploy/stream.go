@@ -3,6 +3,7 @@ package deploy
 import (
 	"io"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -26,7 +27,7 @@ func (s *session) kamalStream(w *gate.Stream, f *follow) *gate.Child {
 	}
 	if f.quiet {
 		return s.stream(w, gate.Remote, func(to gate.Layer) gate.Layer {
-			return remembered{io.MultiWriter(to, &f.tail)}
+			return remembered{to, &f.tail}
 		})
 	}
 	return s.stream(w, gate.Remote, func(to gate.Layer) gate.Layer {
@@ -46,8 +47,18 @@ type followed struct{ *kamal.Follower }
 // Close lets out what is held back.
 func (f followed) Close() error { return f.Flush() }
 
-// remembered is a layer that holds nothing back.
-type remembered struct{ io.Writer }
+// remembered is a layer that holds nothing back and keeps the last words.
+type remembered struct {
+	to   gate.Layer
+	tail *ci.Tail
+}
+
+// Write passes p on, and keeps of it what went on.
+func (r remembered) Write(p []byte) (int, error) {
+	n, err := r.to.Write(p)
+	_, _ = r.tail.Write(p[:n]) // it takes all
+	return n, err
+}
 
 // Flush has nothing to let out.
 func (remembered) Flush() error { return nil }
