@@ -193,4 +193,21 @@ func TestThreatModel_NamesTestsThatThereAre(t *testing.T) {
 			t.Errorf("there is no %s", m[1])
 		}
 	}
+	for _, m := range regexp.MustCompile("`TestScripts/(\\w+)`").FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join("testdata", "script", m[1]+".txtar")); err != nil {
+			t.Error(err)
+		}
+	}
+	// A promise without a test is none.
+	_, table, _ := strings.Cut(string(text), "| promise | how | test | does not hold against |\n|---|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(strings.TrimSpace(table), "\n")
+	for _, row := range rows {
+		if cells := strings.Split(row, "|"); len(cells) != 6 || !strings.Contains(cells[3], "`Test") {
+			t.Errorf("no test in %.60s", row)
+		}
+	}
+	if len(rows) < 15 {
+		t.Errorf("%d promises", len(rows))
+	}
 }

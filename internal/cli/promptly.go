@@ -25,21 +25,28 @@ func promptly(run func() error) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
+	return endedBy(signals, promptGrace, run)
+}
+
+// endedBy runs a command until it ends, or until a grace after a signal is over.
+func endedBy(signals <-chan os.Signal, grace time.Duration, run func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- run() }()
+	var err error
+	var sig os.Signal
 	select {
-	case err := <-done:
+	case err = <-done:
 		return err
-	case sig := <-signals:
-		ended := exitStatus(supervise.Signalled{Signal: sig.(syscall.Signal)}.Status())
-		select {
-		case err := <-done:
-			if err == nil || errors.As(err, new(exitStatus)) {
-				return err
-			}
-			return ended
-		case <-time.After(promptGrace):
-			return ended
-		}
+	case sig = <-signals:
 	}
+	ended := exitStatus(supervise.Signalled{Signal: sig.(syscall.Signal)}.Status())
+	select {
+	case err = <-done:
+	case <-time.After(grace):
+		return ended
+	}
+	if err == nil || errors.As(err, new(exitStatus)) {
+		return err // it was done all the same
+	}
+	return ended
 }
