@@ -104,7 +104,7 @@ func (j *judge) extracted(fetch kamal.Part, name string) (fetched, bool) {
 		}
 	}
 	for _, f := range all {
-		if strings.HasSuffix(f.key, "/"+name) {
+		if kamal.Extracts(f.key, name) {
 			return f, true
 		}
 	}
@@ -117,7 +117,7 @@ func (b *Broker) fetch(ctx context.Context, fetch kamal.Part) []fetched {
 	at := map[string]int{}
 	put := func(w kamal.Wanted, path, value string) {
 		key := w.Vault + "/" + w.Item + "/" + path
-		f := fetched{key: strings.TrimSuffix(key, "/password"), value: value, from: "op://" + key}
+		f := fetched{key: kamal.FetchKey(key), value: value, from: "op://" + key}
 		if i, ok := at[f.key]; ok {
 			all[i] = f
 			return

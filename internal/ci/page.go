@@ -62,9 +62,6 @@ func (p *page) table(head []string, rows [][]string) {
 	p.WriteByte('\n')
 }
 
-// Escape is text that Markdown shows as it is, for a page that is not a Report.
-func Escape(text string) string { return escape(text) }
-
 // escape is text that Markdown shows as it is, in a table's cell too. What it would
 // make a link of by itself (user@host, an address) or a mention of, is code.
 func escape(text string) string {
