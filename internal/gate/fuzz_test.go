@@ -23,12 +23,18 @@ func FuzzGate(f *testing.F) {
 	f.Add("corr3ct horse", "::error::%s##[x]", uint8(0), uint8(1))
 	f.Add("a\nb\"c\\d12345", "%s##vso[%s]\x1b]0;%s\u202e", uint8(3), uint8(7))
 	f.Add("##[group]", "##%s", uint8(1), uint8(0))
+	f.Add("00000000", "%s", uint8(4), uint8(0))
 	f.Fuzz(func(t *testing.T, value, text string, cell, size uint8) {
 		trimmed := strings.TrimSpace(value)
 		// What the masker does not take, what its own token and our own marks hold, and
 		// several lines, of which each counts for itself, are other tests' matter.
 		if len(trimmed) < 8 || !utf8.ValidString(value+text) || strings.ContainsAny(value, "\r\n*\\:#[]\x00") || strings.ContainsRune(value, 0x1b) {
 			t.Skip()
+		}
+		m := mask.New()
+		m.AddSecret(mask.NewSecret("V", value))
+		if asked := cell % 9; (asked == 4 || asked == 5) && len(m.Noisy()) > 0 {
+			t.Skip() // what programs read keeps a common word: see Value
 		}
 		text = strings.ReplaceAll(text, "%s", value)
 		var out bytes.Buffer
