@@ -111,13 +111,7 @@ func (a App) ownNetwork(value string) bool {
 // ownPort knows a port for which Docker takes any free one on the host.
 func (a App) ownPort(value string) bool {
 	if strings.Contains(value, "=") {
-		published := ""
-		for field := range strings.SplitSeq(value, ",") {
-			if key, v, _ := strings.Cut(strings.TrimSpace(field), "="); key == "published" {
-				published = v
-			}
-		}
-		return published == "" || published == "0"
+		return anyPort(value)
 	}
 	if _, after, v6 := strings.Cut(value, "]:"); v6 && strings.HasPrefix(value, "[") {
 		value = "address:" + after
@@ -128,6 +122,21 @@ func (a App) ownPort(value string) bool {
 	}
 	host := parts[len(parts)-2]
 	return host == "" || host == "0"
+}
+
+// anyPort reads the long form of a port, KEY=VALUE,…: Docker puts the values together
+// as published:target/protocol, so that a target with a : in it names a port of the
+// host as well. It takes a key as it is written, and the last of several.
+func anyPort(value string) bool {
+	given := map[string]string{"target": "", "published": "", "protocol": ""}
+	for field := range strings.SplitSeq(value, ",") {
+		key, v, _ := strings.Cut(field, "=")
+		if _, known := given[key]; !known {
+			return false
+		}
+		given[key] = v
+	}
+	return !strings.Contains(given["target"]+given["protocol"], ":") && (given["published"] == "" || given["published"] == "0")
 }
 
 // mountWays are what a mount of the preview's own may be told besides.
