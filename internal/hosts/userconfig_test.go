@@ -216,6 +216,8 @@ func (s *scene) git(t *testing.T, loose string) {
 	s.refusedOnly(t, ask, "GIT_SSH="+realSSH(t))
 	s.refusedOnly(t, ask, "GIT_SSH_COMMAND="+told, noAgent)
 	s.refusedOnly(t, []string{"git", "-C", repository, "-c", "core.sshCommand=" + told, "ls-remote", address}, noAgent)
+	clone := filepath.Join(s.dir, "clone")
+	s.refusedOnly(t, []string{"sh", "-c", `rm -rf "$0" && exec git clone -q -c core.sshCommand="$1" "$2" "$0"`, clone, told, address}, noAgent)
 	if out, err := run(t, s.right, "git", "-C", repository, "config", "core.sshCommand", told); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -120,3 +120,23 @@ func TestGitGlobal(t *testing.T) {
 		}
 	}
 }
+
+// What git clone is told for the repository that it makes, it uses for the clone.
+func TestCloned_IsTheCommandOfTheNewRepository(t *testing.T) {
+	for given, want := range map[string]string{
+		"clone -c core.sshCommand=/x/ssh u":                      "/x/ssh",
+		"clone -ccore.sshcommand=/x/ssh u":                       "/x/ssh",
+		"clone -qc CORE.sshCommand=/x/ssh u":                     "/x/ssh",
+		"clone --config core.sshCommand=/x/ssh u":                "/x/ssh",
+		"clone --config=core.sshCommand=/x/ssh u":                "/x/ssh",
+		"clone --conf=core.sshCommand=/x/ssh u":                  "/x/ssh",
+		"clone -c core.sshCommand=a u -c core.sshCommand=/x/ssh": "/x/ssh",
+		"clone -c core.pager=/x/ssh u":                           "",
+		"fetch -c core.sshCommand=/x/ssh":                        "",
+		"":                                                       "",
+	} {
+		if got := cloned(strings.Fields(given)); got != want {
+			t.Errorf("%q: %q", given, got)
+		}
+	}
+}

@@ -58,11 +58,13 @@ func (c *call) git() error {
 		c.rename(gitCommand)
 		return nil
 	}
-	cmd := exec.CommandContext(context.Background(), c.names.program, append(gitGlobal(c.args), "config", "--get", "core.sshCommand")...)
-	cmd.Env = c.env
-	// No such setting, no repository, a broken file: git itself will say so.
-	set, _ := cmd.Output()
-	if command := strings.TrimSuffix(string(set), "\n"); command != "" {
+	global := gitGlobal(c.args)
+	asked := global
+	if command := cloned(c.args[len(global):]); command != "" {
+		// Before the files, and behind what -c says of this call.
+		asked = append([]string{"-c", "core.sshCommand=" + command}, global...)
+	}
+	if command := c.gitSetting(asked); command != "" {
 		// The variable is before every configuration, also that of -c.
 		if renamed := c.byName(command); renamed != command {
 			c.set(gitCommand, renamed)
@@ -71,6 +73,33 @@ func (c *call) git() error {
 	}
 	c.rename("GIT_SSH")
 	return nil
+}
+
+// gitSetting is core.sshCommand as git has it with these options.
+func (c *call) gitSetting(options []string) string {
+	cmd := exec.CommandContext(context.Background(), c.names.program, append(options, "config", "--get", "core.sshCommand")...)
+	cmd.Env = c.env
+	// No such setting, no repository, a broken file: git itself will say so.
+	set, _ := cmd.Output()
+	return strings.TrimSuffix(string(set), "\n")
+}
+
+// A setting for the repository that `git clone` makes: -c, --config or the beginning
+// of that, in the same word or before it. git reads names without regard to case.
+var clonedCommand = regexp.MustCompile(`(?is)^(?:-[a-z0-9]*c|--conf?i?g?=)?core\.sshcommand=(.*)$`)
+
+// cloned is the core.sshCommand that a clone is given for its repository, which is
+// not there yet to be asked; the last counts.
+func cloned(args []string) (command string) {
+	if len(args) == 0 || args[0] != "clone" {
+		return ""
+	}
+	for _, arg := range args {
+		if found := clonedCommand.FindStringSubmatch(arg); found != nil {
+			command = found[1]
+		}
+	}
+	return command
 }
 
 const gitCommand = "GIT_SSH_COMMAND"
