@@ -39,6 +39,7 @@ type hostCheck struct {
 func (s *session) checkHosts(ctx context.Context, j Job, dir string, project *kamal.Project) (*broker.Hosts, error) {
 	env := newChildEnv(s.Env)
 	s.giveAgent(env)
+	path := env.Get("PATH")
 	env.prependPath(dir)
 	h := &hostCheck{
 		session: s, dir: dir, logIn: j.CheckHosts && !j.Lenient && len(s.keys) > 0,
@@ -52,7 +53,9 @@ func (s *session) checkHosts(ctx context.Context, j Job, dir string, project *ka
 	if s.pins == nil && s.agent == nil {
 		return b, nil
 	}
-	if err := sshname.Install(dir, j.Executable, h.settings(ctx)); err != nil {
+	settings := h.settings(ctx)
+	settings.Path = path
+	if err := sshname.Install(dir, j.Executable, settings); err != nil {
 		return nil, err
 	}
 	if s.pins != nil {

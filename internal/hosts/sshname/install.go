@@ -27,6 +27,10 @@ type Settings struct {
 	// AgentHosts are the hosts, by name or address, that are logged in to with the
 	// agent in SSH_AUTH_SOCK, also where the user's configuration names another.
 	AgentHosts []string
+
+	// Path is that of the run's children. What is not there gets no name: a script
+	// asks with `command -v rsync` whether it may be used. "" is not looked at.
+	Path string
 }
 
 // settings is what stands in the file.
@@ -48,7 +52,7 @@ func Install(dir, program string, s Settings) error {
 		return err
 	}
 	for name := range programs() {
-		if !s.Pinned && name != sshProgram {
+		if !s.Pinned && name != sshProgram || !s.has(name) {
 			continue
 		}
 		if err := os.Symlink(program, filepath.Join(dir, name)); err != nil {
@@ -56,6 +60,15 @@ func Install(dir, program string, s Settings) error {
 		}
 	}
 	return nil
+}
+
+// has says whether there is a program for a name. Those of OpenSSH come together,
+// and all have one.
+func (s Settings) has(name string) bool {
+	if s.Path == "" || name != "rsync" && name != "git" {
+		return true
+	}
+	return slices.ContainsFunc(places(s.Path), func(dir string) bool { return isProgram(filepath.Join(dir, name)) })
 }
 
 // Update puts other settings in the place of those there: a client that reads

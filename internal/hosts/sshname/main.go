@@ -91,13 +91,12 @@ func findNames(name string, env []string) (n names, err error) {
 		}
 		n.again = n.ours
 	}
-	for _, dir := range append(filepath.SplitList(environ.List(env).Get("PATH")), "/usr/bin", "/bin") {
+	for _, dir := range places(environ.List(env).Get("PATH")) {
 		path := filepath.Join(dir, base)
-		info, err := os.Stat(path)
-		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 || !filepath.IsAbs(path) {
+		if !isProgram(path) {
 			continue
 		}
-		if !os.SameFile(info, me) {
+		if info, err := os.Stat(path); err != nil || !os.SameFile(info, me) {
 			n.program = path
 			break
 		}
@@ -113,6 +112,15 @@ func findNames(name string, env []string) (n names, err error) {
 		return n, errors.New("there is no other " + base + " on PATH")
 	}
 	return n, nil
+}
+
+// places are where programs are looked for.
+func places(path string) []string { return append(filepath.SplitList(path), "/usr/bin", "/bin") }
+
+// isProgram says whether there is something that can be executed by an absolute path.
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.IsAbs(path)
 }
 
 // ourSSH is what another program is to call our ssh by.
