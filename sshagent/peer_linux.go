@@ -24,7 +24,7 @@ func callerOf(conn syscall.RawConn) caller {
 		switch {
 		case err == nil:
 			c.handle = handle
-		case errors.Is(err, unix.ESRCH): // ended, and was waited for
+		case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL): // ended, and was waited for
 			c.gone = true
 		}
 	})

@@ -179,3 +179,33 @@ func TestLook(t *testing.T) {
 		t.Errorf("no process is %+v", p)
 	}
 }
+
+// A process that has ended and was waited for is gone, whatever its number now
+// means. Kernels say so in different ways.
+func TestCallerOf_KnowsThatItHasEnded(t *testing.T) {
+	add, err := exec.LookPath("ssh-add")
+	if err != nil {
+		t.Skip("ssh-add is not installed (Debian: openssh-client)")
+	}
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	check(t, err)
+	defer func() { check(t, listener.Close()) }()
+	client := exec.Command(add, "-l")
+	client.Env = []string{"SSH_AUTH_SOCK=" + socket}
+	check(t, client.Start())
+	conn, err := listener.Accept()
+	check(t, err)
+	defer func() { check(t, conn.Close()) }()
+	check(t, client.Process.Kill())
+	if err := client.Wait(); err == nil {
+		t.Fatal("the client ended by itself")
+	}
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	check(t, err)
+	c := callerOf(raw)
+	defer c.close()
+	if c.pid != client.Process.Pid || c.alive() {
+		t.Errorf("%+v seems to live", c)
+	}
+}
