@@ -3,7 +3,10 @@ package check
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -45,5 +48,20 @@ func TestCheck_EndsWithHugeFiles(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A configuration that is a pipe is refused: nobody may ever write to it.
+func TestCheck_RefusesAPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "config"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "config", "deploy.yml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Check(context.Background(), Options{Dir: dir})
+	if p := problem.Of(err); len(p) != 1 || !strings.Contains(p[0].Message, "no regular file") {
+		t.Errorf("%v", err)
 	}
 }

@@ -221,6 +221,10 @@ func (a *app) fail(err error, command string) int {
 	if err == nil {
 		return problem.Done
 	}
+	var signalled supervise.Signalled
+	if errors.As(err, &signalled) && len(problem.Of(err)) == 1 {
+		return signalled.Status() // whoever sent it knows
+	}
 	for _, p := range problem.Of(err) {
 		a.system.Error(p)
 	}

@@ -1,18 +1,24 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // parsed is what the grammar makes of a command line, with this environment.
@@ -192,5 +198,19 @@ func TestExplain_InTheContainerOfAnAction(t *testing.T) {
 	}
 	if err := (&app{env: map[string]string{}}).explainFile(missing, ""); !errors.Is(err, error(missing)) {
 		t.Errorf("outside an action the problem became %v", err)
+	}
+}
+
+// A signal that ended a command is its status and nothing to tell; a problem beside it
+// is told.
+func TestFail_ASignalIsNoProblem(t *testing.T) {
+	var out bytes.Buffer
+	g := gate.New(gate.Options{Stderr: &out, Stdout: &out})
+	a := &app{gate: g, system: ci.Detect(nil, g, g.Stderr(), ci.Options{})}
+	if status := a.fail(fmt.Errorf("asking: %w", supervise.Signalled{Signal: syscall.SIGTERM}), "verify"); status != problem.Terminated || out.Len() > 0 {
+		t.Errorf("status %d, %q", status, out.String())
+	}
+	if status := a.fail(errors.Join(supervise.Signalled{Signal: syscall.SIGTERM}, problem.New("a file is left", "")), "verify"); status != problem.Found || out.Len() == 0 {
+		t.Errorf("status %d, %q", status, out.String())
 	}
 }

@@ -1,6 +1,7 @@
 package kamal
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -64,11 +65,15 @@ const maxConfigFile = 1 << 20
 
 // readBounded reads a file of at most max bytes. A longer one is EFBIG.
 func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+	// Opening a pipe that nobody writes to would wait for ever, signals or not.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was read only
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is no regular file")}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(text)) > most {
 		err = &fs.PathError{Op: "read", Path: path, Err: syscall.EFBIG}
