@@ -112,6 +112,7 @@ func (x *files) before(later *kamal.Definition, name string) (*kamal.Definition,
 // A fetchIndex is what one fetch gives.
 type fetchIndex struct {
 	every  bool                      // every field of the item
+	opaque bool                      // the names are not known: the adapter has them from what it finds
 	names  map[string]bool           // that an extract may ask for
 	labels map[string]bool           // of fields without a section: Kamal may be given one
 	wanted map[string][]kamal.Wanted // by the names that an extract may have for the field
@@ -129,7 +130,7 @@ func (x *files) of(fetch *kamal.Part) *fetchIndex {
 }
 
 func newFetchIndex(fetch *kamal.Part) *fetchIndex {
-	f := &fetchIndex{every: len(fetch.Names) == 0, names: map[string]bool{}, labels: map[string]bool{}, wanted: map[string][]kamal.Wanted{}}
+	f := &fetchIndex{every: len(fetch.Names) == 0, opaque: fetch.KeysUnknown(), names: map[string]bool{}, labels: map[string]bool{}, wanted: map[string][]kamal.Wanted{}}
 	for _, w := range fetch.Wanted {
 		if w.Field == "" {
 			f.items = append(f.items, w)
@@ -145,12 +146,21 @@ func newFetchIndex(fetch *kamal.Part) *fetchIndex {
 	}
 	if len(fetch.Wanted) == 0 { // of another adapter, or not known
 		for _, n := range fetch.Names {
-			for _, name := range append(endsOf(n), fullName(fetch.From, n)) {
+			for _, name := range argumentNames(fetch, n) {
 				f.names[name] = true
 			}
 		}
 	}
 	return f
+}
+
+// argumentNames are the names by which an extract may take what an argument of a
+// fetch asks an adapter for that is not 1Password's, the longest first.
+func argumentNames(fetch *kamal.Part, argument string) []string {
+	if key, ok := fetch.GoogleKey(argument); ok {
+		return endsOf(key)
+	}
+	return append([]string{fullName(fetch.From, argument)}, endsOf(strings.TrimPrefix(argument, "op://"))...)
 }
 
 // extractNames are all names by which an extract may take what is wanted.
@@ -172,6 +182,9 @@ func extractNames(w kamal.Wanted) []string {
 func (f *fetchIndex) gives(name string) bool {
 	return f.every || f.names[name] || f.labels[label(name)]
 }
+
+// mayGive tells whether a fetch gives the name, as far as can be known.
+func (f *fetchIndex) mayGive(name string) bool { return f.opaque || f.gives(name) }
 
 // of are the fields that an extract of name may take.
 func (f *fetchIndex) of(name string) []kamal.Wanted {
@@ -208,6 +221,10 @@ func endsOf(name string) []string {
 func fullName(from, name string) string {
 	return path.Join(strings.TrimPrefix(from, "op://"), strings.TrimPrefix(name, "op://"))
 }
+
+// MayFetch tells whether a fetch gives an extract the name it asks for, as far as can
+// be known: there are adapters that have the names from what they find.
+func MayFetch(fetch kamal.Part, name string) bool { return newFetchIndex(&fetch).mayGive(name) }
 
 // Fetches tells whether a fetch may give an extract the name it asks for.
 func Fetches(fetch kamal.Part, name string) bool { return newFetchIndex(&fetch).gives(name) }

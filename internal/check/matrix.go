@@ -103,7 +103,11 @@ func (c *destinationCheck) fetchState(d *kamal.Definition, extract *kamal.Part) 
 		return Unknown, Unknown
 	}
 	fetched := c.index.of(from)
-	if !fetched.gives(extract.Name) {
+	switch {
+	case fetched.gives(extract.Name):
+	case fetched.opaque:
+		return Unknown, Unknown
+	default:
 		return No, Unknown
 	}
 	return Yes, c.vaultState(fetched.of(extract.Name))

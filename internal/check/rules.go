@@ -138,7 +138,7 @@ func (c *destinationCheck) checkDefinitions() {
 					c.find(RuleNotFetched, Error, d.Name, problem.New(
 						p.Name+" is extracted from "+p.Source+", which "+where,
 						"put the fetch above this line, into this file"), p.Place)
-				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).gives(p.Name) {
+				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).mayGive(p.Name) {
 					c.notFetched(d, p, fetch)
 				}
 			}
@@ -205,12 +205,12 @@ func (c *destinationCheck) sourceLost(d *kamal.Definition, extract *kamal.Part) 
 // checkFetch looks at one fetch: whether it can work, and whether all that it
 // fetches is taken out of it.
 func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
-	if fetch.Adapter == "1password" && fetch.Account == "" && fetch.Known {
+	if fetch.OnePassword() && fetch.Account == "" && fetch.Known {
 		c.find(RuleAccount, Error, d.Name, problem.New(
 			"the fetch has no --account, which Kamal's adapter for 1Password needs even with a service account",
 			"add --account and the account's name: it is not looked at, but Kamal stops without it"), fetch.Place)
 	}
-	if !fetch.Known || len(fetch.Names) == 0 {
+	if !fetch.Known || len(fetch.Names) == 0 || fetch.KeysUnknown() {
 		return
 	}
 	taken, any := c.extracted(d)
@@ -259,7 +259,7 @@ func perField(fetch *kamal.Part) [][]string {
 	}
 	if len(fetch.Wanted) == 0 {
 		for _, n := range fetch.Names {
-			all = append(all, append([]string{fullName(fetch.From, n)}, endsOf(strings.TrimPrefix(n, "op://"))...))
+			all = append(all, argumentNames(fetch, n))
 		}
 	}
 	return all

@@ -114,7 +114,7 @@ func (e *editor) removeFetched(f *workFile, name string) error {
 func dropFetched(f *workFile, fetch kamal.Definition, name string) error {
 	from := fetch.Parts[0]
 	for _, word := range from.Names {
-		one := kamal.Part{From: from.From, Names: []string{word}}
+		one := kamal.Part{Adapter: from.Adapter, From: from.From, Names: []string{word}}
 		if !check.Fetches(one, name) {
 			continue
 		}

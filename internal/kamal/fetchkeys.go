@@ -1,6 +1,9 @@
 package kamal
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // FetchKey is the name under which `kamal secrets fetch --adapter 1password` gives
 // a field: its reference without op:// and without a /password at the end
@@ -28,4 +31,40 @@ func (w Wanted) Keys() []string {
 		}
 	}
 	return keys
+}
+
+// KeysUnknown tells whether the arguments of a fetch do not say under which names it
+// gives its values: the adapter takes them from what it finds
+// (lib/kamal/secrets/adapters). One secret of AWS may be JSON with a value for each
+// of its keys, Bitwarden's secrets have names beside the ids that they are fetched
+// by, and an item without a field may give all of its fields.
+func (p Part) KeysUnknown() bool {
+	switch strings.ToLower(p.Adapter) {
+	case "", "1password", "one_password", "lastpass", "last_pass", "doppler", "passbolt", "gcp", "gcp_secret_manager", "test":
+		return false
+	case "bitwarden":
+		return p.From == "" && slices.ContainsFunc(p.Names, isWholeItem)
+	case "enpass": // its --from is a file
+		return slices.ContainsFunc(p.Names, isWholeItem)
+	}
+	return true
+}
+
+func isWholeItem(name string) bool { return !strings.Contains(name, "/") }
+
+// GoogleKey is the name under which a fetch from Google's Secret Manager gives a
+// secret: its project and its own name, without a version
+// (lib/kamal/secrets/adapters/gcp_secret_manager.rb).
+func (p Part) GoogleKey(name string) (key string, ok bool) {
+	if adapter := strings.ToLower(p.Adapter); adapter != "gcp" && adapter != "gcp_secret_manager" {
+		return "", false
+	}
+	if p.From != "" {
+		name = p.From + "/" + name
+	}
+	parts := strings.Split(name, "/")
+	if len(parts) == 1 {
+		parts = []string{"default", name}
+	}
+	return parts[0] + "/" + parts[1], true
 }

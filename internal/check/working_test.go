@@ -1,0 +1,75 @@
+package check
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Projects that real Kamal 2.12 deploys, each with the values that it should, have
+// no error. The configuration uses DB and REG, and what is added to it.
+func TestCheck_AgreesWithWhatKamalDeploys(t *testing.T) {
+	const aws = "$(kamal secrets fetch --adapter aws_secrets_manager "
+	extract := "DB=$(kamal secrets extract DB $S)\nREG=$(kamal secrets extract REG $S)\n"
+	tests := map[string]string{
+		"a secret of AWS that is JSON":           "S=" + aws + "app/prod)\n" + extract,
+		"the same by whole names":                "S=" + aws + "app/prod)\nDB=$(kamal secrets extract app/prod/DB $S)\nREG=$(kamal secrets extract REG $S)\n",
+		"secrets of AWS by their ARN":            "S=" + aws + "arn:aws:secretsmanager:eu-west-1:1:secret:app-Ab12)\n" + extract,
+		"secrets of AWS one by one":              "S=" + aws + "--from app DB REG)\n" + extract,
+		"a version of Google's":                  "S=$(kamal secrets fetch --adapter gcp --account default --from p DB REG/latest)\n" + extract,
+		"Google's with project and version":      "S=$(kamal secrets fetch -a gcp --account default p/DB/3 p/REG)\n" + extract,
+		"Google's default project":               "S=$(kamal secrets fetch -a gcp --account default DB REG)\nDB=$(kamal secrets extract default/DB $S)\nREG=$(kamal secrets extract REG $S)\n",
+		"a whole project of Bitwarden's secrets": "S=$(kamal secrets fetch --adapter bitwarden-sm 27408744-1a4e-4c1f-b4e7-b1e0b1e0b1e0/all)\n" + extract,
+		"Bitwarden's secrets by id":              "S=$(kamal secrets fetch --adapter bitwarden-sm 82aeb5bd-6958-4a89-8197-eacab758acce 6f8cdf27-de2b-4c77-a35d-07df8050e332)\n" + extract,
+		"an item of Bitwarden's with fields":     "S=$(kamal secrets fetch --adapter bitwarden --account me@example.com MyItem)\nDB=$(kamal secrets extract MyItem/DB $S)\nREG=$(kamal secrets extract REG $S)\n",
+		"an item of Enpass with labels":          "S=$(kamal secrets fetch --adapter enpass --from /home/me/vault App)\n" + extract,
+		"Doppler":                                "S=$(kamal secrets fetch --adapter doppler --from app/prd DB REG)\n" + extract,
+	}
+	for name, secrets := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, f := range findings(t, map[string]string{".kamal/secrets": secrets}) {
+				if f.Level == Error {
+					t.Errorf("%s: %v", f.Rule, f.Problem)
+				}
+			}
+		})
+	}
+}
+
+// What an adapter's arguments name is still held against what is extracted.
+func TestCheck_FindsWhatOtherAdaptersDoNotGive(t *testing.T) {
+	for _, fetch := range []string{
+		"--adapter gcp --account default --from p DB OTHER/latest", "--adapter doppler --from app/prd DB OTHER",
+		"--adapter lastpass --account me --from F DB OTHER", "--adapter bitwarden --account me --from Item DB OTHER",
+	} {
+		found := findings(t, map[string]string{".kamal/secrets": "S=$(kamal secrets fetch " + fetch + ")\nDB=$(kamal secrets extract DB $S)\nREG=$(kamal secrets extract REG $S)\n"})
+		if len(found) == 0 || !found[0].Breaks() && !found[1].Breaks() {
+			t.Errorf("%s: the extract of REG is not told", fetch)
+		}
+	}
+}
+
+// findings are those of an offline check of a small project with these files.
+func findings(t *testing.T, files map[string]string) []Finding {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("config/deploy.yml", "service: app\nimage: me/app\nservers: [192.0.2.1]\nregistry:\n  username: me\n  password: [REG]\nbuilder:\n  arch: amd64\nenv:\n  secret:\n    - DB\n")
+	for name, text := range files {
+		write(name, text)
+	}
+	report, err := Check(context.Background(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.Findings
+}
