@@ -19,7 +19,7 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 			continue // a command over several lines: told at the line that is lost
 		}
 		level := Error
-		if !c.used(d.Name) {
+		if s.Doubtful || !c.used(d.Name) {
 			level = Warning
 		}
 		var p *problem.Problem
@@ -56,19 +56,33 @@ func (c *destinationCheck) checkReference(d *kamal.Definition) {
 	}
 	hint := "write " + d.Name + "=$(op read " + "op://…), or declare " + d.Name + "=op://… to kamal-op and write " + d.Name + "=$" + d.Name +
 		" here; --allow-reference " + d.Name + " is for an app that resolves references itself"
-	first := &d.Parts[0]
+	if !c.used(d.Name) && !c.inHooks(d.Name) {
+		return // it may well be for the op read of another line
+	}
+	origin := c.origin(d)
+	first := &origin.Parts[0]
 	switch {
 	case first.Kind == kamal.Literal && isReference(first.Text):
 		c.find(RuleReference, Error, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
-	case len(d.Parts) == 1 && first.Kind == kamal.PassThrough && !c.declared(first.Name):
-		if _, ok := c.index.before(d, first.Name); ok {
-			return // told there
-		}
+	case len(origin.Parts) == 1 && first.Kind == kamal.PassThrough && !c.declared(first.Name):
 		if isReference(environ.List(c.o.Env).Get(first.Name)) {
 			c.find(RuleReference, Error, d.Name, problem.New(
 				d.Name+" takes $"+first.Name+" of the environment, which is a secret reference: nothing resolves it here", hint), d.Place)
 		}
 	}
+}
+
+// origin is the definition that a definition which only passes on a variable has its
+// value from, as far as the file has it.
+func (c *destinationCheck) origin(d *kamal.Definition) *kamal.Definition {
+	for len(d.Parts) == 1 && d.Parts[0].Kind == kamal.PassThrough {
+		before, ok := c.index.before(d, d.Parts[0].Name)
+		if !ok || len(before.Parts) == 0 {
+			break
+		}
+		d = before
+	}
+	return d
 }
 
 func isReference(value string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -25,6 +26,9 @@ func TestCheck_AgreesWithWhatKamalDeploys(t *testing.T) {
 		"an item of Bitwarden's with fields":     "S=$(kamal secrets fetch --adapter bitwarden --account me@example.com MyItem)\nDB=$(kamal secrets extract MyItem/DB $S)\nREG=$(kamal secrets extract REG $S)\n",
 		"an item of Enpass with labels":          "S=$(kamal secrets fetch --adapter enpass --from /home/me/vault App)\n" + extract,
 		"Doppler":                                "S=$(kamal secrets fetch --adapter doppler --from app/prd DB REG)\n" + extract,
+		"backticks in a command":                 "REG=$REG\nDB=$(echo `cat config/master.key`)\n",
+		"a reference that op read takes":         "REF=op://Vault/Item/field\nREG=$REG\nDB=$(op read $REF)\n",
+		"a value with backticks":                 "REG=$REG\nDB=\"use `x` here\"\n",
 	}
 	for name, secrets := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -46,6 +50,25 @@ func TestCheck_FindsWhatOtherAdaptersDoNotGive(t *testing.T) {
 		found := findings(t, map[string]string{".kamal/secrets": "S=$(kamal secrets fetch " + fetch + ")\nDB=$(kamal secrets extract DB $S)\nREG=$(kamal secrets extract REG $S)\n"})
 		if len(found) == 0 || !found[0].Breaks() && !found[1].Breaks() {
 			t.Errorf("%s: the extract of REG is not told", fetch)
+		}
+	}
+}
+
+// What real Kamal 2.12 hands to the app as it is written stops a deploy, wherever in
+// the file it begins.
+func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
+	for secrets, rule := range map[string]string{
+		"DB=$(echo ${DB:-sqlite})\n":           RuleShell, // sqlite:-sqlite}
+		"DB=$(sh -c 'echo \"${DB-x}\"')\n":     RuleShell,
+		"DB=`cat key`\n":                       RuleShell,
+		"DB=postgres://u:`op read x`@h/db\n":   RuleShell,
+		"REF=op://Vault/Item/field\nDB=$REF\n": RuleReference,
+		"DB=op://Vault/Item/field\n":           RuleReference,
+	} {
+		if !slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": "REG=$REG\n" + secrets}), func(f Finding) bool {
+			return f.Rule == rule && f.Secret == "DB" && f.Breaks()
+		}) {
+			t.Errorf("%q is not told", secrets)
 		}
 	}
 }

@@ -133,7 +133,6 @@ func (r *secretsReader) define(m []int) {
 		} else {
 			v = v.unescape()
 			d.Parts = r.parts(v, &d)
-			r.backticks(v, &d)
 		}
 	}
 	switch len(d.Parts) {
@@ -290,6 +289,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 	start := 0  // of the text
 	opaque := 0 // up to here no commands are looked for: what an escaped one holds
 	ends := commandEnds(v.text)
+	outside := []byte(v.text) // of commands, which a shell reads
 	flush := func() {
 		if text.Len() > 0 {
 			parts = append(parts, Part{Kind: Literal, Text: text.String(), Known: true, Place: r.at(v.at(start))})
@@ -320,14 +320,17 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 				i, opaque = at+2, end
 			} else {
 				flush()
-				parts = append(parts, r.command(v.cut(at+2, end-1), r.at(v.at(at))))
+				command := v.cut(at+2, end-1)
+				parts = append(parts, r.command(command, r.at(v.at(at))))
+				r.expansionsIn(command, d)
+				copy(outside[at:end], strings.Repeat("$", end-at))
 				i = end
 			}
 			continue
 		}
 		if strings.HasPrefix(v.text[at:], "$(") { // not closed: text
 			if !escaped && len(d.Shell) == 0 { // one mistake
-				d.Shell = append(d.Shell, Shell{NeverClosed, "$(", r.at(v.at(at))})
+				d.Shell = append(d.Shell, Shell{Kind: NeverClosed, Text: "$(", Place: r.at(v.at(at))})
 			}
 			write(i, v.text[i:at+1])
 			i = at + 1
@@ -342,7 +345,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 		default:
 			flush()
 			if next := at + len(m[0]); m[0][1] == '{' && m[0][len(m[0])-1] != '}' && next < len(v.text) && strings.IndexByte(expansions, v.text[next]) >= 0 {
-				d.Shell = append(d.Shell, Shell{Expansion, m[0] + v.text[next:next+1], r.at(v.at(at))})
+				d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: m[0] + v.text[next:next+1], Place: r.at(v.at(at))})
 			}
 			p := Part{Kind: PassThrough, Text: m[0], Name: m[1], Place: r.at(v.at(at))}
 			_, p.Known = r.lookup(m[1])
@@ -351,27 +354,53 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 		i = at + len(m[0])
 	}
 	flush()
+	r.backticks(string(outside), v, d)
 	return parts
 }
+
+// expansionsIn notes a shell's expansion in a command: dotenv puts variables in before
+// a shell sees it.
+func (r *secretsReader) expansionsIn(command span, d *Definition) {
+	for _, m := range expansion().FindAllStringSubmatchIndex(command.text, -1) {
+		// Whatever the account says, a fetch by kamal-op is answered.
+		harmless := accountBefore().MatchString(command.text[:m[2]])
+		d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: command.text[m[2]:m[3]], Place: r.at(command.at(m[2])), Doubtful: harmless})
+	}
+}
+
+var (
+	expansion     = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[])`)
+	accountBefore = lazy.Regexp(`--account[= ]["']?$`)
+)
 
 // expansions are the characters that begin an operator behind a parameter's name
 // (POSIX, Shell Command Language, 2.6.2; bash has more).
 const expansions = ":-?+=#%/^,@["
 
 // backticks notes what a shell would run between two of them. A single one, or two
-// around nothing that could be a command, is a character of a value.
-func (r *secretsReader) backticks(v span, d *Definition) {
-	open := strings.IndexByte(v.text, '`')
+// around nothing that could be a command, is a character of a value; two amid other
+// text may be.
+func (r *secretsReader) backticks(text string, v span, d *Definition) {
+	open := strings.IndexByte(text, '`')
 	if open < 0 {
 		return
 	}
-	if command, _, closed := strings.Cut(v.text[open+1:], "`"); closed && backtickCommand().MatchString(command) {
-		d.Shell = append(d.Shell, Shell{Backticks, "`", r.at(v.at(open))})
+	command, rest, closed := strings.Cut(text[open+1:], "`")
+	if !closed || !backtickCommand().MatchString(command) {
+		return
 	}
+	whole := open == 0 && rest == ""
+	d.Shell = append(d.Shell, Shell{
+		Kind: Backticks, Text: "`", Place: r.at(v.at(open)), Doubtful: !whole && !givesSecrets().MatchString(command),
+	})
 }
 
-// backtickCommand is a command with an argument, or the name of one.
-var backtickCommand = lazy.Regexp(`^\s*[A-Za-z0-9_./-]+(\s+\S.*)?$`)
+var (
+	// backtickCommand is a command with an argument, or the name of one.
+	backtickCommand = lazy.Regexp(`^\s*[A-Za-z0-9_./-]+(\s+\S.*)?$`)
+	// givesSecrets is a command that can be meant for nothing else.
+	givesSecrets = lazy.Regexp(`^\s*(?:op|kamal|cat|bundle|echo|aws|gcloud|gh)\s+\S`)
+)
 
 // commandEnds are, by the offset of every opening parenthesis, the offset behind
 // the command that it begins: Kamal's pattern, where a backslash takes the next

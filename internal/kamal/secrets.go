@@ -82,6 +82,8 @@ type Shell struct {
 	Kind  ShellKind
 	Text  string // how it begins, without a value: ${NAME:-, `, $(
 	Place problem.Place
+
+	Doubtful bool // it may be meant as it is, or do no harm
 }
 
 // A ShellKind is which syntax of a shell it is.
