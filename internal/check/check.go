@@ -178,19 +178,22 @@ func (o Options) AllDestinations() []string {
 	return all
 }
 
-// A Skipped is a file that has the name of a destination's and was not checked as
-// one.
-type Skipped struct{ File, Why string }
+// A Skipped is a configuration that was not checked.
+type Skipped struct{ File, As, Why string }
 
-// skipped are the files that were not checked as destinations.
+// skipped are the configurations that were not checked.
 func (o Options) skipped() []Skipped {
 	if o.Destinations != nil {
 		return nil
 	}
 	var all []Skipped
 	for _, c := range o.configurations() {
-		if !c.deployed && c.destination != "" {
-			all = append(all, Skipped{kamal.DestinationFile(o.ConfigFile, c.destination), c.why})
+		switch {
+		case c.deployed:
+		case c.destination != "":
+			all = append(all, Skipped{kamal.DestinationFile(o.ConfigFile, c.destination), "as a destination", c.why})
+		case c.told:
+			all = append(all, Skipped{cmp.Or(o.ConfigFile, kamal.DefaultConfigFile), "without a destination", c.why})
 		}
 	}
 	return all

@@ -133,6 +133,7 @@ type configuration struct {
 	destination string
 	deployed    bool   // it is one that people deploy, as far as the files say
 	why         string // why it is not
+	told        bool   // it may be one all the same
 }
 
 // configurations are the plain configuration and one for every file beside it that
@@ -150,6 +151,8 @@ func (o Options) configurations() []configuration {
 			plain = configuration{why: "it has no servers"}
 		case o.completedByDestination(base):
 			plain = configuration{why: "it has no " + strings.Join(base.Missing, ", ")}
+		case o.secretsAreDestinations(base):
+			plain = configuration{why: "only destinations have the secrets that it names", told: true}
 		}
 	}
 	all := []configuration{plain}
@@ -176,6 +179,33 @@ func (o Options) completedByDestination(base *kamal.Config) bool {
 		merged, err := o.config(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: name, Cache: o.common.fileCache()})
 		return err == nil && len(merged.Missing) == 0
 	})
+}
+
+// secretsAreDestinations tells whether the configuration names secrets that it has no
+// file for, and a destination has one: it is then deployed with a destination.
+func (o Options) secretsAreDestinations(base *kamal.Config) bool {
+	path := base.SecretsPath.Or(kamal.DefaultSecretsPath)
+	has := func(name string) bool {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(o.Dir, name)
+		}
+		_, err := os.Stat(name)
+		return err == nil
+	}
+	if has(path) || !slices.ContainsFunc(kamal.Destinations(o.Dir, o.ConfigFile), func(name string) bool { return has(path + "." + name) }) {
+		return false
+	}
+	plain, err := o.project("")
+	if err != nil {
+		return false // which is told then
+	}
+	defined := newFiles(plain.Secrets.Files).byName
+	return slices.ContainsFunc(base.Uses, func(u kamal.Use) bool { return defined[u.Name] == nil && !o.declares(u.Name) })
+}
+
+// declares tells whether a name is declared to kamal-op.
+func (o Options) declares(name string) bool {
+	return slices.ContainsFunc(o.Declared, func(d Declared) bool { return d.Name == name })
 }
 
 // otherServices are the configurations beside this one that are whole ones of other

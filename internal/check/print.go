@@ -78,7 +78,7 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", gate.Visible(at.String()))
 	}
 	for _, s := range r.Skipped {
-		fmt.Fprintf(&b, "· %s was not checked as a destination: %s\n", gate.Visible(s.File), gate.Visible(s.Why))
+		fmt.Fprintf(&b, "· %s was not checked %s: %s\n", gate.Visible(s.File), s.As, gate.Visible(s.Why))
 	}
 	b.WriteString(r.conclusion(paint) + "\n")
 	_, err := io.WriteString(w, b.String())
@@ -218,7 +218,7 @@ func WriteJSON(w io.Writer, r Report) error {
 		})
 	}
 	for _, s := range r.Skipped {
-		out.Skipped = append(out.Skipped, jsonSkipped(s))
+		out.Skipped = append(out.Skipped, jsonSkipped{s.File, s.Why})
 	}
 	for _, at := range r.Unknown {
 		out.Unknown = append(out.Unknown, jsonPlace(at))

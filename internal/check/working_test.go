@@ -41,6 +41,29 @@ func TestCheck_AgreesWithWhatKamalDeploys(t *testing.T) {
 	}
 }
 
+// A project whose secrets files are all of destinations is not deployed without one:
+// that it could not be is no error, and is said. One whose common file is enough may be.
+func TestCheck_TakesAConfigurationWithoutSecretsForABase(t *testing.T) {
+	for name, test := range map[string]struct {
+		files   map[string]string
+		skipped bool
+	}{
+		"secrets of destinations alone": {map[string]string{".kamal/secrets.production": "REG=$REG\nDB=$DB\n", "config/deploy.production.yml": "servers: [192.0.2.2]\n"}, true},
+		"beside a common file":          {map[string]string{".kamal/secrets-common": "REG=$REG\n", ".kamal/secrets.production": "DB=$DB\n", "config/deploy.production.yml": "servers: [192.0.2.2]\n"}, true},
+		"a common file that is enough":  {map[string]string{".kamal/secrets-common": "REG=$REG\nDB=$DB\n", ".kamal/secrets.production": "DB=$DB\n", "config/deploy.production.yml": "servers: [192.0.2.2]\n"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := offline(t, test.files)
+			if report.Failed() {
+				t.Errorf("%v", report.Findings)
+			}
+			if said := slices.Contains(report.Skipped, Skipped{"config/deploy.yml", "without a destination", "only destinations have the secrets that it names"}); said != test.skipped {
+				t.Errorf("skipped: %v", report.Skipped)
+			}
+		})
+	}
+}
+
 // What an adapter's arguments name is still held against what is extracted.
 func TestCheck_FindsWhatOtherAdaptersDoNotGive(t *testing.T) {
 	for _, fetch := range []string{
@@ -76,6 +99,12 @@ func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
 // findings are those of an offline check of a small project with these files.
 func findings(t *testing.T, files map[string]string) []Finding {
 	t.Helper()
+	return offline(t, files).Findings
+}
+
+// offline is an offline check of a small project with these files.
+func offline(t *testing.T, files map[string]string) Report {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
@@ -94,5 +123,5 @@ func findings(t *testing.T, files map[string]string) []Finding {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report.Findings
+	return report
 }
