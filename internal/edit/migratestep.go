@@ -135,7 +135,7 @@ func (w *workflow) step(s workflowStep, before []workflowStep) ([]string, error)
 		directory = joinDirectory(directory, call.directory)
 	}
 	w.noteProject(s.from+1, directory, s.Run)
-	removed := w.declare(s)
+	removed := w.declare(s, call.opRun)
 	e := &stepEdit{w: w, s: s, lines: slices.Clone(w.lines[s.from:s.to]), eol: "\n"}
 	if strings.Contains(w.text, "\r\n") {
 		e.eol = "\r\n"
@@ -185,9 +185,9 @@ func (w *workflow) inputs(call kamalCall, directory string) []string {
 }
 
 // declare collects what the step gets from 1Password: names that were exported,
-// and those that its env takes from the loading step. It gives the names in env
-// that are declared now.
-func (w *workflow) declare(s workflowStep) (removed []string) {
+// those that its env takes from the loading step, and those that op run resolved. It
+// gives the names in env that are declared now.
+func (w *workflow) declare(s workflowStep, opRun bool) (removed []string) {
 	w.declared = nil
 	add := func(name, reference string) {
 		if line := name + "=" + reference; !slices.Contains(w.declared, line) {
@@ -201,6 +201,8 @@ func (w *workflow) declare(s workflowStep) (removed []string) {
 			reference = w.loaded[m[1]+"."+m[2]]
 		} else if m := variable().FindStringSubmatch(value); m != nil {
 			reference = w.loaded[m[1]]
+		} else if opRun && strings.HasPrefix(value, "op://") {
+			reference = value
 		}
 		switch {
 		case name == tokenVariable:
@@ -212,12 +214,28 @@ func (w *workflow) declare(s workflowStep) (removed []string) {
 			w.plan.note("%s: %s comes from GitHub's secrets still: kamal-op add can move it to 1Password", w.file, name)
 		}
 	}
+	for _, env := range []ast.Node{child(w.job, "env"), child(w.root, "env")} {
+		for _, v := range mappingOf(env) {
+			name, value := v.Key.GetToken().Value, scalarText(v.Value)
+			if opRun && strings.HasPrefix(value, "op://") && s.Env[name] == nil {
+				add(name, value)
+			}
+		}
+	}
 	for _, name := range sortedKeys(w.loaded) {
-		if !strings.Contains(name, ".") && !slices.Contains(strings.Split(w.key, "\n"), w.loaded[name]) {
+		if !strings.Contains(name, ".") && !w.isKey(w.loaded[name]) {
 			add(name, w.loaded[name])
 		}
 	}
 	return removed
+}
+
+// isKey tells whether a reference is to a key of the agent's: the item that the step
+// names may be what it is a field of.
+func (w *workflow) isKey(reference string) bool {
+	return slices.ContainsFunc(strings.Split(w.key, "\n"), func(key string) bool {
+		return key != "" && (reference == key || strings.HasPrefix(reference, key+"/") && strings.HasSuffix(strings.ToLower(reference), "/private key"))
+	})
 }
 
 // stepsOf are the steps of a job with their lines: what is blank or a comment in

@@ -175,6 +175,7 @@ type kamalCall struct {
 	comments    []string
 	pinned      string // version that it installs
 	prints      bool   // it prints something of its own
+	opRun       bool   // op run gives references in the environment their values
 }
 
 type assignment struct{ name, value string }

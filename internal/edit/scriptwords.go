@@ -169,6 +169,11 @@ func (r *scriptReader) kamal(words []scriptWord, own []assignment) error {
 			if words, err = r.within(rest); err != nil {
 				return err
 			}
+		case name == "op" && len(rest) > 0 && rest[0].value == "run":
+			var err error
+			if words, err = r.opRun(rest[1:], more); err != nil {
+				return err
+			}
 		case (name == "bundle" || name == "rbenv") && len(rest) > 0 && rest[0].value == "exec",
 			name == "mise" && len(rest) > 0 && (rest[0].value == "exec" || rest[0].value == "x"):
 			if words = rest[1:]; len(words) > 0 && words[0].value == "--" {
@@ -179,6 +184,26 @@ func (r *scriptReader) kamal(words []scriptWord, own []assignment) error {
 		}
 	}
 	return more()
+}
+
+// opRun takes the options of op run off: the step declares what it resolves.
+func (r *scriptReader) opRun(words []scriptWord, more func() error) ([]scriptWord, error) {
+	for len(words) > 0 && strings.HasPrefix(words[0].value, "-") {
+		name := words[0].value
+		words = words[1:]
+		switch {
+		case name == "--":
+			r.call.opRun = true
+			return words, nil
+		case name == "--no-masking":
+		case strings.HasPrefix(name, "--env-file"):
+			return nil, errors.New("its script lets op run read a file: declare its references in the input secrets, as NAME=op://…, and call kamal by itself")
+		default:
+			return nil, more()
+		}
+	}
+	r.call.opRun = true
+	return words, nil
 }
 
 // within takes the options and the duration of timeout off.
