@@ -160,7 +160,14 @@ func argumentNames(fetch *kamal.Part, argument string) []string {
 	if key, ok := fetch.GoogleKey(argument); ok {
 		return endsOf(key)
 	}
-	return append([]string{fullName(fetch.From, argument)}, endsOf(strings.TrimPrefix(argument, "op://"))...)
+	argument = strings.TrimPrefix(argument, "op://")
+	names := endsOf(fullName(fetch.From, argument))
+	for _, name := range endsOf(argument) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // extractNames are all names by which an extract may take what is wanted.

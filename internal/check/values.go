@@ -56,8 +56,8 @@ func (c *destinationCheck) checkReference(d *kamal.Definition) {
 	}
 	hint := "write " + d.Name + "=$(op read " + "op://…), or declare " + d.Name + "=op://… to kamal-op and write " + d.Name + "=$" + d.Name +
 		" here; --allow-reference " + d.Name + " is for an app that resolves references itself"
-	if !c.used(d.Name) && !c.inHooks(d.Name) {
-		return // it may well be for the op read of another line
+	if !c.used(d.Name) {
+		return // it may well be for the op read of another line, or of a hook
 	}
 	origin := c.origin(d)
 	first := &origin.Parts[0]

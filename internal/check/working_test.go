@@ -26,6 +26,7 @@ func TestCheck_AgreesWithWhatKamalDeploys(t *testing.T) {
 		"an item of Bitwarden's with fields":     "S=$(kamal secrets fetch --adapter bitwarden --account me@example.com MyItem)\nDB=$(kamal secrets extract MyItem/DB $S)\nREG=$(kamal secrets extract REG $S)\n",
 		"an item of Enpass with labels":          "S=$(kamal secrets fetch --adapter enpass --from /home/me/vault App)\n" + extract,
 		"Doppler":                                "S=$(kamal secrets fetch --adapter doppler --from app/prd DB REG)\n" + extract,
+		"by the end of folder and name":          "REG=$REG\nS=$(kamal secrets fetch --adapter lastpass --account me --from \"My Team/My App\" DB)\nDB=$(kamal secrets extract \"My App/DB\" $S)\n",
 		"backticks in a command":                 "REG=$REG\nDB=$(echo `cat config/master.key`)\n",
 		"a reference that op read takes":         "REF=op://Vault/Item/field\nREG=$REG\nDB=$(op read $REF)\n",
 		"a value with backticks":                 "REG=$REG\nDB=\"use `x` here\"\n",
