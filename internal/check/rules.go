@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -140,6 +141,10 @@ func (c *destinationCheck) checkDefinitions() {
 						"put the fetch above this line, into this file"), p.Place)
 				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).mayGive(p.Name) {
 					c.notFetched(d, p, fetch)
+				} else if ok && fetch.Inline && p.Inline && quotedVariable().MatchString(p.Text) {
+					c.find(RuleSyntax, Error, d.Name, problem.New(
+						"$"+p.Source+" is in quotes: Kamal has escaped what it fetched, which is no JSON there, and stops",
+						"take the quotes around $"+p.Source+" off"), p.Place)
 				}
 			}
 		}
@@ -152,6 +157,10 @@ func (c *destinationCheck) checkDefinitions() {
 		}
 	}
 }
+
+// quotedVariable is a variable as a quoted word. Kamal puts it in escaped, as a word
+// without quotes (lib/kamal/cli/secrets.rb, fetch).
+var quotedVariable = lazy.Regexp(`["']\$(?:\w+|\{\w+\})["']`)
 
 // notFetched is an extract by a name that its fetch does not give.
 func (c *destinationCheck) notFetched(d *kamal.Definition, p, fetch *kamal.Part) {

@@ -78,6 +78,20 @@ func TestCheck_FindsWhatOtherAdaptersDoNotGive(t *testing.T) {
 	}
 }
 
+// Kamal stops where what it fetched is put into quotes: it has escaped that already.
+func TestCheck_FindsAFetchInQuotes(t *testing.T) {
+	const fetch = "REG=$REG\nS=$(kamal secrets fetch --adapter doppler --from app/prd DB)\n"
+	for extract, wrong := range map[string]bool{
+		`DB=$(kamal secrets extract DB "$S")`: true, `DB=$(kamal secrets extract DB '${S}')`: true, `DB="$(kamal secrets extract DB \"$S\")"`: true,
+		`DB="$(kamal secrets extract DB $S)"`: false, `DB=$(kamal secrets extract "DB" ${S})`: false, `DB=$(bundle exec kamal secrets extract DB "$S")`: false,
+	} {
+		told := slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": fetch + extract + "\n"}), func(f Finding) bool { return f.Rule == RuleSyntax && f.Secret == "DB" })
+		if told != wrong {
+			t.Errorf("%s: told %v", extract, told)
+		}
+	}
+}
+
 // What real Kamal 2.12 hands to the app as it is written stops a deploy, wherever in
 // the file it begins.
 func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
