@@ -274,19 +274,6 @@ func fetchWord(f *workFile, fetch kamal.Definition, field string, ref onepasswor
 	return strings.Join(append(slices.Clone(prefix), field), "/"), nil
 }
 
-// givesMore tells whether a fetch gives more than its arguments name, and the file
-// takes it: a secret of AWS that is JSON, or all of a project of Bitwarden's.
-func givesMore(f *workFile, fetch kamal.Definition) bool {
-	if !fetch.Parts[0].KeysUnknown() {
-		return false
-	}
-	return slices.ContainsFunc(f.secrets.File().Definitions, func(d kamal.Definition) bool {
-		return slices.ContainsFunc(d.Parts, func(p kamal.Part) bool {
-			return p.Kind == kamal.Extract && p.Source == fetch.Name && !check.Fetches(fetch.Parts[0], p.Name)
-		})
-	})
-}
-
 // addFetched adds a name to a fetch and a line that extracts it.
 func (e *editor) addFetched(at form, name string, ref onepassword.Reference) error {
 	f, fetch := at.file, at.model

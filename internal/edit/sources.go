@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -185,4 +186,17 @@ func (e *editor) otherSecrets() []*workFile {
 		}
 	}
 	return files
+}
+
+// givesMore tells whether a fetch gives more than its arguments name, and the file
+// takes it: a secret of AWS that is JSON, or all of a project of Bitwarden's.
+func givesMore(f *workFile, fetch kamal.Definition) bool {
+	if !fetch.Parts[0].KeysUnknown() {
+		return false
+	}
+	return slices.ContainsFunc(f.secrets.File().Definitions, func(d kamal.Definition) bool {
+		return slices.ContainsFunc(d.Parts, func(p kamal.Part) bool {
+			return p.Kind == kamal.Extract && p.Source == fetch.Name && !check.Fetches(fetch.Parts[0], p.Name)
+		})
+	})
 }

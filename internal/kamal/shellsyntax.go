@@ -1,0 +1,51 @@
+package kamal
+
+import (
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
+)
+
+// expansions are the characters that begin an operator behind a parameter's name
+// (POSIX, Shell Command Language, 2.6.2; bash has more).
+const expansions = ":-?+=#%/^,@["
+
+// expansionsIn notes a shell's expansion in a command: dotenv puts variables in before
+// a shell sees it.
+func (r *secretsReader) expansionsIn(command span, d *Definition) {
+	for _, m := range expansion().FindAllStringSubmatchIndex(command.text, -1) {
+		// Whatever the account says, a fetch by kamal-op is answered.
+		harmless := accountBefore().MatchString(command.text[:m[2]])
+		d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: command.text[m[2]:m[3]], Place: r.at(command.at(m[2])), Doubtful: harmless})
+	}
+}
+
+var (
+	expansion     = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[])`)
+	accountBefore = lazy.Regexp(`--account[= ]["']?$`)
+)
+
+// backticks notes what a shell would run between two of them. A single one, or two
+// around nothing that could be a command, is a character of a value; two amid other
+// text may be.
+func (r *secretsReader) backticks(text string, v span, d *Definition) {
+	open := strings.IndexByte(text, '`')
+	if open < 0 {
+		return
+	}
+	command, rest, closed := strings.Cut(text[open+1:], "`")
+	if !closed || !backtickCommand().MatchString(command) {
+		return
+	}
+	whole := open == 0 && rest == ""
+	d.Shell = append(d.Shell, Shell{
+		Kind: Backticks, Text: "`", Place: r.at(v.at(open)), Doubtful: !whole && !givesSecrets().MatchString(command),
+	})
+}
+
+var (
+	// backtickCommand is a command with an argument, or the name of one.
+	backtickCommand = lazy.Regexp(`^\s*[A-Za-z0-9_./-]+(\s+\S.*)?$`)
+	// givesSecrets is a command that can be meant for nothing else.
+	givesSecrets = lazy.Regexp(`^\s*(?:op|kamal|cat|bundle|echo|aws|gcloud|gh)\s+\S`)
+)
