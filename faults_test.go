@@ -81,9 +81,9 @@ func TestKamal_ServersMaskNothing(t *testing.T) {
 // A descriptor that the shell has left open is no way past the masker.
 func TestRun_ClosesInheritedDescriptors(t *testing.T) {
 	s := newStage(t, "")
-	dir := t.TempDir()
 	script := `for fd in 3 4 5 6; do echo "$A" 2>/dev/null >&$fd && echo wrote $fd; done 2>/dev/null; cat <&7; true`
 	for keep, want := range map[string]string{"": "read\n", "4": "wrote 4\nread\n"} {
+		dir := t.TempDir()
 		cmd := s.command("run", "--", "sh", "-c", script)
 		cmd.Env = append(cmd.Env, "KAMAL_OP_KEEP_FD="+keep)
 		file := func(name string, flag int) *os.File {
