@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -22,6 +23,10 @@ func (c runCommand) Run(a *app) error {
 	if len(argv) == 0 {
 		return problem.Usagef("such as kamal-op run --secret TOKEN=op://Vault/Item/field -- ./script", "no command is given")
 	}
+	if first := argv[0]; len(c.Command) > 0 && strings.HasPrefix(first, "-") {
+		return problem.Usagef("kamal-op run --help lists the options; put -- before a command whose own name begins with a dash",
+			"unknown flag %s", flagName(first))
+	}
 	wanted, vault, err := a.wanted(c.vaultFlags, false)
 	if err != nil {
 		return err
@@ -40,4 +45,10 @@ func (c runCommand) Run(a *app) error {
 		Argv: argv, Dir: dir, Terminal: a.terminal(),
 	}.Run(ctx)
 	return a.ended(status, a.explainConnect(err))
+}
+
+// flagName is a flag without the value that may stand behind it.
+func flagName(word string) string {
+	name, _, _ := strings.Cut(word, "=")
+	return name
 }
