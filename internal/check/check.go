@@ -137,6 +137,9 @@ func Check(ctx context.Context, o Options) (Report, error) {
 	var report Report
 	for _, c := range checks {
 		c.check(ctx)
+		if ctx.Err() != nil {
+			return Report{}, context.Cause(ctx) // what was not answered is not missing
+		}
 		report.Matrices = append(report.Matrices, c.matrix())
 		for _, f := range c.findings {
 			report.add(f, c.destination)

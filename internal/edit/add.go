@@ -232,6 +232,9 @@ func (e *editor) askVault(ctx context.Context) error {
 			continue
 		}
 		item, err := e.o.Vault.Item(ctx, ref.Vault, ref.Item)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // nothing is written after a signal
+		}
 		if refusals.Add(ref.Field, err) {
 			continue
 		}

@@ -1,0 +1,85 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A signal ends every command that waits for 1Password, with the signal's status. Each
+// is named here, so that a new one is thought of.
+func TestSignals_EndEveryCommand(t *testing.T) {
+	key := "--ssh-key=op://MyApp/Production/A"
+	waits := map[string][]string{ // for 1Password
+		"deploy": {key, "--", "-P"}, "setup": {key}, "redeploy": {key}, "rollback": {key, "v1"}, "kamal": {key, "--", "app", "logs"},
+		"run": {"--", "true"}, "check": nil, "verify": {key}, "host-keys": {key},
+		"add": {"B", "--item", "op://MyApp/Production"}, "init": {"--vault", "MyApp", "--item", "Production"},
+	}
+	byItself := map[string]bool{ // it asks nobody who would keep it waiting
+		"remove": true, "rename": true, "migrate": true, "version": true, "cache": true, "action": true,
+		"rehearse": true, "review": true, // tests of their own: TestRun_RemovesWhatAKilledOneLeft, TestReviewApps
+	}
+	for name := range commands {
+		name, _, _ = strings.Cut(name, " ")
+		if _, ok := waits[name]; !ok && !byItself[name] {
+			t.Errorf("%s is not thought of", name)
+		}
+	}
+	for name, args := range waits {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, "")
+			asked, over := make(chan struct{}, 100), make(chan struct{})
+			server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				asked <- struct{}{}
+				select {
+				case <-r.Context().Done():
+				case <-over:
+				}
+			})}
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = server.Serve(listener) }()
+			t.Cleanup(func() { close(over); _ = server.Close() })
+			for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+				cmd := s.command(append([]string{name}, args...)...)
+				cmd.Env = append(cmd.Env, "OP_CONNECT_HOST=http://"+listener.Addr().String())
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error, 1)
+				go func() { ended <- cmd.Wait() }()
+				select {
+				case <-asked:
+				case err := <-ended:
+					t.Fatalf("it ended before it asked: %v", err)
+				}
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case err := <-ended:
+					var exit *exec.ExitError
+					if !errors.As(err, &exit) || exit.ExitCode() != 128+int(signal) {
+						t.Errorf("%v: %v", signal, err)
+					}
+				case <-time.After(time.Minute):
+					_ = cmd.Process.Kill()
+					t.Fatalf("%v does not end it", signal)
+				}
+				for len(asked) > 0 {
+					<-asked
+				}
+			}
+		})
+	}
+}
