@@ -331,19 +331,19 @@ func TestRun_TellsWhatIsWrongWithAProject(t *testing.T) {
 		},
 		"no YAML": {
 			func(f map[string]string) { f["config/deploy.yml"] = "service: [" },
-			"kamal cannot read config/deploy.yml: ",
+			"kamal does not take config/deploy.yml: ",
 		},
 		"ERB that fails": {
 			func(f map[string]string) { f["config/deploy.yml"] += "<%= raise 'no such thing' %>" },
-			"kamal cannot read config/deploy.yml: no such thing",
+			"kamal does not take config/deploy.yml: no such thing",
 		},
 		"no service": {
 			func(f map[string]string) { f["config/deploy.yml"] = "image: x\n" },
-			"config/deploy.yml names no service",
+			"kamal does not take config/deploy.yml: Missing required configuration for service",
 		},
 		"not accepted": {
 			func(f map[string]string) { f["config/deploy.yml"] += "nonsense: true\n" },
-			"kamal does not accept the project's configuration: ",
+			"kamal does not take config/deploy.yml: unknown key: nonsense",
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
