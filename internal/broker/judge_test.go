@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -149,6 +151,23 @@ func TestCheck_AReferenceThatNobodyResolvedStops(t *testing.T) {
 	d = judged(t, Options{}, c, one("A", "op://V/I/f"), one("P", "plain"))
 	if len(d.Problems()) != 0 || len(d.events) != 2 || d.events[0].Kind != Warning || !strings.Contains(d.events[0].Message, "nothing in the configuration uses it") {
 		t.Errorf("%q, %+v", d.messages(), d.events)
+	}
+}
+
+// A text of the vault's that has references in it, such as a template, arrives as it
+// is; a field that is one reference and nothing else is a mistake.
+func TestCheck_ATextOfTheVaultMayNameReferences(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secrets"), []byte("A=$A\nB=$B\nC=x $A\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const template = "url: {{ op://V/I/f }}\n"
+	declared := []Declared{{Secret: mask.NewSecret("A", template)}, {Secret: mask.NewSecret("B", " op://V/I/f\n")}}
+	d := judged(t, Options{Declared: declared}, check{Dir: dir, Files: []string{"secrets"}},
+		one("A", template), one("B", " op://V/I/f\n"), one("C", "x "+template))
+	text := strings.Join(d.messages(), "\n")
+	if len(d.Problems()) != 2 || !strings.Contains(text, "B holds a secret reference") || !strings.Contains(text, "C holds a secret reference") {
+		t.Errorf("the problems are %q", text)
 	}
 }
 

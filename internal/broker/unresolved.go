@@ -37,10 +37,26 @@ func holdsReference(value string) bool {
 	return false
 }
 
+// isReference says whether a value is one reference and nothing else.
+func isReference(value string) bool {
+	ref, err := onepassword.ParseReference(strings.TrimSpace(value))
+	return err == nil && !ref.WholeItem()
+}
+
+// fromVault says whether a value is the vault's as a whole. A text that is kept there
+// may have references in it, such as a template of the app's.
+func (j *judge) fromVault(value string, d kamal.Definition) bool {
+	if len(d.Parts) != 1 {
+		return false
+	}
+	want, _, known := j.expected(d, d.Parts[0], 0)
+	return known && value == want
+}
+
 // unresolved is what is wrong with a value that is still a reference: the app would
 // get the text.
 func (j *judge) unresolved(name, value string, d kamal.Definition) *problem.Problem {
-	if slices.Contains(j.b.o.AllowReferences, name) || !holdsReference(value) {
+	if slices.Contains(j.b.o.AllowReferences, name) || !holdsReference(value) || j.fromVault(value, d) && !isReference(value) {
 		return nil
 	}
 	p := problem.Newf("%s holds a secret reference (op://…), not the value that it stands for", name)
