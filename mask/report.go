@@ -35,11 +35,15 @@ func (s Skipped) String() string {
 	case 1:
 		return fmt.Sprintf("%s: line %d is %s", name, s.Lines[0], s.Reason)
 	}
-	lines := make([]string, len(s.Lines))
-	for i, n := range s.Lines {
-		lines[i] = strconv.Itoa(n)
+	var lines []string
+	for _, n := range s.Lines[:min(len(s.Lines), 5)] {
+		lines = append(lines, strconv.Itoa(n))
 	}
-	return fmt.Sprintf("%s: lines %s are %s", name, strings.Join(lines, ", "), s.Reason)
+	text := strings.Join(lines, ", ")
+	if more := len(s.Lines) - len(lines); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%s: lines %s are %s", name, text, s.Reason)
 }
 
 // Noisy says that a value is masked but is such that much of the log will be

@@ -152,7 +152,7 @@ func (g *Gate) Unmasked() problem.List {
 		case s.Within > 0:
 			once(s.String(), "where one of them must not be seen, declare it by itself")
 		default:
-			once(s.String()+", and is not masked", "every such text would vanish from the log: a secret should be longer")
+			once(s.String()+", and not masked", "every such text would vanish from the log: a secret should be longer")
 		}
 	}
 	for _, n := range g.masker.Noisy() {
