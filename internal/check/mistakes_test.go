@@ -39,7 +39,7 @@ func TestMistakes(t *testing.T) {
 		"in the clear too":                         {config, "    APP_ENV: production\n", "    APP_ENV: production\n    CHATKIT_PK: x\n", "", RuleClear, config + ":23", Error},
 		"--account forgotten":                      {secrets, " --account example", "", "", RuleAccount, secrets + ":1", Error},
 		"a token in the clear":                     {secrets, "CHATKIT_PK=$(kamal secrets extract CHATKIT_PK ${SECRETS})", "CHATKIT_PK=$(kamal secrets extract CHATKIT_PK ${SECRETS})\nCHATKIT_PK=" + "ghp_" + strings.Repeat("a1B2", 9), "", RulePlaintext, secrets + ":6", Error},
-		"a name with a dash":                       {secrets, "CHATKIT_PK=$(kamal secrets extract CHATKIT_PK ${SECRETS})", "CHATKIT_PK=$(kamal secrets extract CHATKIT_PK ${SECRETS})\nCHATKIT-PK=x", "", RuleSyntax, secrets + ":6", Error},
+		"a name with a dash":                       {secrets, "CHATKIT_PK=$(kamal secrets extract CHATKIT_PK ${SECRETS})", "CHATKIT_PK=$(kamal secrets extract CHATKIT_PK ${SECRETS})\nCHATKIT-PK=x", "", RuleSyntax, secrets + ":6", Warning},
 		"a command over two lines":                 {secrets, " --from MyApp", " \\\n  --from MyApp", "", RuleSyntax, secrets + ":2", Error},
 		"an export of what is not there":           {secrets, "CHATKIT_PK=$(", "export STRIPE_KEY\nCHATKIT_PK=$(", "", RuleSyntax, secrets + ":5", Error},
 		"defined and nowhere used":                 {secrets, "CHATKIT_PK=$(", "STRIPE_KEY=$STRIPE_KEY\nCHATKIT_PK=$(", "", RuleUnused, secrets + ":5", Warning},

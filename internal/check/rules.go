@@ -303,9 +303,12 @@ func (c *destinationCheck) checkLists() {
 // checkFiles looks at the secrets files as a whole.
 func (c *destinationCheck) checkFiles() {
 	for _, file := range c.project.Secrets.Files {
-		for _, at := range file.Ignored {
-			c.find(RuleSyntax, Error, "", problem.New("the line is passed over: it is neither NAME=value nor a comment",
-				"a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."), at)
+		for _, line := range file.Ignored {
+			level, hint := Warning, "dotenv is no shell and runs no statement: nothing that is used here needs the line"
+			if c.needed(line) {
+				level, hint = Error, "a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."
+			}
+			c.find(RuleSyntax, level, "", problem.New("the line is passed over: it is neither NAME=value nor a comment", hint), line.Place)
 		}
 		for _, at := range file.Unset {
 			c.find(RuleSyntax, Error, "", problem.New("export names a variable that is not defined, and Kamal stops there",

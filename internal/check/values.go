@@ -38,14 +38,27 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 	}
 }
 
-// passedOver tells whether the line behind a place is none that dotenv knows.
+// passedOver tells whether the line behind a place is none that dotenv knows, and
+// is missed.
 func (c *destinationCheck) passedOver(at problem.Place) bool {
 	for _, file := range c.project.Secrets.Files {
-		if file.Path == at.File && slices.ContainsFunc(file.Ignored, func(p problem.Place) bool { return p.Line == at.Line+1 }) {
+		if file.Path == at.File && slices.ContainsFunc(file.Ignored, func(p kamal.PassedOver) bool { return p.Line == at.Line+1 && c.needed(p) }) {
 			return true
 		}
 	}
 	return false
+}
+
+// needed tells whether something that is used lacks what dotenv passes over: the rest
+// of its value, or the only line that names it.
+func (c *destinationCheck) needed(line kamal.PassedOver) bool {
+	if name := line.Continues; name != "" && (c.used(name) || c.index.sources[name] || c.inHooks(name)) {
+		return true
+	}
+	return slices.ContainsFunc(line.Words, func(name string) bool {
+		_, defined := c.definition(name)
+		return c.used(name) && !defined && !c.declared(name)
+	})
 }
 
 // checkReference looks for a secret reference where its value belongs: neither

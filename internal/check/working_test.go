@@ -29,6 +29,10 @@ func TestCheck_AgreesWithWhatKamalDeploys(t *testing.T) {
 		"by the end of folder and name":          "REG=$REG\nS=$(kamal secrets fetch --adapter lastpass --account me --from \"My Team/My App\" DB)\nDB=$(kamal secrets extract \"My App/DB\" $S)\n",
 		"backticks in a command":                 "REG=$REG\nDB=$(echo `cat config/master.key`)\n",
 		"a reference that op read takes":         "REF=op://Vault/Item/field\nREG=$REG\nDB=$(op read $REF)\n",
+		"a script's own statements":              "set -euo pipefail\nsource .env\n. ./x\nexport A B\nREG=$REG\nmy-key=x\nDB=$DB\nunset A\n\nThis file is in git\n",
+		"a condition around both ways":           "REG=$REG\nif [ -f x ]; then\n  DB=$A\nelse\n  DB=$B\nfi\n",
+		"a function and a loop":                  "get() { echo x; }\nREG=$REG\nfor x in a b; do echo $x; done\nDB=$DB\n{ echo; }\n",
+		"a line behind what nothing uses":        "OTHER=-----BEGIN X-----\nabc+/=\n-----END X-----\nREG=$REG\nDB=$DB\n",
 		"a value with backticks":                 "REG=$REG\nDB=\"use `x` here\"\n",
 	}
 	for name, secrets := range tests {
@@ -105,6 +109,20 @@ func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
 	} {
 		if !slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": "REG=$REG\n" + secrets}), func(f Finding) bool {
 			return f.Rule == rule && f.Secret == "DB" && f.Breaks()
+		}) {
+			t.Errorf("%q is not told", secrets)
+		}
+	}
+}
+
+// What dotenv passes over is an error where something that is used lacks it.
+func TestCheck_FindsPassedOverLinesThatAreNeeded(t *testing.T) {
+	for _, secrets := range []string{
+		"DB=-----BEGIN PRIVATE KEY-----\nabc+/=\n", "DB=$(op read \\\n  --account x op://a/b/c)\n", "DB=$(\n  op read op://a/b/c\n)\n",
+		"export DB REG\n", "read -r DB\n", "if [ -f x ]; then DB=1; fi\n", "BODY=$(cat <<END\nset x\nEND\n)\nDB=$BODY\n",
+	} {
+		if !slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": "REG=$REG\n" + secrets}), func(f Finding) bool {
+			return f.Rule == RuleSyntax && f.Level == Error
 		}) {
 			t.Errorf("%q is not told", secrets)
 		}

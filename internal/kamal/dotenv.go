@@ -61,6 +61,13 @@ type secretsReader struct {
 	known map[string]string // literal values defined so far
 	seen  map[string]bool   // names defined so far, literal or not
 
+	// last is the definition that the next line may belong to, and its last line.
+	last struct {
+		name string
+		line int
+		open bool // a command in it is not closed
+	}
+
 	// counted is the offset whose column was asked for last, and the column.
 	counted struct{ offset, column int }
 
@@ -109,7 +116,7 @@ func (r *secretsReader) passOver(from, to int) {
 		}
 		line := r.text[from : from+end]
 		if trimmed := strings.TrimLeft(line, " \t\v\f"); trimmed != "" && trimmed[0] != '#' {
-			r.file.Ignored = append(r.file.Ignored, r.at(from+len(line)-len(trimmed)))
+			r.file.Ignored = append(r.file.Ignored, r.passedOver(trimmed, r.at(from+len(line)-len(trimmed))))
 		}
 		from += end + 1
 	}
@@ -148,6 +155,8 @@ func (r *secretsReader) define(m []int) {
 		r.known[d.Name] = text
 	}
 	r.seen[d.Name] = true
+	r.last.name, r.last.line = d.Name, r.at(max(m[5], m[9])).Line
+	r.last.open = slices.ContainsFunc(d.Shell, func(s Shell) bool { return s.Kind == NeverClosed })
 	r.file.Definitions = append(r.file.Definitions, d)
 	if r.commands != nil {
 		s := definitionSpan{name: m[4], value: m[8], end: m[9]}

@@ -96,11 +96,20 @@ const (
 	NeverClosed                  // $( without its )
 )
 
+// A PassedOver is a line that dotenv takes nothing from.
+type PassedOver struct {
+	problem.Place
+	Words []string // what in it may be a name
+
+	// Continues is the definition that the line looks like the rest of, or "".
+	Continues string
+}
+
 // A SecretsFile is one file, parsed as dotenv parses it and never executed.
 type SecretsFile struct {
 	Path        string // as Kamal names it, relative to the project
 	Definitions []Definition
-	Ignored     []problem.Place // lines that are neither a definition nor a comment: dotenv passes over them silently
+	Ignored     []PassedOver    // lines that are neither a definition nor a comment: dotenv passes over them silently
 	Opaque      bool            // it is no regular file: what it defines is not known here
 	Unset       []problem.Place // `export NAME` of a name that is not defined: dotenv stops there
 }

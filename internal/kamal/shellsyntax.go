@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // expansions are the characters that begin an operator behind a parameter's name
@@ -48,4 +49,20 @@ var (
 	backtickCommand = lazy.Regexp(`^\s*[A-Za-z0-9_./-]+(\s+\S.*)?$`)
 	// givesSecrets is a command that can be meant for nothing else.
 	givesSecrets = lazy.Regexp(`^\s*(?:op|kamal|cat|bundle|echo|aws|gcloud|gh)\s+\S`)
+)
+
+// passedOver is a line that dotenv takes nothing from.
+func (r *secretsReader) passedOver(line string, at problem.Place) PassedOver {
+	p := PassedOver{Place: at, Words: aWord().FindAllString(line, -1)}
+	if r.last.name != "" && at.Line == r.last.line+1 && (r.last.open || !statement().MatchString(line)) {
+		p.Continues, r.last.line = r.last.name, at.Line
+	}
+	return p
+}
+
+var (
+	aWord = lazy.Regexp(`[\w.]+(?:-[\w.]+)*`)
+	// statement is a line that a shell would take by itself.
+	statement = lazy.Regexp(`^(?:(?:set|source|\.|export|if|elif|then|else|for|while|until|case|do|echo|printf|unset|shopt|trap|eval|exec|exit|return|cd|` +
+		`local|readonly|declare|typeset|alias|function|test|command|umask|ulimit|op|kamal|bundle|mise|direnv)(?:[\s;]|$)|[:!{}\[(]|[\w.-]+\s*\(\)|[\w.-]+\+?=)`)
 )
