@@ -131,6 +131,12 @@ func (c *destinationCheck) checkDefinitions() {
 	for _, d := range c.definitions() {
 		for i := range d.Parts {
 			p := &d.Parts[i]
+			if p.Shell != "" {
+				c.find(RuleSyntax, Error, d.Name, problem.New(
+					d.Name+" has "+p.Shell+" in a command of kamal secrets, which Kamal runs without a shell: it is taken for a name",
+					"give a fetch a line of its own, SECRETS=$(kamal secrets fetch …), and extract from $SECRETS; bundle exec before kamal has a shell run it"), p.Place)
+				continue
+			}
 			switch p.Kind {
 			case kamal.Fetch:
 				c.checkFetch(d, p)
@@ -218,6 +224,19 @@ func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 		c.find(RuleAccount, Error, d.Name, problem.New(
 			"the fetch has no --account, which Kamal's adapter for 1Password needs even with a service account",
 			"add --account and the account's name: it is not looked at, but Kamal stops without it"), fetch.Place)
+	}
+	if fetch.NeedsAccount() && fetch.Account == "" && fetch.Known {
+		c.find(RuleAccount, Error, d.Name, problem.New(
+			"the fetch has no --account, which Kamal's adapter "+fetch.Adapter+" needs",
+			"add --account and the account's name"), fetch.Place)
+	}
+	if needs, sure := fetch.NeedsNames(); needs && fetch.Known && len(fetch.Names) == 0 {
+		level, hint := Error, "name what is to be fetched behind the options"
+		if !sure {
+			level, hint = Warning, "name what is to be fetched behind the options, unless DOPPLER_TOKEN is a service token"
+		}
+		c.find(RuleNotFetched, level, d.Name, problem.New(
+			"the fetch names nothing, and Kamal's adapter "+fetch.Adapter+" fetches nothing then", hint), fetch.Place)
 	}
 	if !fetch.Known || len(fetch.Names) == 0 || fetch.KeysUnknown() {
 		return

@@ -30,6 +30,12 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 		case kamal.Backticks:
 			p = problem.New(d.Name+" has a command between backticks, which dotenv does not run: it arrives as it is written",
 				"write $(command), or single quotes around a value that has backticks")
+		case kamal.Quoting:
+			p = problem.New(d.Name+" has "+s.Text+"…"+s.Text[1:]+", which dotenv does not know: it arrives as it is written",
+				"write plain quotes; a value of several lines stands between double quotes as it is")
+		case kamal.Arithmetic:
+			p = problem.New(d.Name+" has $((…)), which Kamal runs as a command: it is empty",
+				"write $(echo $((…))), or the number")
 		case kamal.NeverClosed:
 			p = problem.New(d.Name+" has a $( that is never closed: it arrives as it is written",
 				"close it on the same line, or put double quotes around a command that goes over several; single quotes around a value that has $(")

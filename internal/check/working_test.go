@@ -33,6 +33,14 @@ func TestCheck_AgreesWithWhatKamalDeploys(t *testing.T) {
 		"a condition around both ways":           "REG=$REG\nif [ -f x ]; then\n  DB=$A\nelse\n  DB=$B\nfi\n",
 		"a function and a loop":                  "get() { echo x; }\nREG=$REG\nfor x in a b; do echo $x; done\nDB=$DB\n{ echo; }\n",
 		"a line behind what nothing uses":        "OTHER=-----BEGIN X-----\nabc+/=\n-----END X-----\nREG=$REG\nDB=$DB\n",
+		"a shell's own shell":                    "REG=$REG\nDB=$(bash -c 'A=b; b=c; echo ${!A}')\n",
+		"a sum in a command":                     "REG=$REG\nDB=$(echo $((1+2)))\n",
+		"a here-document between quotes":         "REG=$REG\nDB=\"$(cat <<END\nx\nEND\n)\"\n",
+		"signs of a dollar in a password":        "REG=$REG\nDB=\"a $'b $[1] ${-x\"\n",
+		"a subshell":                             "REG=$REG\nDB=$((cat a; cat b) | tr -d x)\n",
+		"an account that a command says":         "S=$(kamal secrets fetch -a 1password --account \"$(cat acct)\" --from V/I DB REG)\n" + extract,
+		"a shell before kamal":                   "S=$(bundle exec kamal secrets fetch -a doppler --from a/b DB REG 2>/dev/null | cat)\n" + extract,
+		"signs of a shell in names":              "S=$(kamal secrets fetch -a doppler --from \"a & b/c;d\" DB REG)\n" + extract,
 		"a value with backticks":                 "REG=$REG\nDB=\"use `x` here\"\n",
 	}
 	for name, secrets := range tests {
@@ -103,6 +111,15 @@ func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
 		"DB=$(echo ${DB:-sqlite})\n":           RuleShell, // sqlite:-sqlite}
 		"DB=$(sh -c 'echo \"${DB-x}\"')\n":     RuleShell,
 		"DB=`cat key`\n":                       RuleShell,
+		"DB=${#REG}\n":                         RuleShell,
+		"DB=\"${#REG}\"\n":                     RuleShell,
+		"DB=a${!REG}b\n":                       RuleShell,
+		"DB=$(echo ${!REG})\n":                 RuleShell,
+		"DB=$'a b'\n":                          RuleShell,
+		"DB=$\"a b\"\n":                        RuleShell,
+		"DB=$((1+2))\n":                        RuleShell,
+		"DB=$(( $REG * 2 ))\n":                 RuleShell,
+		"DB=$(cat <<END\nx\nEND\n)\n":          RuleShell,
 		"DB=postgres://u:`op read x`@h/db\n":   RuleShell,
 		"REF=op://Vault/Item/field\nDB=$REF\n": RuleReference,
 		"DB=op://Vault/Item/field\n":           RuleReference,
@@ -125,6 +142,31 @@ func TestCheck_FindsPassedOverLinesThatAreNeeded(t *testing.T) {
 			return f.Rule == RuleSyntax && f.Level == Error
 		}) {
 			t.Errorf("%q is not told", secrets)
+		}
+	}
+}
+
+// Kamal runs its own commands without a shell, and its adapters need names and most
+// an account: each of these stops real Kamal 2.12, or gives it other names.
+func TestCheck_FindsFetchesThatKamalCannotMake(t *testing.T) {
+	for secrets, rule := range map[string]string{
+		"DB=$(kamal secrets extract DB $(kamal secrets fetch -a doppler --from a/b DB))":     RuleSyntax,
+		"DB=$(kamal secrets extract DB \"$(kamal secrets fetch -a doppler --from a/b DB)\")": RuleSyntax,
+		"DB=$(kamal secrets fetch -a doppler --from a/b DB 2>/dev/null)":                     RuleSyntax,
+		"DB=$(kamal secrets fetch -a doppler --from a/b DB | jq -r .DB)":                     RuleSyntax,
+		"DB=$(kamal secrets fetch -a doppler --from a/b DB || true)":                         RuleSyntax,
+		"DB=$(kamal secrets fetch -a doppler --from a/b DB; echo x)":                         RuleSyntax,
+		"DB=$(kamal secrets fetch -a passbolt)":                                              RuleNotFetched,
+		"DB=$(kamal secrets fetch -a aws_secrets_manager --from app)":                        RuleNotFetched,
+		"DB=$(kamal secrets fetch -a bitwarden-sm)":                                          RuleNotFetched,
+		"DB=$(kamal secrets fetch -a 1password --account me)":                                RuleNotFetched,
+		"DB=$(kamal secrets fetch -a gcp --from p DB)":                                       RuleAccount,
+		"DB=$(kamal secrets fetch -a lastpass DB)":                                           RuleAccount,
+	} {
+		if !slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": "REG=$REG\n" + secrets + "\n"}), func(f Finding) bool {
+			return f.Rule == rule && f.Level == Error
+		}) {
+			t.Errorf("%s is not told", secrets)
 		}
 	}
 }

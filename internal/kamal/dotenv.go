@@ -332,6 +332,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 				command := v.cut(at+2, end-1)
 				parts = append(parts, r.command(command, r.at(v.at(at))))
 				r.expansionsIn(command, d)
+				r.arithmetic(command, d)
 				copy(outside[at:end], strings.Repeat("$", end-at))
 				i = end
 			}
@@ -350,6 +351,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 		case escaped:
 			write(i, m[0])
 		case m[1] == "":
+			r.oddities(v, at, m[0], d)
 			write(i, m[0])
 		default:
 			flush()

@@ -50,6 +50,31 @@ func (p Part) KeysUnknown() bool {
 	return true
 }
 
+// NeedsNames tells whether a fetch that names nothing gives nothing or stops
+// (lib/kamal/secrets/adapters). sure is false where the credentials decide.
+func (p Part) NeedsNames() (needs, sure bool) {
+	switch strings.ToLower(p.Adapter) {
+	case "1password", "one_password":
+		return p.From == "", true
+	case "doppler": // the token of a service says which configuration is meant
+		return true, false
+	case "lastpass", "last_pass", "passbolt", "gcp", "gcp_secret_manager", "bitwarden", "enpass",
+		"bitwarden-sm", "bitwarden_secrets_manager", "aws_secrets_manager":
+		return true, true
+	}
+	return false, false
+}
+
+// NeedsAccount tells whether an adapter that is not 1Password's stops without an
+// account.
+func (p Part) NeedsAccount() bool {
+	switch strings.ToLower(p.Adapter) {
+	case "lastpass", "last_pass", "gcp", "gcp_secret_manager", "bitwarden":
+		return true
+	}
+	return false
+}
+
 func isWholeItem(name string) bool { return !strings.Contains(name, "/") }
 
 // GoogleKey is the name under which a fetch from Google's Secret Manager gives a

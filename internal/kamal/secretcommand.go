@@ -21,6 +21,9 @@ type word struct {
 // command reads what stands between the parentheses of $(…).
 func (r *secretsReader) command(v span, at problem.Place) Part {
 	p := Part{Kind: Command, Text: v.text, Place: at, Inline: inlined().MatchString(v.text)}
+	if p.Inline {
+		p.Shell = shellWords(v.text)
+	}
 	if r.commands != nil {
 		r.commands[at] = v
 	}

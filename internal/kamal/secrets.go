@@ -53,7 +53,9 @@ type Part struct {
 
 	// Inline is true where Kamal runs the command in its own process.
 	Inline bool
-	Place  problem.Place
+	// Shell is a shell's syntax in such a command, which Kamal takes for a word.
+	Shell string
+	Place problem.Place
 }
 
 // A Wanted is one field of an item that a secrets file asks 1Password for.
@@ -80,7 +82,7 @@ type Definition struct {
 // A Shell is one piece of a shell's syntax that dotenv does not know.
 type Shell struct {
 	Kind  ShellKind
-	Text  string // how it begins, without a value: ${NAME:-, `, $(
+	Text  string // how it begins, without a value: ${NAME:-, `, $(, $'
 	Place problem.Place
 
 	Doubtful bool // it may be meant as it is, or do no harm
@@ -94,6 +96,8 @@ const (
 	Expansion   ShellKind = iota // ${NAME:-…} and its like: dotenv knows $NAME and ${NAME}
 	Backticks                    // `command`: dotenv knows $(command)
 	NeverClosed                  // $( without its )
+	Quoting                      // $'…' and $"…"
+	Arithmetic                   // $((…)), which is taken for a command
 )
 
 // A PassedOver is a line that dotenv takes nothing from.

@@ -15,14 +15,41 @@ const expansions = ":-?+=#%/^,@["
 // a shell sees it.
 func (r *secretsReader) expansionsIn(command span, d *Definition) {
 	for _, m := range expansion().FindAllStringSubmatchIndex(command.text, -1) {
+		if strings.HasPrefix(command.text[m[2]:], "${!") && ownShell().MatchString(command.text) {
+			continue
+		}
 		// Whatever the account says, a fetch by kamal-op is answered.
 		harmless := accountBefore().MatchString(command.text[:m[2]])
 		d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: command.text[m[2]:m[3]], Place: r.at(command.at(m[2])), Doubtful: harmless})
 	}
 }
 
+// oddities notes ${!NAME}, ${#NAME} and $'…' in a value: a $ without a name behind it.
+func (r *secretsReader) oddities(v span, at int, dollar string, d *Definition) {
+	rest := v.text[at+len(dollar):]
+	end := len(v.text) - 1
+	switch {
+	case dollar == "${" && odd().MatchString(rest):
+		d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: "${" + rest[:1], Place: r.at(v.at(at))})
+	case dollar == "${" && rest == "" && d.Quote == 0 && strings.HasPrefix(r.text[v.at(end)+1:], "#"): // a comment begins there
+		d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: "${#", Place: r.at(v.at(at))})
+	case dollar == "$" && at == 0 && len(rest) > 1 && (rest[0] == '\'' || rest[0] == '"') && v.text[end] == rest[0] && d.Quote == 0:
+		d.Shell = append(d.Shell, Shell{Kind: Quoting, Text: v.text[:2], Place: r.at(v.at(at))})
+	}
+}
+
+// arithmetic notes $((…)): dotenv runs what is in it as a command.
+func (r *secretsReader) arithmetic(command span, d *Definition) {
+	if sum().MatchString(command.text) {
+		d.Shell = append(d.Shell, Shell{Kind: Arithmetic, Text: "$((", Place: r.at(command.at(0))})
+	}
+}
+
 var (
-	expansion     = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[])`)
+	odd           = lazy.Regexp(`^[!#][A-Za-z_]\w*[}:\[@*]`)
+	sum           = lazy.Regexp(`^\([\s(]*[-+~!]?(?:\d+|\$\{?\w+\}?|\w+\s*[-+*%]\s*\d+)[\s)]*(?:(?:\*\*|<<|>>|[-+*/%])[\s(]*\$?\{?\w+\}?[\s)]*)*\)$`)
+	expansion     = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[]|\$\{![A-Za-z_]\w*\})`)
+	ownShell      = lazy.Regexp(`\b(?:bash|zsh|ksh)\b`) // which knows more than sh
 	accountBefore = lazy.Regexp(`--account[= ]["']?$`)
 )
 
@@ -65,4 +92,27 @@ var (
 	// statement is a line that a shell would take by itself.
 	statement = lazy.Regexp(`^(?:(?:set|source|\.|export|if|elif|then|else|for|while|until|case|do|echo|printf|unset|shopt|trap|eval|exec|exit|return|cd|` +
 		`local|readonly|declare|typeset|alias|function|test|command|umask|ulimit|op|kamal|bundle|mise|direnv)(?:[\s;]|$)|[:!{}\[(]|[\w.-]+\s*\(\)|[\w.-]+\+?=)`)
+)
+
+// shellWords is the first piece of a shell's syntax in a command that Kamal runs in
+// its own process: it is split into words as a shell would, and taken as it is
+// (lib/kamal/secrets/dotenv/inline_command_substitution.rb). "" where there is none.
+func shellWords(command string) string {
+	for _, m := range nested().FindAllStringIndex(command, -1) {
+		if !accountBefore().MatchString(command[:m[0]]) { // which may be anything
+			return "$("
+		}
+	}
+	m := operator().FindStringSubmatch(quoted().ReplaceAllString(nestedWhole().ReplaceAllString(command, "x"), "x"))
+	if m == nil {
+		return ""
+	}
+	return m[1] + m[2]
+}
+
+var (
+	nested      = lazy.Regexp(`\$\(`)
+	nestedWhole = lazy.Regexp(`\$\([^()]*\)`)
+	quoted      = lazy.Regexp(`'[^']*'|"(?:\\.|[^"\\])*"`)
+	operator    = lazy.Regexp(`(?:^|\s)(\|\|?|&&?|;|&?\d*[<>]+)|[\w"')](;)(?:\s|$)`)
 )
