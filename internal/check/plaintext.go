@@ -44,7 +44,7 @@ var (
 	plainURL   = lazy.Regexp(`^[a-z][a-z0-9+.-]*://`)
 	publicText = lazy.Regexp(`^(ssh-(rsa|ed25519|dss) |ecdsa-sha2-|sk-(ssh|ecdsa)-|-----BEGIN (RSA |EC )?(PUBLIC KEY|CERTIFICATE|CERTIFICATE REQUEST|SSH2 PUBLIC KEY)|age1[0-9a-z]{58}$|SHA256:|sha(256|384|512)[:-]|arn:|pk_(live|test)_|(ami|i|vpc|subnet|sg|vol|snap|eni|igw|nat|rtb|acl|eipalloc|fs|lt)-[0-9a-f]{8,17}$)`)
 	numeric    = lazy.Regexp(`^[-+0-9.,:/TZ _eE%]+$`)
-	publicName = lazy.Regexp(`(?i)(^|_)(public|publishable|pub_?key|site_?key|id|ids|sha|commit|revision|version|digest|checksum|fingerprint|dsn_host|host|hosts|user|username|region|bucket|image|url_base)$|public_key|publishable_key`)
+	publicName = lazy.Regexp(`(?i)(^|_)(public|publishable|pub_?key|site_?key|sitekey|id|ids|sid|sha|commit|revision|version|digest|checksum|fingerprint|dsn_host|host|hosts|user|username|region|bucket|image|url_base)$|public_key|publishable_key|site_?key_|anon_key|search_(only_)?(api_)?key`)
 )
 
 // checkPlaintext looks for a value in the clear where a secret belongs. The value
@@ -62,7 +62,7 @@ func (c *destinationCheck) checkPlaintext(d *kamal.Definition) {
 		}
 	}
 	text := literal.String()
-	if !KnownSecret().MatchString(text) && (publicName().MatchString(d.Name) || !LooksSecret(text)) {
+	if isPublicAs(d.Name, text) || !LooksSecret(text) {
 		return
 	}
 	if _, _, hidden := IgnoredByGit(c.o.Dir, d.Place.File); hidden {
@@ -77,6 +77,9 @@ func (c *destinationCheck) checkPlaintext(d *kamal.Definition) {
 // forms that only secrets have, or it is long and reads like nothing that people
 // name things with.
 func LooksSecret(text string) bool {
+	if isPublic(text) {
+		return false
+	}
 	if KnownSecret().MatchString(text) {
 		return true
 	}

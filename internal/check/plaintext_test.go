@@ -1,6 +1,8 @@
 package check
 
 import (
+	"crypto/ecdh"
+	cryptorand "crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
@@ -78,6 +80,15 @@ func TestLooksSecret_FindsKnownForms(t *testing.T) {
 	}
 }
 
+// vapid is a public key for push messages.
+func vapid() string {
+	key, err := ecdh.P256().GenerateKey(cryptorand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes())
+}
+
 // notSecrets are values that people write into a secrets file or an environment and
 // that are none.
 func notSecrets() []string {
@@ -94,6 +105,13 @@ func notSecrets() []string {
 		"ActiveSupport::MessageEncryptor", "MyApplication.Web.Endpoint", "com.example.myapplication", "x-forwarded-for", "TLS_AES_256_GCM_SHA384",
 		"pk_live_" + strings.Repeat("a1B2", 6), "{\"level\":\"info\",\"format\":\"json\"}", "info,hyper=warn,tower_http=debug", "*.example.com", "user@example.co.uk",
 		"postgres://app:password@localhost/app", "postgres://localhost:5432/app_development", "redis://redis:6379/0", "mysql2://db.internal/app",
+		"G-1A2B3C4D5E", "GTM-K7Q2X9P", "phc_" + strings.Repeat("a1B2", 10), "pk" + ".eyJ" + strings.Repeat("a1B2", 12) + "." + strings.Repeat("Q7x9", 5), "AKIA" + "IOSFODNN7EXAMPLE",
+		"wJalrXUtnFEMI" + "/K7MDENG/bPxRfiCYEXAMPLEKEY", "123456789012-a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6.apps.googleusercontent.com",
+		"https://" + strings.Repeat("0a1b", 8) + "@o123456.ingest.sentry.io/4501234567890", "AC" + strings.Repeat("9f3c", 8), "price_1MoBy5LkdIwHu7ixZhnattbh",
+		"sb_publishable_" + strings.Repeat("a1B2", 6), "pub" + strings.Repeat("9f3c", 8), "sq0idp-" + strings.Repeat("a1B2", 5), "rzp_test_1DP5mmOlF5G5ag", "Iv1.8a61f9b3a7aba766",
+		"eu-west-1_AbC1dEf2G", "qxzvkwjhbtrnmpfgyldc.supabase.co", strings.Repeat("9f3c", 8) + ".r2.cloudflarestorage.com", "0x" + strings.Repeat("9f3C", 10),
+		"ghp_" + strings.Repeat("x", 36), "sk_test_your_key_here_please", "sk-" + strings.Repeat("x", 40), "postgres@sha256:" + strings.Repeat("ab12", 16),
+		vapid(), "eyJhbGciOiJIUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"supabase","role":"anon"}`)) + "." + strings.Repeat("a1B2", 10),
 		"v1.2.3-beta.4+build.567", "1.2.3.4,5.6.7.8", "+31 20 123 4567", "123e4567-e89b-12d3-a456-426614174000",
 	}
 	words := strings.Fields(`account address admin analytics api app application assets auth avatar backend background backup balancer billing blob blue
@@ -148,4 +166,21 @@ func TestLooksSecret_LeavesOthersAlone(t *testing.T) {
 		t.Errorf("%d of %d are taken for secrets: %q", len(wrong), len(all), wrong[:min(len(wrong), 30)])
 	}
 	t.Logf("%d of %d: %q", len(wrong), len(all), wrong)
+}
+
+// Some keys are public under one name and a secret under another.
+func TestCheckPlaintext_AsksTheName(t *testing.T) {
+	google, random := "AIza"+strings.Repeat("Sy1B", 9), "6Lq7"+strings.Repeat("xK9v", 9)
+	for line, secret := range map[string]bool{
+		"FIREBASE_API_KEY=" + google: false, "NEXT_PUBLIC_GOOGLE_MAPS_KEY=" + google: false, "GOOGLE_MAPS_API_KEY=" + google: false, "GEMINI_API_KEY=" + google: true,
+		"RECAPTCHA_SITE_KEY=" + random: false, "RECAPTCHA_SITE_KEY_V3=" + random: false, "RECAPTCHA_SECRET_KEY=" + random: true, "VITE_CAPTCHA=" + random: false,
+		"VITE_TOKEN=ghp_" + strings.Repeat("a1B2", 9): true, "VAPID_PUBLIC_KEY=" + random: false, "VAPID_PRIVATE_KEY=" + random: true, "TWILIO_SID=" + random: false,
+		"ALGOLIA_SEARCH_KEY=" + random: false, "ALGOLIA_ADMIN_KEY=" + random: true,
+		"SENTRY_DSN=https://" + strings.Repeat("0a1b", 8) + ":" + strings.Repeat("9f3c", 8) + "@sentry.example.com/2": true,
+	} {
+		told := slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": "REG=$REG\nDB=$DB\n" + line + "\n"}), func(f Finding) bool { return f.Rule == RulePlaintext })
+		if told != secret {
+			t.Errorf("%.24s…: told %v", line, told)
+		}
+	}
 }
