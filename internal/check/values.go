@@ -1,8 +1,6 @@
 package check
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -106,37 +104,4 @@ func (c *destinationCheck) origin(d *kamal.Definition) *kamal.Definition {
 
 func isReference(value string) bool {
 	return strings.HasPrefix(strings.TrimSpace(value), "op://")
-}
-
-// inHooks tells whether a hook of the project names a secret: hooks get all of
-// them (lib/kamal/cli/base.rb, run_hook).
-func (c *destinationCheck) inHooks(name string) bool {
-	if c.hooks == nil {
-		c.hooks = map[string]bool{}
-		dir := filepath.Join(c.o.Dir, c.project.Config.HooksPath.Or(".kamal/hooks"))
-		if c.project.Config.HooksPath.Known && filepath.IsAbs(c.project.Config.HooksPath.Text) {
-			dir = c.project.Config.HooksPath.Text
-		}
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return false // it has no hooks
-		}
-		for _, entry := range entries {
-			if strings.HasSuffix(entry.Name(), ".sample") || !entry.Type().IsRegular() {
-				continue
-			}
-			path := filepath.Join(dir, entry.Name())
-			if info, err := entry.Info(); err != nil || info.Size() > maxDeployFile {
-				continue
-			}
-			text, err := os.ReadFile(path)
-			if err != nil {
-				continue // Kamal will say so
-			}
-			for _, word := range aVariable().FindAllString(string(text), -1) {
-				c.hooks[word] = true
-			}
-		}
-	}
-	return c.hooks[name]
 }

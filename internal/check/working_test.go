@@ -146,6 +146,36 @@ func TestCheck_FindsPassedOverLinesThatAreNeeded(t *testing.T) {
 	}
 }
 
+// What a script needs that a hook starts, or a template, is used.
+func TestCheck_TakesWhatHooksStartForUsed(t *testing.T) {
+	const hook = ".kamal/hooks/post-deploy"
+	for name, test := range map[string]struct {
+		files map[string]string
+		used  bool
+	}{
+		"a hook":                       {map[string]string{hook: "curl $TOKEN\n"}, true},
+		"a script":                     {map[string]string{hook: "bin/notify done\n", "bin/notify": "curl $TOKEN\n"}, true},
+		"a script of a script":         {map[string]string{hook: "exec ./bin/notify\n", "bin/notify": ". \"$(dirname \"$0\")/../lib/post.sh\"\n", "lib/post.sh": "curl $TOKEN\n"}, true},
+		"beside the hook":              {map[string]string{hook: "source \"$(dirname \"$0\")/_common.sh\"\n", ".kamal/hooks/_common.sh": "curl $TOKEN\n"}, true},
+		"by a variable":                {map[string]string{hook: "\"$ROOT/scripts/notify\"\n", "scripts/notify": "curl $TOKEN\n"}, true},
+		"required by Ruby":             {map[string]string{hook: "require_relative '../../lib/notify'\n", "lib/notify.rb": "ENV.fetch('TOKEN')\n"}, true},
+		"a task":                       {map[string]string{hook: "bin/rake notify\n", "lib/tasks/notify.rake": "task(:notify) { ENV['TOKEN'] }\n"}, true},
+		"a target":                     {map[string]string{hook: "make notify\n", "Makefile": "notify:\n\tcurl $(TOKEN)\n"}, true},
+		"ERB in the configuration":     {map[string]string{"config/deploy.yml": smallConfig + "labels:\n  x: <%= ENV['TOKEN'] %>\n"}, true},
+		"ERB in an accessory's file":   {map[string]string{"config/deploy.yml": smallConfig + "accessories:\n  db:\n    image: mysql:8\n    host: 192.0.2.1\n    files:\n      - config/my.cnf.erb:/etc/my.cnf\n", "config/my.cnf.erb": "x=<%= ENV['TOKEN'] %>\n"}, true},
+		"a script that no hook starts": {map[string]string{hook: "echo done\n", "bin/notify": "curl $TOKEN\n"}, false},
+		"a sample":                     {map[string]string{hook + ".sample": "curl $TOKEN\n"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.files[".kamal/secrets"] = "REG=$REG\nDB=$DB\nTOKEN=$TOKEN\n"
+			told := slices.ContainsFunc(findings(t, test.files), func(f Finding) bool { return f.Rule == RuleUnused })
+			if told == test.used {
+				t.Errorf("unused: %v", told)
+			}
+		})
+	}
+}
+
 // Kamal runs its own commands without a shell, and its adapters need names and most
 // an account: each of these stops real Kamal 2.12, or gives it other names.
 func TestCheck_FindsFetchesThatKamalCannotMake(t *testing.T) {
@@ -171,6 +201,8 @@ func TestCheck_FindsFetchesThatKamalCannotMake(t *testing.T) {
 	}
 }
 
+const smallConfig = "service: app\nimage: me/app\nservers: [192.0.2.1]\nregistry:\n  username: me\n  password: [REG]\nbuilder:\n  arch: amd64\nenv:\n  secret:\n    - DB\n"
+
 // findings are those of an offline check of a small project with these files.
 func findings(t *testing.T, files map[string]string) []Finding {
 	t.Helper()
@@ -190,7 +222,7 @@ func offline(t *testing.T, files map[string]string) Report {
 			t.Fatal(err)
 		}
 	}
-	write("config/deploy.yml", "service: app\nimage: me/app\nservers: [192.0.2.1]\nregistry:\n  username: me\n  password: [REG]\nbuilder:\n  arch: amd64\nenv:\n  secret:\n    - DB\n")
+	write("config/deploy.yml", smallConfig)
 	for name, text := range files {
 		write(name, text)
 	}
