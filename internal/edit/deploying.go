@@ -52,7 +52,7 @@ func (t tree) deploysAlready(config string) (file string, ours bool) {
 func (t tree) deploysHere(text, config string) bool {
 	plain := withoutComments(text)
 	if !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
-		return t.deploysBeyond(plain, 0)
+		return t.deploysBeyond(plain, 0) != ""
 	}
 	root, err := parseWorkflow(text)
 	if err != nil || root == nil {
@@ -105,11 +105,11 @@ func (t tree) deploysHere(text, config string) bool {
 	return !seen
 }
 
-// deploysBeyond tells whether what a workflow calls deploys: scripts of the
-// repository, its own actions, the targets of a Makefile.
-func (t tree) deploysBeyond(text string, depth int) bool {
+// deploysBeyond is the file that a workflow calls and that deploys: a script of the
+// repository, its own action, a Makefile. "" where there is none.
+func (t tree) deploysBeyond(text string, depth int) string {
 	if depth > 3 {
-		return false
+		return ""
 	}
 	var names []string
 	for _, m := range usesLocal().FindAllStringSubmatch(text, -1) {
@@ -131,11 +131,11 @@ func (t tree) deploysBeyond(text string, depth int) bool {
 			}
 			inner, err := os.ReadFile(at)
 			plain := withoutComments(string(inner))
-			if err == nil && (deploys().MatchString(plain) || usesKamal().MatchString(plain) || path.Ext(name) != ".md" && t.deploysBeyond(plain, depth+1)) {
-				return true
+			if err == nil && (deploys().MatchString(plain) || usesKamal().MatchString(plain) || path.Ext(name) != ".md" && t.deploysBeyond(plain, depth+1) != "") {
+				return name
 			}
 			break
 		}
 	}
-	return false
+	return ""
 }

@@ -53,16 +53,21 @@ func deployingWorkflow(t tree, given string) (string, error) {
 	if given != "" {
 		return filepath.ToSlash(given), nil
 	}
-	var found, done []string
+	var found, undecided, done []string
 	for _, name := range t.workflowNames() {
 		f, err := t.read(name)
 		switch {
 		case err != nil || f.opaque:
 		case len(deployingSteps(f.text)) > 0 || deploys().MatchString(withoutComments(f.text)):
 			found = append(found, name)
+		case len(scriptsOf(f.text, (*script).mayDeploy)) > 0:
+			undecided = append(undecided, name)
 		case strings.Contains(f.text, oneStep):
 			done = append(done, name)
 		}
+	}
+	if len(found) == 0 {
+		found = undecided
 	}
 	switch {
 	case len(found) == 1:
@@ -72,11 +77,22 @@ func deployingWorkflow(t tree, given string) (string, error) {
 	case len(done) > 0:
 		return done[0], nil
 	}
+	for _, name := range t.workflowNames() {
+		if f, err := t.read(name); err == nil && !f.opaque {
+			if by := t.deploysBeyond(withoutComments(f.text), 0); by != "" {
+				return "", problem.Usagef("write the deploy into a step of "+name+" first, as run: kamal deploy, or use kamal-op there by hand",
+					"%s deploys by way of %s, which is not migrated: only the steps of a workflow are", name, by)
+			}
+		}
+	}
 	return "", problem.Usagef("give its path: kamal-op migrate FILE; kamal-op init writes one", "no workflow in %s runs kamal", workflowDir)
 }
 
 // deployingSteps are the scripts of a workflow that run kamal deploy.
-func deployingSteps(text string) []*script {
+func deployingSteps(text string) []*script { return scriptsOf(text, (*script).deploys) }
+
+// scriptsOf are the scripts of a workflow that call kamal in some way.
+func scriptsOf(text string, is func(*script) bool) []*script {
 	var w struct {
 		Jobs map[string]struct {
 			Steps []struct{ Run string }
@@ -88,7 +104,7 @@ func deployingSteps(text string) []*script {
 	var all []*script
 	for _, job := range w.Jobs {
 		for _, step := range job.Steps {
-			if s := parseScript(step.Run); strings.Contains(step.Run, "kamal") && s.deploys() {
+			if s := parseScript(step.Run); strings.Contains(step.Run, "kamal") && is(s) {
 				all = append(all, s)
 			}
 		}
@@ -151,7 +167,7 @@ func (w *workflow) migrate() (string, error) {
 		return "", w.refuse(0, "GitHub would not take it either", "%s is not YAML", w.file)
 	}
 	w.root, w.lines = root, strings.SplitAfter(w.text, "\n")
-	migrated := false
+	migrated, certain := false, len(deployingSteps(w.text)) > 0
 	// The last job first: what is changed below leaves the lines above alone.
 	for _, job := range slices.Backward(mappingOf(child(root, "jobs"))) {
 		steps, err := w.stepsOf(job.Value)
@@ -160,7 +176,15 @@ func (w *workflow) migrate() (string, error) {
 		}
 		deploying := map[int]bool{}
 		for i, s := range steps {
-			if !strings.Contains(s.Run, "kamal") || !parseScript(s.Run).deploys() {
+			if !strings.Contains(s.Run, "kamal") {
+				continue
+			}
+			switch script := parseScript(s.Run); {
+			case script.deploys():
+			case !script.mayDeploy():
+				continue
+			case certain:
+				w.plan.note("%s:%d: which command of kamal this step runs is not known: it stays as it is", w.file, s.from+1)
 				continue
 			}
 			if s.flow {
@@ -180,6 +204,9 @@ func (w *workflow) migrate() (string, error) {
 		if strings.Contains(w.text, oneStep) {
 			w.plan.note("%s has the one step already", w.file)
 			return w.text, nil
+		}
+		if child(root, "runs") != nil {
+			return "", w.refuse(0, "write the deploy into a step of the workflow that uses it, as run: kamal deploy", "%s is an action and no workflow: only the steps of a workflow are migrated", w.file)
 		}
 		return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
 	}

@@ -68,8 +68,25 @@ func TestMigrate_readsTheScriptAsAShellDoes(t *testing.T) {
 			step: step("op run --no-masking -- bin/kamal deploy", "        env:\n          OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP }}\n          DB: op://App/Prod/DB\n          APP: x\n"),
 			want: []string{"secrets: |", "DB=op://App/Prod/DB", "APP: x"},
 		},
-		"another Kamal":       {step: step("backend/bin/kamal deploy"), want: []string{"kamal: backend/bin/kamal"}},
-		"a shell that is one": {step: step("kamal deploy", "        shell: bash -eo pipefail {0}\n"), want: nil},
+		"references that nothing resolved": {
+			step: step("kamal deploy", "        env:\n          DB: op://App/Prod/DB\n          APP: x\n"),
+			want: []string{"secrets: |", "DB=op://App/Prod/DB", "APP: x"}, note: "DB is a reference that nothing resolved here",
+		},
+		"another user's rights":   {step: step("sudo -E A=1 kamal deploy"), want: []string{"A: '1'"}},
+		"a preserved variable":    {step: step("sudo --preserve-env=A,B kamal deploy"), want: nil},
+		"less of the processor":   {step: step("nice -n 10 ionice -c2 -n7 kamal deploy"), want: nil},
+		"a tool's version":        {step: step("mise exec ruby@3.4 -- bundle exec kamal deploy"), note: "gems are not in the action's image"},
+		"rbenv":                   {step: step("rbenv exec kamal deploy"), want: nil},
+		"a version of RubyGems'":  {step: step("kamal _2.5.3_ deploy"), note: "Kamal 2.5.3 was installed here"},
+		"a command in a variable": {step: step("kamal $COMMAND", "        env:\n          COMMAND: redeploy\n"), want: []string{"COMMAND: redeploy"}},
+
+		"a command that is given":       {step: step("kamal ${{ inputs.more }} -d eu"), err: "${{ inputs.more }} decides which command of kamal it runs"},
+		"a command of the matrix":       {step: step("bundle exec kamal $C", "        env:\n          C: ${{ matrix.command }}\n"), err: "${{ matrix.command }} decides which command"},
+		"another user":                  {step: step("sudo -u deploy kamal deploy"), err: "runs more than that: sudo -u"},
+		"another program's environment": {step: step("doppler run -- kamal deploy"), err: "lets doppler give kamal its environment"},
+		"a step in braces":              {step: "      - {run: kamal deploy}\n", err: "the step that runs kamal is written in braces"},
+		"another Kamal":                 {step: step("backend/bin/kamal deploy"), want: []string{"kamal: backend/bin/kamal"}},
+		"a shell that is one":           {step: step("kamal deploy", "        shell: bash -eo pipefail {0}\n"), want: nil},
 
 		"what another command prints":   {step: step("kamal deploy --version=$(git rev-parse HEAD)"), err: "$(…)"},
 		"a file that op run resolves":   {step: step("op run --env-file=.env -- kamal deploy"), err: "lets op run read a file"},
@@ -225,4 +242,45 @@ func TestMigrate_keepsWhatStandsAround(t *testing.T) {
 		}
 	}
 	lint(t, results)
+}
+
+// What is no step of a workflow's in lines of its own is refused, with its place.
+func TestMigrate_saysWhereTheDeployStands(t *testing.T) {
+	const (
+		action = "runs:\n  using: composite\n  steps:\n    - run: kamal deploy\n      shell: bash\n"
+		call   = "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: ./.github/actions/deploy\n"
+	)
+	for name, test := range map[string]struct {
+		files    map[string]string
+		workflow string
+		want     string
+	}{
+		"an action of the repository": {map[string]string{".github/actions/deploy/action.yml": action, ".github/workflows/d.yml": call}, "", ".github/workflows/d.yml deploys by way of .github/actions/deploy/action.yml"},
+		"that action itself":          {map[string]string{".github/actions/deploy/action.yml": action}, ".github/actions/deploy/action.yml", "is an action and no workflow"},
+		"a script":                    {map[string]string{"bin/ship": "kamal deploy\n", ".github/workflows/d.yml": strings.Replace(call, "uses: ./.github/actions/deploy", "run: bin/ship", 1)}, "", "by way of bin/ship"},
+		"steps in brackets":           {map[string]string{".github/workflows/d.yml": "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps: [{uses: actions/checkout@v4}, {run: kamal deploy}]\n"}, "", "d.yml:5: the steps that run kamal are written in brackets"},
+		"a command that is given":     {map[string]string{".github/workflows/d.yml": strings.Replace(call, "uses: ./.github/actions/deploy", "run: kamal ${{ matrix.command }}", 1)}, "", "d.yml:6: the step that runs kamal cannot become a step"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan, err := Migrate(check.Options{Dir: project(t, test.files)}, MigrateOptions{Workflow: test.workflow, SSHKey: "op://V/Server"})
+			if err == nil || !strings.Contains(err.Error(), test.want) || plan.Changes != nil {
+				t.Errorf("%v does not say %q", err, test.want)
+			}
+		})
+	}
+}
+
+// A reference in the environment that a secrets file has op read stays one.
+func TestMigrate_leavesAReferenceThatIsRead(t *testing.T) {
+	dir := project(t, map[string]string{
+		".github/workflows/d.yml": head + "      - run: kamal deploy\n        env:\n          REF: op://App/Prod/DB\n          OTHER: op://App/Prod/OTHER\n",
+		".kamal/secrets":          "DB=$(op read $REF)\nOTHER=$OTHER\n",
+	})
+	plan, err := Migrate(check.Options{Dir: dir}, MigrateOptions{SSHKey: "op://V/Server"})
+	if err != nil || len(plan.Changes) != 1 {
+		t.Fatalf("%v, %d changes", err, len(plan.Changes))
+	}
+	if got := plan.Changes[0].New; !strings.Contains(got, "OTHER=op://App/Prod/OTHER\n") || strings.Contains(got, "REF=") || !strings.Contains(got, "          REF: op://App/Prod/DB\n") {
+		t.Error(got)
+	}
 }

@@ -2,6 +2,8 @@ package edit
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -201,7 +203,7 @@ func (w *workflow) declare(s workflowStep, opRun bool) (removed []string) {
 			reference = w.loaded[m[1]+"."+m[2]]
 		} else if m := variable().FindStringSubmatch(value); m != nil {
 			reference = w.loaded[m[1]]
-		} else if opRun && strings.HasPrefix(value, "op://") {
+		} else if strings.HasPrefix(value, "op://") && w.isDeclared(s, name, value, opRun) {
 			reference = value
 		}
 		switch {
@@ -217,7 +219,7 @@ func (w *workflow) declare(s workflowStep, opRun bool) (removed []string) {
 	for _, env := range []ast.Node{child(w.job, "env"), child(w.root, "env")} {
 		for _, v := range mappingOf(env) {
 			name, value := v.Key.GetToken().Value, scalarText(v.Value)
-			if opRun && strings.HasPrefix(value, "op://") && s.Env[name] == nil {
+			if strings.HasPrefix(value, "op://") && s.Env[name] == nil && w.isDeclared(s, name, value, opRun) {
 				add(name, value)
 			}
 		}
@@ -228,6 +230,32 @@ func (w *workflow) declare(s workflowStep, opRun bool) (removed []string) {
 		}
 	}
 	return removed
+}
+
+// isDeclared tells whether a reference in the environment is one to a secret of the
+// deploy. What op run resolved is; what nothing did would be deployed as it is
+// written, unless a secrets file has op read it.
+func (w *workflow) isDeclared(s workflowStep, name, reference string, opRun bool) bool {
+	if opRun {
+		return true
+	}
+	if w.isKey(reference) {
+		return false
+	}
+	files, _ := filepath.Glob(filepath.Join(w.tree.dir, ".kamal", "secrets*")) // the pattern is well-formed
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "op read") && (strings.Contains(line, "$"+name) || strings.Contains(line, "${"+name)) {
+				return false
+			}
+		}
+	}
+	w.plan.note("%s:%d: %s is a reference that nothing resolved here: it is declared as a secret now", w.file, s.from+1, name)
+	return true
 }
 
 // isKey tells whether a reference is to a key of the agent's: the item that the step
@@ -242,7 +270,13 @@ func (w *workflow) isKey(reference string) bool {
 // front of a step belongs to none.
 func (w *workflow) stepsOf(job ast.Node) ([]workflowStep, error) {
 	list, ok := child(job, "steps").(*ast.SequenceNode)
-	if !ok || list.IsFlowStyle {
+	if !ok {
+		return nil, nil
+	}
+	if list.IsFlowStyle {
+		if deploys().MatchString(list.String()) {
+			return nil, w.refuse(list.Start.Position.Line, "write each in lines of its own: - run: kamal deploy", "the steps that run kamal are written in brackets")
+		}
 		return nil, nil
 	}
 	var steps []workflowStep

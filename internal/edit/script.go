@@ -24,7 +24,7 @@ type script struct {
 // The expression of that number stands between these two, which no script has.
 const markStart, markEnd = '\uE0E0', '\uE0E1'
 
-var deploys = lazy.Regexp(`(^|[\s;&|(/"'` + "`" + `])kamal["']?\s+(deploy|setup|redeploy)\b`)
+var deploys = lazy.Regexp(`(^|[\s;&|(/"'` + "`" + `])kamal["']?(?:\s+_[\d.]+_)?\s+(deploy|setup|redeploy)\b`)
 
 func parseScript(text string) *script {
 	s := &script{text: text}
@@ -96,6 +96,29 @@ func (s *script) deploys() bool {
 			return !found
 		}
 		found = found || deploys().MatchString(strings.Join(words, " "))
+		return !found
+	})
+	return found
+}
+
+// mayDeploy tells whether an expression or a variable decides which command of kamal
+// the script runs.
+func (s *script) mayDeploy() bool {
+	if s.why != nil {
+		return false
+	}
+	found := false
+	syntax.Walk(s.file, func(n syntax.Node) bool {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok {
+			return !found
+		}
+		for i, w := range call.Args {
+			if name := wordText(w); (name == "kamal" || strings.HasSuffix(name, "/kamal")) && i+1 < len(call.Args) {
+				next := wordText(call.Args[i+1])
+				found = found || next == "" || strings.HasPrefix(next, string(markStart))
+			}
+		}
 		return !found
 	})
 	return found

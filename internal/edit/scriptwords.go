@@ -158,12 +158,7 @@ func (r *scriptReader) kamal(words []scriptWord, own []assignment) error {
 		case name == "exec" || name == "command" || name == "nohup" || name == "ruby":
 			words = rest
 		case name == "env":
-			for len(rest) > 0 && strings.Contains(rest[0].value, "=") && !strings.HasPrefix(rest[0].value, "-") {
-				name, value, _ := strings.Cut(rest[0].value, "=")
-				own = append(own, assignment{name, r.show(value)})
-				rest = rest[1:]
-			}
-			words = rest
+			words, own = assignments(r, rest, own)
 		case name == "timeout":
 			var err error
 			if words, err = r.within(rest); err != nil {
@@ -174,17 +169,58 @@ func (r *scriptReader) kamal(words []scriptWord, own []assignment) error {
 			if words, err = r.opRun(rest[1:], more); err != nil {
 				return err
 			}
-		case (name == "bundle" || name == "rbenv") && len(rest) > 0 && rest[0].value == "exec",
-			name == "mise" && len(rest) > 0 && (rest[0].value == "exec" || rest[0].value == "x"):
+		case (name == "bundle" || name == "rbenv" || name == "asdf") && len(rest) > 0 && rest[0].value == "exec":
 			if words = rest[1:]; len(words) > 0 && words[0].value == "--" {
 				words = words[1:]
 			}
+		case name == "mise" && len(rest) > 0 && (rest[0].value == "exec" || rest[0].value == "x"):
+			words = rest[1:]
+			if i := slices.IndexFunc(words, func(w scriptWord) bool { return w.value == "--" }); i >= 0 {
+				words = words[i+1:] // the tools before it are in the image
+			}
+		case name == "nice" || name == "ionice" || name == "stdbuf":
+			words = withoutOptions(rest)
+		case name == "sudo":
+			for len(rest) > 0 && (slices.Contains([]string{"-E", "-H", "-n", "-EH", "-HE", "--"}, rest[0].value) || strings.HasPrefix(rest[0].value, "--preserve-env")) {
+				rest = rest[1:]
+			}
+			words, own = assignments(r, rest, own)
+		case givesEnvironment[name]:
+			return fmt.Errorf("its script lets %s give kamal its environment: declare what it gives in the input secrets, and call kamal by itself", name)
 		default:
 			return more()
 		}
 	}
 	return more()
 }
+
+// givesEnvironment are programs that run another with an environment of theirs.
+var givesEnvironment = map[string]bool{
+	"doppler": true, "dotenv": true, "dotenvx": true, "direnv": true, "infisical": true, "chamber": true, "aws-vault": true, "sops": true, "teller": true, "envchain": true,
+}
+
+// assignments takes NAME=value off the front of words.
+func assignments(r *scriptReader, words []scriptWord, own []assignment) ([]scriptWord, []assignment) {
+	for len(words) > 0 && strings.Contains(words[0].value, "=") && !strings.HasPrefix(words[0].value, "-") {
+		name, value, _ := strings.Cut(words[0].value, "=")
+		own = append(own, assignment{name, r.show(value)})
+		words = words[1:]
+	}
+	return words, own
+}
+
+// withoutOptions takes options off the front of words, and the numbers that some of
+// them take.
+func withoutOptions(words []scriptWord) []scriptWord {
+	for len(words) > 0 && (strings.HasPrefix(words[0].value, "-") || numbers().MatchString(words[0].value)) {
+		words = words[1:]
+	}
+	return words
+}
+
+var pinnedWord = lazy.Regexp(`^_[\d.]+_$`)
+
+var numbers = lazy.Regexp(`^-?\d+$`)
 
 // opRun takes the options of op run off: the step declares what it resolves.
 func (r *scriptReader) opRun(words []scriptWord, more func() error) ([]scriptWord, error) {
@@ -230,6 +266,12 @@ func (r *scriptReader) within(words []scriptWord) ([]scriptWord, error) {
 
 // options parts the words behind kamal: what has an input of its own goes there.
 func (r *scriptReader) options(program string, words []scriptWord, own []assignment, more func() error) error {
+	if len(words) > 0 && pinnedWord().MatchString(words[0].value) { // of RubyGems: which version to start
+		r.call.pinned, words = strings.Trim(words[0].value, "_"), words[1:]
+	}
+	if len(words) > 0 && strings.ContainsRune(words[0].value, markStart) {
+		return fmt.Errorf("%s decides which command of kamal it runs: make a step of each, with its if", r.show(words[0].value))
+	}
 	if len(words) == 0 || !slices.Contains([]string{"deploy", "setup", "redeploy"}, words[0].value) {
 		return more()
 	}
