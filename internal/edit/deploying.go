@@ -46,12 +46,27 @@ func (t tree) deploysAlready(config string) (file string, ours bool) {
 	return "", false
 }
 
+// remoteDeploy is a call of another repository's workflow that has deploying in its
+// name, and no documentation.
+var remoteDeploy = lazy.Regexp(`(?m)^ +uses:\s*["']?[\w.-]+/[\w.-]+/\.github/workflows/(?:[\w.-]*[_.-])?(?:deploy|ship)(?:[_.-](?:app|prod\w*|kamal|server|rails|web|service|staging))?\.ya?ml@`)
+
+// callsDeploy is the workflow that calls one of another repository which deploys, as
+// far as its name says; "" where none does.
+func (t tree) callsDeploy() string {
+	for _, name := range t.workflowNames() {
+		if f, err := t.read(name); err == nil && !f.opaque && remoteDeploy().MatchString(withoutComments(f.text)) {
+			return name
+		}
+	}
+	return ""
+}
+
 // deploysHere tells whether a workflow deploys this project. One of a repository
 // with several projects deploys those whose directory it names, and of several
 // services in one those whose configuration it names.
 func (t tree) deploysHere(text, config string) bool {
 	plain := withoutComments(text)
-	if !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
+	if len(scriptsOf(text, (*script).mayDeploy)) == 0 && !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
 		return t.deploysBeyond(plain, 0) != ""
 	}
 	root, err := parseWorkflow(text)
@@ -81,7 +96,7 @@ func (t tree) deploysHere(text, config string) bool {
 				}
 				dir = scalarText(child(child(step, "with"), "working-directory"))
 				other = scalarText(child(child(step, "with"), "config-file"))
-			case deploys().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
+			case parseScript(run).mayDeploy() || deploys().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
 				dir = w.inherited(workflowStep{node: step}, "working-directory")
 				if m := givenConfig().FindAllStringSubmatch(run, -1); len(m) == 1 && len(deploys().FindAllString(run, -1)) == 1 {
 					other = m[0][1]

@@ -276,6 +276,15 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 		}
 		return nil
 	}
+	if by := e.tree.callsDeploy(); by != "" && !in.Force {
+		e.plan.note("%s calls a workflow of another repository that deploys already, by its name: no second one is written, unless with --force", by)
+		return nil
+	}
+	missing := programsMissing(e.o.Dir)
+	for _, program := range sortedKeys(missing) {
+		e.plan.todo(Todo{Do: "bring-program", Text: missing[program] + " calls " + program +
+			", which the action's image has not: take what it gives from 1Password, or deploy in a job that has it"})
+	}
 	destination := ""
 	if !slices.Contains(e.destinations, "") {
 		destination = e.destinations[0]
@@ -302,7 +311,12 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 		}
 	}
 	slices.Sort(declared)
-	f.text = workflowText(orElse(in.Branch, "main"), key, destination, e.inputs(), slices.Compact(declared))
+	// Deploys of one project wait for each other, and for no other project's.
+	group := strings.TrimSuffix("deploy-"+destination, "-")
+	if within := e.tree.within(); within != "" {
+		group += "-" + strings.ReplaceAll(within, "/", "-")
+	}
+	f.text = workflowText(orElse(in.Branch, "main"), group, key, destination, e.inputs(), slices.Compact(declared))
 	e.plan.Todo = slices.DeleteFunc(e.plan.Todo, func(t Todo) bool { return t.Do == "declare" })
 	if !slices.Contains(e.files, f) {
 		e.files = append(e.files, f)
@@ -340,7 +354,7 @@ func yamlWord(text string) string {
 }
 
 // workflowText is the workflow with the one step.
-func workflowText(branch, key, destination string, inputs, declared []string) string {
+func workflowText(branch, group, key, destination string, inputs, declared []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `name: Deploy
 on:
@@ -361,7 +375,7 @@ jobs:
         with:
           service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}
           ssh-key: %s
-`, yamlWord(branch), yamlWord(strings.TrimSuffix("deploy-"+destination, "-")), yamlWord(key))
+`, yamlWord(branch), yamlWord(group), yamlWord(key))
 	if destination != "" {
 		b.WriteString("          destination: " + yamlWord(destination) + "\n")
 	}

@@ -2,6 +2,9 @@ package edit
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +32,10 @@ func TestInit_addsNoSecondDeploy(t *testing.T) {
 		"a script":                        {files: map[string]string{workflow: job("      - run: ./bin/ship\n"), "bin/ship": "#!/bin/sh\nexec bin/kamal deploy \"$@\"\n"}},
 		"a target":                        {files: map[string]string{workflow: job("      - run: make ship\n"), "Makefile": "ship:\n\tkamal deploy\n"}},
 		"GitLab":                          {files: map[string]string{".gitlab-ci.yml": "deploy:\n  script:\n    - kamal deploy\n"}},
+		"a command that is given":         {files: map[string]string{workflow: job("      - run: bundle exec kamal ${{ inputs.command }}\n")}},
+		"a command given for another":     {files: map[string]string{workflow: job("      - run: kamal ${{ inputs.command }}\n        working-directory: other\n")}, write: true},
+		"a version of RubyGems'":          {files: map[string]string{workflow: job("      - run: kamal _2.5.3_ deploy\n")}},
+		"another's pages":                 {files: map[string]string{workflow: "on: push\njobs:\n  a:\n    uses: org/shared/.github/workflows/deploy-docs.yml@main\n"}, write: true},
 		"a comment":                       {files: map[string]string{workflow: job("      # kamal deploy\n      - run: rake\n")}, write: true},
 		"tests":                           {files: map[string]string{workflow: job("      - run: kamal config\n")}, write: true},
 		"a check":                         {files: map[string]string{workflow: job("      - uses: kamal-op/kamal-op@v1\n        with:\n          command: check\n")}, write: true},
@@ -103,6 +110,49 @@ func TestInit_definesWhatERBMayName(t *testing.T) {
 	for _, c := range plan.Changes {
 		if c.File == ".kamal/secrets" && !strings.Contains(c.New, "--from Shop/Production A B)\n") {
 			t.Error(c.New)
+		}
+	}
+}
+
+// A workflow of another repository is not read: where its name says that it deploys,
+// nothing is added but by force.
+func TestInit_asksBeforeItAddsToAWorkflowOfAnotherRepository(t *testing.T) {
+	files := map[string]string{
+		"config/deploy.yml": "service: shop\nimage: a\nservers: [a]\nenv: {secret: [A]}\n", ".kamal/secrets": "A=$A\n",
+		".github/workflows/ci.yml": "on: push\njobs:\n  a:\n    uses: org/shared/.github/workflows/deploy.yml@main\n",
+	}
+	for _, force := range []bool{false, true} {
+		plan, err := Init(context.Background(), check.Options{Dir: project(t, files)}, InitOptions{Force: force})
+		if err != nil || len(plan.Changes) > 0 != force || strings.Contains(strings.Join(plan.Notes, ""), "another repository") == force {
+			t.Errorf("force %v: %v, %d changes, %q", force, err, len(plan.Changes), plan.Notes)
+		}
+	}
+}
+
+// What another adapter calls is not in the action's image, and is said.
+func TestInit_saysWhatTheImageLacks(t *testing.T) {
+	files := map[string]string{
+		"config/deploy.yml": "service: shop\nimage: a\nservers: [a]\nenv: {secret: [A]}\n",
+		".kamal/secrets":    "S=$(kamal secrets fetch --adapter aws_secrets_manager app/A)\nA=$(kamal secrets extract A $S)\n",
+	}
+	plan, err := Init(context.Background(), check.Options{Dir: project(t, files)}, InitOptions{})
+	if err != nil || !strings.Contains(fmt.Sprint(plan.Todo), ".kamal/secrets:1:3 calls aws, which the action's image has not") {
+		t.Errorf("%v, %v", err, plan.Todo)
+	}
+}
+
+// Projects of one repository do not wait for each other's deploys: of those that wait,
+// GitHub keeps one.
+func TestInit_givesEveryProjectOfARepositoryItsGroup(t *testing.T) {
+	const config = "service: shop\nimage: a\nservers: [a]\nenv: {secret: [A]}\n"
+	top := project(t, map[string]string{".git/HEAD": "ref: refs/heads/main\n", "apps/web/config/deploy.yml": config, "apps/api/config/deploy.yml": config})
+	for _, app := range []string{"web", "api"} {
+		plan, err := Init(context.Background(), check.Options{Dir: filepath.Join(top, "apps", app)}, InitOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(plan.Changes, func(c Change) bool { return strings.Contains(c.New, "group: deploy-apps-"+app+"\n") }) {
+			t.Errorf("%s: %v", app, plan.Changes)
 		}
 	}
 }

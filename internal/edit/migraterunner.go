@@ -152,19 +152,35 @@ func (w *workflow) noteProject(line int, directory, run string) {
 	if strings.Contains(directory, "${{") {
 		dir = w.tree.dir
 	}
+	text := textsIn(dir)
+	if m := lockedKamal().FindStringSubmatch(text("Gemfile.lock")); m != nil && m[1] != imageKamal {
+		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: the action's image carries %s, and the project's gems are not in it", w.file, line, m[1], imageKamal)
+	} else if strings.Contains(run, "bundle exec") {
+		w.plan.note("%s:%d: the project's gems are not in the action's image: it runs its own Kamal %s", w.file, line, imageKamal)
+	}
+	called := programsMissing(dir)
+	for _, program := range sortedKeys(called) {
+		w.plan.todo(Todo{Do: "bring-program", Text: called[program] + " calls " + program +
+			", which the runner has and the action's image has not: take what it gives from 1Password, or leave this job as it is"})
+	}
+}
+
+// textsIn reads the files of a project, "" for what cannot be read.
+func textsIn(dir string) func(name string) string {
 	t := newTree(dir)
-	text := func(name string) string {
+	return func(name string) string {
 		f, err := t.read(name)
 		if err != nil || f.opaque {
 			return ""
 		}
 		return f.text
 	}
-	if m := lockedKamal().FindStringSubmatch(text("Gemfile.lock")); m != nil && m[1] != imageKamal {
-		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: the action's image carries %s, and the project's gems are not in it", w.file, line, m[1], imageKamal)
-	} else if strings.Contains(run, "bundle exec") {
-		w.plan.note("%s:%d: the project's gems are not in the action's image: it runs its own Kamal %s", w.file, line, imageKamal)
-	}
+}
+
+// programsMissing are the programs that a project calls in a deploy and that the
+// action's image lacks.
+func programsMissing(dir string) missingPrograms {
+	text := textsIn(dir)
 	names := func(pattern string) []string {
 		found, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 		for i, name := range found {
@@ -193,10 +209,7 @@ func (w *workflow) noteProject(line int, directory, run string) {
 			called.inHook(name, text(name))
 		}
 	}
-	for _, program := range sortedKeys(called) {
-		w.plan.todo(Todo{Do: "bring-program", Text: called[program] + " calls " + program +
-			", which the runner has and the action's image has not: take what it gives from 1Password, or leave this job as it is"})
-	}
+	return called
 }
 
 // missingPrograms are programs that the image lacks, each with a place that calls it.
