@@ -85,6 +85,9 @@ func deployingWorkflow(t tree, given string) (string, error) {
 			}
 		}
 	}
+	if by := t.callsDeploy(); by != "" {
+		return "", problem.Usagef("migrate it in the repository that has it", "%s calls a workflow of another repository, which is not migrated from here", by)
+	}
 	return "", problem.Usagef("give its path: kamal-op migrate FILE; kamal-op init writes one", "no workflow in %s runs kamal", workflowDir)
 }
 

@@ -70,7 +70,7 @@ func TestMigrate_readsTheScriptAsAShellDoes(t *testing.T) {
 		},
 		"references that nothing resolved": {
 			step: step("kamal deploy", "        env:\n          DB: op://App/Prod/DB\n          APP: x\n"),
-			want: []string{"secrets: |", "DB=op://App/Prod/DB", "APP: x"}, note: "DB is a reference that nothing resolved here",
+			want: []string{"secrets: |", "DB=op://App/Prod/DB", "APP: x"}, note: "DB is a secret reference in the environment: it is declared",
 		},
 		"another user's rights":   {step: step("sudo -E A=1 kamal deploy"), want: []string{"A: '1'"}},
 		"a preserved variable":    {step: step("sudo --preserve-env=A,B kamal deploy"), want: nil},
@@ -258,6 +258,7 @@ func TestMigrate_saysWhereTheDeployStands(t *testing.T) {
 		"an action of the repository": {map[string]string{".github/actions/deploy/action.yml": action, ".github/workflows/d.yml": call}, "", ".github/workflows/d.yml deploys by way of .github/actions/deploy/action.yml"},
 		"that action itself":          {map[string]string{".github/actions/deploy/action.yml": action}, ".github/actions/deploy/action.yml", "is an action and no workflow"},
 		"a script":                    {map[string]string{"bin/ship": "kamal deploy\n", ".github/workflows/d.yml": strings.Replace(call, "uses: ./.github/actions/deploy", "run: bin/ship", 1)}, "", "by way of bin/ship"},
+		"another repository's":        {map[string]string{".github/workflows/d.yml": "on: push\njobs:\n  d:\n    uses: org/shared/.github/workflows/deploy.yml@v1\n"}, "", "d.yml calls a workflow of another repository"},
 		"steps in brackets":           {map[string]string{".github/workflows/d.yml": "on: push\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps: [{uses: actions/checkout@v4}, {run: kamal deploy}]\n"}, "", "d.yml:5: the steps that run kamal are written in brackets"},
 		"a command that is given":     {map[string]string{".github/workflows/d.yml": strings.Replace(call, "uses: ./.github/actions/deploy", "run: kamal ${{ matrix.command }}", 1)}, "", "d.yml:6: the step that runs kamal cannot become a step"},
 	} {

@@ -254,7 +254,7 @@ func (w *workflow) isDeclared(s workflowStep, name, reference string, opRun bool
 			}
 		}
 	}
-	w.plan.note("%s:%d: %s is a reference that nothing resolved here: it is declared as a secret now", w.file, s.from+1, name)
+	w.plan.note("%s:%d: %s is a secret reference in the environment: it is declared as a secret now", w.file, s.from+1, name)
 	return true
 }
 
