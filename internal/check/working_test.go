@@ -186,6 +186,7 @@ func TestCheck_FindsFetchesThatKamalCannotMake(t *testing.T) {
 		"DB=$(kamal secrets fetch -a doppler --from a/b DB | jq -r .DB)":                     RuleSyntax,
 		"DB=$(kamal secrets fetch -a doppler --from a/b DB || true)":                         RuleSyntax,
 		"DB=$(kamal secrets fetch -a doppler --from a/b DB; echo x)":                         RuleSyntax,
+		"DB=$(kamal secrets fetch -a 1password --account $(cat acct) --from V/I DB)":         RuleSyntax,
 		"DB=$(kamal secrets fetch -a passbolt)":                                              RuleNotFetched,
 		"DB=$(kamal secrets fetch -a aws_secrets_manager --from app)":                        RuleNotFetched,
 		"DB=$(kamal secrets fetch -a bitwarden-sm)":                                          RuleNotFetched,

@@ -99,7 +99,10 @@ var (
 // (lib/kamal/secrets/dotenv/inline_command_substitution.rb). "" where there is none.
 func shellWords(command string) string {
 	for _, m := range nested().FindAllStringIndex(command, -1) {
-		if !accountBefore().MatchString(command[:m[0]]) { // which may be anything
+		// An account may be anything, as long as it is one word.
+		before := command[:m[0]]
+		oneWord := strings.HasSuffix(before, `"`) || strings.HasSuffix(before, "'") || wordWhole().MatchString(command[m[0]:])
+		if !accountBefore().MatchString(before) || !oneWord {
 			return "$("
 		}
 	}
@@ -112,6 +115,7 @@ func shellWords(command string) string {
 
 var (
 	nested      = lazy.Regexp(`\$\(`)
+	wordWhole   = lazy.Regexp(`^\$\([^()\s]*\)(?:\s|$)`)
 	nestedWhole = lazy.Regexp(`\$\([^()]*\)`)
 	quoted      = lazy.Regexp(`'[^']*'|"(?:\\.|[^"\\])*"`)
 	operator    = lazy.Regexp(`(?:^|\s)(\|\|?|&&?|;|&?\d*[<>]+)|[\w"')](;)(?:\s|$)`)
