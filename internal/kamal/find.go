@@ -17,6 +17,9 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
+// TestedVersion is the Kamal that all tests run, and that the action's image carries.
+const TestedVersion = "2.12.0"
+
 // ProbeTimeout is how long `kamal version` may take where FindOptions gives no
 // other: Kamal loads in half a second, on a busy machine in several.
 const ProbeTimeout = 30 * time.Second
