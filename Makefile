@@ -124,6 +124,10 @@ $(TOOLS)/gremlins: build/tools/gremlins/go.mod
 	@build/needs.sh go
 	go build -C build/tools/gremlins -trimpath -o ../../../$(TOOLS)/ tool
 
+$(TOOLS)/nfpm: build/tools/release/go.mod
+	@build/needs.sh go
+	go build -C build/tools/release -trimpath -o ../../../$(TOOLS)/ tool
+
 .PHONY: bench
 bench: ## Run the benchmarks; the masker's, beside its peers, fails below three times Buildkite's
 	@build/needs.sh go unzip
@@ -139,6 +143,16 @@ image: ## Build the action's image (IMAGE=name:tag), also without a registry or 
 rehearse: build ## Rehearse the main job on this machine: real Kamal, no account, no server
 	@build/needs.sh docker
 	build/rehearse.sh
+
+.PHONY: release-snapshot
+release-snapshot: $(TOOLS)/nfpm ## Build what a release holds, into dist/ (VERSION=1.2.3, of a commit)
+	@build/needs.sh go git
+	go run ./build/release -nfpm $(TOOLS)/nfpm -version "$${VERSION:-}" dist
+
+.PHONY: reproducible
+reproducible: $(TOOLS)/nfpm ## Build the commit's release twice, in two places, and compare the bytes (PLATFORM=linux_amd64)
+	@build/needs.sh go git
+	build/reproducible.sh $(TOOLS)/nfpm $(PLATFORM)
 
 .PHONY: clean
 clean: ## Remove what the other targets made
