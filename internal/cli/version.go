@@ -14,8 +14,9 @@ import (
 // depend on whether it is made in a repository.
 // -ldflags "-X github.com/kamal-op/kamal-op/internal/cli.release=1.2.3".
 var (
-	release = "" // the version
-	commit  = "" // what it was built from
+	release  = "" // the version
+	commit   = "" // what it was built from
+	modified = "" // "true" where it was built from more
 )
 
 // ReleaseVersion is the version of this program: the release's, else what the Go
@@ -83,7 +84,7 @@ func (c versionCommand) Run(a *app) error {
 // readVersions reads what the linker and the Go toolchain have put into the program.
 func readVersions() versions {
 	v := versions{
-		Version: ReleaseVersion(), Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Version: ReleaseVersion(), Commit: commit, Modified: modified == "true", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Kamal: testedKamal{Tested: []string{kamal.TestedVersion}},
 		SDK:   onePasswords{module: module{Path: onepassword.SDKModule}, Core: onepassword.CoreSHA256},
 	}
