@@ -58,7 +58,37 @@ func run(args []string) error {
 	if r.version, err = src.versionOf(*version); err != nil {
 		return err
 	}
+	if *version != "" {
+		if err := checkGo(); err != nil {
+			return err
+		}
+	}
 	return r.build()
+}
+
+// imageGo is the Go that the image is built with.
+var imageGo = regexp.MustCompile(`(?m)^ARG GO_IMAGE=golang:([\d.]+)-`)
+
+// checkGo refuses another Go than the Dockerfile's: a release is built with one, and
+// whoever builds it again needs the same.
+func checkGo() error {
+	dockerfile, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		return err
+	}
+	m := imageGo.FindSubmatch(dockerfile)
+	if m == nil {
+		return errors.New("the Dockerfile does not say which Go a release is built with")
+	}
+	wanted := "go" + string(m[1])
+	have, err := output("go", "env", "GOVERSION")
+	if err != nil {
+		return err
+	}
+	if have != wanted {
+		return fmt.Errorf("a release is built with %s, as the Dockerfile says, and not with %s: set GOTOOLCHAIN=%s", wanted, have, wanted)
+	}
+	return nil
 }
 
 // A source is the commit that is built.
@@ -187,9 +217,11 @@ func (r release) buildFor(p platform, licences []byte) error {
 // compile builds the binary. What the environment says of builds is not asked.
 func (r release) compile(p platform, to string) error {
 	const symbols = modulePath + "/internal/cli."
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
-		"-ldflags", "-s -w -buildid= -X "+symbols+"release="+r.version+" -X "+symbols+"commit="+r.commit,
-		"-o", to, ".")
+	linker := "-s -w -buildid= -X " + symbols + "release=" + r.version + " -X " + symbols + "commit=" + r.commit
+	if r.modified {
+		linker += " -X " + symbols + "modified=true"
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", linker, "-o", to, ".")
 	cmd.Env = append(os.Environ(), "GOOS="+p.os, "GOARCH="+p.arch, "CGO_ENABLED=0",
 		"GOFLAGS=", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0", "GOWORK=off", "GOFIPS140=off")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -87,6 +87,27 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
+// The docs name the Go that a release is built with.
+func TestDocs_goOfReleases(t *testing.T) {
+	dockerfile, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := imageGo.FindSubmatch(dockerfile)
+	if m == nil {
+		t.Fatal("the Dockerfile names no Go")
+	}
+	for _, page := range []string{"install.md", "releasing.md"} {
+		text, err := os.ReadFile(filepath.Join("../../docs", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "GOTOOLCHAIN=go" + string(m[1]) + " make release-snapshot"; !bytes.Contains(text, []byte(want)) {
+			t.Errorf("docs/%s does not say %s", page, want)
+		}
+	}
+}
+
 // A module that nobody may pass on is not linked in silence.
 func TestTerms_moduleWithout(t *testing.T) {
 	dir := t.TempDir()
