@@ -59,7 +59,7 @@ func writeArchive(file, name, dir string, at time.Time) error {
 	if err := compressed.Close(); err != nil {
 		return err
 	}
-	return os.WriteFile(file, packed.Bytes(), 0o644)
+	return os.WriteFile(file, packed.Bytes(), 0o600)
 }
 
 // writeChecksums lists the hashes of all files of a directory, in it.
@@ -79,5 +79,5 @@ func writeChecksums(dir string) error {
 		}
 		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(content), entry.Name())
 	}
-	return os.WriteFile(filepath.Join(dir, checksumsName), []byte(list.String()), 0o644)
+	return os.WriteFile(filepath.Join(dir, checksumsName), []byte(list.String()), 0o600)
 }

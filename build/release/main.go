@@ -185,7 +185,7 @@ func (r release) build() error {
 func (r release) buildFor(p platform, licences []byte) error {
 	// The unpacked archive stays: it is what packages are made of.
 	tree := filepath.Join(r.dir, "tree", p.String())
-	if err := os.MkdirAll(tree, 0o755); err != nil {
+	if err := os.MkdirAll(tree, 0o750); err != nil {
 		return err
 	}
 	binary := filepath.Join(tree, "kamal-op")
@@ -197,11 +197,11 @@ func (r release) buildFor(p platform, licences []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(tree, name), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(tree, name), text, 0o600); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(tree, licencesName), licences, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(tree, licencesName), licences, 0o600); err != nil {
 		return err
 	}
 	name := fmt.Sprintf("kamal-op_%s_%s", r.version, p)

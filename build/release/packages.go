@@ -58,7 +58,7 @@ func (r release) writePackages(p platform, tree string) error {
 		return err
 	}
 	file := filepath.Join(r.dir, "tree", p.String()+".yaml")
-	if err := os.WriteFile(file, config.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(file, config.Bytes(), 0o600); err != nil {
 		return err
 	}
 	for _, kind := range []string{"deb", "rpm", "apk"} {
