@@ -23,9 +23,7 @@ priority: optional
 maintainer: The maintainers of kamal-op <https://github.com/kamal-op/kamal-op>
 homepage: https://github.com/kamal-op/kamal-op
 license: MIT
-description: |
-  Deploy with Kamal, with secrets and SSH key out of 1Password
-  In CI and in a terminal: no secret is printed or written to a disk.
+description: Deploy with Kamal, with secrets and SSH key out of 1Password
 rpm:
   buildhost: localhost
   group: Applications/System
