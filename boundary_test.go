@@ -43,6 +43,8 @@ var texts = map[string]string{
 	"kamal.RunningSecret.State": "checked: one of four words",
 
 	"broker.Event.Message": "what the preload says went wrong", "broker.Event.Hint": "what the preload says went wrong",
+	"broker.Event.Of":      "what the preload says went wrong", // what Message begins with
+	"broker.Event.Process": "checked: letters, digits, points and dashes",
 }
 
 // Every text of the types by which text comes in is in the matrix: a field that is

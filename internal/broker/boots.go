@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 )
@@ -15,6 +16,40 @@ type HostVersions struct {
 	Before, After string
 	Unknown       bool // After is not known: the run ended in between
 	RolledBack    bool // After is Before again, since the boot failed elsewhere
+}
+
+// A BootTime is when the app was booted on a host in a role, as Kamal told it.
+type BootTime struct {
+	Host, Role   string
+	Begun, Ended time.Time // Ended is zero where the run ended in between
+	Failed       bool
+}
+
+// BootTimes are the boots, in the order in which they began. A rollback's is one of
+// its own.
+func (b *Broker) BootTimes() []BootTime {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.boots)
+}
+
+// timed takes note of when a boot began and ended. A host may run several roles, and
+// is told of first before anything is started there, and last when it is over.
+func (b *Broker) timed(m *boot) {
+	now := b.o.Now()
+	i := slices.IndexFunc(b.boots, func(t BootTime) bool {
+		return t.Host == m.Host && t.Role == m.Role && t.Ended.IsZero()
+	})
+	switch {
+	case i < 0 && m.State == "booted":
+		return // its beginning was not told
+	case i < 0:
+		b.boots = append(b.boots, BootTime{Host: m.Host, Role: m.Role, Begun: now})
+	case m.State == "booted":
+		b.boots[i].Ended = now
+	case m.State == "kept":
+		b.boots[i].Ended, b.boots[i].Failed = now, true
+	}
 }
 
 // bootsPart is the part of the preload that tells of boots, and rolls back.
@@ -81,6 +116,7 @@ func (b *Broker) destination() string {
 func (b *Broker) booted(m *boot) any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.timed(m)
 	before := plainVersion(m.Before)
 	i := slices.IndexFunc(b.ran, func(h HostVersions) bool { return h.Host == m.Host && h.Role == m.Role })
 	if i < 0 {

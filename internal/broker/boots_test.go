@@ -1,7 +1,11 @@
 package broker_test
 
 import (
+	"os"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,5 +60,50 @@ func TestVersions(t *testing.T) {
 	}
 	if diff := cmp.Diff(events, told); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// When each boot began and ended is known by host and role: Kamal boots several side by
+// side, and a rollback boots once more.
+func TestBootTimes_OneForEachBoot(t *testing.T) {
+	begun := time.Now() // connections have their deadlines by the same clock
+	now := begun
+	r := start(t, nil, nil, func(o *broker.Options) { o.Now = func() time.Time { return now } })
+	at := func(second int) time.Time { return begun.Add(time.Duration(second) * time.Second) }
+	for second, boot := range [][3]string{
+		{"a", "web", "kept"},
+		{"a", "web", "unknown"},
+		{"b", "web", "kept"},
+		{"a", "job", "kept"},
+		{"a", "web", "booted"},
+		{"b", "web", "unknown"},
+		{"b", "web", "kept"}, // it failed
+		{"a", "web", "kept"}, // the rollback
+		{"a", "web", "booted"},
+	} {
+		now = at(second)
+		r.ask(map[string]any{"boot": map[string]string{"host": boot[0], "role": boot[1], "version": "v2", "before": "v1", "state": boot[2]}})
+	}
+	want := []broker.BootTime{
+		{Host: "a", Role: "web", Begun: at(0), Ended: at(4)},
+		{Host: "b", Role: "web", Begun: at(2), Ended: at(6), Failed: true},
+		{Host: "a", Role: "job", Begun: at(3)},
+		{Host: "a", Role: "web", Begun: at(7), Ended: at(8)},
+	}
+	if diff := cmp.Diff(want, r.Broker.BootTimes()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An event of op says who has run it, one of a login which registry it is.
+func TestNotify_TellsWhoAndWhere(t *testing.T) {
+	var told []broker.Event
+	r := start(t, nil, nil, func(o *broker.Options) { o.Notify = func(e broker.Event) { told = append(told, e) } })
+	r.op("read", "op://MyApp/Production/NOPE")
+	r.ask(map[string]any{"login": map[string]string{"server": "ghcr.io"}})
+	r.ask(map[string]any{"login": map[string]string{}})
+	if len(told) != 3 || told[0].Kind != broker.Failed || told[0].Of != "op read op://MyApp/Production/NOPE" || !strings.HasSuffix(told[0].Process, "("+strconv.Itoa(os.Getpid())+")") ||
+		told[1].Kind != broker.Login || told[1].Message != "docker login ghcr.io" || told[2].Message != "docker login docker.io" {
+		t.Errorf("told %+v", told)
 	}
 }

@@ -42,6 +42,7 @@ type Broker struct {
 	kamals   []int // process ids of the Kamals that have said hello
 	needed   []int // of the programs that their connections go through
 	ran      []HostVersions
+	boots    []BootTime
 
 	notifying sync.Mutex
 	refused   sync.Once // a stranger was told of: one that goes on trying is not to fill the log
@@ -206,7 +207,7 @@ type message struct {
 
 // serve answers the one request of a connection.
 func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
-	refused := checkPeer(conn, b.o.AnyPeer)
+	pid, refused := checkPeer(conn, b.o.AnyPeer)
 	if err := conn.SetReadDeadline(b.o.Now().Add(idle)); err != nil {
 		return
 	}
@@ -218,7 +219,7 @@ func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
 	if refused != nil {
 		answer = b.refuse(refused)
 	} else {
-		answer = b.answer(ctx, line)
+		answer = b.answer(withCaller(ctx, pid), line)
 	}
 	text, err := json.Marshal(answer)
 	if err != nil {

@@ -9,6 +9,11 @@ type login struct {
 
 // login answers the preload before Kamal logs in to a registry.
 func (b *Broker) login(l *login) *checkReply {
+	server := l.Server
+	if server == "" {
+		server = "docker.io"
+	}
+	b.notify(Event{Kind: Login, Message: "docker login " + server})
 	if b.o.Login == nil {
 		return &checkReply{}
 	}

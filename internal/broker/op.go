@@ -44,7 +44,7 @@ func (b *Broker) op(ctx context.Context, r *opclient.Request) *opclient.Reply {
 	}
 	if err == nil {
 		if what := line.subject(); what != "" {
-			b.notify(Event{Kind: Lookup, Message: what})
+			b.notify(Event{Kind: Lookup, Message: what, Process: caller(ctx)})
 		}
 		return reply
 	}
@@ -55,7 +55,8 @@ func (b *Broker) op(ctx context.Context, r *opclient.Request) *opclient.Reply {
 	b.mu.Lock()
 	b.failures = append(b.failures, failure{secret: r.Secret, problem: told})
 	b.mu.Unlock()
-	b.notify(Event{Kind: Failed, Message: "op " + strings.Join(line.words, " ") + ": " + told.Message, Hint: told.Hint})
+	command := "op " + strings.Join(line.words, " ")
+	b.notify(Event{Kind: Failed, Message: command + ": " + told.Message, Hint: told.Hint, Of: command, Process: caller(ctx)})
 	return &opclient.Reply{Stderr: b.stderr(told), Status: 1}
 }
 

@@ -109,6 +109,8 @@ type Event struct {
 	Kind    EventKind
 	Message string // one line, to be shown as it is
 	Hint    string // the next step, or ""
+	Of      string // of an op command that failed: the command, which Message begins with
+	Process string // of an op command, who asked: "kamal (4711)"; "" where it is not known
 }
 
 // EventKind is what kind of event it is.
@@ -121,6 +123,7 @@ const (
 	Failed                   // an `op` command failed or was refused
 	Attach                   // the preload took its place in a Kamal
 	Checked                  // Kamal's secrets were evaluated and held against the vault
+	Login                    // Kamal is about to log in to a registry on this machine
 	Notice                   // something a person may want to know
 	Warning                  // something a person should look after
 )

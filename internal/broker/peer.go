@@ -1,10 +1,12 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // A peer is the process that opened a connection, as the kernel names it.
@@ -31,17 +33,42 @@ func (s *stranger) Error() string { return s.why }
 // checkPeer turns away processes that this run did not start: everything of the
 // same user could open the socket, and would be given every declared secret. With
 // anyPeer a process of this user or of root is served, whoever started it.
-func checkPeer(conn *net.UnixConn, anyPeer bool) error {
+func checkPeer(conn *net.UnixConn, anyPeer bool) (pid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p, err := peerOf(raw)
 	if err != nil {
-		return fmt.Errorf("asking who it is from: %w", err)
+		return 0, fmt.Errorf("asking who it is from: %w", err)
 	}
 	defer p.close()
-	return p.judge(os.Getuid(), os.Getpid(), anyPeer, lookUp)
+	return p.pid, p.judge(os.Getuid(), os.Getpid(), anyPeer, lookUp)
+}
+
+// callerKey is the key of a caller in a context.
+type callerKey struct{}
+
+// withCaller is a context that knows who asks.
+func withCaller(ctx context.Context, pid int) context.Context {
+	return context.WithValue(ctx, callerKey{}, pid)
+}
+
+// caller is the program that has started the peer, as "kamal (4711)": the peer
+// itself is always op. "" where it is not known. It is for people, and decides
+// nothing: a process gives itself its name.
+func caller(ctx context.Context) string {
+	pid, _ := ctx.Value(callerKey{}).(int)
+	peer, ok := lookUp(pid)
+	if pid <= 0 || !ok || peer.parent <= 0 {
+		return ""
+	}
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(peer.parent) + "/comm")
+	name := strings.TrimSpace(string(text))
+	if err != nil || !isTag(name) { // whatever a process calls itself is no text to pass on
+		name = "process"
+	}
+	return fmt.Sprintf("%s (%d)", name, peer.parent)
 }
 
 // judge says why a peer is not served; nil where it is. uid and self are ours.

@@ -79,7 +79,7 @@ func TestPeerOf_HoldsOnToWhoConnected(t *testing.T) {
 	if p.handle >= 0 {
 		t.Error("its handle is still open")
 	}
-	if err := checkPeer(conn, false); err != nil {
+	if _, err := checkPeer(conn, false); err != nil {
 		t.Errorf("we ourselves are turned away: %v", err)
 	}
 }

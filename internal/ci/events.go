@@ -29,6 +29,8 @@ const longestLine = 8 << 10
 //	output          name, value
 //	line            text: of the child, masked; more where the line goes on in
 //	                the next event
+//	lookup, refusal, signature, login, attached, checked
+//	                text, host, user, process: a use of the secrets or the key
 //	end             status: the exit status; always the last event
 type events struct {
 	system System
@@ -63,6 +65,9 @@ type event struct {
 	Column  int      `json:"column,omitempty"`
 	Name    string   `json:"name,omitempty"`
 	Value   *string  `json:"value,omitempty"`
+	Host    string   `json:"host,omitempty"`
+	User    string   `json:"user,omitempty"`
+	Process string   `json:"process,omitempty"`
 	Status  *int     `json:"status,omitempty"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -72,5 +73,25 @@ func TestEvents_HoldAChildsOutput(t *testing.T) {
 		if got.String() != text+"\n" || events != 7 {
 			t.Errorf("by %d: %d events, %d bytes of %d", size, events, got.Len(), len(text)+1)
 		}
+	}
+}
+
+// A use of the secrets or the key is an event at once; a log for people has it at the
+// end of the run.
+func TestTell_EachUseIsAnEvent(t *testing.T) {
+	use := ci.Use{Kind: ci.Signature, What: "a login with SHA256:x", Host: "192.0.2.1", User: "root", Process: "ssh (7)"}
+	var log bytes.Buffer
+	ci.Tell(detect(nil, &log, setup{JSON: true, Now: clock()}).System, use)
+	var got struct{ Time, Event, Text, Host, User, Process string }
+	if err := json.Unmarshal(log.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Event != "signature" || got.Text != use.What || got.Host != use.Host || got.User != use.User || got.Process != use.Process || got.Time == "" {
+		t.Errorf("%+v", got)
+	}
+	log.Reset()
+	ci.Tell(detect(nil, &log, setup{}).System, use)
+	if log.Len() > 0 {
+		t.Errorf("a person is told %q", log.String())
 	}
 }

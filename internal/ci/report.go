@@ -24,7 +24,9 @@ type Report struct {
 	Hosts      []HostReport
 	Phases     []Phase
 	Secrets    []SecretReport
-	Signatures []string     // what was signed: "root@192.0.2.10, twice, by deploy key SHA256:…"
+	Signatures []string     // what was signed, counted: "logins as root: 3"
+	Uses       []Use        // each use of the secrets and the key
+	MoreUses   int          // how many more there were than are listed
 	Refused    []string     // what was refused: by the agent, by the host keys
 	Lock       []string     // what happened to the deploy lock, in order
 	Problems   problem.List // what went wrong
@@ -75,6 +77,7 @@ func (r Report) Markdown() string {
 	r.secrets(&p)
 	p.list("Signatures", r.Signatures)
 	p.list("Refused", r.Refused)
+	r.uses(&p)
 	p.list("Deploy lock", r.Lock)
 	if r.Rollback != "" {
 		p.heading("To go back")

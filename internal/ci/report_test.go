@@ -24,10 +24,10 @@ func deployed() ci.Report {
 			{Host: "192.0.2.11", Role: "job", After: "6f1ed002ab5595859014ebf0951522d9"},
 		},
 		Phases: []ci.Phase{
-			{Name: "registry login", Begun: at(0), Took: 900 * time.Millisecond},
 			{Name: "build and push", Begun: at(900), Took: 61 * time.Second},
-			{Name: "boot", Host: "192.0.2.10", Begun: at(61900), Took: 8 * time.Second},
-			{Name: "boot", Host: "192.0.2.11", Begun: at(69900), Took: 4 * time.Second},
+			{Name: "boot", Begun: at(61900), Took: 12 * time.Second},
+			{Name: "boot web", Host: "192.0.2.10", Begun: at(61900), Took: 8 * time.Second},
+			{Name: "boot job", Host: "192.0.2.11", Begun: at(69900), Took: 4 * time.Second},
 			{Name: "prune", Begun: at(73900)},
 		},
 		Secrets: []ci.SecretReport{
@@ -35,9 +35,15 @@ func deployed() ci.Report {
 			{Name: "RAILS_MASTER_KEY", Vault: "MyApp", Item: "Production", Field: "RAILS_MASTER_KEY"},
 			{Name: "APP_HOST", Vault: "MyApp", Item: "Production", Field: "APP_HOST", Public: true},
 		},
-		Signatures: []string{"root@192.0.2.10 with SHA256:wX0, once", "root@192.0.2.11 with SHA256:wX0, once"},
-		Lock:       []string{"taken at 09:31:01", "released at 09:31:14"},
-		Rollback:   "kamal-op rollback 9fceb02d0ae598e95dc970b74767f19372d61af8 --destination production",
+		Signatures: []string{"logins as root: 3"},
+		Uses: []ci.Use{
+			{Time: at(-900), Kind: ci.Lookup, What: "op read op://MyApp/Production/RAILS_MASTER_KEY", Process: "kamal (4711)", Times: 2},
+			{Time: at(0), Kind: ci.Login, What: "docker login ghcr.io"},
+			{Time: at(61900), Kind: ci.Signature, What: "a login with SHA256:wX0", Host: "192.0.2.10", User: "root", Process: "ruby (4711)", Times: 1},
+		},
+		MoreUses: 4,
+		Lock:     []string{"taken at 09:31:01", "released at 09:31:14"},
+		Rollback: "kamal-op rollback 9fceb02d0ae598e95dc970b74767f19372d61af8 --destination production",
 	}
 }
 
@@ -93,6 +99,7 @@ func FuzzReport(f *testing.F) {
 			Phases:     []ci.Phase{{Name: name, Host: name, Begun: at(0)}},
 			Secrets:    []ci.SecretReport{{Name: name, Vault: name, Item: name, Field: name, ItemVersion: 1, Changed: at(0)}},
 			Signatures: []string{name},
+			Uses:       []ci.Use{{Time: at(0), Kind: ci.Lookup, What: name, Host: name, User: name, Process: name, Times: 2}},
 			Rollback:   "kamal-op rollback",
 		}
 		var headings, cells []int
@@ -113,10 +120,10 @@ func FuzzReport(f *testing.F) {
 				t.Errorf("the line %q", line)
 			}
 		}
-		if fenced != "" || len(headings) != 6 || headings[0] != 2 || headings[5] != 3 {
+		if fenced != "" || len(headings) != 7 || headings[0] != 2 || headings[6] != 3 {
 			t.Errorf("headings %v, open fence %q:\n%s", headings, fenced, r.Markdown())
 		}
-		for i, want := range []int{5, 5, 5, 4, 4, 4, 7, 7, 7} {
+		for i, want := range []int{5, 5, 5, 4, 4, 4, 7, 7, 7, 8, 8, 8} {
 			if i >= len(cells) || cells[i] != want {
 				t.Fatalf("cells %v:\n%s", cells, r.Markdown())
 			}

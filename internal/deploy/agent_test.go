@@ -97,6 +97,11 @@ func TestAgent_TellsRefusalsAndSignatures(t *testing.T) {
 		t.Error("it signs for a user that is not allowed")
 	}
 	ok(t, s.end())
+	all, _ := s.uses.all()
+	if len(all) != 2 || all[0].Kind != ci.Signature || all[0].User != "root" || all[0].Process == "" || !strings.HasPrefix(all[0].What, "a login with SHA256:") ||
+		all[1].Kind != ci.Refusal || all[1].User != "git" || all[1].What != "sign: "+sshagent.ReasonUser {
+		t.Errorf("the uses are %v", all)
+	}
 	for _, text := range []string{
 		"a signature: the user is not allowed", "if that login is wanted, allow the user with --ssh-user git",
 		"the agent made 1 signature for root, 1 refused",

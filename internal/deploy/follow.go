@@ -145,10 +145,11 @@ func (f *follow) close(status int) string {
 // outputs, where the system has such. No value stands in any of it.
 func (s *ready) report(ctx context.Context, f *follow, status int, told problem.List, took time.Duration) {
 	j, project := s.job, s.project
+	s.uses.log(j.System)
 	r := ci.Report{
 		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
 		Version: f.follower.Version(), URL: project.Config.Proxy.URL(), RunURL: runURL(environ.List(j.Env).Map()), Status: status, Took: took,
-		Phases: f.phases.All(), Problems: told,
+		Phases: withBoots(f.phases.All(), s.broker.BootTimes(), time.Now()), Problems: told,
 	}
 	if status != problem.Done {
 		r.LastWords = kamal.Diagnose(f.words()).Words
@@ -188,17 +189,8 @@ func (s *ready) tell(ctx context.Context, r *ci.Report) {
 	for _, h := range s.broker.Versions() {
 		r.Hosts = append(r.Hosts, ci.HostReport(h))
 	}
-	for _, d := range s.job.Wanted.Secrets {
-		if d.Environment != "" {
-			continue // it has no item
-		}
-		secret := ci.SecretReport{Name: d.Name, Vault: d.Ref.Vault, Item: d.Ref.Item, Field: d.Ref.Field, Public: d.Public}
-		if item, err := s.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {
-			secret.ItemVersion = item.Version
-			secret.Changed, _ = time.Parse(time.RFC3339, item.UpdatedAt) // zero where it is not known
-		}
-		r.Secrets = append(r.Secrets, secret)
-	}
+	r.Secrets = s.secretsUsed(ctx)
+	r.Uses, r.MoreUses = s.uses.all()
 	s.mu.Lock()
 	r.Refused = slices.Clone(s.refusals)
 	s.mu.Unlock()

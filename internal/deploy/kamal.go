@@ -122,6 +122,7 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, dir string, hosts
 		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
 		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 		Notify: func(e broker.Event) {
+			s.used(e)
 			switch p := problem.New(e.Message, e.Hint); e.Kind {
 			case broker.Warning:
 				j.System.Warning(p)

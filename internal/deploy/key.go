@@ -131,9 +131,10 @@ func keyProblem(ref onepassword.Reference, err error) error {
 // mostRefusals is how many refusals are told at the end: a hook may ask for ever.
 const mostRefusals = 20
 
-// refused tells a person of a signature that the agent would not make: the client
-// that asked for it only says that it was refused.
-func (s *session) refused(e sshagent.Event) {
+// signed takes note of what the agent was asked for, and tells a person of a signature
+// that it would not make: the client that asked for it only says that it was refused.
+func (s *session) signed(e sshagent.Event) {
+	s.usedKey(e)
 	if e.Signed || e.Request != "sign" {
 		return
 	}

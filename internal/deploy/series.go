@@ -58,7 +58,10 @@ func (s *Series) Report(ctx context.Context) ci.Report {
 }
 
 // Close takes away all that the series has made.
-func (s *Series) Close() error { return s.r.close() }
+func (s *Series) Close() error {
+	s.r.uses.log(s.r.System)
+	return s.r.close()
+}
 
 // Run runs one command. Where it failed the error is a *problem.Problem with
 // Kamal's status that says why as far as Kamal's last words do, or the problems

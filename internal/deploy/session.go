@@ -99,7 +99,8 @@ type session struct {
 	keys     []*sshagent.Key
 
 	mu       sync.Mutex
-	refusals []string    // of the agent, and of lookups
+	refusals []string // of the agent, and of lookups
+	uses     uses
 	locks    *locks      // nil in a run without Kamal
 	pins     *hosts.Pins // the only host keys that count; nil takes any
 }
@@ -136,7 +137,7 @@ func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
 func (s *session) startAgent(ctx context.Context, w Wanted) (err error) {
 	s.users = w.Users
 	s.agent, err = sshagent.Start(context.WithoutCancel(ctx), sshagent.Options{
-		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.refused,
+		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.signed,
 		HostKeys: fingerprints(s.pins), Descendants: !w.AnyPeer,
 	})
 	return err

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // what OpenSSH hashes names in known_hosts with
 	"encoding/base64"
@@ -249,6 +250,20 @@ func (p *Pins) Fingerprints() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Name is the host whose key has this fingerprint, as its line names it; "" where no
+// line names one host, in the clear, for it.
+func (p *Pins) Name(fingerprint string) string {
+	for _, pin := range p.pins {
+		if pin.fingerprint != fingerprint || len(pin.patterns) == 0 {
+			continue
+		}
+		if first := pin.patterns[0]; first.name != "" && !first.not && !strings.ContainsAny(first.name, "*?") {
+			return display(first.name, cmp.Or(first.port, DefaultPort))
+		}
+	}
+	return ""
 }
 
 // Missing are problems, one for each target that no key was given for, and for

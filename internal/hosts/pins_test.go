@@ -229,3 +229,24 @@ func FuzzParsePins(f *testing.F) {
 		}
 	})
 }
+
+// A fingerprint has the name of its host where a line says it in the clear.
+func TestName(t *testing.T) {
+	const sum = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for line, want := range map[string]string{
+		"192.0.2.1 " + sum:              "192.0.2.1",
+		"[app.example.com]:2222 " + sum: "app.example.com:2222",
+		"*.example.com " + sum:          "",
+	} {
+		p, err := ParsePins(line, "a test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Name(sum); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+		if got := p.Name("SHA256:another"); got != "" {
+			t.Errorf("%s: another key is %q", line, got)
+		}
+	}
+}

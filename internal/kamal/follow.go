@@ -20,10 +20,13 @@ var headlines = []struct{ begins, phase string }{
 	{"Acquiring the deploy lock", "deploy lock"},
 	{"Ensure kamal-proxy is running...", "proxy"},
 	{"Detect stale containers...", "stale containers"},
-	{"Start container with version ", "boot"},
+	{"Start container with version ", Booting},
 	{"Rolling back to version ", RollingBack},
 	{"Prune old containers and images...", "prune"},
 }
+
+// Booting is the phase in which the app's new container takes over.
+const Booting = "boot"
 
 // RollingBack is the phase in which hosts go back to the version that ran there.
 const RollingBack = "rollback"
@@ -138,7 +141,7 @@ func headline(line []byte) (phase string, maybe bool) {
 	for _, h := range headlines {
 		switch {
 		case strings.HasPrefix(text, h.begins):
-			return h.phase, h.phase == "boot" // its version stands on the same line
+			return h.phase, h.phase == Booting // its version stands on the same line
 		case strings.HasPrefix(h.begins, text):
 			maybe = true
 		}

@@ -1,0 +1,91 @@
+package ci
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A Use is one use of what a run is trusted with: a secret was looked up, a key has
+// signed, a registry was logged in to, or one of these was refused. It holds names,
+// never values.
+type Use struct {
+	Time    time.Time
+	Kind    UseKind
+	What    string // `op read op://MyApp/Production/KEY`, the reason of a refusal
+	Host    string // the server; "" where it is not known
+	User    string // to log in as; "" where it is no login
+	Process string // who asked: its program and number; "" where it is not known
+	Times   int    // how often, where it is told together
+}
+
+// A UseKind is what kind of use it is, as events name it.
+type UseKind string
+
+// The kinds.
+const (
+	Lookup    UseKind = "lookup"    // an op command was answered
+	Refusal   UseKind = "refusal"   // an op command, a connection or a signature was refused
+	Signature UseKind = "signature" // the agent has signed
+	Attached  UseKind = "attached"  // kamal-op's part took its place in a Kamal
+	Checked   UseKind = "checked"   // what Kamal holds was held against the vault
+	Login     UseKind = "login"     // Kamal logs in to a registry on this machine
+)
+
+// String is the use as a line of the log.
+func (u Use) String() string {
+	text := fmt.Sprintf("%s %s", u.Time.UTC().Format("15:04:05"), u.Kind)
+	for _, part := range [][2]string{{": ", u.What}, {" for ", u.User}, {" on ", u.Host}, {" by ", u.Process}} {
+		if part[1] != "" {
+			text += part[0] + part[1]
+		}
+	}
+	if u.Times > 1 {
+		text += fmt.Sprintf(" (%d times)", u.Times)
+	}
+	return text
+}
+
+// Tell tells of a use at once, to a log that is for programs; for people there is
+// the end of the run.
+func Tell(s System, u Use) {
+	if e, ok := s.(*events); ok {
+		_ = e.tell(event{Event: string(u.Kind), Text: &u.What, Host: u.Host, User: u.User, Process: u.Process})
+	}
+}
+
+// TellUses shows the uses of a run in a part of the log of their own. A log that is
+// for programs has had each of them.
+func TellUses(s System, all []Use, more int) {
+	if _, ok := s.(*events); ok || len(all) == 0 {
+		return
+	}
+	s.Group("what was asked for")
+	for _, use := range all {
+		s.Info(use.String())
+	}
+	if more > 0 {
+		s.Info(fmt.Sprintf("and %d more", more))
+	}
+	s.EndGroup()
+}
+
+// uses is the table of what a run was trusted with.
+func (r Report) uses(p *page) {
+	if len(r.Uses) == 0 {
+		return
+	}
+	p.heading("What was asked for")
+	rows := make([][]string, len(r.Uses))
+	for i, u := range r.Uses {
+		times := ""
+		if u.Times > 1 {
+			times = strconv.Itoa(u.Times)
+		}
+		rows[i] = []string{u.Time.UTC().Format("15:04:05 UTC"), escape(string(u.Kind)), escape(u.What), code(u.Host), escape(u.User), escape(u.Process), times}
+	}
+	p.table([]string{"Time", "What", "Of", "Host", "User", "Process", "Times"}, rows)
+	if r.MoreUses > 0 {
+		p.line("and %d more, which are not listed", r.MoreUses)
+	}
+}
