@@ -40,7 +40,11 @@ func speak() {
 		var conn net.Conn
 		if conn, err = net.Dial("unix", os.Getenv("KAMAL_OP_BROKER")); err == nil {
 			_, err = conn.Write(append(text, '\n'))
-			_, _ = io.Copy(io.Discard, conn)
+			answer := io.Discard
+			if len(os.Args) > 2 { // aloud
+				answer = os.Stdout
+			}
+			_, _ = io.Copy(answer, conn)
 		}
 	}
 	if err != nil {
