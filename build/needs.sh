@@ -16,7 +16,7 @@ for program in "$@"; do
         ;;
       docker) packages="$packages docker.io" ;;
       gcc) packages="$packages gcc libc6-dev" ;;
-      ssh) packages="$packages openssh-client" ;;
+      ssh | ssh-agent) packages="$packages openssh-client" ;;
       sshd) packages="$packages openssh-server" ;;
       *) packages="$packages $program" ;;
     esac

@@ -9,8 +9,10 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/mask"
@@ -220,4 +223,46 @@ func TestCall(t *testing.T) {
 	}
 	t.Logf("op read: wall %v, cpu %v, memory %s; goals 10ms, 5ms, 14 MB", middle(calls, wall), middle(calls, cpu), memory(t, v, env, dir, op))
 	t.Logf("/bin/true: wall %v, cpu %v", middle(nothing, wall), middle(nothing, cpu))
+}
+
+// BenchmarkAnswer is one `op read` as the broker answers it on its socket, without the
+// process that asks.
+func BenchmarkAnswer(b *testing.B) {
+	private, err := os.MkdirTemp("/tmp", "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(private) }()
+	v := &vault{item: onepassword.Item{Fields: []onepassword.Field{{ID: "S1", Label: "S1", Type: "CONCEALED", Value: mask.NewSecret("S1", "value-S1")}}}}
+	served, err := broker.Start(b.Context(), broker.Options{Dir: private, Executable: os.Args[0], Vault: v, AnyVault: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = served.Close() }()
+	var socket string
+	for _, entry := range served.Environment(nil) {
+		if path, ok := strings.CutPrefix(entry, opclient.SocketVariable+"="); ok {
+			socket = path
+		}
+	}
+	request, err := json.Marshal(map[string]any{"op": opclient.Request{Args: []string{"read", "op://MyApp/Production/S1"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := conn.Write(append(request, '\n')); err != nil {
+			b.Fatal(err)
+		}
+		var reply opclient.Reply
+		if err := json.NewDecoder(conn).Decode(&reply); err != nil || string(reply.Stdout) != "value-S1\n" {
+			b.Fatalf("%+v, %v", reply, err)
+		}
+		if err := conn.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
