@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,9 +68,9 @@ func TestVersions(t *testing.T) {
 // side, and a rollback boots once more.
 func TestBootTimes_OneForEachBoot(t *testing.T) {
 	begun := time.Now() // connections have their deadlines by the same clock
-	now := begun
-	r := start(t, nil, nil, func(o *broker.Options) { o.Now = func() time.Time { return now } })
 	at := func(second int) time.Time { return begun.Add(time.Duration(second) * time.Second) }
+	var now atomic.Int64 // seconds
+	r := start(t, nil, nil, func(o *broker.Options) { o.Now = func() time.Time { return at(int(now.Load())) } })
 	for second, boot := range [][3]string{
 		{"a", "web", "kept"},
 		{"a", "web", "unknown"},
@@ -81,7 +82,7 @@ func TestBootTimes_OneForEachBoot(t *testing.T) {
 		{"a", "web", "kept"}, // the rollback
 		{"a", "web", "booted"},
 	} {
-		now = at(second)
+		now.Store(int64(second))
 		r.ask(map[string]any{"boot": map[string]string{"host": boot[0], "role": boot[1], "version": "v2", "before": "v1", "state": boot[2]}})
 	}
 	want := []broker.BootTime{
