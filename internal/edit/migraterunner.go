@@ -17,13 +17,9 @@ import (
 // earlier steps put there. The action is a container: it has the workspace, the
 // environment, and what is in its image.
 
-// imageKamal is the Kamal that the action's image carries (KAMAL_IMAGE in
-// Dockerfile).
-const imageKamal = "2.12.0"
-
 func (w *workflow) notePinned(line int, version string) {
-	if version = strings.Trim(version, "~> "); version != imageKamal {
-		w.plan.note("%s:%d: Kamal %s was installed here: the action's image carries %s", w.file, line, version, imageKamal)
+	if version = strings.Trim(version, "~> "); version != kamal.TestedVersion {
+		w.plan.note("%s:%d: Kamal %s was installed here: the action's image carries %s", w.file, line, version, kamal.TestedVersion)
 	}
 }
 
@@ -153,10 +149,10 @@ func (w *workflow) noteProject(line int, directory, run string) {
 		dir = w.tree.dir
 	}
 	text := textsIn(dir)
-	if m := lockedKamal().FindStringSubmatch(text("Gemfile.lock")); m != nil && m[1] != imageKamal {
-		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: the action's image carries %s, and the project's gems are not in it", w.file, line, m[1], imageKamal)
+	if m := lockedKamal().FindStringSubmatch(text("Gemfile.lock")); m != nil && m[1] != kamal.TestedVersion {
+		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: the action's image carries %s, and the project's gems are not in it", w.file, line, m[1], kamal.TestedVersion)
 	} else if strings.Contains(run, "bundle exec") {
-		w.plan.note("%s:%d: the project's gems are not in the action's image: it runs its own Kamal %s", w.file, line, imageKamal)
+		w.plan.note("%s:%d: the project's gems are not in the action's image: it runs its own Kamal %s", w.file, line, kamal.TestedVersion)
 	}
 	called := programsMissing(dir)
 	for _, program := range sortedKeys(called) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
 // What the runner has and the action's container has not is told, each with its
@@ -105,8 +106,8 @@ func TestImageKamal(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := regexp.MustCompile(`(?m)^ARG KAMAL_IMAGE=\S+:v([\w.]+)`).FindSubmatch(text)
-	if m == nil || string(m[1]) != imageKamal {
-		t.Errorf("the image has %q, and notes say %s", m, imageKamal)
+	if m == nil || string(m[1]) != kamal.TestedVersion {
+		t.Errorf("the image has %q, and notes say %s", m, kamal.TestedVersion)
 	}
 }
 
