@@ -63,7 +63,7 @@ for-unit:
 
 .PHONY: sdk
 sdk:
-	@# The rehearsal's vault is held to what 1Password's own client expects of Connect.
+	@# The stand-in of Connect is held to what 1Password's own client expects of Connect.
 	go test -C internal/standin/sdktest -json -count=1 ./... | $(TESTSUM) sdk
 
 .PHONY: kamal

@@ -1,4 +1,4 @@
-// Package sdktest holds the rehearsal's vault to the API of 1Password Connect by
+// Package sdktest holds the stand-in vault to the API of 1Password Connect by
 // running 1Password's own client for it, connect-sdk-go, against the vault. It is a
 // module of its own, so that the client and what it drags along are nobody's
 // dependency.
