@@ -25,4 +25,5 @@ COPY --from=build /usr/local/share/kamal-op /usr/local/share/kamal-op
 COPY --from=build /kamal-op /usr/local/bin/kamal-op
 # A post-entrypoint is started without arguments: it goes by its name.
 RUN ["ln", "-s", "kamal-op", "/usr/local/bin/kamal-op-post"]
-ENTRYPOINT ["kamal-op", "action"]
+# It is kamal-op, but for what CI systems start in an image: see internal/cli/entrypoint.go.
+ENTRYPOINT ["kamal-op", "entrypoint"]

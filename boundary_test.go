@@ -133,7 +133,7 @@ func TestMatrix_HasEveryWayOut(t *testing.T) {
 var commands = map[string]string{
 	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "host-keys": "", "init": "",
 	"review deploy": "", "review list": "", "review status": "",
-	"setup": "as deploy", "redeploy": "as deploy", "rollback": "as deploy", "action": "as the command that it runs",
+	"setup": "as deploy", "redeploy": "as deploy", "rollback": "as deploy", "action": "as the command that it runs", "plugin": "as the command that it runs",
 	"review remove": "as review deploy", "review sweep": "as review deploy", "review build": "as review deploy", "review event": "as review deploy",
 	"cache": "tells a directory and a size", "cache warm": "tells a directory and a size", "rehearse": "takes minutes; its lines pass the same stream", "version": "tells a version",
 }

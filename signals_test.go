@@ -23,7 +23,7 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 		"add": {"B", "--item", "op://MyApp/Production"}, "init": {"--vault", "MyApp", "--item", "Production"},
 	}
 	byItself := map[string]bool{ // it asks nobody who would keep it waiting
-		"remove": true, "rename": true, "migrate": true, "version": true, "cache": true, "action": true,
+		"remove": true, "rename": true, "migrate": true, "version": true, "cache": true, "action": true, "plugin": true,
 		"rehearse": true, "review": true, // tests of their own: TestRun_RemovesWhatAKilledOneLeft, TestReviewApps
 	}
 	for name := range commands {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,22 +21,30 @@ type actionCommand struct{}
 var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "verify", "rehearse", "review", "version"}
 
 // Run does what the input command says.
-func (actionCommand) Run(a *app) error {
-	inputs := lookup{env: a.env, inputs: true}
-	command, _, _ := inputs.value("command")
+func (actionCommand) Run(a *app) error { return a.handedOver(inputs, actionCommands, "deploy") }
+
+// handedOver does what the command says that the CI system hands over in a form, or
+// another one where it says none.
+func (a *app) handedOver(f form, commands []string, other string) error {
+	step := lookup{env: a.env, form: f}
+	command, _, _ := step.value("command")
 	if command = strings.TrimSpace(command); command == "" {
-		command = "deploy"
+		command = other
 	}
 	// A review's own command is the second word: "review", "review build".
 	command, sub, _ := strings.Cut(command, " ")
 	if sub = strings.TrimSpace(sub); command != "review" && sub != "" {
-		return problem.Usagef("further words go into the input args", "input command: %q is more than a command", command+" "+sub)
+		return problem.Usagef(fmt.Sprintf("further words go into the %s args", f), "%s command: %q is more than a command", f, command+" "+sub)
 	}
-	if !slices.Contains(actionCommands, command) {
-		return problem.Usagef("the commands are "+strings.Join(actionCommands, ", "), "input command: there is no command %q", command)
+	if !slices.Contains(commands, command) {
+		hint := "the commands are " + strings.Join(commands, ", ")
+		if command == "" {
+			return problem.Usagef(hint, "%s command: what is to be done is not said", f)
+		}
+		return problem.Usagef(hint, "%s command: there is no command %q", f, command)
 	}
-	text, _, _ := inputs.value("args")
-	words, err := splitWords(text)
+	text, _, _ := step.value("args")
+	words, err := splitWords(text, f)
 	if err != nil {
 		return err
 	}
@@ -45,12 +54,12 @@ func (actionCommand) Run(a *app) error {
 	case "rollback":
 		// Rollback's version is an argument, and the input version is the
 		// natural place for it.
-		version, _, _ := inputs.value("version")
+		version, _, _ := step.value("version")
 		if version == "" {
 			return problem.Usagef("set it to a version that is still on the servers: kamal app containers lists them",
-				"input version: rollback needs the version to go back to")
+				"%s version: rollback needs the version to go back to", f)
 		}
-		delete(a.env, inputName("version"))
+		delete(a.env, f.variable("version"))
 		argv = append(argv, strings.TrimSpace(version))
 	case "version":
 		return versionCommand{}.Run(a)
@@ -67,7 +76,7 @@ func (actionCommand) Run(a *app) error {
 		argv = append(append(argv, "--"), words...)
 	}
 	begun := time.Now()
-	status := a.main(argv, true)
+	status := a.main(argv, f)
 	a.returnFiles(begun)
 	return exitStatus(status)
 }
@@ -90,20 +99,20 @@ func (a *app) returnFiles(since time.Time) {
 	}
 }
 
-// splitWords splits the input args as a POSIX shell splits words. Nothing in it
-// is expanded or run.
-func splitWords(text string) ([]string, error) {
+// splitWords splits the input or setting args as a POSIX shell splits words. Nothing
+// in it is expanded or run.
+func splitWords(text string, f form) ([]string, error) {
 	parser := shellwords.NewParser()
 	parser.ParseEnv, parser.ParseBacktick = false, false
 	words, err := parser.Parse(strings.ReplaceAll(text, "\n", " "))
 	if err != nil {
-		return nil, problem.Usagef("quote as in a shell: each quote needs its other half", "input args cannot be split into words")
+		return nil, problem.Usagef("quote as in a shell: each quote needs its other half", "%s args cannot be split into words", f)
 	}
 	if parser.Position >= 0 {
 		// The parser stops at ; | & < > where a shell would: these have no
 		// meaning here, and dropping what follows would be worse than refusing.
 		return nil, problem.Usagef("quote the character, or leave it away: no shell is involved",
-			"input args has an unquoted ; | & < or > in it")
+			"%s args has an unquoted ; | & < or > in it", f)
 	}
 	return words, nil
 }

@@ -59,6 +59,7 @@ type grammar struct {
 	Review   reviewCommand   `cmd:"" help:"Review apps: a preview of every pull request, deployed, removed and swept."`
 	Cache    cacheCommand    `cmd:"" help:"Keep 1Password's SDK compiled for the runs of this machine."`
 	Action   actionCommand   `cmd:"" help:"Run as a GitHub Action: read the inputs, do what the input command says."`
+	Plugin   pluginCommand   `cmd:"" help:"Run as a plugin of Woodpecker or Drone: read the settings, do what the setting command says."`
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
 	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`
 
@@ -116,14 +117,15 @@ func Main(p Process) int {
 	if p.Name == PostName {
 		return a.post()
 	}
-	status := a.main(p.Args, false)
+	status := a.main(p.Args, noForm)
 	ci.End(a.system, status)
 	return status
 }
 
-// main parses and runs one command line. As an action, the inputs take part.
-func (a *app) main(args []string, inputs bool) int {
-	a.lookup = lookup{env: a.env, inputs: inputs}
+// main parses and runs one command line. As an action the inputs take part, as a
+// plugin the settings.
+func (a *app) main(args []string, f form) int {
+	a.lookup = lookup{env: a.env, form: f}
 	a.system = a.detect(a.Stderr)
 	for _, err := range a.Refused {
 		a.system.Warning(problem.New(err.Error(), ""))

@@ -22,10 +22,10 @@ import (
 )
 
 // parsed is what the grammar makes of a command line, with this environment.
-func parsed(t *testing.T, env map[string]string, inputs bool, args ...string) grammar {
+func parsed(t *testing.T, env map[string]string, f form, args ...string) grammar {
 	t.Helper()
 	var g grammar
-	parser, err := kong.New(&g, kong.Resolvers(lookup{env: env, inputs: inputs}))
+	parser, err := kong.New(&g, kong.Resolvers(lookup{env: env, form: f}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,16 +42,16 @@ func TestLookup_FlagBeforeInputBeforeEnvironment(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name                     string
-		inputs                   bool
+		form                     form
 		args                     []string
 		destination, host, roles string
 	}{
-		{"flag", true, []string{"deploy", "--destination=flag"}, "flag", "a", "web"},
-		{"input", true, []string{"deploy"}, "from-input", "a", "web"},
-		{"no action", false, []string{"deploy"}, "from-env", "a", "web"},
+		{"flag", inputs, []string{"deploy", "--destination=flag"}, "flag", "a", "web"},
+		{"input", inputs, []string{"deploy"}, "from-input", "a", "web"},
+		{"no action", noForm, []string{"deploy"}, "from-env", "a", "web"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := parsed(t, env, test.inputs, test.args...).Deploy
+			d := parsed(t, env, test.form, test.args...).Deploy
 			got := []string{d.Destination, d.Hosts, d.Roles}
 			if diff := cmp.Diff([]string{test.destination, test.host, test.roles}, got); diff != "" {
 				t.Error(diff)
@@ -62,16 +62,16 @@ func TestLookup_FlagBeforeInputBeforeEnvironment(t *testing.T) {
 
 func TestLookup_ListsAreOneALine(t *testing.T) {
 	env := map[string]string{"INPUT_SECRETS": "# a comment\r\nA=op://v/i/a\r\n\r\n  B=op://v/i/b  \n", "KAMAL_OP_SECRET": "C=op://v/i/c"}
-	got := parsed(t, env, true, "deploy").Deploy.Secret
+	got := parsed(t, env, inputs, "deploy").Deploy.Secret
 	want := lines{{"A=op://v/i/a", "input secrets, line 2"}, {"B=op://v/i/b", "input secrets, line 4"}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(line{})); diff != "" {
 		t.Error(diff)
 	}
-	got = parsed(t, env, false, "deploy").Deploy.Secret
+	got = parsed(t, env, noForm, "deploy").Deploy.Secret
 	if diff := cmp.Diff(lines{{"C=op://v/i/c", "KAMAL_OP_SECRET, line 1"}}, got, cmp.AllowUnexported(line{})); diff != "" {
 		t.Error(diff)
 	}
-	got = parsed(t, env, true, "deploy", "--secret=D=op://v/i/d", "--secret", "E=op://v/i/e").Deploy.Secret
+	got = parsed(t, env, inputs, "deploy", "--secret=D=op://v/i/d", "--secret", "E=op://v/i/e").Deploy.Secret
 	if diff := cmp.Diff([]string{"D=op://v/i/d", "E=op://v/i/e"}, got.texts()); diff != "" {
 		t.Error(diff)
 	}
@@ -158,7 +158,7 @@ func TestSplitWords(t *testing.T) {
 		"app exec 'ls -la'\n--foo": {"app", "exec", "ls -la", "--foo"},
 		"$HOME `id` $(id)":         {"$HOME", "`id`", "$(id)"},
 	} {
-		got, err := splitWords(text)
+		got, err := splitWords(text, inputs)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -167,7 +167,7 @@ func TestSplitWords(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"'open", "a; b", "a | b", "a && b", "a > b"} {
-		if words, err := splitWords(text); problem.Status(err) != problem.Usage {
+		if words, err := splitWords(text, inputs); problem.Status(err) != problem.Usage {
 			t.Errorf("%q gave %q and %v, not a problem of usage", text, words, err)
 		}
 	}

@@ -24,11 +24,13 @@ const (
 	connectTokenFile = "OP_CONNECT_TOKEN_FILE"
 )
 
-// token is a token from an input or the environment, and where it was found. The
+// token is a token from an input, a setting or the environment, and where it was found. The
 // environment is 1Password's own names: a token has no name of ours.
 func (a *app) token(input, variable string) (value, origin string) {
-	if v := strings.TrimSpace(a.env[inputName(input)]); a.lookup.inputs && v != "" {
-		return v, "input " + input
+	if f := a.lookup.form; f != noForm {
+		if v := strings.TrimSpace(a.env[f.variable(input)]); v != "" {
+			return v, f.String() + " " + input
+		}
 	}
 	return strings.TrimSpace(a.env[variable]), variable
 }

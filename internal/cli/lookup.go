@@ -7,23 +7,48 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// A lookup finds an option's value where it was not given as a flag: in the
-// action's inputs, then in the environment. The same name serves in all three
-// forms: --ssh-key, the input ssh-key (which the runner hands over as
-// INPUT_SSH-KEY), KAMAL_OP_SSH_KEY. An empty input is one that was not given:
-// the runner sets every declared input, with "" where the workflow says nothing.
+// A lookup finds an option's value where it was not given as a flag: in what the CI
+// system hands over, then in the environment. The same name serves in all forms:
+// --ssh-key, the input or setting ssh-key (which a runner hands over as
+// INPUT_SSH-KEY, a plugin's as PLUGIN_SSH_KEY), KAMAL_OP_SSH_KEY. An empty input is
+// one that was not given: the runner sets every declared input, with "" where the
+// workflow says nothing.
 type lookup struct {
-	env    map[string]string
-	inputs bool // whether this process is a step of an action
+	env  map[string]string
+	form form
 }
 
+// A form is how the CI system hands over the options of a step.
+type form int
+
+const (
+	noForm   form = iota // by command line and environment alone
+	inputs               // of an action
+	settings             // of a plugin
+)
+
+// variable is the environment variable in which an option is handed over, "" where
+// none is.
+func (f form) variable(name string) string {
+	switch f {
+	case inputs:
+		return inputName(name)
+	case settings:
+		return settingName(name)
+	}
+	return ""
+}
+
+// String is what a person calls an option that is handed over so.
+func (f form) String() string { return [...]string{"option", "input", "setting"}[f] }
+
 // value is the value of the option with these names, and where it was found, as
-// a person would call that place. An input under any of the names comes before
-// the environment under any of them.
+// a person would call that place. An input or setting under any of the names comes
+// before the environment under any of them.
 func (l lookup) value(names ...string) (value, origin string, found bool) {
 	for _, name := range names {
-		if v := l.env[inputName(name)]; l.inputs && strings.TrimSpace(v) != "" {
-			return v, "input " + name, true
+		if v := l.env[l.form.variable(name)]; l.form != noForm && strings.TrimSpace(v) != "" {
+			return v, l.form.String() + " " + name, true
 		}
 	}
 	for _, name := range names {
@@ -61,6 +86,9 @@ func (l lookup) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 		return nil, nil
 	}
 	if _, isList := flag.Target.Interface().(lines); isList {
+		if l.form == settings && strings.HasPrefix(origin, settings.String()) {
+			v = settingLines(v)
+		}
 		return originText{text: v, origin: origin}, nil
 	}
 	return strings.TrimSpace(v), nil

@@ -56,7 +56,7 @@ func leaveState(system ci.System, name, value string) bool {
 // deploying told as such on GitHub. After a main step that
 // has ended in order it does nothing, and says nothing.
 func (a *app) post() int {
-	a.lookup = lookup{env: a.env, inputs: true}
+	a.lookup = lookup{env: a.env, form: inputs}
 	a.system = a.detect(a.Stdout)
 	deploy.Sweep(a.env)
 	over := a.env["STATE_"+stateOver] == "true"
@@ -86,7 +86,7 @@ func (a *app) post() int {
 		return problem.Done
 	}
 	a.left = locks
-	return a.main([]string{"post"}, true)
+	return a.main([]string{"post"}, inputs)
 }
 
 // endMain ends the main step's container if it still runs, and gives what that has

@@ -87,7 +87,7 @@ func (a *app) rehearsed(_ context.Context, r rehearsal.DeployRequest) (int, erro
 	add("--kamal", r.Kamal)
 	add("--ssh-key", r.SSHKeys...)
 	add("--secret", r.Secrets...)
-	return sub.main(args, false), nil
+	return sub.main(args, noForm), nil
 }
 
 // values reads a file of sample values.

@@ -28,7 +28,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 		if given != "--check-hosts=on" {
 			args = append(args, "--check-hosts=off")
 		}
-		g := parsed(t, map[string]string{}, false, args...)
+		g := parsed(t, map[string]string{}, noForm, args...)
 		j, err := g.Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{}, false)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 		}
 	}
 	for _, option := range []string{"--allow-name", "--allow-reference"} {
-		if _, err := parsed(t, map[string]string{}, false, "deploy", option+"=1 2").Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{}, false); err == nil {
+		if _, err := parsed(t, map[string]string{}, noForm, "deploy", option+"=1 2").Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{}, false); err == nil {
 			t.Errorf("%s takes what is no name", option)
 		}
 	}
