@@ -159,7 +159,7 @@ func (c checkout) copyProject(ctx context.Context, commit string, client *github
 	}
 	configs := []string{name}
 	if o.Destination != "" {
-		configs = append(configs, strings.TrimSuffix(name, filepath.Ext(name))+"."+o.Destination+".yml")
+		configs = append(configs, kamal.DestinationFile(name, o.Destination))
 	}
 	for _, name := range configs {
 		if there, err := copied(name); err != nil || !there {
@@ -174,11 +174,7 @@ func (c checkout) copyProject(ctx context.Context, commit string, client *github
 	if !filepath.IsLocal(path) {
 		return nil, nil // not in the repository
 	}
-	specific := path
-	if o.Destination != "" {
-		specific += "." + o.Destination
-	}
-	for _, name := range []string{path + "-common", specific} {
+	for _, name := range kamal.SecretsFiles(path, o.Destination) {
 		if _, err := copied(name); err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
@@ -115,14 +114,10 @@ func origin(s *kamal.Secrets, d kamal.Definition, part kamal.Part, steps int) (o
 			return onepassword.Reference{}, false
 		}
 		for _, w := range fetch.Parts[0].Wanted {
-			ref, ok := reference(w)
-			switch {
-			case !ok:
-			case w.Field == "":
-				ref.Field = part.Name[strings.LastIndexByte(part.Name, '/')+1:]
-				return ref, true
-			case w.Field == part.Name, kamal.Extracts(kamal.FetchKey(w.Vault+"/"+w.Item+"/"+strings.ReplaceAll(w.Field, ".", "/")), part.Name):
-				return ref, true
+			if ref, ok := reference(w); ok {
+				if ref.Field, ok = w.Extracted(part.Name); ok {
+					return ref, true
+				}
 			}
 		}
 	}

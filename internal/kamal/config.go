@@ -208,14 +208,14 @@ func Destinations(dir, configFile string) []string {
 	if configFile == "" {
 		configFile = DefaultConfigFile
 	}
-	stem := strings.TrimSuffix(configFile, filepath.Ext(configFile)) + "."
+	before, _ := strings.CutSuffix(DestinationFile(configFile, ""), ".yml") // with the dot
 	entries, err := os.ReadDir(filepath.Dir(inDir(dir, configFile)))
 	if err != nil {
 		return nil
 	}
 	var found []string
 	for _, entry := range entries {
-		name, ok := strings.CutPrefix(entry.Name(), filepath.Base(stem))
+		name, ok := strings.CutPrefix(entry.Name(), filepath.Base(before))
 		if !ok {
 			continue
 		}

@@ -89,7 +89,7 @@ func (o ProjectOptions) configFiles() []string {
 	}
 	files := []string{file}
 	if o.Destination != "" {
-		files = append(files, strings.TrimSuffix(strings.TrimSuffix(file, ".yml"), ".yaml")+"."+o.Destination+".yml")
+		files = append(files, DestinationFile(file, o.Destination))
 	}
 	return slices.DeleteFunc(files, func(name string) bool { _, err := os.Stat(inDir(o.Dir, name)); return err != nil })
 }

@@ -33,6 +33,15 @@ func (w Wanted) Keys() []string {
 	return keys
 }
 
+// Extracted is the label of the field whose value `kamal secrets extract name` takes
+// out of what a fetch of w gives. A fetch of a whole item gives every field.
+func (w Wanted) Extracted(name string) (label string, ok bool) {
+	if w.Field == "" {
+		return name[strings.LastIndexByte(name, '/')+1:], true
+	}
+	return w.Field, slices.ContainsFunc(w.Keys(), func(key string) bool { return Extracts(key, name) })
+}
+
 // KeysUnknown tells whether the arguments of a fetch do not say under which names it
 // gives its values: the adapter takes them from what it finds
 // (lib/kamal/secrets/adapters). One secret of AWS may be JSON with a value for each

@@ -56,37 +56,23 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 	if o.Explicit != "" {
 		return findExplicit(ctx, o)
 	}
+	paths, err := Candidates(o)
+	if err != nil {
+		return Binary{}, err
+	}
 	var notices []string
-	binstub := filepath.Join(o.Dir, "bin", "kamal")
-	if info, err := os.Stat(binstub); err == nil && info.Mode().IsRegular() {
-		path, err := filepath.Abs(binstub)
-		if err != nil {
-			return Binary{}, fmt.Errorf("the path of bin/kamal: %w", err)
-		}
+	for i, path := range paths {
 		found, err := probe(ctx, path, o)
 		if err == nil {
+			found.Notices = notices
 			return withLock(found, o.Dir), nil
 		}
 		if ctx.Err() != nil {
 			return Binary{}, ctx.Err()
 		}
-		notices = append(notices, fmt.Sprintf("bin/kamal is passed over: %v", err))
-	}
-	path, err := environ.List(o.Env).LookPath("kamal", o.Dir)
-	if err != nil {
-		p := problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
-			"install it with `gem install kamal`, or name it with --kamal PATH")
-		if len(notices) > 0 {
-			p.Message = "kamal is not found: bin/kamal of the project does not run, and there is no kamal on PATH"
-			p.Hint = "run `bundle install` so that bin/kamal works, install kamal with `gem install kamal`, or name it with --kamal PATH"
-			p.Details = notices
-		}
-		return Binary{}, p
-	}
-	found, err := probe(ctx, path, o)
-	if err != nil {
-		if ctx.Err() != nil {
-			return Binary{}, ctx.Err()
+		if i == 0 && path == binstub(o.Dir) {
+			notices = append(notices, fmt.Sprintf("bin/kamal is passed over: %v", err))
+			continue
 		}
 		p := problem.Newf("kamal at %s does not run: %v", path, err)
 		p.Hint = "try `kamal version` in the project's directory; another Kamal can be named with --kamal PATH"
@@ -94,26 +80,65 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 		p.Cause = err
 		return Binary{}, p
 	}
-	found.Notices = notices
-	return withLock(found, o.Dir), nil
+	p := problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
+		"install it with `gem install kamal`, or name it with --kamal PATH")
+	if len(notices) > 0 {
+		p.Message = "kamal is not found: bin/kamal of the project does not run, and there is no kamal on PATH"
+		p.Hint = "run `bundle install` so that bin/kamal works, install kamal with `gem install kamal`, or name it with --kamal PATH"
+		p.Details = notices
+	}
+	return Binary{}, p
+}
+
+// Candidates are the absolute paths at which the Kamal to use may be, the best
+// first: the explicit one alone; else bin/kamal of the project and kamal on PATH.
+// It runs none of them.
+func Candidates(o FindOptions) ([]string, error) {
+	if o.Explicit != "" {
+		path := o.Explicit
+		if !strings.ContainsRune(path, '/') {
+			var err error
+			if path, err = environ.List(o.Env).LookPath(path, o.Dir); err != nil {
+				return nil, problem.Usagef("give a path, or leave --kamal away to use bin/kamal or kamal on PATH",
+					"--kamal %s is not found on PATH", o.Explicit)
+			}
+		} else if !filepath.IsAbs(path) {
+			path = filepath.Join(o.Dir, path)
+		}
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return nil, fmt.Errorf("the path of --kamal: %w", err)
+		}
+		return []string{path}, nil
+	}
+	var paths []string
+	if path := binstub(o.Dir); path != "" {
+		paths = append(paths, path)
+	}
+	if path, err := environ.List(o.Env).LookPath("kamal", o.Dir); err == nil {
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// binstub is the absolute path of a project's bin/kamal, "" where there is none.
+func binstub(dir string) string {
+	path, err := filepath.Abs(filepath.Join(dir, "bin", "kamal"))
+	if err != nil {
+		return ""
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return path
 }
 
 func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
-	path := o.Explicit
-	if !strings.ContainsRune(path, '/') {
-		var err error
-		if path, err = environ.List(o.Env).LookPath(path, o.Dir); err != nil {
-			return Binary{}, problem.Usagef("give a path, or leave --kamal away to use bin/kamal or kamal on PATH",
-				"--kamal %s is not found on PATH", o.Explicit)
-		}
-	} else if !filepath.IsAbs(path) {
-		path = filepath.Join(o.Dir, path)
-	}
-	path, err := filepath.Abs(path)
+	paths, err := Candidates(o)
 	if err != nil {
-		return Binary{}, fmt.Errorf("the path of --kamal: %w", err)
+		return Binary{}, err
 	}
-	found, err := probe(ctx, path, o)
+	found, err := probe(ctx, paths[0], o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Binary{}, ctx.Err()

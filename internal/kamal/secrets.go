@@ -168,14 +168,20 @@ func (s *Secrets) Wanted() []Wanted {
 	return all
 }
 
+// SecretsFiles are the names of the secrets files of a destination ("" is none), in
+// the order in which Kamal reads them; path is the secrets_path of deploy.yml.
+func SecretsFiles(path, destination string) []string {
+	specific := path
+	if destination != "" {
+		specific += "." + destination
+	}
+	return []string{path + "-common", specific}
+}
+
 // ReadSecrets reads the secrets files of a destination at path (the secrets_path
 // of deploy.yml). Files that do not exist are passed over, as Kamal does.
 func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
-	specific := path
-	if o.Destination != "" {
-		specific += "." + o.Destination
-	}
-	s := &Secrets{Names: []string{path + "-common", specific}}
+	s := &Secrets{Names: SecretsFiles(path, o.Destination)}
 	var problems problem.List
 	for _, name := range s.Names {
 		file, err := o.secretsFile(name)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -159,7 +160,7 @@ func (s *stage) checkEnvironments(ctx context.Context, p *play) (problems proble
 				unknown = append(unknown, w.name)
 			case Digest(got) == Digest(w.value):
 				right = append(right, w.name)
-			case Digest(got) == Digest(kamalEscaped(w.value)):
+			case Digest(got) == Digest(kamal.EnvFileValue(w.value)):
 				escaped = append(escaped, w.name)
 			default:
 				problems = append(problems, &problem.Problem{
@@ -214,40 +215,6 @@ func checkAnswer(body []byte, wants []wanted) (problems problem.List) {
 		}
 	}
 	return problems
-}
-
-// kamalEscaped is a value as Kamal writes it into a container's env file: Ruby's
-// String#dump of each run of ASCII, less its quotes and the backslashes before
-// quotes and hashes. Docker takes the file's lines as they are.
-func kamalEscaped(value string) string {
-	var b strings.Builder
-	for i := range len(value) {
-		switch c := value[i]; {
-		case c == '\n':
-			b.WriteString(`\n`)
-		case c == '\r':
-			b.WriteString(`\r`)
-		case c == '\t':
-			b.WriteString(`\t`)
-		case c == '\f':
-			b.WriteString(`\f`)
-		case c == '\v':
-			b.WriteString(`\v`)
-		case c == '\b':
-			b.WriteString(`\b`)
-		case c == '\a':
-			b.WriteString(`\a`)
-		case c == 0x1b:
-			b.WriteString(`\e`)
-		case c == '\\':
-			b.WriteString(`\\`)
-		case c < ' ' || c == 0x7f:
-			fmt.Fprintf(&b, `\x%02X`, c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 func unique(names []string) []string {

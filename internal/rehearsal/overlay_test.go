@@ -363,23 +363,6 @@ func write(t *testing.T, dir, name, text string) {
 	}
 }
 
-// What Kamal's own env file makes of values, as real Ruby wrote them.
-func TestKamalEscaped(t *testing.T) {
-	for value, want := range map[string]string{
-		"plain":          "plain",
-		"two\nlines":     `two\nlines`,
-		"cr\r\n\ttab":    `cr\r\n\ttab`,
-		`back\slash`:     `back\\slash`,
-		`{"a":"b\"c"}`:   `{"a":"b\\"c"}`,
-		"#{x} #$y $z":    "#{x} #$y $z",
-		"ü€\x1b[31m\x01": `ü€\e[31m\x01`,
-	} {
-		if got := kamalEscaped(value); got != want {
-			t.Errorf("%q: %s, want %s", value, got, want)
-		}
-	}
-}
-
 func FuzzSplitPublish(f *testing.F) {
 	for _, text := range []string{"80", "80:80", "127.0.0.1:80:80", "[::1]:80:80", "127.0.0.1::80/udp", ":80:80", "::"} {
 		f.Add(text)

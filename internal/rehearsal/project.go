@@ -103,12 +103,10 @@ func (s *stage) rawConfig(ctx context.Context) (map[string]any, error) {
 		})
 	}
 	answer, err := s.readback(ctx, file, true)
-	if err != nil && s.opts.Kamal == "" && ctx.Err() == nil {
+	for err != nil && len(s.otherKamals) > 0 && ctx.Err() == nil {
 		// A binstub whose gems are not installed does not end the rehearsal.
-		if other, missing := s.program("", "kamal"); missing == nil && other != s.kamal {
-			s.kamal = other
-			answer, err = s.readback(ctx, file, true)
-		}
+		s.kamal, s.otherKamals = s.otherKamals[0], s.otherKamals[1:]
+		answer, err = s.readback(ctx, file, true)
 	}
 	for err == nil && s.standIn(answer.fault()) {
 		answer, err = s.readback(ctx, file, true)
@@ -187,7 +185,7 @@ func (s *stage) projectOptions() kamal.ProjectOptions {
 func (s *stage) configFile() string {
 	file := s.opts.ConfigFile
 	if file == "" {
-		file = filepath.Join("config", "deploy.yml")
+		file = kamal.DefaultConfigFile
 	}
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(s.opts.Project, file)
@@ -202,11 +200,6 @@ func (s *stage) relative(file string) string {
 	return file
 }
 
-// destinationFile is the file that Kamal merges into another for a destination.
-func destinationFile(file, destination string) string {
-	return strings.TrimSuffix(file, filepath.Ext(file)) + "." + destination + ".yml"
-}
-
 // writeConfig writes the configuration that Kamal is given: ERB that loads the
 // project's own in Kamal's process, so that what theirs computes is never on
 // disk, and lays the overlay over it.
@@ -214,9 +207,9 @@ func (s *stage) writeConfig(o *overlay) error {
 	files := []string{s.configFile()}
 	written := map[string]string{}
 	if s.opts.Destination != "" {
-		files = append(files, destinationFile(s.configFile(), s.opts.Destination))
+		files = append(files, kamal.DestinationFile(s.configFile(), s.opts.Destination))
 		// Kamal wants a file of the destination beside its own.
-		written[filepath.Base(destinationFile("deploy.yml", s.opts.Destination))] = "{}\n"
+		written[filepath.Base(kamal.DestinationFile(kamal.DefaultConfigFile, s.opts.Destination))] = "{}\n"
 	}
 	quoted := make([]string, len(files))
 	for i, file := range files {

@@ -166,7 +166,8 @@ func (p *projectSecrets) extracted() []string {
 		for _, d := range file.Definitions {
 			for _, part := range d.Parts {
 				if part.Kind == kamal.Extract {
-					labels = append(labels, lastPart(part.Name))
+					label, _ := kamal.Wanted{}.Extracted(part.Name)
+					labels = append(labels, label)
 				}
 			}
 		}
@@ -191,11 +192,10 @@ func (p *projectSecrets) fieldOf(d kamal.Definition) (field, bool) {
 			return field{}, false
 		}
 		for _, w := range source.Parts[0].Wanted {
-			for _, label := range []string{part.Name, lastPart(part.Name)} {
-				at := field{w.Vault, w.Item, label}
-				if _, ok := p.fields[at]; ok && (w.Field == "" || w.Field == label) {
-					return at, true
-				}
+			label, ok := w.Extracted(part.Name)
+			at := field{w.Vault, w.Item, label}
+			if _, there := p.fields[at]; ok && there {
+				return at, true
 			}
 		}
 	}
@@ -283,8 +283,6 @@ func itemOf(title string, fields map[string]string) standin.ItemSpec {
 	return item
 }
 
-func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
-
 // writeSecrets writes the secrets file that stands in for the project's: names
 // only, whose values come in Kamal's environment.
 func (s *stage) writeSecrets(p *projectSecrets) error {
@@ -292,10 +290,7 @@ func (s *stage) writeSecrets(p *projectSecrets) error {
 	for _, name := range p.names {
 		fmt.Fprintf(&b, "%s=$%s\n", name, name)
 	}
-	path := s.path("config", "secrets")
-	if s.opts.Destination != "" {
-		path += "." + s.opts.Destination
-	}
+	path := kamal.SecretsFiles(s.path("config", "secrets"), s.opts.Destination)[1]
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("writing the secrets file: %w", err)
 	}

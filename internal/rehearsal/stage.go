@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
@@ -41,6 +42,8 @@ type stage struct {
 	env    []string // of Kamal and of commands on the SSH host
 	engine *engine
 	kamal  string
+
+	otherKamals []string // to try where kamal does not load, as a binstub without its gems
 
 	made       made
 	registered bool // the engine carries our labels
@@ -68,7 +71,13 @@ func setStage(ctx context.Context, opts Options, tell *teller) (*stage, error) {
 		problems = append(problems, problem.New("docker is not found on PATH",
 			"install Docker: https://docs.docker.com/engine/install/"))
 	}
-	if s.kamal, err = s.findKamal(); err != nil {
+	kamals, err := s.findKamal()
+	if len(kamals) > 0 {
+		s.kamal, s.otherKamals = kamals[0], kamals[1:]
+	}
+	if usage := problem.Of(err); len(usage) > 0 && usage[0].Status == problem.Usage {
+		problems = append(problems, usage...)
+	} else if err != nil || len(kamals) == 0 {
 		problems = append(problems, problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
 			"install it with `gem install kamal`, or name it with --kamal PATH; `make rehearse` needs no Kamal on this machine"))
 	}
@@ -294,11 +303,11 @@ func (s *stage) program(given, name string) (string, error) {
 	return path, nil
 }
 
-func (s *stage) findKamal() (string, error) {
-	if s.opts.Kamal == "" && s.opts.Project != "" {
-		if binstub := filepath.Join(s.opts.Project, "bin", "kamal"); environ.Executable(binstub) == nil {
-			return binstub, nil
-		}
+// findKamal is where the project's Kamal may be, the best place first.
+func (s *stage) findKamal() ([]string, error) {
+	if s.opts.Project == "" { // the sample has none of its own
+		path, err := s.program(s.opts.Kamal, "kamal")
+		return []string{path}, err
 	}
-	return s.program(s.opts.Kamal, "kamal")
+	return kamal.Candidates(kamal.FindOptions{Dir: s.opts.Project, Explicit: s.opts.Kamal, Env: s.env})
 }
