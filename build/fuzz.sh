@@ -11,6 +11,8 @@ status=0
 while IFS=: read -r file name; do
   package=./$(dirname "$file")
   echo "$package $name, $time" >&2
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$package" </dev/null || status=1
+  # Go would spend up to a minute on making each new input smaller, and look for
+  # nothing in that time.
+  go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" </dev/null || status=1
 done < <(git grep -o -E '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/:func /:/')
 exit $status
