@@ -144,7 +144,7 @@ func (s *step) start(more ...string) *running {
 	}
 	s.id = name
 	c.t.Cleanup(func() { mustDocker(c.t, "rm", "-fv", name) })
-	return begin(c.t, own, "", append(args, os.Getenv(envAction)))
+	return begin(c.t, own, "", append(args, os.Getenv(envAction), "action")) // as action.yml has it, for every step
 }
 
 // post runs the step's post-entrypoint as the runner does: with the same inputs,
