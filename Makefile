@@ -58,7 +58,7 @@ race: for-unit sdk ## Run the tests of every room, under the race detector where
 
 .PHONY: for-unit
 for-unit:
-	@build/needs.sh go gcc git docker ssh sshd
+	@build/needs.sh go gcc git docker node ssh sshd
 	@build/kamal-image.sh kamal-op/kamal-base:test
 
 .PHONY: sdk

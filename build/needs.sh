@@ -15,6 +15,7 @@ for program in "$@"; do
         exit 1
         ;;
       docker) packages="$packages docker.io" ;;
+      node) packages="$packages nodejs" ;;
       gcc) packages="$packages gcc libc6-dev" ;;
       ssh | ssh-agent) packages="$packages openssh-client" ;;
       sshd) packages="$packages openssh-server" ;;

@@ -46,6 +46,16 @@ func checkPeer(conn *net.UnixConn, anyPeer bool) (pid int, err error) {
 	return p.pid, p.judge(os.Getuid(), os.Getpid(), anyPeer, lookUp)
 }
 
+// Began is when a living process began, in a unit of the system's own: with its
+// number that tells it from every later one.
+func Began(pid int) (start uint64, ok bool) {
+	p, ok := lookUp(pid)
+	if !ok || isZombie(pid) {
+		return 0, false
+	}
+	return p.start, true
+}
+
 // callerKey is the key of a caller in a context.
 type callerKey struct{}
 

@@ -36,3 +36,10 @@ func lookUp(pid int) (process, bool) {
 	began := info.Proc.P_starttime
 	return process{int(info.Eproc.Ppid), uint64(began.Sec)*1_000_000 + uint64(began.Usec)}, true
 }
+
+// isZombie says whether a process has ended and is not waited for yet.
+func isZombie(pid int) bool {
+	const zombie = 5 // SZOMB of sys/proc.h
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	return err == nil && info.Proc.P_stat == zombie
+}

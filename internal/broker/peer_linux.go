@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"strconv"
@@ -60,6 +61,13 @@ func lookUp(pid int) (process, bool) {
 		return process{}, false
 	}
 	return parseStat(string(text))
+}
+
+// isZombie says whether a process has ended and is not waited for yet.
+func isZombie(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	state := strings.TrimLeft(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+	return err == nil && strings.HasPrefix(state, "Z")
 }
 
 // parseStat takes parent and start out of a /proc/PID/stat, proc(5). The program's

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 )
 
@@ -15,6 +14,7 @@ var (
 	versionPattern = regexp.MustCompile(`^ # v\d+\.\d+\.\d+$`)
 	basePattern    = regexp.MustCompile(`(?m)^ARG \w+_IMAGE=(.*)$`)
 	digestPattern  = regexp.MustCompile(`^[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$`)
+	ourPattern     = regexp.MustCompile(`^kamal-op/kamal-op(/[\w./-]+)?@(.*)`)
 	releasePattern = regexp.MustCompile(`(?m)^## v?(\d+\.\d+\.\d+)`)
 )
 
@@ -54,12 +54,13 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 		for _, m := range usesPattern.FindAllStringSubmatch(read(file), -1) {
 			used, comment := m[1], m[2]
 			seen++
+			ours := ourPattern.FindStringSubmatch(used)
 			switch {
-			case strings.HasPrefix(used, "kamal-op/kamal-op@") && release == "":
-				if used != "kamal-op/kamal-op@v1" || comment != "" {
+			case ours != nil && release == "":
+				if ours[2] != "v1" || comment != "" {
 					t.Errorf("%s: %s%s, but there is no release yet", file, used, comment)
 				}
-			case strings.HasPrefix(used, "kamal-op/kamal-op@") && comment != " # v"+release:
+			case ours != nil && comment != " # v"+release:
 				t.Errorf("%s: %s%s is not the commit of v%s, as docs/releasing.md has it", file, used, comment, release)
 			case !pinnedPattern.MatchString(used) || !versionPattern.MatchString(comment):
 				t.Errorf("%s: %s%s is not pinned: a commit, and its version as a comment", file, used, comment)

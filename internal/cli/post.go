@@ -22,6 +22,7 @@ const PostName = "kamal-op-post"
 // deploy.LockState. None holds a secret.
 const (
 	stateContainer = "container" // the id of the main step's container
+	stateProcess   = "process"   // the main step's process, where it has no container of its own
 	stateFile      = "file"      // the runner's file that the main step goes on writing states to
 	stateOver      = "over"      // the main step has ended in order
 )
@@ -30,7 +31,11 @@ const (
 // has ended. Elsewhere than on GitHub there is no post step.
 func (a *app) begin() (over func()) {
 	system := a.system
-	if !leaveState(system, stateContainer, deploy.OwnContainer()) || !leaveState(system, stateFile, a.env["GITHUB_STATE"]) {
+	name, value := stateContainer, deploy.OwnContainer()
+	if process := deploy.OwnProcess(); process != "" {
+		name, value = stateProcess, process // the container, if any, is the job's
+	}
+	if !leaveState(system, name, value) || !leaveState(system, stateFile, a.env["GITHUB_STATE"]) {
 		return func() {}
 	}
 	return func() { leaveState(system, stateOver, "true") }
@@ -61,13 +66,8 @@ func (a *app) post() int {
 	deploy.Sweep(a.env)
 	over := a.env["STATE_"+stateOver] == "true"
 	left := a.env["STATE_"+deploy.LockState]
-	if id := a.env["STATE_"+stateContainer]; !over && id != "" {
-		// A cancelled step's docker client is killed, and the container lives on.
-		later, err := a.endMain(id)
-		if err != nil {
-			a.system.Warning(problem.New("whether the step's container still runs is not known: "+err.Error(), ""))
-		}
-		if later != "" {
+	if !over {
+		if later := a.endMain(); later != "" {
 			left = later
 		}
 	}
@@ -89,30 +89,49 @@ func (a *app) post() int {
 	return a.main([]string{"post"}, inputs)
 }
 
-// endMain ends the main step's container if it still runs, and gives what that has
-// said of its locks since the runner read its states.
-func (a *app) endMain(id string) (left string, err error) {
+// endMain ends the main step's container or process if it still runs, and gives what
+// that has said of its locks since the runner read its states.
+func (a *app) endMain() (left string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var env []string
-	for _, name := range []string{"GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_REPOSITORY"} {
-		env = append(env, name+"="+a.env[name])
+	container, process := a.env["STATE_"+stateContainer], a.env["STATE_"+stateProcess]
+	var (
+		what  = "container"
+		alive bool
+		err   error
+	)
+	switch {
+	case container != "":
+		// A cancelled step's docker client is killed, and the container lives on.
+		var env []string
+		for _, name := range []string{"GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_REPOSITORY"} {
+			env = append(env, name+"="+a.env[name])
+		}
+		alive, err = deploy.EndContainer(ctx, container, env)
+	case process != "":
+		// So is the launcher of the native form, and its child lives on.
+		what = "process"
+		alive, err = deploy.EndProcess(ctx, process)
+	default:
+		return ""
 	}
-	alive, err := deploy.EndContainer(ctx, id, env)
+	if err != nil {
+		a.system.Warning(problem.New("whether the step's "+what+" still runs is not known: "+err.Error(), ""))
+	}
 	if alive {
-		a.system.Info("the step was killed, its container was not: it is ended")
+		a.system.Info("the step was killed, its " + what + " was not: it is ended")
 	}
 	path := a.env["STATE_"+stateFile]
 	if path == "" {
-		return "", err
+		return ""
 	}
 	// The runner has taken the file away; it is there again where more was written.
-	text, readErr := os.ReadFile(path)
-	if readErr != nil {
-		return "", err // there was no more to say
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "" // there was no more to say
 	}
 	_ = os.Remove(path) // the runner, whose file it is, removes it with the job's others
-	return lastState(string(text), deploy.LockState), err
+	return lastState(string(text), deploy.LockState)
 }
 
 // lastState is the last value of a state in a file of the runner's, "" for none.
