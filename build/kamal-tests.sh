@@ -40,7 +40,7 @@ in_kamal() {
 # rooms [TEST FLAGS]: the same for each package that has such tests.
 rooms() {
   local failed=0
-  for room in $(grep -l -w -E 'needKamal|realKamal' internal/*/*_test.go | xargs -n 1 dirname | sort -u); do
+  for room in $(grep -l -w -E 'needKamal|realKamal' internal/*/*_test.go internal/*/*/*_test.go | xargs -n 1 dirname | sort -u); do
     in_kamal "$room" "$@" || failed=1
   done
   return $failed

@@ -8,6 +8,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/edit"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -118,7 +119,7 @@ func (c checkCommand) askKamal(ctx context.Context, a *app, o *check.Options) er
 		if config := loaded[destination]; config != nil {
 			return config, nil
 		}
-		config, err := kamal.LoadConfig(ctx, binary, kamal.ProjectOptions{
+		config, err := resolved.Load(ctx, binary, kamal.ProjectOptions{
 			Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination,
 		}, a.Env)
 		if err == nil {

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/environ"
@@ -163,30 +162,23 @@ const probeMark = "kamal-op's preload is loaded"
 func probe(ctx context.Context, path string, o FindOptions) (Binary, error) {
 	limited, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	cmd := exec.CommandContext(limited, path, "version")
+	cmd := NewCommand(limited, path, "version")
 	cmd.Dir = o.Dir
 	cmd.Env = o.Env
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
 	if o.Preload != "" {
-		var option string
-		for _, entry := range o.Env {
-			if value, ok := strings.CutPrefix(entry, "RUBYOPT="); ok {
-				option = value
-			}
-		}
-		cmd.Env = append(cmd.Env, "RUBYOPT="+RubyOptions(o.Preload, option), "KAMAL_OP_PROBE="+probeMark)
+		cmd.Env = append(cmd.Env, "RUBYOPT="+RubyOptions(o.Preload, environ.List(o.Env).Get("RUBYOPT")), "KAMAL_OP_PROBE="+probeMark)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	endsWhole(cmd)
 	err := cmd.Run()
 	switch {
 	case limited.Err() != nil && ctx.Err() == nil:
 		return Binary{}, fmt.Errorf("its version command took longer than %s", o.Timeout)
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
-		if line := lastLine(stderr.String()); line != "" {
+		if line := LastLine(stderr.String()); line != "" {
 			return Binary{}, fmt.Errorf("%s (%w)", line, err)
 		}
 		return Binary{}, err
@@ -198,24 +190,6 @@ func probe(ctx context.Context, path string, o FindOptions) (Binary, error) {
 	return Binary{
 		Path: path, Version: found[len(found)-1][1], Preload: strings.Contains(stdout.String(), probeMark),
 	}, nil
-}
-
-// lastLine is the last line of text that says something, shortened.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	// Ruby's own last lines are the backtrace: the message is the line with the
-	// error's class in parentheses, where there is one.
-	best := strings.TrimSpace(lines[len(lines)-1])
-	for _, line := range lines {
-		if strings.Contains(line, "Error)") || strings.Contains(line, "NotFound)") {
-			best = strings.TrimSpace(line)
-			break
-		}
-	}
-	if len(best) > 300 {
-		best = best[:300] + "…"
-	}
-	return best
 }
 
 var lockedKamal = lazy.Regexp(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
@@ -230,18 +204,4 @@ func withLock(b Binary, dir string) Binary {
 		b.Notices = append(b.Notices, fmt.Sprintf("Gemfile.lock names kamal %s, this run uses %s", m[1], b.Version))
 	}
 	return b
-}
-
-// endsWhole has a command end with its context whole. A binstub may be a shell
-// script with children: the group is ended, and a pipe that one of them still holds
-// does not keep us.
-func endsWhole(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error {
-		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
-			return os.ErrProcessDone
-		}
-		return nil
-	}
-	cmd.WaitDelay = time.Second
 }

@@ -21,11 +21,10 @@ func Loads(ctx context.Context, binary Binary, o ProjectOptions, env []string) e
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
 	args := ArgOptions{Destination: o.Destination, ConfigFile: o.ConfigFile, Version: "init"}
-	cmd := exec.CommandContext(ctx, binary.Path, Args("config", args)...)
+	cmd := NewCommand(ctx, binary.Path, Args("config", args)...)
 	cmd.Dir, cmd.Env = o.Dir, WithoutCredentials(env)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	endsWhole(cmd)
 	err := cmd.Run()
 	if err == nil {
 		return nil

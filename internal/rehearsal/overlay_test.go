@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
@@ -185,53 +186,68 @@ func TestOverlay_KeepsVolumesApart(t *testing.T) {
 // it is found, by itself.
 func TestResolved_StopsAtWhatLeadsBeyond(t *testing.T) {
 	s := newTestStage(t)
-	fine := func() *resolved {
-		r := &resolved{
-			Service: s.made.service, Hosts: []string{"127.0.0.1"},
-			SSH:      sshSection{User: hostUser, Port: strconv.Itoa(s.host.Port())},
+	fine := func() *resolved.Configuration {
+		r := &resolved.Configuration{Service: s.made.service, Hosts: []string{"127.0.0.1"}, Reach: resolved.Reach{
+			SSH:      resolved.SSH{User: hostUser, Port: strconv.Itoa(s.host.Port())},
 			Registry: s.registry.Address(), HooksPath: s.path("hooks"),
-		}
+		}}
 		r.Builder.Driver = "docker"
-		web := resolvedContainer{
-			Name: "web", Hosts: []string{"127.0.0.1"}, Proxy: &resolvedProxy{Hosts: []string{"shop.example.com"}},
-			Args: []string{"--volume", s.made.service + "_x:/x", "--log-opt", `max-size="10m"`},
-		}
+		web := resolved.Role{Hosts: []string{"127.0.0.1"}, Proxy: &resolved.Proxy{Hosts: []string{"shop.example.com"}}}
+		web.Args = []string{"--volume", s.made.service + "_x:/x", "--log-opt", `max-size="10m"`}
 		if err := json.Unmarshal([]byte(`{"args": ["--volume", "$PWD/.kamal/proxy/apps-config:/a",
 			"--publish 127.0.0.1:0:80 --publish 127.0.0.1:0:443"]}`), &web.Proxy.Run); err != nil {
 			t.Fatal(err)
 		}
-		r.Roles = []resolvedContainer{web}
-		r.Accessories = []resolvedContainer{{Name: "db", Hosts: []string{"127.0.0.1"}, Args: []string{"--network", "kamal", "--publish", "127.0.0.1::5432"}}}
+		r.Roles = map[string]resolved.Role{"web": web}
+		db := resolved.Accessory{Hosts: []string{"127.0.0.1"}}
+		db.Args = []string{"--network", "kamal", "--publish", "127.0.0.1::5432"}
+		r.Accessories = map[string]resolved.Accessory{"db": db}
 		return r
 	}
-	if err := fine().loopbackOnly(s); err != nil {
+	if err := s.loopbackOnly(fine()); err != nil {
 		t.Fatal(err)
 	}
-	web := func(args ...string) func(*resolved) { return func(r *resolved) { r.Roles[0].Args = args } }
-	for what, change := range map[string]func(*resolved){
-		"no hosts":             func(r *resolved) { r.Hosts = nil },
-		"a host":               func(r *resolved) { r.Hosts = append(r.Hosts, "203.0.113.1") },
-		"a host name":          func(r *resolved) { r.Hosts = []string{"localhost.example.com"} },
-		"a role's host":        func(r *resolved) { r.Roles[0].Hosts = []string{"10.0.0.1"} },
-		"an accessory's host":  func(r *resolved) { r.Accessories[0].Hosts = []string{"::2"} },
-		"an SSH proxy":         func(r *resolved) { r.SSH.Proxy = true },
-		"the SSH port":         func(r *resolved) { r.SSH.Port = "22" },
-		"SSH keys":             func(r *resolved) { r.SSH.Keys = true },
-		"the registry":         func(r *resolved) { r.Registry = "ghcr.io" },
-		"another registry":     func(r *resolved) { r.Accessories[0].Registry = "ghcr.io" },
-		"no registry":          func(r *resolved) { r.Registry = "" },
-		"a remote builder":     func(r *resolved) { r.Builder.Remote = "ssh://x" },
-		"a builder container":  func(r *resolved) { r.Builder.Driver = "docker-container" },
-		"a build cache":        func(r *resolved) { r.Builder.Cached = true },
-		"the log's output":     func(r *resolved) { r.Output = true },
-		"hooks":                func(r *resolved) { r.HooksPath = ".kamal/hooks" },
-		"the service's name":   func(r *resolved) { r.Service = "shop" },
-		"TLS":                  func(r *resolved) { r.Roles[0].Proxy.SSL = true },
-		"the proxy's registry": func(r *resolved) { r.Roles[0].Proxy.Run.Registry = "ghcr.io" },
-		"the proxy's port": func(r *resolved) {
-			r.Roles[0].Proxy.Run.Args = []string{"--publish 80:80 --publish 127.0.0.1:0:443"}
-		},
-		"the proxy's defaults": func(r *resolved) { r.Roles[0].Proxy.Run = nil },
+	role := func(change func(*resolved.Role)) func(*resolved.Configuration) {
+		return func(r *resolved.Configuration) {
+			web := r.Roles["web"]
+			change(&web)
+			r.Roles["web"] = web
+		}
+	}
+	db := func(change func(*resolved.Accessory)) func(*resolved.Configuration) {
+		return func(r *resolved.Configuration) {
+			db := r.Accessories["db"]
+			change(&db)
+			r.Accessories["db"] = db
+		}
+	}
+	web := func(args ...string) func(*resolved.Configuration) {
+		return role(func(web *resolved.Role) { web.Args = args })
+	}
+	for what, change := range map[string]func(*resolved.Configuration){
+		"no hosts":             func(r *resolved.Configuration) { r.Hosts = nil },
+		"a host":               func(r *resolved.Configuration) { r.Hosts = append(r.Hosts, "203.0.113.1") },
+		"a host name":          func(r *resolved.Configuration) { r.Hosts = []string{"localhost.example.com"} },
+		"a role's host":        role(func(web *resolved.Role) { web.Hosts = []string{"10.0.0.1"} }),
+		"an accessory's host":  db(func(db *resolved.Accessory) { db.Hosts = []string{"::2"} }),
+		"an SSH proxy":         func(r *resolved.Configuration) { r.SSH.Proxy = true },
+		"the SSH port":         func(r *resolved.Configuration) { r.SSH.Port = "22" },
+		"SSH keys":             func(r *resolved.Configuration) { r.SSH.Keys = true },
+		"the registry":         func(r *resolved.Configuration) { r.Registry = "ghcr.io" },
+		"another registry":     db(func(db *resolved.Accessory) { db.Registry = "ghcr.io" }),
+		"no registry":          func(r *resolved.Configuration) { r.Registry = "" },
+		"a remote builder":     func(r *resolved.Configuration) { r.Builder.Remote = "ssh://x" },
+		"a builder container":  func(r *resolved.Configuration) { r.Builder.Driver = "docker-container" },
+		"a build cache":        func(r *resolved.Configuration) { r.Builder.Cached = true },
+		"the log's output":     func(r *resolved.Configuration) { r.Output = true },
+		"hooks":                func(r *resolved.Configuration) { r.HooksPath = ".kamal/hooks" },
+		"the service's name":   func(r *resolved.Configuration) { r.Service = "shop" },
+		"TLS":                  role(func(web *resolved.Role) { web.Proxy.TLS = true }),
+		"the proxy's registry": role(func(web *resolved.Role) { web.Proxy.Run.Registry = "ghcr.io" }),
+		"the proxy's port": role(func(web *resolved.Role) {
+			web.Proxy.Run.Args = []string{"--publish 80:80 --publish 127.0.0.1:0:443"}
+		}),
+		"the proxy's defaults": role(func(web *resolved.Role) { web.Proxy.Run = nil }),
 		"a port":               web("--publish", `"80:80"`),
 		"a port of an address": web("--publish", "0.0.0.0:80:80"),
 		"a port by =":          web("--publish=80:80"),
@@ -248,7 +264,7 @@ func TestResolved_StopsAtWhatLeadsBeyond(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			r := fine()
 			change(r)
-			problems := problem.Of(r.loopbackOnly(s))
+			problems := problem.Of(s.loopbackOnly(r))
 			if len(problems) != 1 || problem.Status(problems.Err()) != problem.Found {
 				t.Errorf("found: %v", problems)
 			}

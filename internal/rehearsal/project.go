@@ -13,6 +13,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -58,19 +59,19 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 		return nil, err
 	}
 	config := s.path("config", "deploy.yml")
-	answer, err := s.readback(ctx, config, false)
+	answer, err := s.question(config).Resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for answer.Resolved == nil && s.standIn(answer.Error) {
-		if answer, err = s.readback(ctx, config, false); err != nil {
+		if answer, err = s.question(config).Resolve(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if answer.Resolved == nil {
 		return nil, s.refused(answer.Error)
 	}
-	if err := answer.Resolved.loopbackOnly(s); err != nil {
+	if err := s.loopbackOnly(answer.Resolved); err != nil {
 		return nil, err
 	}
 	s.tell.step("%s is rehearsed as %s: hosts, SSH, registry, builder and kamal-proxy are on %s, as kamal itself reads it",
@@ -102,39 +103,49 @@ func (s *stage) rawConfig(ctx context.Context) (map[string]any, error) {
 			Status:  problem.Found, Cause: err,
 		})
 	}
-	answer, err := s.readback(ctx, file, true)
+	answer, err := s.question(file).Raw(ctx)
 	for err != nil && len(s.otherKamals) > 0 && ctx.Err() == nil {
 		// A binstub whose gems are not installed does not end the rehearsal.
 		s.kamal, s.otherKamals = s.otherKamals[0], s.otherKamals[1:]
-		answer, err = s.readback(ctx, file, true)
+		answer, err = s.question(file).Raw(ctx)
 	}
-	for err == nil && s.standIn(answer.fault()) {
-		answer, err = s.readback(ctx, file, true)
+	raw, fault := s.loaded(answer)
+	for err == nil && s.standIn(fault) {
+		answer, err = s.question(file).Raw(ctx)
+		raw, fault = s.loaded(answer)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if fault := answer.fault(); fault != "" {
+	if fault != "" {
 		return nil, s.refused(fault)
 	}
-	return answer.Raw, nil
+	return raw, nil
 }
 
-// fault is why Kamal does not load the configuration, or why it will not deploy
-// what it has loaded, in its words; "" for neither.
-func (a readback) fault() string {
-	service, _ := a.Raw["service"].(string)
-	switch {
-	case a.Raw == nil:
-		return a.Error
-	case service == "":
-		return "Missing required configuration for service"
-	case a.Raw["require_destination"] == true && !a.destination:
-		return "You must specify a destination"
-	case a.Raw["servers"] == nil && a.Raw["accessories"] == nil:
-		return "No servers or accessories specified"
+// question asks Kamal for the configuration in file.
+func (s *stage) question(file string) resolved.Question {
+	return resolved.Question{
+		Kamal: s.kamal, Dir: s.opts.Project, ConfigFile: file, Destination: s.opts.Destination, Env: s.env, TempDir: s.path("config"),
 	}
-	return ""
+}
+
+// loaded is the configuration that Kamal has loaded. fault is why it has none, or why
+// it will not deploy that, in its words; "" for neither.
+func (s *stage) loaded(a resolved.Answer) (raw map[string]any, fault string) {
+	if a.Error != "" || json.Unmarshal(a.Raw, &raw) != nil || raw == nil {
+		return nil, a.Error
+	}
+	service, _ := raw["service"].(string)
+	switch {
+	case service == "":
+		fault = "Missing required configuration for service"
+	case raw["require_destination"] == true && s.opts.Destination == "":
+		fault = "You must specify a destination"
+	case raw["servers"] == nil && raw["accessories"] == nil:
+		fault = "No servers or accessories specified"
+	}
+	return raw, fault
 }
 
 // standIn provides what the configuration lacks, says so, and tells whether there
@@ -253,7 +264,7 @@ func rubyQuote(text string) string {
 }
 
 // projectPlay is what is deployed and what is to be seen then.
-func (s *stage) projectPlay(ctx context.Context, r *resolved, secrets *projectSecrets, config string) *play {
+func (s *stage) projectPlay(ctx context.Context, r *resolved.Configuration, secrets *projectSecrets, config string) *play {
 	p := &play{path: "/", request: DeployRequest{
 		Command:      "deploy",
 		Dir:          s.opts.Project,
@@ -273,32 +284,34 @@ func (s *stage) projectPlay(ctx context.Context, r *resolved, secrets *projectSe
 		// Kamal names versions after commits; without any it wants to be told.
 		p.request.Env = environ.List(p.request.Env).With("VERSION", "rehearsal-"+s.made.id)
 	}
-	add := func(filter string, c resolvedContainer) {
-		if len(c.Hosts) == 0 {
+	add := func(filter string, c resolved.Container, hosts []string, proxy *resolved.Proxy) {
+		if len(hosts) == 0 {
 			return
 		}
 		for _, variable := range slices.Sorted(maps.Keys(c.Secrets)) {
 			value, known := secrets.value(c.Secrets[variable])
 			p.wants = append(p.wants, wanted{filter: filter, name: variable, value: value, known: known})
 		}
-		if c.Proxy == nil {
+		if proxy == nil {
 			return
 		}
-		if len(c.Proxy.Hosts) == 0 {
+		if len(proxy.Hosts) == 0 {
 			p.hosts = append(p.hosts, "")
 		}
-		for _, host := range c.Proxy.Hosts {
+		for _, host := range proxy.Hosts {
 			p.hosts = append(p.hosts, strings.Replace(host, "*", "rehearsal", 1))
 		}
-		if len(c.Proxy.Paths) > 0 && p.path == "/" {
-			p.path = c.Proxy.Paths[0]
+		if len(proxy.PathPrefixes) > 0 && p.path == "/" {
+			p.path = proxy.PathPrefixes[0]
 		}
 	}
-	for _, c := range r.Roles {
-		add("role="+c.Name, c)
+	for _, name := range slices.Sorted(maps.Keys(r.Roles)) {
+		role := r.Roles[name]
+		add("role="+name, role.Container, role.Hosts, role.Proxy)
 	}
-	for _, c := range r.Accessories {
-		add("service="+c.Service, c)
+	for _, name := range slices.Sorted(maps.Keys(r.Accessories)) {
+		accessory := r.Accessories[name]
+		add("service="+accessory.Service, accessory.Container, accessory.Hosts, accessory.Proxy)
 	}
 	p.hosts = unique(p.hosts)
 	return p

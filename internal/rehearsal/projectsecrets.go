@@ -298,35 +298,15 @@ func (s *stage) writeSecrets(p *projectSecrets) error {
 }
 
 // usedNames are the secrets that a configuration names and a rehearsal needs: not
-// those of certificates and of other registries, which it has no use for.
+// those of certificates, of SSH and of other registries, which it has no use for.
 func usedNames(raw map[string]any) []string {
 	var names []string
-	add := func(list any) {
-		for _, name := range secretNames(list) {
-			if _, secret, ok := strings.Cut(name, ":"); ok { // NAME:SECRET
-				name = secret
-			}
-			names = append(names, name)
-		}
-	}
-	registry := asMap(raw["registry"])
-	for _, key := range []string{"username", "password"} {
-		if list := secretNames(registry[key]); len(list) == 1 {
-			add(registry[key])
-		}
-	}
-	add(asMap(raw["builder"])["secrets"])
-	var env func(any)
-	env = func(section any) {
-		add(asMap(section)["secret"])
-		for _, tag := range asMap(asMap(section)["tags"]) {
-			env(tag)
-		}
-	}
-	env(raw["env"])
-	for _, sections := range []any{raw["servers"], raw["accessories"]} {
-		for _, section := range asMap(sections) {
-			env(asMap(section)["env"])
+	for _, use := range kamal.ConfigOf(raw).Uses {
+		switch key := use.Key; {
+		case strings.Contains(key, ".ssl."), key == "ssh.key_data":
+		case strings.HasPrefix(key, "accessories.") && strings.Contains(key, ".registry."):
+		default:
+			names = append(names, use.Name)
 		}
 	}
 	return unique(names)

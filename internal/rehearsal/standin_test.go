@@ -10,14 +10,14 @@ import (
 	"github.com/kamal-op/kamal-op/internal/environ"
 )
 
-// answering is a program that answers a readback as Kamal does: it wants a
+// answering is a program that answers as Kamal does: it wants a
 // destination, then a variable that ERB asks for, then another.
 const answering = `#!/bin/sh
-say() { printf '\n%s%s\n' "$KAMAL_OP_READBACK" "$1"; exit 0; }
-[ -n "$KAMAL_OP_READBACK_DESTINATION" ] || say '{"raw": {"service": "shop", "require_destination": true}}'
+say() { printf '\n%s%s\n' "$KAMAL_OP_RESOLVED" "$1"; exit 0; }
+[ -n "$KAMAL_OP_RESOLVED_DESTINATION" ] || say '{"raw": {"service": "shop", "require_destination": true}}'
 [ -n "$WEB_HOST" ] || say '{"error": "key not found: \"WEB_HOST\"", "class": "KeyError"}'
 [ -z "$NEVER" ] || say '{"error": "key not found: \"WEB_HOST\"", "class": "KeyError"}'
-say "{\"raw\": {\"service\": \"shop-$KAMAL_OP_READBACK_DESTINATION\", \"servers\": [\"$WEB_HOST\"]}}"
+say "{\"raw\": {\"service\": \"shop-$KAMAL_OP_RESOLVED_DESTINATION\", \"servers\": [\"$WEB_HOST\"]}}"
 `
 
 func standInStage(t *testing.T, env []string, destinations ...string) (*stage, *bytes.Buffer) {

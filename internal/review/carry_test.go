@@ -18,6 +18,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/github/githubtest"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
 )
@@ -171,7 +172,7 @@ func TestDeploy_SharedAccessories(t *testing.T) {
 	s.review.Project.DeployArgs = []string{"--skip-push"}
 	s.review.Project.Create = []review.Task{{Accessory: "db", Command: "createdb {database} || true"}, {Command: "bin/seed {number} {service}"}}
 	withCache := false
-	s.world.preview = func(number int, r *review.Resolved) {
+	s.world.preview = func(number int, r *resolved.Configuration) {
 		r.Accessories["db"] = accessory("shop-db", "postgres:16", r.Hosts[:1])
 		if withCache {
 			r.Accessories["cache"] = accessory(r.Service+"-cache", "valkey:8", r.Hosts)
@@ -213,7 +214,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("%v, %v", err, s.world.log)
 	}
 	plan.Do = review.Deploy
-	s.world.preview = func(_ int, r *review.Resolved) { r.Service = "shop" }
+	s.world.preview = func(_ int, r *resolved.Configuration) { r.Service = "shop" }
 	if _, err := s.review.Build(t.Context(), plan); err == nil || len(s.github.Calls()) != 0 {
 		t.Errorf("%v, %v", err, s.github.Calls())
 	}
@@ -221,7 +222,7 @@ func TestBuild(t *testing.T) {
 
 func TestDeploy_RefusesBeforeAnythingChanges(t *testing.T) {
 	s := newScene(t)
-	s.world.preview = func(_ int, r *review.Resolved) { r.Service = "shop" }
+	s.world.preview = func(_ int, r *resolved.Configuration) { r.Service = "shop" }
 	production := s.world.productions()
 	_, err := s.review.Carry(t.Context(), review.Plan{Do: review.Deploy, Number: 12, SHA: githubtest.SHA(12)})
 	p := wantProblem(t, err, "the preview's service is shop, not shop-pr-12")
@@ -244,7 +245,7 @@ func TestRemove_RefusesAnothersService(t *testing.T) {
 	s.deploy(12)
 	for _, service := range []string{"shop", "shop-pr-1", "shop-pr-120"} {
 		s.nextRun()
-		s.world.preview = func(_ int, r *review.Resolved) { r.Service = service }
+		s.world.preview = func(_ int, r *resolved.Configuration) { r.Service = service }
 		_, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12})
 		if p := wantProblem(t, err, "shop-pr-12 is not removed", "the preview's service is "+service); p.Status != problem.Partial {
 			t.Errorf("status %d", p.Status)
@@ -304,7 +305,7 @@ func TestRemove_LeavesNothing(t *testing.T) {
 func TestRemove_ImageOfProductions(t *testing.T) {
 	for service, image := range map[string]string{"shop-db": "postgres:16", "shop-pr-12-cache": "valkey:8"} {
 		s := newScene(t)
-		s.world.preview = func(_ int, r *review.Resolved) {
+		s.world.preview = func(_ int, r *resolved.Configuration) {
 			r.Accessories["cache"] = accessory(r.Service+"-cache", "valkey:8", r.Hosts)
 		}
 		s.deploy(12)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -157,7 +158,7 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 }
 
 // boot creates what the preview needs, and deploys it.
-func (r *Review) boot(ctx context.Context, a App, config Resolved, i Inventory) error {
+func (r *Review) boot(ctx context.Context, a App, config resolved.Configuration, i Inventory) error {
 	there, known := i.Find(a.Number)
 	earlier := i.earlier(a)
 	known = known || len(earlier) > 0
@@ -189,7 +190,7 @@ func (r *Review) boot(ctx context.Context, a App, config Resolved, i Inventory) 
 }
 
 // bootAccessories boots those of the preview's own accessories that do not run yet.
-func (r *Review) bootAccessories(ctx context.Context, a App, config Resolved, there Preview, known bool, earlier []Foreign) error {
+func (r *Review) bootAccessories(ctx context.Context, a App, config resolved.Configuration, there Preview, known bool, earlier []Foreign) error {
 	if !known {
 		if err := r.kamal(ctx, a, "Prepare the hosts", "server", "bootstrap"); err != nil {
 			return err
@@ -215,7 +216,7 @@ func (r *Review) bootAccessories(ctx context.Context, a App, config Resolved, th
 }
 
 // booted says whether an accessory has a container on each of its hosts.
-func booted(p Preview, name string, want Resource) bool {
+func booted(p Preview, name string, want resolved.Accessory) bool {
 	for _, host := range want.Hosts {
 		if !slices.ContainsFunc(p.Hosts, func(l Leftovers) bool {
 			return l.Host == host && slices.ContainsFunc(l.Containers, func(c Container) bool { return c.Accessory == name })
@@ -247,7 +248,7 @@ func (r *Review) tasks(ctx context.Context, a App, list []Task, inAccessories bo
 }
 
 // address is where the preview answers, and the health path of its proxy.
-func address(a App, config Resolved) (url, health string) {
+func address(a App, config resolved.Configuration) (url, health string) {
 	for _, name := range keys(config.Roles) {
 		p := config.Roles[name].Proxy
 		if p == nil || !slices.ContainsFunc(p.Hosts, func(h string) bool { return strings.EqualFold(h, a.Host) }) {
@@ -259,7 +260,7 @@ func address(a App, config Resolved) (url, health string) {
 }
 
 // room makes room for one more preview, or says that it must wait.
-func (r *Review) room(ctx context.Context, a App, i Inventory, production *Resolved) (wait bool, err error) {
+func (r *Review) room(ctx context.Context, a App, i Inventory, production *resolved.Configuration) (wait bool, err error) {
 	if r.Project.Limit <= 0 || r.GitHub == nil {
 		return false, nil
 	}

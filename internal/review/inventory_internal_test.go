@@ -3,6 +3,8 @@ package review
 import (
 	"strings"
 	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 )
 
 // Whatever a host says, only names of the project's previews are taken for theirs,
@@ -43,7 +45,7 @@ func FuzzParseInventory(f *testing.F) {
 				}
 			}
 			// Whatever was found, the script quotes nothing and stays one line.
-			text := removeScript(a, l, Resolved{}, nil, Safety{})
+			text := removeScript(a, l, resolved.Configuration{}, nil, Safety{})
 			if strings.ContainsAny(text, "'\n`") {
 				t.Errorf("script %q", text)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
 )
@@ -63,16 +64,16 @@ func (p kamalProject) config(preload string, env []string, args ...string) []byt
 }
 
 func (p kamalProject) production() []byte {
-	return p.config(review.ConfigPreload, nil, "--version", "abc")
+	return p.config(resolved.Preload, nil, "--version", "abc")
 }
 
 func (p kamalProject) preview(a review.App) []byte {
-	return p.config(review.LabelsPreload+review.ConfigPreload, a.Env(), a.Args()...)
+	return p.config(review.LabelsPreload+resolved.Preload, a.Env(), a.Args()...)
 }
 
-func parsed(t *testing.T, text []byte) review.Resolved {
+func parsed(t *testing.T, text []byte) resolved.Configuration {
 	t.Helper()
-	r, err := review.ParseResolved(text)
+	r, err := resolved.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}

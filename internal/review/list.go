@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 )
 
 // A Listed is one preview as `review list` and `review status` show it.
@@ -75,13 +77,13 @@ func (r *Review) List(ctx context.Context, number int) ([]Listed, error) {
 func (l Listed) Ours() bool { return len(l.Hosts) > 0 }
 
 // listed is one preview, as it is shown.
-func (r *Review) listed(ctx context.Context, p Preview, config Resolved, nobody App) (Listed, error) {
+func (r *Review) listed(ctx context.Context, p Preview, config resolved.Configuration, nobody App) (Listed, error) {
 	l := Listed{Number: p.Number, Service: p.Service, Running: p.Running(), Deployed: p.Deployed()}
 	a, err := r.app(p.Number, "")
 	if err != nil {
 		return l, err
 	}
-	l.URL, _ = address(a, config.as(nobody, a))
+	l.URL, _ = address(a, asAnother(config, nobody, a))
 	for _, h := range p.Hosts {
 		l.Hosts = append(l.Hosts, h.Host)
 	}
@@ -99,11 +101,11 @@ func (r *Review) listed(ctx context.Context, p Preview, config Resolved, nobody 
 	return l, nil
 }
 
-// as is the configuration of one preview as that of another: what differs is the
+// asAnother is the configuration of one preview as that of another: what differs is the
 // host.
-func (r Resolved) as(one, other App) Resolved {
-	roles := map[string]Role{}
-	for name, role := range r.Roles {
+func asAnother(c resolved.Configuration, one, other App) resolved.Configuration {
+	roles := map[string]resolved.Role{}
+	for name, role := range c.Roles {
 		if role.Proxy != nil {
 			p := *role.Proxy
 			p.Hosts = append([]string(nil), p.Hosts...)
@@ -116,6 +118,6 @@ func (r Resolved) as(one, other App) Resolved {
 		}
 		roles[name] = role
 	}
-	r.Roles = roles
-	return r
+	c.Roles = roles
+	return c
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -48,7 +49,7 @@ func (r *Review) removeOne(ctx context.Context, p Plan) (out Outcome, err error)
 // name and not our labels is given back, and not touched. Never with `kamal remove`:
 // that takes shared accessories and logs the hosts out. Nor with `kamal accessory
 // remove`: that takes the accessory's image by force, also from under production's.
-func (r *Review) remove(ctx context.Context, a App, production *Resolved) (notOurs []string, err error) {
+func (r *Review) remove(ctx context.Context, a App, production *resolved.Configuration) (notOurs []string, err error) {
 	config, err := r.resolve(ctx, a)
 	if err != nil {
 		return nil, partly(a, "its configuration cannot be read", err)
@@ -104,7 +105,7 @@ func (r *Review) notOurs(foreign []Foreign) []string {
 // removeApp has Kamal remove the app, under its deploy lock. Kamal goes by the service
 // alone: where something else has that service, it is not asked, and the labels do.
 // gone says that another run has removed it all.
-func (r *Review) removeApp(ctx context.Context, a App, config Resolved, production *Resolved, there Preview, foreign []Foreign) (gone bool, err error) {
+func (r *Review) removeApp(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration, there Preview, foreign []Foreign) (gone bool, err error) {
 	for _, f := range foreign {
 		if f.Kind != kindContainer && f.Kind != kindImage {
 			continue
@@ -127,7 +128,7 @@ func (r *Review) removeApp(ctx context.Context, a App, config Resolved, producti
 
 // removeRest removes what Kamal leaves, and looks again. Twice, since a run beside
 // this one may have put something there.
-func (r *Review) removeRest(ctx context.Context, a App, config Resolved, production *Resolved, there Preview) error {
+func (r *Review) removeRest(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration, there Preview) error {
 	for again := false; ; again = true {
 		for _, l := range there.Hosts {
 			if _, err := r.remote(ctx, a, l.Host, fmt.Sprintf("Remove what is left of %s on %s", a.Service, l.Host), removeScript(a, l, config, production, r.Project.Safety)); err != nil {
@@ -161,7 +162,7 @@ const (
 
 // goneMeanwhile waits for a run that holds the preview's lock, and says whether
 // nothing is left of the preview then.
-func (r *Review) goneMeanwhile(ctx context.Context, a App, config Resolved, production *Resolved) bool {
+func (r *Review) goneMeanwhile(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration) bool {
 	for range meanwhile {
 		i, err := r.inventory(ctx, config.Hosts, production)
 		if err != nil || len(i.Silent) > 0 {
@@ -194,7 +195,7 @@ func (r *Review) drop(ctx context.Context, a App) error {
 }
 
 // checkNames is the part of Safety.Check without which nothing may be removed.
-func (p Project) checkNames(a App, config Resolved) error {
+func (p Project) checkNames(a App, config resolved.Configuration) error {
 	c := checker{app: a, is: config, shared: p.SharedAccessories}
 	if config.Service != a.Service || config.Destination != a.Destination {
 		c.names()
@@ -227,7 +228,7 @@ var (
 
 // removeScript removes what Kamal leaves, or does not know, of a preview on one
 // host: by our labels, and by the names that were found there beside what bears them.
-func removeScript(a App, l Leftovers, config Resolved, production *Resolved, s Safety) string {
+func removeScript(a App, l Leftovers, config resolved.Configuration, production *resolved.Configuration, s Safety) string {
 	var do []string
 	add := func(format string, args ...any) { do = append(do, fmt.Sprintf(format, args...)) }
 	var volumes []string
@@ -280,7 +281,7 @@ func removeImage(id string) string {
 
 // accessoryImages is the images, by their service, of those of the preview's own
 // accessories that are on the host, but for those that production uses too.
-func accessoryImages(a App, l Leftovers, config Resolved, production *Resolved, s Safety) map[string]string {
+func accessoryImages(a App, l Leftovers, config resolved.Configuration, production *resolved.Configuration, s Safety) map[string]string {
 	all := map[string]string{}
 	for _, name := range s.own(config) {
 		r := config.Accessories[name]
@@ -382,7 +383,7 @@ func (r *Review) pushed(ctx context.Context, i Inventory, open []github.PullRequ
 }
 
 // execute carries verdicts out, one after another; one that fails stops no other.
-func (r *Review) execute(ctx context.Context, verdicts []Verdict, production *Resolved) (removed []int, untold problem.List, err error) {
+func (r *Review) execute(ctx context.Context, verdicts []Verdict, production *resolved.Configuration) (removed []int, untold problem.List, err error) {
 	var failed problem.List
 	for _, v := range verdicts {
 		if !v.Remove {

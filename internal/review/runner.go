@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -169,20 +170,20 @@ func (r *Review) kamal(ctx context.Context, a App, title string, args ...string)
 }
 
 // resolve is the configuration that Kamal makes for a preview.
-func (r *Review) resolve(ctx context.Context, a App) (Resolved, error) {
+func (r *Review) resolve(ctx context.Context, a App) (resolved.Configuration, error) {
 	out, err := r.Runner.Run(ctx, Command{
 		Title: "Read back the configuration of " + a.Service, Env: a.Env(),
-		Args: append([]string{"config"}, a.Args()...), Capture: true, Preload: LabelsPreload + ConfigPreload,
+		Args: append([]string{"config"}, a.Args()...), Capture: true, Preload: LabelsPreload + resolved.Preload,
 	})
 	if err != nil {
-		return Resolved{}, err
+		return resolved.Configuration{}, err
 	}
-	return ParseResolved(out)
+	return resolved.Parse(out)
 }
 
 // production is the configuration that Kamal makes for production; nil where there
 // is none.
-func (r *Review) production(ctx context.Context) (*Resolved, error) {
+func (r *Review) production(ctx context.Context) (*resolved.Configuration, error) {
 	if r.Project.Alone {
 		return nil, nil
 	}
@@ -190,16 +191,16 @@ func (r *Review) production(ctx context.Context) (*Resolved, error) {
 	if r.Project.Production != "" {
 		args = append(args, "-d", r.Project.Production)
 	}
-	out, err := r.Runner.Run(ctx, Command{Title: "Read production's configuration", Args: args, Capture: true, Preload: ConfigPreload})
+	out, err := r.Runner.Run(ctx, Command{Title: "Read production's configuration", Args: args, Capture: true, Preload: resolved.Preload})
 	if err != nil {
 		return nil, err
 	}
-	p, err := ParseResolved(out)
+	p, err := resolved.Parse(out)
 	return &p, err
 }
 
 // protected is what is production's by name, whatever the name looks like.
-func protected(production *Resolved) map[string]bool {
+func protected(production *resolved.Configuration) map[string]bool {
 	all := map[string]bool{}
 	if production != nil {
 		all[production.Service] = true
@@ -227,7 +228,7 @@ func (r *Review) remote(ctx context.Context, a App, host, title, script string) 
 
 // inventory asks every host what of the project's previews is there. A host that
 // does not answer is noted, not an error.
-func (r *Review) inventory(ctx context.Context, hosts []string, production *Resolved) (Inventory, error) {
+func (r *Review) inventory(ctx context.Context, hosts []string, production *resolved.Configuration) (Inventory, error) {
 	nobody, err := r.nobody()
 	if err != nil {
 		return Inventory{}, err

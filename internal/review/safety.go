@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -23,7 +24,7 @@ type Safety struct {
 // Check holds the configuration that Kamal resolves for a preview against the
 // preview's names, and against production's, and gives every way in which the
 // preview would touch another app. production is nil where there is none.
-func (s Safety) Check(a App, preview Resolved, production *Resolved) error {
+func (s Safety) Check(a App, preview resolved.Configuration, production *resolved.Configuration) error {
 	c := checker{app: a, is: preview, production: production, shared: s.SharedAccessories, allowed: s.AllowOptions}
 	c.names()
 	c.hosts()
@@ -34,8 +35,8 @@ func (s Safety) Check(a App, preview Resolved, production *Resolved) error {
 
 type checker struct {
 	app        App
-	is         Resolved
-	production *Resolved
+	is         resolved.Configuration
+	production *resolved.Configuration
 	shared     []string
 	allowed    []string
 	list       problem.List
@@ -69,13 +70,13 @@ func (c *checker) hosts() {
 	hint := `write host: <%= ENV["REVIEW_HOST"] %> under proxy in ` + c.file()
 	taken := map[string]string{}
 	if c.production != nil {
-		for of, p := range c.production.proxies() {
+		for of, p := range c.production.Proxies() {
 			for _, h := range p.Hosts {
 				taken[strings.ToLower(h)] = of
 			}
 		}
 	}
-	proxies := c.is.proxies()
+	proxies := c.is.Proxies()
 	for _, of := range keys(proxies) {
 		p := proxies[of]
 		if len(p.Hosts) == 0 {
@@ -271,7 +272,7 @@ func ownOfProxy(o dockerOption) bool {
 func inside(port string) string { return port[strings.LastIndex(port, ":")+1:] }
 
 // own is the names of the preview's own accessories, in order.
-func (s Safety) own(r Resolved) []string {
+func (s Safety) own(r resolved.Configuration) []string {
 	var list []string
 	for _, name := range keys(r.Accessories) {
 		if !slices.Contains(s.SharedAccessories, name) {

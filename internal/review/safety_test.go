@@ -2,22 +2,22 @@ package review_test
 
 import (
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
 )
 
-// resolved reads what real Kamal wrote of a project.
-func resolved(t *testing.T, name string) review.Resolved {
+// configured reads what real Kamal wrote of a project.
+func configured(t *testing.T, name string) resolved.Configuration {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/resolved/" + name + ".txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := review.ParseResolved(raw)
+	r, err := resolved.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func resolved(t *testing.T, name string) review.Resolved {
 }
 
 // careful is the preview of a project that does it right.
-func careful(t *testing.T) review.Resolved {
+func careful(t *testing.T) resolved.Configuration {
 	a := app(t, 12)
 	return resolvedFor(a.Service, a.Destination, a.Version, a.Host, []string{"192.0.2.1"})
 }
@@ -40,8 +40,8 @@ func messages(err error) string {
 
 // What is production's by the merge, as real Kamal resolves it.
 func TestSafety_Careless(t *testing.T) {
-	production := resolved(t, "production")
-	err := review.Safety{}.Check(app(t, 12), resolved(t, "preview-careless"), &production)
+	production := configured(t, "production")
+	err := review.Safety{}.Check(app(t, 12), configured(t, "preview-careless"), &production)
 	want := `the preview's role job would run with --volume shop_storage:/storage, which is not its own
 the preview's role job would run with --volume /etc/ssl:/etc/ssl:ro, which is not its own
 the preview's role web would run with --volume shop_storage:/storage, which is not its own
@@ -54,8 +54,8 @@ the preview's accessory db would run with --publish 127.0.0.1:5432:5432, which i
 
 // The file that a project begins with, as real Kamal resolves it.
 func TestSafety_Overlay(t *testing.T) {
-	production := resolved(t, "production")
-	if err := (review.Safety{}).Check(app(t, 12), resolved(t, "preview"), &production); err != nil {
+	production := configured(t, "production")
+	if err := (review.Safety{}).Check(app(t, 12), configured(t, "preview"), &production); err != nil {
 		t.Error(messages(err))
 	}
 	if !strings.Contains(review.Overlay, `ENV.fetch("REVIEW_SERVICE")`) {
@@ -65,77 +65,77 @@ func TestSafety_Overlay(t *testing.T) {
 
 func TestSafety_EachWayToTouchAnother(t *testing.T) {
 	production := resolvedFor("shop", "", "v1", "shop.example.com", []string{"192.0.2.1"})
-	web := func(r review.Resolved, f func(*review.Role)) review.Resolved {
+	web := func(r resolved.Configuration, f func(*resolved.Role)) resolved.Configuration {
 		role := r.Roles["web"]
 		f(&role)
 		r.Roles["web"] = role
 		return r
 	}
-	db := func(r review.Resolved, f func(*review.Resource)) review.Resolved {
+	db := func(r resolved.Configuration, f func(*resolved.Accessory)) resolved.Configuration {
 		a := r.Accessories["db"]
 		f(&a)
 		r.Accessories["db"] = a
 		return r
 	}
-	named := func(service string) func(review.Resolved) review.Resolved {
-		return func(r review.Resolved) review.Resolved {
-			return db(r, func(a *review.Resource) { a.Service = service })
+	named := func(service string) func(resolved.Configuration) resolved.Configuration {
+		return func(r resolved.Configuration) resolved.Configuration {
+			return db(r, func(a *resolved.Accessory) { a.Service = service })
 		}
 	}
 	for _, tc := range []struct {
 		name   string
 		shared []string
-		change func(review.Resolved) review.Resolved
+		change func(resolved.Configuration) resolved.Configuration
 		want   string
 	}{
-		{"nothing", nil, func(r review.Resolved) review.Resolved { return r }, ""},
-		{"production's service", nil, func(r review.Resolved) review.Resolved { r.Service = "shop"; return r }, "the preview's service is shop, not shop-pr-12"},
-		{"another preview's service", nil, func(r review.Resolved) review.Resolved { r.Service = "shop-pr-1"; return r }, "the preview's service is shop-pr-1, not shop-pr-12"},
-		{"no destination", nil, func(r review.Resolved) review.Resolved { r.Destination = ""; return r }, `the preview's destination is "", not "review"`},
-		{"another tag", nil, func(r review.Resolved) review.Resolved { r.Version = "latest"; return r }, "the preview's image is tagged latest, not pr-12-"},
-		{"production's host", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Proxy.Hosts = []string{"Shop.example.com"} })
+		{"nothing", nil, func(r resolved.Configuration) resolved.Configuration { return r }, ""},
+		{"production's service", nil, func(r resolved.Configuration) resolved.Configuration { r.Service = "shop"; return r }, "the preview's service is shop, not shop-pr-12"},
+		{"another preview's service", nil, func(r resolved.Configuration) resolved.Configuration { r.Service = "shop-pr-1"; return r }, "the preview's service is shop-pr-1, not shop-pr-12"},
+		{"no destination", nil, func(r resolved.Configuration) resolved.Configuration { r.Destination = ""; return r }, `the preview's destination is "", not "review"`},
+		{"another tag", nil, func(r resolved.Configuration) resolved.Configuration { r.Version = "latest"; return r }, "the preview's image is tagged latest, not pr-12-"},
+		{"production's host", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Proxy.Hosts = []string{"Shop.example.com"} })
 		}, "the preview's role web would answer for Shop.example.com, which is production's role web"},
-		{"another preview's host", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Proxy.Hosts = []string{"pr-1.review.example.com"} })
+		{"another preview's host", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Proxy.Hosts = []string{"pr-1.review.example.com"} })
 		}, "the preview's role web would answer for pr-1.review.example.com, not pr-12.review.example.com"},
-		{"a host that ends alike", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Proxy.Hosts = []string{"xpr-12.review.example.com"} })
+		{"a host that ends alike", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Proxy.Hosts = []string{"xpr-12.review.example.com"} })
 		}, "the preview's role web would answer for xpr-12.review.example.com, not"},
-		{"beneath its host", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) {
+		{"beneath its host", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) {
 				w.Proxy.Hosts = []string{"pr-12.review.example.com", "admin.pr-12.review.example.com"}
 			})
 		}, ""},
-		{"every host", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Proxy.Hosts = nil })
+		{"every host", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Proxy.Hosts = nil })
 		}, "the preview's role web answers for every host"},
-		{"no proxy", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Proxy = nil })
+		{"no proxy", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Proxy = nil })
 		}, "the preview has no role that takes requests"},
-		{"production's label", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Run = insert(w.Run, `--label service="shop"`) })
+		{"production's label", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Run = insert(w.Run, `--label service="shop"`) })
 		}, `the label service of the preview's role web is "shop", not "shop-pr-12"`},
-		{"another's number", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Run = insert(w.Run, "-l kamal-op.review.number=13") })
+		{"another's number", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Run = insert(w.Run, "-l kamal-op.review.number=13") })
 		}, `the label kamal-op.review.number of the preview's role web is "13", not "12"`},
-		{"no docker run", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Run = nil })
+		{"no docker run", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Run = nil })
 		}, "how Kamal would run the preview's role web is not known"},
-		{"another image", nil, func(r review.Resolved) review.Resolved {
-			return web(r, func(w *review.Role) { w.Run = insert(w.Run, "evil") })
+		{"another image", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Run = insert(w.Run, "evil") })
 		}, "the preview's role web would run the image evil, not registry.example/shop:pr-12-"},
-		{"an accessory's host", nil, func(r review.Resolved) review.Resolved {
-			return db(r, func(a *review.Resource) { a.Proxy = &review.Proxy{Hosts: []string{"shop.example.com"}} })
+		{"an accessory's host", nil, func(r resolved.Configuration) resolved.Configuration {
+			return db(r, func(a *resolved.Accessory) { a.Proxy = &resolved.Proxy{Hosts: []string{"shop.example.com"}} })
 		}, "the preview's accessory db would answer for shop.example.com"},
 		{"production's accessory", nil, named("shop-db"), "the preview's accessory db is shop-db, which is not its own"},
 		{"another preview's accessory", nil, named("shop-pr-123-db"), "the preview's accessory db is shop-pr-123-db, which is not its own"},
 		{"an accessory that is the app", nil, named("shop-pr-12"), "the preview's accessory db is shop-pr-12, which is not its own"},
-		{"a shared one that is told", []string{"db"}, func(r review.Resolved) review.Resolved {
+		{"a shared one that is told", []string{"db"}, func(r resolved.Configuration) resolved.Configuration {
 			r.Accessories["db"] = accessory("shop-db", "postgres:16", r.Hosts)
 			return r
 		}, ""},
-		{"a shared one that is not there", []string{"db", "redis"}, func(r review.Resolved) review.Resolved { return r }, "the shared accessory redis is not in the configuration"},
+		{"a shared one that is not there", []string{"db", "redis"}, func(r resolved.Configuration) resolved.Configuration { return r }, "the shared accessory redis is not in the configuration"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := review.Safety{SharedAccessories: tc.shared}.Check(app(t, 12), tc.change(careful(t)), &production)
@@ -389,18 +389,6 @@ func TestCheckItems(t *testing.T) {
 	} {
 		if got := messages(review.CheckItems(production, tc.preview)); got != tc.want {
 			t.Errorf("%q: %q", tc.preview, got)
-		}
-	}
-}
-
-func TestParseResolved(t *testing.T) {
-	r := resolved(t, "production")
-	if r.Roles["web"].Proxy.Health != "/health" || !r.Roles["web"].Proxy.TLS || r.Roles["job"].Proxy != nil || !slices.Equal(r.Hosts, []string{"192.0.2.2", "192.0.2.1"}) {
-		t.Errorf("%+v", r)
-	}
-	for _, bad := range []string{"", "--- {}\n", "@kamal-op-resolved {\n", "@kamal-op-resolved {}\n", "x @kamal-op-resolved {\"service\":\"a\",\"image\":\"b\"}\n"} {
-		if _, err := review.ParseResolved([]byte(bad)); err == nil {
-			t.Errorf("%q was taken", bad)
 		}
 	}
 }

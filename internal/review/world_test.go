@@ -16,6 +16,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
 )
@@ -221,11 +222,11 @@ type world struct {
 	clk        *clock
 	dir        string
 	hosts      []string
-	production review.Resolved
-	preview    func(number int, r *review.Resolved) // changes a preview's configuration
-	log        []string                             // of Kamal's commands
-	fail       map[string]error                     // by a command's beginning
-	down       map[string]bool                      // hosts that cannot be reached
+	production resolved.Configuration
+	preview    func(number int, r *resolved.Configuration) // changes a preview's configuration
+	log        []string                                    // of Kamal's commands
+	fail       map[string]error                            // by a command's beginning
+	down       map[string]bool                             // hosts that cannot be reached
 	before     func(command string)
 	cut        bool // hosts' answers end early
 	made       int
@@ -297,20 +298,20 @@ func dockerRun(name string, labels map[string]string, image string, options ...s
 }
 
 // resolvedFor is a configuration as a careful project has it.
-func resolvedFor(service, destination, version, at string, hosts []string) review.Resolved {
-	return review.Resolved{
+func resolvedFor(service, destination, version, at string, hosts []string) resolved.Configuration {
+	return resolved.Configuration{
 		Service: service, Destination: destination, Image: "registry.example/shop", Version: version, Hosts: hosts,
-		Roles: map[string]review.Role{"web": {
-			Hosts: hosts, Proxy: &review.Proxy{Hosts: []string{at}, Health: "/health"},
+		Roles: map[string]resolved.Role{"web": {
+			Hosts: hosts, Proxy: &resolved.Proxy{Hosts: []string{at}, Health: "/health"},
 			Run: []string{dockerRun(service+"-web", ours(labelled(service, "web", destination)), "registry.example/shop:"+version, "--volume "+service+"_storage:/storage")},
 		}},
-		Accessories: map[string]review.Resource{"db": accessory(service+"-db", "postgres:16", hosts[:1])},
+		Accessories: map[string]resolved.Accessory{"db": accessory(service+"-db", "postgres:16", hosts[:1])},
 	}
 }
 
 // accessory is one with a folder.
-func accessory(service, image string, hosts []string) review.Resource {
-	return review.Resource{
+func accessory(service, image string, hosts []string) resolved.Accessory {
+	return resolved.Accessory{
 		Service: service, Image: image, Hosts: hosts,
 		Run: []string{dockerRun(service, ours(labelled(service, "", "")), image, "--volume $PWD/"+service+"/data:/data")},
 	}
@@ -318,7 +319,7 @@ func accessory(service, image string, hosts []string) review.Resource {
 
 // boot puts the containers, images, volumes, routes and files of an app there. label
 // gives what is made its labels.
-func (w *world) boot(r review.Resolved, service string, label func(map[string]string) map[string]string) {
+func (w *world) boot(r resolved.Configuration, service string, label func(map[string]string) map[string]string) {
 	name := func(parts ...string) string {
 		return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "-")
 	}
@@ -360,7 +361,7 @@ func (w *world) boot(r review.Resolved, service string, label func(map[string]st
 
 func hex12(first string, n int) string { return first + fmt.Sprintf("%063x", n) }
 
-func (w *world) bootAccessory(r review.Resolved, name string, label func(map[string]string) map[string]string) {
+func (w *world) bootAccessory(r resolved.Configuration, name string, label func(map[string]string) map[string]string) {
 	a := r.Accessories[name]
 	for _, at := range a.Hosts {
 		h := load(w.file(at))
@@ -471,7 +472,7 @@ func value(env []string, name string) string {
 }
 
 // config is what Kamal makes of a preview's environment.
-func (w *world) config(env []string) review.Resolved {
+func (w *world) config(env []string) resolved.Configuration {
 	r := resolvedFor(value(env, "REVIEW_SERVICE"), "review", value(env, "REVIEW_VERSION"), value(env, "REVIEW_HOST"), w.hosts)
 	if w.preview != nil {
 		w.preview(number(env), &r)
@@ -510,12 +511,12 @@ func (w *world) Run(ctx context.Context, c review.Command) ([]byte, error) {
 	}
 	rest, isPreviews := strings.CutSuffix(line, " -d review --version "+value(c.Env, "REVIEW_VERSION"))
 	switch {
-	case line == "config --version production" && c.Preload == review.ConfigPreload && c.Capture && n < 0:
+	case line == "config --version production" && c.Preload == resolved.Preload && c.Capture && n < 0:
 		return resolvedText(w.production), nil
 	case !isPreviews && c.Args[0] != "server":
 		w.t.Errorf("not expected: %s", line)
 		return nil, problem.Newf("unexpected")
-	case rest == "config" && c.Preload == review.LabelsPreload+review.ConfigPreload && c.Capture:
+	case rest == "config" && c.Preload == review.LabelsPreload+resolved.Preload && c.Capture:
 		return resolvedText(w.config(c.Env)), nil
 	case c.Args[0] == "server" && c.Args[1] == "exec":
 		return w.shell(c)
@@ -548,12 +549,12 @@ func (w *world) Run(ctx context.Context, c review.Command) ([]byte, error) {
 	return nil, nil
 }
 
-func resolvedText(r review.Resolved) []byte {
+func resolvedText(r resolved.Configuration) []byte {
 	raw, err := json.Marshal(r)
 	if err != nil {
 		panic(err)
 	}
-	return []byte("INFO something\n" + review.ResolvedLine + string(raw) + "\n--- {}\n")
+	return []byte("INFO something\n" + resolved.Line + string(raw) + "\n--- {}\n")
 }
 
 // appRemove does what `kamal app remove` does, and leaves what it leaves.

@@ -1,138 +1,22 @@
 package rehearsal
 
 import (
-	"bytes"
-	"context"
-	"crypto/rand"
-	_ "embed"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"maps"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
-
-//go:embed readback.rb
-var readbackRuby []byte
-
-// resolved is what Kamal makes of a configuration, as far as a rehearsal has to
-// know it: addresses, and where secrets go.
-type resolved struct {
-	Service    string     `json:"service"`
-	Repository string     `json:"repository"`
-	Hosts      []string   `json:"hosts"`
-	SSH        sshSection `json:"ssh"`
-	Registry   string     `json:"registry"`
-	Builder    struct {
-		Driver string `json:"driver"`
-		Remote string `json:"remote"`
-		Cached bool   `json:"cached"`
-	} `json:"builder"`
-	HooksPath   string              `json:"hooks_path"`
-	Output      bool                `json:"output"`
-	Roles       []resolvedContainer `json:"roles"`
-	Accessories []resolvedContainer `json:"accessories"`
-}
-
-type sshSection struct {
-	User  string `json:"user"`
-	Port  string `json:"port"`
-	Proxy bool   `json:"proxy"`
-	Keys  bool   `json:"keys"`
-}
-
-// A resolvedContainer is what a role's or an accessory's containers are run with.
-type resolvedContainer struct {
-	Name     string            `json:"name"`
-	Service  string            `json:"service"` // of an accessory
-	Hosts    []string          `json:"hosts"`
-	Registry string            `json:"registry"` // of an accessory
-	Args     []string          `json:"args"`     // of docker run
-	Secrets  map[string]string `json:"secrets"`  // variable to secret
-	Proxy    *resolvedProxy    `json:"proxy"`
-}
-
-type resolvedProxy struct {
-	Hosts []string `json:"hosts"`
-	Paths []string `json:"paths"`
-	SSL   bool     `json:"ssl"`
-	Run   *struct {
-		Args     []string `json:"args"` // of docker run
-		Registry string   `json:"registry"`
-	} `json:"run"`
-}
-
-// A readback is what Kamal says of a configuration: it, or why there is none.
-type readback struct {
-	Raw      map[string]any `json:"raw"`
-	Resolved *resolved      `json:"resolved"`
-	Error    string         `json:"error"`
-	Class    string         `json:"class"`
-
-	destination bool // one was named
-}
-
-// readback asks real Kamal for the configuration in file: raw, as the files have
-// it after ERB and the merge of the destination's, or resolved.
-func (s *stage) readback(ctx context.Context, file string, raw bool) (answer readback, err error) {
-	answer.destination = s.opts.Destination != ""
-	script := s.path("config", "readback.rb")
-	if err := os.WriteFile(script, readbackRuby, 0o600); err != nil {
-		return answer, fmt.Errorf("writing the readback: %w", err)
-	}
-	secret := make([]byte, 8)
-	_, _ = rand.Read(secret) // never fails
-	marker := "readback-" + hex.EncodeToString(secret) + ":"
-	env := environ.List(s.env).With("RUBYOPT", strings.TrimSpace("-r"+script+" "+environ.List(s.env).Get("RUBYOPT")))
-	env = append(env, "KAMAL_OP_READBACK="+marker, "KAMAL_OP_READBACK_CONFIG="+file,
-		"KAMAL_OP_READBACK_DESTINATION="+s.opts.Destination)
-	if raw {
-		env = append(env, "KAMAL_OP_READBACK_RAW=1")
-	}
-
-	cmd := exec.CommandContext(ctx, s.kamal, "version")
-	cmd.Dir = s.opts.Project
-	cmd.Env = env
-	cmd.WaitDelay = 5 * time.Second
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
-	if ctx.Err() != nil {
-		return answer, context.Cause(ctx)
-	}
-	_, line, found := strings.Cut(out.String(), "\n"+marker)
-	if !found {
-		said := strings.TrimSpace(out.String())
-		if err != nil {
-			said += " (" + err.Error() + ")"
-		}
-		return answer, &problem.Problem{
-			Message: "kamal at " + s.kamal + " does not tell its configuration",
-			Details: strings.Split(said, "\n"),
-			Hint:    "try `kamal config` in the project's directory",
-			Status:  problem.Found,
-		}
-	}
-	line, _, _ = strings.Cut(line, "\n")
-	if err := json.Unmarshal([]byte(line), &answer); err != nil {
-		return answer, fmt.Errorf("reading Kamal's configuration: %w", err)
-	}
-	return answer, nil
-}
 
 // loopbackOnly is every address in a resolved configuration that is not on
 // loopback, and everything else by which a run could reach beyond this machine
 // or into files that are not the rehearsal's. The rehearsal moved them; this is
 // the proof, from Kamal's own mouth, before anything runs.
-func (r *resolved) loopbackOnly(s *stage) error {
+func (s *stage) loopbackOnly(r *resolved.Configuration) error {
 	var problems problem.List
 	found := func(format string, args ...any) {
 		p := problem.Newf(format, args...)
@@ -174,47 +58,43 @@ func (r *resolved) loopbackOnly(s *stage) error {
 	if r.Service != s.made.service {
 		found("the service of the rehearsal's configuration is %q", r.Service)
 	}
-	container := func(what string, c resolvedContainer) {
-		for _, h := range c.Hosts {
+	proxied, runs := false, false
+	container := func(what string, c resolved.Container, hosts []string, proxy *resolved.Proxy) {
+		for _, h := range hosts {
 			host("the host of "+what, h)
-		}
-		if c.Registry != "" {
-			host("the registry of "+what, c.Registry)
 		}
 		for _, fault := range s.beyond(c.Args) {
 			found("%s is run with %s", what, fault)
 		}
-		if c.Proxy == nil {
+		if proxy == nil {
 			return
 		}
-		if c.Proxy.SSL {
+		proxied = true
+		if proxy.TLS {
 			found("%s has a certificate asked for by kamal-proxy", what)
 		}
-		if c.Proxy.Run != nil {
-			if c.Proxy.Run.Registry != "" {
-				host("the registry of kamal-proxy", c.Proxy.Run.Registry)
+		if proxy.Run != nil {
+			runs = true
+			if proxy.Run.Registry != "" {
+				host("the registry of kamal-proxy", proxy.Run.Registry)
 			}
-			for _, fault := range s.beyond(c.Proxy.Run.Args) {
+			for _, fault := range s.beyond(proxy.Run.Args) {
 				found("kamal-proxy for %s is run with %s", what, fault)
 			}
 		}
 	}
-	proxied, runs := false, 0
-	for _, c := range r.Roles {
-		container("the role "+c.Name, c)
-		proxied = proxied || c.Proxy != nil
-		if c.Proxy != nil && c.Proxy.Run != nil {
-			runs++
-		}
+	for _, name := range slices.Sorted(maps.Keys(r.Roles)) {
+		role := r.Roles[name]
+		container("the role "+name, role.Container, role.Hosts, role.Proxy)
 	}
-	for _, c := range r.Accessories {
-		container("the accessory "+c.Name, c)
-		proxied = proxied || c.Proxy != nil
-		if c.Proxy != nil && c.Proxy.Run != nil {
-			runs++
+	for _, name := range slices.Sorted(maps.Keys(r.Accessories)) {
+		accessory := r.Accessories[name]
+		if accessory.Registry != "" {
+			host("the registry of the accessory "+name, accessory.Registry)
 		}
+		container("the accessory "+name, accessory.Container, accessory.Hosts, accessory.Proxy)
 	}
-	if proxied && runs == 0 {
+	if proxied && !runs {
 		found("kamal-proxy is run on every address of this machine")
 	}
 	return problems.Err()

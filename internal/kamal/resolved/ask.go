@@ -1,0 +1,93 @@
+package resolved
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A Question is whose configuration Kamal is asked for.
+type Question struct {
+	Kamal       string // its path
+	Dir         string // the project's directory, where Kamal runs
+	ConfigFile  string // "" is Kamal's own
+	Destination string // or ""
+	Env         []string
+	TempDir     string // for what Kamal loads; "" is the system's
+}
+
+// An Answer is what Kamal says: the configuration, or why there is none.
+type Answer struct {
+	Raw      json.RawMessage `json:"raw"`      // the files after ERB, with the destination's merged in
+	Resolved *Configuration  `json:"resolved"` // with defaults, and found valid
+
+	Error   string `json:"error"`   // in Kamal's words, which may quote values; "" for none
+	Summary string `json:"summary"` // the error without what may be a value
+}
+
+// Raw asks for what the files say after ERB and merge. Kamal does not look whether it
+// can deploy with that.
+func (q Question) Raw(ctx context.Context) (Answer, error) { return q.ask(ctx, "raw") }
+
+// Resolve asks for the configuration.
+func (q Question) Resolve(ctx context.Context) (Answer, error) { return q.ask(ctx, "resolved") }
+
+func (q Question) ask(ctx context.Context, want string) (answer Answer, err error) {
+	dir, err := os.MkdirTemp(q.TempDir, "kamal-op-config-")
+	if err != nil {
+		return answer, fmt.Errorf("a directory for Kamal's configuration: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	script := filepath.Join(dir, "resolved.rb")
+	if err := os.WriteFile(script, []byte(Preload), 0o600); err != nil {
+		return answer, fmt.Errorf("writing what Kamal loads: %w", err)
+	}
+	if q.ConfigFile == "" {
+		q.ConfigFile = kamal.DefaultConfigFile
+	}
+	mark := "kamal-op-" + rand.Text() + ":"
+	env := environ.List(q.Env)
+	env = env.With("RUBYOPT", kamal.RubyOptions(script, env.Get("RUBYOPT")))
+	env = append(env, "KAMAL_OP_RESOLVED="+mark, "KAMAL_OP_RESOLVED_WANT="+want,
+		"KAMAL_OP_RESOLVED_CONFIG="+q.ConfigFile, "KAMAL_OP_RESOLVED_DESTINATION="+q.Destination)
+
+	cmd := kamal.NewCommand(ctx, q.Kamal, "version")
+	cmd.Dir, cmd.Env = q.Dir, env
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	runErr := cmd.Run()
+	_, line, found := strings.Cut(stdout.String(), "\n"+mark)
+	if !found {
+		if ctx.Err() != nil {
+			return answer, context.Cause(ctx)
+		}
+		said := kamal.LastLine(stderr.String())
+		if said == "" && runErr != nil {
+			said = runErr.Error()
+		}
+		return answer, notTold(q.Kamal, said)
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	if err := json.Unmarshal([]byte(line), &answer); err != nil {
+		return answer, fmt.Errorf("reading Kamal's configuration: %w", err)
+	}
+	return answer, nil
+}
+
+// notTold is the problem of a Kamal that does not answer.
+func notTold(path, said string) *problem.Problem {
+	p := problem.New("kamal at "+path+" does not tell its configuration", "try `kamal config` in the project's directory")
+	if said != "" {
+		p.Details = []string{said}
+	}
+	return p
+}
