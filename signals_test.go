@@ -50,7 +50,7 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 			}
 			go func() { _ = server.Serve(listener) }()
 			t.Cleanup(func() { close(over); _ = server.Close() })
-			for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+			for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
 				cmd := s.command(append([]string{name}, args...)...)
 				cmd.Env = append(cmd.Env, "OP_CONNECT_HOST=http://"+listener.Addr().String())
 				if err := cmd.Start(); err != nil {

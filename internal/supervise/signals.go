@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// Notify turns the first signal that means an end (SIGINT, SIGTERM, SIGHUP)
-// into the end of the returned context, with Signalled as its cause. Every
-// later one, and what else a wrapper passes on (SIGQUIT, SIGUSR1, SIGUSR2),
-// comes on the channel, which is meant for Command.Signals. The function given
+// Notify turns the first signal that means an end (SIGINT, SIGTERM, SIGHUP,
+// SIGQUIT) into the end of the returned context, with Signalled as its cause. Every
+// later one, and what else a wrapper passes on (SIGUSR1, SIGUSR2), comes on the
+// channel, which is meant for Command.Signals. The function given
 // back restores the default behaviour; it must be called.
 func Notify(parent context.Context) (context.Context, <-chan os.Signal, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
@@ -22,7 +22,7 @@ func Notify(parent context.Context) (context.Context, <-chan os.Signal, func()) 
 		defer close(done)
 		for sig := range in {
 			s := sig.(syscall.Signal)
-			if ends(s) && s != syscall.SIGQUIT && ctx.Err() == nil {
+			if ends(s) && ctx.Err() == nil {
 				cancel(Signalled{s})
 				continue
 			}

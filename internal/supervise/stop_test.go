@@ -253,6 +253,22 @@ func TestNotify_EndsTheContextAndBringsTheRest(t *testing.T) {
 	}
 }
 
+// Each signal that means an end is one where no child runs that would get it.
+func TestNotify_EverySignalThatMeansAnEnd(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		ctx, _, release := supervise.Notify(t.Context())
+		if err := syscall.Kill(os.Getpid(), sig); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		var got supervise.Signalled
+		if !errors.As(context.Cause(ctx), &got) || got.Signal != sig {
+			t.Errorf("after %v the cause is %v", sig, context.Cause(ctx))
+		}
+		release()
+	}
+}
+
 // A harness that plays the runner: SIGINT, after 7.5 s SIGTERM, after 2.5 s
 // SIGKILL. With the default times even a child that heeds nothing is gone well
 // before the second signal.
