@@ -154,7 +154,9 @@ func Check(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	report.Skipped = o.skipped()
-	report.dropUsedByOthers(o.otherServices())
+	if slices.ContainsFunc(report.Findings, func(f Finding) bool { return f.Rule == RuleUnused }) {
+		report.dropUsedByOthers(o.otherServices())
+	}
 	report.dropUsedElsewhere(checks)
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
 		return cmp.Or(

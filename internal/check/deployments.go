@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -208,20 +209,40 @@ func (o Options) declares(name string) bool {
 	return slices.ContainsFunc(o.Declared, func(d Declared) bool { return d.Name == name })
 }
 
-// otherServices are the configurations beside this one that are whole ones of other
-// services: they read the same secrets files.
+// otherServices are the configurations beside this one, and those in config, that are
+// not of this service: they read the same secrets files.
 func (o Options) otherServices() []*kamal.Config {
-	var all []*kamal.Config
+	own := map[string]bool{inDir(o.Dir, cmp.Or(o.ConfigFile, kamal.DefaultConfigFile)): true}
 	for _, c := range o.configurations() {
-		if c.deployed || c.destination == "" {
-			continue
+		if c.deployed && c.destination != "" {
+			own[inDir(o.Dir, kamal.DestinationFile(o.ConfigFile, c.destination))] = true
 		}
-		other, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: kamal.DestinationFile(o.ConfigFile, c.destination), Cache: o.common.fileCache()})
-		if err == nil {
-			all = append(all, other)
+	}
+	var all []*kamal.Config
+	for _, file := range []string{cmp.Or(o.ConfigFile, kamal.DefaultConfigFile), kamal.DefaultConfigFile} {
+		names, _ := filepath.Glob(filepath.Join(filepath.Dir(inDir(o.Dir, file)), "*.yml")) // a folder with a bracket in its name has none
+		for _, name := range names {
+			if own[name] {
+				continue
+			}
+			own[name] = true
+			if other, err := kamal.ReadConfig(kamal.ProjectOptions{Dir: o.Dir, ConfigFile: name, Cache: o.common.fileCache()}); err == nil {
+				all = append(all, other) // one that is none of Kamal's names no secrets
+			}
 		}
 	}
 	return all
+}
+
+// inDir is the absolute path of a file that is given relative to a folder.
+func inDir(dir, name string) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return filepath.Clean(name)
 }
 
 // isDestination tells whether a file beside the configuration is a destination's.
