@@ -16,6 +16,8 @@ LABEL kamal-op.stage=build
 WORKDIR /src/kamal-op
 COPY . .
 RUN ["/usr/local/go/bin/go", "build", "-o", "/kamal-op", "."]
+# The terms of all that is linked go where the binary goes.
+RUN ["/usr/local/go/bin/go", "run", "./build/release", "-licences", "/THIRD-PARTY-LICENSES"]
 # The core of 1Password's SDK, compiled now and not in every run;
 # a container may be another user's than root.
 RUN ["/kamal-op", "cache", "warm", "--shared", "/usr/local/share/kamal-op/core"]
@@ -23,6 +25,7 @@ RUN ["/kamal-op", "cache", "warm", "--shared", "/usr/local/share/kamal-op/core"]
 FROM ${KAMAL_IMAGE}
 COPY --from=build /usr/local/share/kamal-op /usr/local/share/kamal-op
 COPY --from=build /kamal-op /usr/local/bin/kamal-op
+COPY --from=build /THIRD-PARTY-LICENSES /src/kamal-op/LICENSE /usr/share/doc/kamal-op/
 # A post-entrypoint is started without arguments: it goes by its name.
 RUN ["ln", "-s", "kamal-op", "/usr/local/bin/kamal-op-post"]
 # It is kamal-op, but for what CI systems start in an image: see internal/cli/entrypoint.go.

@@ -54,7 +54,7 @@ context=.cache/context
 rm -rf "$context"
 mkdir -p "$context"
 tar -cf - --exclude=testdata --exclude='*_test.go' \
-  ./*.go go.mod go.sum Dockerfile .dockerignore internal mask sshagent | tar -C "$context" -xf -
+  ./*.go go.mod go.sum Dockerfile .dockerignore LICENSE build/release internal mask sshagent | tar -C "$context" -xf -
 go mod vendor -o "$context/vendor"
 
 go=${GO_IMAGE:-$(base GO_IMAGE)}

@@ -49,7 +49,7 @@ func linkedModules(platforms []platform) ([]linked, error) {
 	var modules []linked
 	for _, p := range platforms {
 		const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}"
-		cmd := exec.Command("go", "list", "-mod=readonly", "-deps", "-f", format, modulePath)
+		cmd := exec.Command("go", "list", "-deps", "-f", format, modulePath)
 		cmd.Env = append(os.Environ(), "GOOS="+p.os, "GOARCH="+p.arch, "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
@@ -58,6 +58,9 @@ func linkedModules(platforms []platform) ([]linked, error) {
 		}
 		for line := range strings.Lines(string(out)) {
 			if words := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(words) == 3 {
+				if words[2] == "" { // vendored, as without network
+					words[2] = filepath.Join("vendor", filepath.FromSlash(words[0]))
+				}
 				modules = append(modules, linked{words[0], words[1], words[2]})
 			}
 		}

@@ -2,6 +2,11 @@
 // binary and an archive, for Linux packages, and the checksums of all.
 //
 //	go run ./build/release -nfpm PATH [-version 1.2.3] [-only linux_amd64] DIRECTORY
+//	go run ./build/release -mark sha256:… DIRECTORY
+//	go run ./build/release -licences FILE
+//
+// The second makes the tree that of the release in the directory, whose image has this
+// digest; the third writes the terms of what is linked on Linux, for the image.
 //
 // The same commit gives the same bytes, wherever and whenever it is built, with the
 // same Go: times are the commit's, and neither paths nor the state of a repository
@@ -40,8 +45,20 @@ func run(args []string) error {
 	nfpm := flags.String("nfpm", "", "the program that makes packages")
 	version := flags.String("version", "", "the version, such as 1.2.3; without one it is a snapshot of the commit")
 	only := flags.String("only", "", "the platform to build for, such as linux_amd64; without one it is all")
+	digest := flags.String("mark", "", "the digest of the release's image, which is built already: action.yml and the launcher get it and the hashes")
+	licences := flags.String("licences", "", "the file to write the terms of what is linked on Linux into, and nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	switch {
+	case *licences != "":
+		text, err := thirdParty(platforms()[:2])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(*licences, text, 0o644) //nolint:gosec // everybody may read it
+	case *digest != "" && flags.NArg() == 1:
+		return mark(".", flags.Arg(0), *digest)
 	}
 	if flags.NArg() != 1 || *nfpm == "" {
 		return errors.New("usage: release -nfpm PATH [-version 1.2.3] [-only linux_amd64] DIRECTORY")
@@ -99,10 +116,10 @@ type source struct {
 }
 
 // readSource asks git. The commit that a release is tagged at differs by action.yml
-// alone from the one that it was built from, and gives the same: so the commit is the
-// last one that changed anything else.
+// and the launcher's hashes alone from the one that it was built from, and gives the
+// same: so the commit is the last one that changed anything else.
 func readSource() (source, error) {
-	line, err := output("git", "log", "-1", "--format=%H %cI", "--", ".", ":(exclude)action.yml")
+	line, err := output("git", "log", "-1", "--format=%H %cI", "--", ".", ":(exclude)action.yml", ":(exclude)native/release.json")
 	if err != nil {
 		return source{}, err
 	}
@@ -179,6 +196,9 @@ func (r release) build() error {
 			return fmt.Errorf("%s: %w", p, err)
 		}
 	}
+	if err := r.writeInstallers(); err != nil {
+		return err
+	}
 	return writeChecksums(r.dir)
 }
 
@@ -206,6 +226,9 @@ func (r release) buildFor(p platform, licences []byte) error {
 	}
 	name := fmt.Sprintf("kamal-op_%s_%s", r.version, p)
 	if err := writeArchive(filepath.Join(r.dir, name+".tar.gz"), name, tree, r.time); err != nil {
+		return err
+	}
+	if err := r.writeBills(p, binary); err != nil {
 		return err
 	}
 	if p.os != "linux" {

@@ -97,7 +97,7 @@ func TestDocs_goOfReleases(t *testing.T) {
 	if m == nil {
 		t.Fatal("the Dockerfile names no Go")
 	}
-	for _, page := range []string{"install.md", "releasing.md"} {
+	for _, page := range []string{"verify.md", "releasing.md"} {
 		text, err := os.ReadFile(filepath.Join("../../docs", page))
 		if err != nil {
 			t.Fatal(err)

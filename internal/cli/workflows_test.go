@@ -22,11 +22,14 @@ func TestDocumentedWorkflows(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no workflows, %v", err)
 	}
+	for _, name := range []string{"deploy.yml", "review.yml", "sweep.yml"} { // what projects call
+		files = append(files, filepath.Join("..", "..", ".github", "workflows", name))
+	}
 	action := read("action.yml")
 	input := regexp.MustCompile(`(?m)^          ([a-z-]+):`)
 	seen := 0
 	for _, file := range files {
-		for _, step := range strings.Split(read("docs", "workflows", filepath.Base(file)), "- uses: ")[1:] {
+		for _, step := range strings.Split(read(strings.TrimPrefix(filepath.ToSlash(file), "../../")), "- uses: ")[1:] {
 			if !strings.HasPrefix(step, "kamal-op/kamal-op@") {
 				continue
 			}
