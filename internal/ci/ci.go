@@ -1,5 +1,5 @@
 // Package ci is where we run: GitHub, Gitea or Forgejo, GitLab, Buildkite,
-// CircleCI, some other machine with a plain log, or a terminal. It knows how
+// CircleCI, Azure Pipelines, Woodpecker, Drone, some other machine with a plain log, or a terminal. It knows how
 // each is told to mask a value, to fold a part of the log, to mark a line of a
 // file, to keep an output and to show a summary; and it is the one place where
 // a problem becomes text.
@@ -111,6 +111,12 @@ func Detect(env map[string]string, g *gate.Gate, out *gate.Stream, o Options) Sy
 		return newBuildkite(g, out, o)
 	case is("CIRCLECI"):
 		return newCircleCI(g, out, o)
+	case is("TF_BUILD"):
+		return newAzure(g, out, o)
+	case env["CI"] == "woodpecker":
+		return newPlain("Woodpecker", g, out, o)
+	case is("DRONE"):
+		return newPlain("Drone", g, out, o)
 	case o.Terminal && !o.Plain && env["TERM"] != "dumb":
 		return newTerminal(env["NO_COLOR"] == "", g, out, o)
 	}

@@ -225,6 +225,7 @@ func TestChild_PrintsNoCommandOnALineThatWeBrokeOff(t *testing.T) {
 		"github-docker-action": {"waiting", "::error::not ours\n"},
 		"gitea":                {":", ":error::not ours\n"},
 		"buildkite":            {"waiting ", "--- theirs\n"},
+		"azure":                {"##v", "so[task.setvariable]x\n"},
 		"gitlab":               {"section_", "start:1:a\r\x1b[0K\n"},
 	} {
 		_, env := environment(t, "testdata/environments/"+system+".env")
@@ -258,6 +259,8 @@ func commands(system, log string) []string {
 		switch system {
 		case "GitHub", "Gitea", "Forgejo":
 			obeyed = obeyed || strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[")
+		case "Azure Pipelines":
+			obeyed = obeyed || strings.Contains(line, "##[")
 		case "GitLab":
 			obeyed = obeyed || strings.Contains(line, "section_start:") || strings.Contains(line, "section_end:")
 		case "Buildkite":
@@ -346,7 +349,7 @@ func FuzzChild(f *testing.F) {
 	f.Add(hostile, []byte{3, 200, 9, 130, 1})
 	f.Add("::error::a\n:\r:x\n##[\x1b[0m--- a\nsection_start:", []byte{1, 255, 2, 128})
 	f.Fuzz(func(t *testing.T, text string, plan []byte) {
-		for _, env := range []string{"GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE"} {
+		for _, env := range []string{"GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD"} {
 			var log bytes.Buffer
 			s := detect(map[string]string{env: "true"}, &log, setup{})
 			streams := []*gate.Child{s.Child(&log), s.Child(&log)}

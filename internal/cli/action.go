@@ -84,14 +84,15 @@ func (a *app) handedOver(f form, commands []string, other string) error {
 // returnFiles gives what was written as root into what a runner has mounted to the
 // runner's user, who could not remove it otherwise.
 func (a *app) returnFiles(since time.Time) {
-	if !a.inContainerAction() {
-		return
+	var dirs []string
+	switch {
+	case a.inContainerAction():
+		dirs = []string{a.env["GITHUB_WORKSPACE"], a.env["RUNNER_TEMP"]}
+		dirs = slices.DeleteFunc(dirs, func(dir string) bool { return !strings.HasPrefix(dir, "/github/") })
+	case a.dubious():
+		dirs = []string{a.dir}
 	}
-	for _, name := range []string{"GITHUB_WORKSPACE", "RUNNER_TEMP"} {
-		dir := a.env[name]
-		if !strings.HasPrefix(dir, "/github/") {
-			continue
-		}
+	for _, dir := range dirs {
 		if _, err := deploy.ReturnFiles(dir, since); err != nil {
 			a.system.Warning(problem.New("some files in "+dir+" still belong to root: "+err.Error(),
 				"on a self-hosted runner remove them, or the next checkout fails"))

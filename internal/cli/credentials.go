@@ -81,7 +81,7 @@ func (a *app) vault(f credentialFlags) (v deploy.Vault, ok bool, err error) {
 // desktop app asks them for leave. It is never taken in CI, nor where nobody
 // could answer.
 func (a *app) person() (deploy.Vault, bool) {
-	if a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" || a.system.Name() != "a terminal" && !a.shown.Plain || !isTerminal(a.Stdin) {
+	if a.inCI() || a.system.Name() != "a terminal" && !a.shown.Plain || !isTerminal(a.Stdin) {
 		return deploy.Vault{}, false
 	}
 	path, err := environ.List(a.Env).LookPath(opclient.Name, a.Dir)
@@ -219,6 +219,12 @@ func (a *app) explainConnect(err error) error {
 		list = append(list, &q)
 	}
 	return list.Err()
+}
+
+// dubious tells whether git would not look at the workspace: it belongs to the runner's
+// user and we are root, in a container that has it mounted.
+func (a *app) dubious() bool {
+	return a.inContainerAction() || os.Getuid() == 0 && deploy.OwnContainer() != "" && !deploy.OwnFolder(a.dir)
 }
 
 // inContainerAction tells whether this is GitHub's container of an action: the

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -113,7 +114,11 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	if j.Vault.Prepare != nil {
 		j.Vault.Prepare()
 	}
+	begun := time.Now()
 	status, err := j.Run(ctx)
+	if a.lookup.form != inputs { // the action does so by itself, whatever it has run
+		a.returnFiles(begun)
+	}
 	return a.ended(status, a.explainConnect(err))
 }
 
@@ -137,7 +142,7 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 		return j, err
 	}
 	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
-	j.Kamal, j.Container = c.Kamal, a.inContainerAction()
+	j.Kamal, j.Container = c.Kamal, a.dubious()
 	j.Check = deploy.CheckLevel(c.Check)
 	j.AnyVault, j.OutputCopies, j.RollBack = c.OpScope == "any", c.AllowOutputCopies, c.RollbackOnFailure
 	return j, nil

@@ -32,11 +32,17 @@ func (a *app) show(f logFlags, dir string, one bool) error {
 	}
 	a.shown, a.dir = f, dir
 	out := a.Stderr
-	if f.JSON || one && (a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "") {
+	if f.JSON || one && a.inCI() {
 		out = a.Stdout
 	}
 	a.system = a.detect(out)
 	return nil
+}
+
+// inCI tells whether a CI system runs us, as far as its variables say so. Azure
+// Pipelines does not set CI.
+func (a *app) inCI() bool {
+	return a.env["CI"] != "" || a.env["GITHUB_ACTIONS"] != "" || a.env["TF_BUILD"] != ""
 }
 
 // runnerReorders tells whether the system is GitHub or one that takes its actions,

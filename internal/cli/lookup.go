@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +89,9 @@ func (l lookup) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 		return nil, nil
 	}
 	if _, isList := flag.Target.Interface().(lines); isList {
-		if l.form == settings && strings.HasPrefix(origin, settings.String()) {
+		if listed, ok := jsonLines(v); ok {
+			v = listed
+		} else if l.form == settings && strings.HasPrefix(origin, settings.String()) {
 			v = settingLines(v)
 		}
 		return originText{text: v, origin: origin}, nil
@@ -121,6 +126,22 @@ func (l *lines) Decode(ctx *kong.DecodeContext) error {
 		*l = append(*l, line{text: token.String(), origin: "--" + ctx.Value.Name})
 	}
 	return nil
+}
+
+// jsonLines is a list, one a line, out of JSON, which some CI systems make of lists
+// and mappings: ["A=op://…"], {"A":"op://…"}. ok is false where the text is none.
+func jsonLines(text string) (list string, ok bool) {
+	var object map[string]string
+	var all []string
+	switch text = strings.TrimSpace(text); {
+	case strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &object) == nil:
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			all = append(all, name+"="+object[name])
+		}
+	case !strings.HasPrefix(text, "[") || json.Unmarshal([]byte(text), &all) != nil:
+		return "", false
+	}
+	return strings.Join(all, "\n"), true
 }
 
 // texts are the values alone.

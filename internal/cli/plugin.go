@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/environ"
@@ -43,21 +40,9 @@ func settingName(name string) string {
 	return settingPrefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
 }
 
-// settingLines is a list, one a line, out of what became of it on the way: a mapping
-// arrives as a JSON object, a list joined by commas, or as JSON where its parts are
-// more than texts. A comma is taken for the end of a part only where a secret
-// reference follows; names may be separated by commas anyway.
+// settingLines is a list, one a line, out of the text that a list becomes on the way:
+// its parts are joined by commas. A comma is taken for the end of a part only where
+// a secret reference follows; names may be separated by commas anyway.
 func settingLines(text string) string {
-	var object map[string]string
-	var list []string
-	switch trimmed := strings.TrimSpace(text); {
-	case strings.HasPrefix(trimmed, "{") && json.Unmarshal([]byte(trimmed), &object) == nil:
-		for _, name := range slices.Sorted(maps.Keys(object)) {
-			list = append(list, name+"="+object[name])
-		}
-		return strings.Join(list, "\n")
-	case strings.HasPrefix(trimmed, "[") && json.Unmarshal([]byte(trimmed), &list) == nil:
-		return strings.Join(list, "\n")
-	}
 	return regexp.MustCompile(`,((?:[A-Za-z_][A-Za-z0-9_]*=)?op://)`).ReplaceAllString(text, "\n$1")
 }

@@ -13,6 +13,13 @@ import (
 // the kernel takes them from the last tick.
 const clockSlack = 20 * time.Millisecond
 
+// OwnFolder tells whether a folder is this process's user's. One that cannot be looked
+// at counts as ours: what is wrong with it is told elsewhere.
+func OwnFolder(dir string) bool {
+	var info unix.Stat_t
+	return unix.Stat(dir, &info) != nil || int(info.Uid) == os.Geteuid()
+}
+
 // ReturnFiles gives the files below dir that root has made since then to the
 // owner of dir, and says how many. In the container of an action we are root, and
 // so are hooks and git: what they write into the workspace of a self-hosted runner

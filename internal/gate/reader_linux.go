@@ -15,7 +15,12 @@ import (
 // as we, by its environment, and that we do not come from. "" is everything else: the
 // runner, a process that may not be looked at, one of another container.
 func pipeReader(f *os.File, env map[string]string) string {
-	run := env["GITHUB_RUN_ID"]
+	var run string                                                    // what every process of this job has in its environment
+	for _, name := range []string{"GITHUB_RUN_ID", "BUILD_BUILDID"} { // GitHub's, Azure's
+		if id := env[name]; run == "" && id != "" {
+			run = name + "=" + id
+		}
+	}
 	if f == nil || run == "" {
 		return ""
 	}
@@ -63,7 +68,7 @@ func reads(dir, fd string) bool {
 // ofJob tells whether a process was started in a step of this run.
 func ofJob(dir, run string) bool {
 	environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-	return err == nil && bytes.Contains(append([]byte{0}, environ...), []byte("\x00GITHUB_RUN_ID="+run+"\x00"))
+	return err == nil && bytes.Contains(append([]byte{0}, environ...), []byte("\x00"+run+"\x00"))
 }
 
 // parent is the parent of a process, 0 where it is not known.

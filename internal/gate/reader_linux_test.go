@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/gate"
@@ -18,6 +19,7 @@ func TestTellsRunner_NotWhereAProgramOfTheJobReads(t *testing.T) {
 	}{
 		"a program of the job":      {"GITHUB_RUN_ID=42", false},
 		"a program of another job":  {"GITHUB_RUN_ID=421", true},
+		"a program of Azure's job":  {"BUILD_BUILDID=42", false},
 		"a runner":                  {"RUNNER=1", true},
 		"nobody but who started us": {"", true},
 	} {
@@ -36,7 +38,11 @@ func TestTellsRunner_NotWhereAProgramOfTheJobReads(t *testing.T) {
 				defer func() { _ = cat.Wait() }()
 			}
 			defer func() { _ = writer.Close() }()
-			g := gate.New(gate.Options{Env: map[string]string{"GITHUB_RUN_ID": "42"}, Stderr: writer})
+			env := map[string]string{"GITHUB_RUN_ID": "42"}
+			if strings.HasPrefix(test.env, "BUILD") {
+				env = map[string]string{"BUILD_BUILDID": "42"}
+			}
+			g := gate.New(gate.Options{Env: env, Stderr: writer})
 			by, tells := g.Stderr().TellsRunner()
 			if tells != test.tells || !tells && by != "cat" {
 				t.Errorf("%q reads, and the runner is told: %v", by, tells)
