@@ -15,6 +15,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/jobs"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -41,6 +42,9 @@ type LockOptions struct {
 	JobID int64
 	// GitHubToken may read the repository's runs (actions: read); empty asks nobody.
 	GitHubToken mask.Secret
+	// CIToken may read the jobs of GitLab, Buildkite or CircleCI, whichever runs us;
+	// empty asks nobody.
+	CIToken mask.Secret
 }
 
 // locks knows the deploy locks of one run: those that its Kamals took, and whose
@@ -52,7 +56,10 @@ type locks struct {
 	// over asks whether the run that a mark names is over; nil where nobody can be
 	// asked.
 	over func(ctx context.Context, run github.Run) (github.Over, string, error)
-	now  func() time.Time
+	// jobOver likewise asks another system than GitHub; unasked is why nobody can.
+	jobOver func(ctx context.Context, job jobs.Job) (bool, string, error)
+	unasked string
+	now     func() time.Time
 
 	mu     sync.Mutex
 	env    []string                          // of the command under way, beside what all have
@@ -97,7 +104,34 @@ func newLocks(o LockOptions, system ci.System, way *gate.Gate, env map[string]st
 			return client.RunOver(ctx, run)
 		}
 	}
+	k.unasked = "without a github-token GitHub cannot be asked whether that run is over"
+	if _, known := jobs.Own(env); known && env["GITHUB_RUN_ID"] == "" {
+		k.askJobs(way, env)
+	}
 	return k
+}
+
+// askJobs has the API of the system that runs us asked, if a token is given.
+func (k *locks) askJobs(way *gate.Gate, env map[string]string) {
+	if k.o.CIToken.Reveal() == "" {
+		k.unasked = "without KAMAL_OP_CI_TOKEN " + k.mark.System + " cannot be asked whether that job is over"
+		return
+	}
+	client := func() (*jobs.Client, error) {
+		return jobs.New(jobs.Options{Env: env, Token: k.o.CIToken.Reveal(), Transport: way.Transport(nil), Now: k.now})
+	}
+	if _, err := client(); err != nil {
+		k.unasked = problem.Of(err)[0].Message
+		return
+	}
+	k.jobOver = func(ctx context.Context, job jobs.Job) (bool, string, error) {
+		c, err := client()
+		if err != nil {
+			return false, "", err
+		}
+		defer c.Close()
+		return c.Over(ctx, job)
+	}
 }
 
 // newMark says whose the locks of this run are, with a nonce of 130 bits.
@@ -116,10 +150,9 @@ func newMark(system string, env map[string]string, jobID int64) kamal.Mark {
 		}
 		return m.Clean()
 	}
-	for _, name := range []string{"CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL"} {
-		if m.Link == "" {
-			m.Link = env[name]
-		}
+	if j, known := jobs.Own(env); known {
+		m.Server, m.Repository, m.Run, m.Job, m.JobID, m.UUID = j.Server, j.Repository, j.Run, j.Name, j.ID, j.UUID
+		m.Runner, m.Actor, m.Link = j.Runner, j.Actor, j.Link
 	}
 	return m.Clean()
 }
@@ -223,12 +256,12 @@ func (k *locks) judge(ctx context.Context, lock kamal.Lock) answer {
 		return answer{}
 	case m.Nonce == k.mark.Nonce:
 		return answer{why: "it is this very run, a command within another"}
-	case m.Repository == "" || m.Run == 0:
+	case m.Repository == "" || m.Run == 0 && m.JobID == 0:
 		return answer{}
 	case !strings.EqualFold(m.Repository, k.mark.Repository) || m.Server != k.mark.Server:
 		return answer{why: "whether that run is over is not known here"}
-	case k.over == nil:
-		return answer{why: "without a github-token GitHub cannot be asked whether that run is over"}
+	case k.over == nil && k.jobOver == nil:
+		return answer{why: k.unasked}
 	}
 	k.asking.Lock()
 	defer k.asking.Unlock()
@@ -237,13 +270,22 @@ func (k *locks) judge(ctx context.Context, lock kamal.Lock) answer {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockAnswer)
 	defer cancel()
-	over, why, err := k.over(ctx, github.Run{ID: m.Run, Attempt: m.Attempt, Job: m.Job, JobID: m.JobID, Runner: m.Runner})
-	found := answer{over: err == nil && over == github.Ended, why: why, at: k.now()}
+	over, why, err := k.ask(ctx, m)
+	found := answer{over: err == nil && over, why: why, at: k.now()}
 	if err != nil {
 		found.why = problem.Of(err)[0].Message
 	}
 	k.asked[m.Nonce] = found
 	return found
+}
+
+// ask asks the system that runs us about the run or job that a mark names.
+func (k *locks) ask(ctx context.Context, m kamal.Mark) (over bool, why string, err error) {
+	if k.jobOver != nil {
+		return k.jobOver(ctx, jobs.Job{Server: m.Server, Repository: m.Repository, Run: m.Run, ID: m.JobID, UUID: m.UUID})
+	}
+	is, why, err := k.over(ctx, github.Run{ID: m.Run, Attempt: m.Attempt, Job: m.Job, JobID: m.JobID, Runner: m.Runner})
+	return is == github.Ended, why, err
 }
 
 // refusal is why the run ends here.

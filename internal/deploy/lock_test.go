@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/jobs"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -237,8 +240,56 @@ func TestNewMark(t *testing.T) {
 	if a.Nonce == b.Nonce || len(a.Nonce) < 26 || a.By() != "" {
 		t.Errorf("marks %+v and %+v", a, b)
 	}
-	m := newMark("GitLab", map[string]string{"CI_JOB_URL": "https://gitlab/1"}, 0)
-	if m.Link != "https://gitlab/1" || m.Repository != "" {
-		t.Errorf("mark %+v", m)
+	m := newMark("GitLab", gitlabJob, 0)
+	if m.Link != "https://gitlab.com/example/myapp/-/jobs/50" || m.By() != "someone (example/myapp, run 1000, job deploy)" || m.JobID != 50 {
+		t.Errorf("mark %+v, %s", m, m.By())
+	}
+}
+
+// gitlabJob is the environment of a job of GitLab's.
+var gitlabJob = map[string]string{
+	"GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.com", "CI_API_V4_URL": "https://gitlab.com/api/v4", "CI_PROJECT_PATH": "example/myapp",
+	"CI_PIPELINE_ID": "1000", "CI_JOB_ID": "50", "CI_JOB_NAME": "deploy", "GITLAB_USER_LOGIN": "someone", "CI_JOB_URL": "https://gitlab.com/example/myapp/-/jobs/50",
+}
+
+// The owner of a lock is asked for where a token is given, and of this project alone;
+// otherwise it counts as alive, and the reason is told.
+func TestJudge_AsksTheSystemThatRunsUs(t *testing.T) {
+	way := gate.New(gate.Options{Env: gitlabJob, Stdout: io.Discard})
+	system := ci.Detect(gitlabJob, way, way.Stdout(), ci.Options{})
+	token := LockOptions{CIToken: mask.NewSecret("a token", "glpat-"+strings.Repeat("x", 20))}
+	theirs := newMark("GitLab", maps.Clone(gitlabJob), 0)
+	theirs.JobID = 49
+	other := theirs
+	other.Repository, other.Nonce = "example/other", strings.Repeat("b", 26)
+	for name, test := range map[string]struct {
+		o     LockOptions
+		env   map[string]string
+		mark  kamal.Mark
+		asked bool
+		want  answer
+	}{
+		"with a token":      {token, nil, theirs, true, answer{over: true, why: "GitLab's word"}},
+		"another project":   {token, nil, other, false, answer{why: "whether that run is over is not known here"}},
+		"without a token":   {LockOptions{}, nil, theirs, false, answer{why: "without KAMAL_OP_CI_TOKEN GitLab cannot be asked whether that job is over"}},
+		"an address to see": {token, map[string]string{"CI_API_V4_URL": "http://gitlab.com/api/v4"}, theirs, false, answer{why: "GitLab is not asked whether another job is over: its API's address is not https://"}},
+	} {
+		env := maps.Clone(gitlabJob)
+		maps.Copy(env, test.env)
+		k := newLocks(test.o, system, way, env)
+		asked := false
+		if k.jobOver != nil {
+			k.jobOver = func(_ context.Context, job jobs.Job) (bool, string, error) {
+				asked = true
+				if job.ID != 49 || job.Repository != "example/myapp" {
+					t.Errorf("%s: asked about %+v", name, job)
+				}
+				return true, "GitLab's word", nil
+			}
+		}
+		got := k.judge(t.Context(), kamal.Lock{Owner: kamal.LockMarked, Mark: test.mark})
+		if got.over != test.want.over || got.why != test.want.why || asked != test.asked {
+			t.Errorf("%s: %+v, asked %v", name, got, asked)
+		}
 	}
 }

@@ -35,7 +35,8 @@ type Mark struct {
 	Run        int64  `json:"run,omitempty"`
 	Attempt    int64  `json:"attempt,omitempty"`
 	Job        string `json:"job,omitempty"`    // the job's key in the workflow
-	JobID      int64  `json:"job_id,omitempty"` // job.check_run_id, 0 where it is not known
+	JobID      int64  `json:"job_id,omitempty"` // GitHub's job.check_run_id, GitLab's and CircleCI's number; 0 where it is not known
+	UUID       string `json:"uuid,omitempty"`   // Buildkite's of the job, CircleCI's of the workflow
 	Runner     string `json:"runner,omitempty"`
 	Actor      string `json:"actor,omitempty"`
 	Link       string `json:"link,omitempty"` // a page about the run
@@ -44,7 +45,7 @@ type Mark struct {
 // Clean is the mark with texts that can stand in a line: they come from the
 // environment, where anything may be.
 func (m Mark) Clean() Mark {
-	for _, field := range []*string{&m.System, &m.Server, &m.Repository, &m.Job, &m.Runner, &m.Actor, &m.Link} {
+	for _, field := range []*string{&m.System, &m.Server, &m.Repository, &m.Job, &m.UUID, &m.Runner, &m.Actor, &m.Link} {
 		*field = cleanField(*field)
 	}
 	return m
