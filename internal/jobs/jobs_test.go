@@ -72,7 +72,7 @@ func newAPI(t *testing.T, answers map[string]string) (*api, http.RoundTripper) {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		},
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the test's own server, under the names of others
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the test's own server, under the names of others
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return a, transport
