@@ -182,10 +182,10 @@ func TestGitLabComponent(t *testing.T) {
 }
 
 // parameters fills in what a part of a CircleCI configuration is called with.
-func parameters(t *testing.T, part any, values map[string]any) node {
+func parameters(t *testing.T, part node, values map[string]any) node {
 	t.Helper()
 	filled := map[string]any{}
-	for name, value := range part.(map[string]any) {
+	for name, value := range part {
 		filled[name] = fill(value, values)
 	}
 	return filled

@@ -29,7 +29,7 @@ type deployments struct {
 var (
 	pipelineFiles = []string{
 		".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.y*ml", ".forgejo/workflows/*.y*ml",
-		".github/actions/*/action.y*ml", ".gitlab-ci.yml", ".circleci/config.yml", ".buildkite/*.y*ml", ".woodpecker.y*ml", ".woodpecker/*.y*ml",
+		".github/actions/*/action.y*ml", ".gitlab-ci.yml", ".circleci/config.yml", ".buildkite/*.y*ml", ".woodpecker.y*ml", ".woodpecker/*.y*ml", ".drone.y*ml",
 		"bitbucket-pipelines.yml", "azure-pipelines.yml", "Jenkinsfile",
 	}
 	scriptFiles = []string{
@@ -39,11 +39,11 @@ var (
 )
 
 var (
-	namesDestination = lazy.Regexp(`(?:(?:^|\s)-d[ =]?|--destination[ =]|\bdestination:\s*)["']?([A-Za-z0-9_-]+)`)
-	namesConfig      = lazy.Regexp(`(?:(?:^|\s)-c[ =]?|--config-file[ =]|\bconfig-file:\s*|\bconfig_file:\s*)["']?([^\s"']+\.ya?ml)`)
+	namesDestination = lazy.Regexp(`(?:(?:^|\s)-d[ =]?|--destination[ =]|\bdestination:\s*|\bKAMAL_OP_DESTINATION(?:["']?:\s*|=))["']?([A-Za-z0-9_-]+)`)
+	namesConfig      = lazy.Regexp(`(?:(?:^|\s)-c[ =]?|--config-file[ =]|\bconfig-file:\s*|\bconfig_file:\s*|\bKAMAL_OP_CONFIG_FILE(?:["']?:\s*|=))["']?([^\s"']+\.ya?ml)`)
 	writesSecrets    = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*\.kamal/secrets`)
 	aVariable        = lazy.Regexp(`[A-Za-z_][A-Za-z0-9_]*`)
-	declaration      = lazy.Regexp(`(?m)^[ \t]+([A-Za-z_][A-Za-z0-9_]*)=(op://\S[^\r\n]*?)[ \t]*\r?$`)
+	declaration      = lazy.Regexp(`(?m)^[ \t]+(?:-[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(op://\S[^\r\n]*?)[ \t]*\r?$`)
 )
 
 // maxDeployFile is beyond every workflow that a person writes.

@@ -19,6 +19,7 @@ type initCommand struct {
 	KeyItem     string `name:"key-item" placeholder:"NAME" help:"Item that has the SSH key (default Server)."`
 	Account     string `name:"account" placeholder:"NAME" help:"Account that Kamal's fetch names: the address of yours for people's own op CLI; kamal-op does not look at it (default my)."`
 	Branch      string `name:"branch" placeholder:"NAME" default:"main" help:"Branch whose pushes are deployed."`
+	CI          string `name:"ci" enum:"github,gitlab,circleci" default:"github" help:"CI system whose file is written: github, gitlab or circleci."`
 	Review      bool   `name:"review" help:"Begin review apps too: config/deploy.review.yml and its secrets file."`
 	ReviewVault string `name:"review-vault" placeholder:"NAME" default:"Previews" help:"Vault of the review apps: another than the project's, with a service account of its own."`
 	Force       bool   `name:"force" help:"Write over a workflow that is there."`
@@ -32,7 +33,7 @@ func (c initCommand) Run(a *app) error {
 		return err
 	}
 	in := edit.InitOptions{
-		Vault: c.Vault, Item: c.Item, KeyItem: c.KeyItem, Account: c.Account, Branch: c.Branch,
+		Vault: c.Vault, Item: c.Item, KeyItem: c.KeyItem, Account: c.Account, Branch: c.Branch, CI: edit.CI(c.CI),
 		Force: c.Force, ReviewVault: c.ReviewVault,
 	}
 	if c.Review {

@@ -23,6 +23,7 @@ type InitOptions struct {
 	Account string // as in Addition
 	Branch  string // whose pushes are deployed; "" is main
 	Force   bool   // write over a workflow that is there
+	CI      CI     // whose file is written; "" is GitHub
 
 	// Review is config/deploy.review.yml, where review apps are wanted, which read
 	// a vault of their own: "" for ReviewVault.
@@ -81,7 +82,7 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 		return Plan{}, err
 	}
 	e.plan.todo(Todo{Do: "add-key", Reference: key, Text: "add the SSH key that may log in to the servers: " + key + ", an item of the type SSH Key, or its field SSH_KEY"})
-	e.plan.todo(Todo{Do: "set-token", Text: "set the repository's secret OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that may read the vault " + in.Vault + " and nothing else"})
+	e.plan.todo(Todo{Do: "set-token", Text: in.CI.tokenPlace() + " OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that may read the vault " + in.Vault + " and nothing else"})
 	if err := e.askVault(ctx); err != nil {
 		return Plan{}, err
 	}
@@ -252,12 +253,12 @@ func (e *editor) initReview(in InitOptions) error {
 // initWorkflow writes the workflow with the one step, where GitHub reads it.
 func (e *editor) initWorkflow(in InitOptions, key string) error {
 	already, ours := e.tree.deploysAlready(e.o.ConfigFile)
-	name := e.tree.prefix() + path.Join(workflowDir, workflowFile)
+	name := e.tree.prefix() + in.CI.file()
 	f, err := e.workflow(name)
 	if err != nil {
 		return err
 	}
-	if within := e.tree.within(); within != "" && f.exists && already != name {
+	if within := e.tree.within(); within != "" && f.exists && already != name && in.CI.manyFiles() {
 		// Another project of the repository has that one.
 		name = e.tree.prefix() + path.Join(workflowDir, "deploy-"+strings.ReplaceAll(within, "/", "-")+".yml")
 		if f, err = e.workflow(name); err != nil {
@@ -266,8 +267,16 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 	}
 	switch {
 	case already != "" && already != name:
-		if !ours {
+		switch {
+		case startsDeploys(strings.TrimPrefix(already, e.tree.prefix())) && !strings.Contains(already, workflowDir):
+			e.plan.note("%s deploys already, and no second workflow is written", already)
+		case !ours:
 			e.plan.note("%s deploys already, and no second workflow is written: kamal-op migrate makes the one step of what is there", already)
+		}
+		return nil
+	case f.exists && !in.CI.manyFiles():
+		if already == "" || in.Force {
+			e.plan.note("%s is there already and stays: it is the only one of its kind, and %s has the job to add", name, in.CI.page())
 		}
 		return nil
 	case f.exists && !in.Force:
@@ -316,12 +325,23 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 	if within := e.tree.within(); within != "" {
 		group += "-" + strings.ReplaceAll(within, "/", "-")
 	}
-	f.text = workflowText(orElse(in.Branch, "main"), group, key, destination, e.inputs(), slices.Compact(declared))
+	f.text = in.CI.text(deployJob{
+		branch: orElse(in.Branch, "main"), group: group, key: key, destination: destination,
+		config: e.otherConfig(), within: e.tree.within(), secrets: slices.Compact(declared),
+	}, e.inputs())
 	e.plan.Todo = slices.DeleteFunc(e.plan.Todo, func(t Todo) bool { return t.Do == "declare" })
 	if !slices.Contains(e.files, f) {
 		e.files = append(e.files, f)
 	}
 	return nil
+}
+
+// otherConfig is the configuration where it is not the usual one.
+func (e *editor) otherConfig() string {
+	if e.o.ConfigFile == kamal.DefaultConfigFile {
+		return ""
+	}
+	return e.o.ConfigFile
 }
 
 // inputs are those that say where the project is.

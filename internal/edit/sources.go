@@ -9,6 +9,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -16,6 +17,9 @@ import (
 // Kamal: from what is declared to kamal-op, from the env of a workflow, from a
 // shell. Only the declarations in this repository's workflows are ours to rename,
 // and only where nothing else reads or sets the variable.
+
+// declaresSecrets is where another CI system's file begins to declare secrets.
+var declaresSecrets = lazy.Regexp(`(?m)^\s*(?:KAMAL_OP_SECRETS?|secrets):`)
 
 // givesVariable tells whether the variable of the environment can be renamed too:
 // every step of kamal-op in the workflows declares it, and nothing else of the
@@ -35,7 +39,11 @@ func (e *editor) givesVariable(from, to string) bool {
 				return false
 			}
 		}
-		if steps := strings.Count(f.text, oneStep); names != steps || strings.Count(f.text, "--secret") > 0 {
+		steps := strings.Count(f.text, oneStep)
+		if steps == 0 && names > 0 {
+			steps = len(declaresSecrets().FindAllString(f.text, -1)) // another CI system's
+		}
+		if names != steps || strings.Count(f.text, "--secret") > 0 {
 			return false
 		}
 		declared = declared || names > 0
@@ -101,7 +109,7 @@ func (e *editor) namers(name string) []problem.Place {
 				continue
 			}
 			text, err := os.ReadFile(at)
-			if rel, relErr := filepath.Rel(e.o.Dir, at); err == nil && relErr == nil {
+			if rel, relErr := filepath.Rel(e.o.Dir, at); err == nil && relErr == nil && e.file(filepath.ToSlash(rel)) == nil {
 				put(filepath.ToSlash(rel), string(text))
 			}
 		}

@@ -17,6 +17,13 @@ import (
 // and nowhere else.
 const workflowDir = ".github/workflows"
 
+// pipelines are the files of other CI systems in which secrets can be declared to
+// kamal-op: at the root of the repository, too.
+var pipelines = [...]string{
+	gitlabFile, circleFile, ".buildkite/*.yml", ".buildkite/*.yaml", ".woodpecker.yml", ".woodpecker.yaml", ".woodpecker/*.yml", ".woodpecker/*.yaml", ".drone.yml",
+	".gitea/workflows/*.yml", ".gitea/workflows/*.yaml", ".forgejo/workflows/*.yml", ".forgejo/workflows/*.yaml", "azure-pipelines.yml",
+}
+
 // A tree is where a project's files are read and written. Links are followed while
 // they stay in it; nothing is written elsewhere.
 type tree struct {
@@ -92,6 +99,32 @@ func (t tree) workflowNames() []string {
 	return names
 }
 
+// pipelineNames are the files of other CI systems that the repository has, seen from
+// the project.
+func (t tree) pipelineNames() []string {
+	var names []string
+	for _, pattern := range pipelines {
+		found, _ := filepath.Glob(filepath.Join(t.top, filepath.FromSlash(pattern)))
+		for _, name := range found {
+			names = append(names, t.prefix()+path.Join(path.Dir(pattern), filepath.Base(name)))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// startsDeploys tells whether a file, seen from the root of the repository, is a
+// workflow or another CI system's.
+func startsDeploys(name string) bool {
+	if strings.HasPrefix(name, workflowDir+"/") {
+		return true
+	}
+	return slices.ContainsFunc(pipelines[:], func(pattern string) bool {
+		ok, _ := path.Match(pattern, name)
+		return ok
+	})
+}
+
 // A location is a file by its real path: below a directory that it cannot leave.
 type location struct{ root, rel string }
 
@@ -99,8 +132,10 @@ type location struct{ root, rel string }
 // its own name or by a link, is a problem.
 func (t tree) locate(name string) (location, error) {
 	bound := t.dir
-	if prefix := t.prefix(); prefix != "" && strings.HasPrefix(filepath.ToSlash(filepath.Clean(name)), prefix+workflowDir+"/") {
-		bound = t.top
+	if prefix := t.prefix(); prefix != "" {
+		if rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(name)), prefix); ok && startsDeploys(rest) {
+			bound = t.top
+		}
 	}
 	root, err := realDir(bound)
 	if err != nil {

@@ -7,11 +7,12 @@ import (
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
-// openWorkflows reads the workflows that declare secrets to kamal-op: lines
-// NAME=op://Vault/Item/field, in the input secrets of its step. Where they stand,
+// openWorkflows reads the workflows, and the files of other CI systems, that declare
+// secrets to kamal-op: lines NAME=op://Vault/Item/field, in the input secrets of its
+// step, in a variable or an entry of a list. Where they stand,
 // the declaration is one of the places a secret must be named in.
 func (e *editor) openWorkflows() error {
-	for _, name := range e.tree.workflowNames() {
+	for _, name := range slices.Concat(e.tree.workflowNames(), e.tree.pipelineNames()) {
 		f, err := e.tree.read(name)
 		if err != nil {
 			return err
@@ -47,7 +48,8 @@ func (e *editor) allWorkflows() []*workFile {
 // A declaredLine is one line NAME=op://… of a workflow, by its offsets.
 type declaredLine struct {
 	name, reference  string
-	from, at, to, in int // line, name, end of the line; indentation
+	from, at, to, in int    // line, name, end of the line; indentation
+	entry            string // what stands between indentation and name: "- " in a list
 }
 
 // declarations are the lines of a workflow that declare a secret.
@@ -58,9 +60,11 @@ func declarations(text string) []declaredLine {
 		to := from + len(line)
 		trimmed := strings.TrimLeft(line, " ")
 		in := len(line) - len(trimmed)
+		entry := trimmed[:len(trimmed)-len(strings.TrimLeft(strings.TrimPrefix(trimmed, "- "), " "))]
+		trimmed = trimmed[len(entry):]
 		name, reference, ok := strings.Cut(strings.TrimRight(trimmed, " \t\r\n"), "=")
 		if ok && in > 0 && onepassword.IsEnvironmentName(name) && strings.HasPrefix(reference, "op://") {
-			all = append(all, declaredLine{name, reference, from, from + in, to, in})
+			all = append(all, declaredLine{name, reference, from, from + in + len(entry), to, in, entry})
 		}
 		from = to
 	}
@@ -95,7 +99,7 @@ func (e *editor) declare(name string, ref onepassword.Reference) {
 		if strings.HasSuffix(f.text[:last.to], "\r\n") {
 			eol = "\r\n"
 		}
-		line := strings.Repeat(" ", last.in) + name + "=" + reference
+		line := strings.Repeat(" ", last.in) + last.entry + name + "=" + reference
 		if strings.HasSuffix(f.text[:last.to], "\n") {
 			line += eol
 		} else {
