@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // A CI is a system whose file init can write.
@@ -137,4 +139,31 @@ workflows:
             branches:
               only: %s
 `, j.variables("      "), strings.ReplaceAll(j.group, `"`, ""), yamlWord(j.branch))
+}
+
+// pageOf is the documentation's page for the CI system that reads a file; "" for
+// GitHub's, and for Gitea's and Forgejo's, whose workflows are the same.
+func pageOf(name string) string {
+	base, dir := path.Base(name), path.Base(path.Dir(name))
+	switch {
+	case base == gitlabFile:
+		return GitLab.page()
+	case dir == ".circleci":
+		return CircleCI.page()
+	case dir == ".buildkite":
+		return "docs/ci/buildkite.md"
+	case dir == ".woodpecker" || base == ".woodpecker.yml" || base == ".woodpecker.yaml" || base == ".drone.yml":
+		return "docs/ci/woodpecker.md"
+	case base == "azure-pipelines.yml":
+		return "docs/ci/azure.md"
+	case base == "Jenkinsfile" || base == "bitbucket-pipelines.yml" || dir == ".semaphore":
+		return "docs/ci/shell.md"
+	}
+	return ""
+}
+
+// notMigrated says what to do with another CI system's file.
+func notMigrated(name, page string) error {
+	return problem.Usagef(page+" has the job that takes the place of what installs op, Ruby and Kamal and starts an agent; then kamal-op check says whether anything is missing",
+		"%s is not migrated: only a workflow of GitHub's is", name)
 }

@@ -51,6 +51,9 @@ func Migrate(o check.Options, m MigrateOptions) (Plan, error) {
 // deployingWorkflow is the workflow that runs Kamal.
 func deployingWorkflow(t tree, given string) (string, error) {
 	if given != "" {
+		if page := pageOf(filepath.ToSlash(given)); page != "" {
+			return "", notMigrated(given, page)
+		}
 		return filepath.ToSlash(given), nil
 	}
 	var found, undecided, done []string
@@ -87,6 +90,11 @@ func deployingWorkflow(t tree, given string) (string, error) {
 	}
 	if by := t.callsDeploy(); by != "" {
 		return "", problem.Usagef("migrate it in the repository that has it", "%s calls a workflow of another repository, which is not migrated from here", by)
+	}
+	if by, _ := t.deploysAlready(""); by != "" {
+		if page := pageOf(by); page != "" {
+			return "", notMigrated(by, page)
+		}
 	}
 	return "", problem.Usagef("give its path: kamal-op migrate FILE; kamal-op init writes one", "no workflow in %s runs kamal", workflowDir)
 }
