@@ -54,6 +54,7 @@ func (c *destinationCheck) references() []onepassword.Reference {
 func (c *destinationCheck) check(ctx context.Context) {
 	c.checkVault(ctx)
 	c.checkUses()
+	c.checkPerhaps()
 	c.checkDefinitions()
 	c.checkSources()
 	c.checkLists()
@@ -100,6 +101,11 @@ func (c *destinationCheck) declared(name string) bool {
 
 // used tells whether the configuration uses a name as a secret.
 func (c *destinationCheck) used(name string) bool { return c.index.used[name] }
+
+// perhaps tells whether the configuration uses a name where ERB leaves that in.
+func (c *destinationCheck) perhaps(name string) bool {
+	return slices.ContainsFunc(c.project.Config.Perhaps, func(u kamal.Use) bool { return u.Name == name })
+}
 
 // definitions are those that hold, in the order of the files.
 func (c *destinationCheck) definitions() []*kamal.Definition { return c.index.held }

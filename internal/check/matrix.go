@@ -47,6 +47,9 @@ func (c *destinationCheck) matrix() Matrix {
 	for _, u := range c.project.Config.Uses {
 		add(u.Name)
 	}
+	for _, u := range c.project.Config.Perhaps {
+		add(u.Name)
+	}
 	for _, d := range c.definitions() {
 		if d.Kind != kamal.Fetch {
 			add(d.Name)

@@ -121,6 +121,8 @@ func (r Report) conclusion(paint func(code, text string) string) string {
 		}
 	case count[Note] > 0:
 		text = paint("32", "✓") + " nothing is wrong, as far as was looked; " + plural(count[Note], "note")
+	case len(r.Unknown) > 0:
+		text = paint("32", "✓") + " nothing is wrong, as far as was looked"
 	}
 	asked, unseen := r.asked()
 	switch {

@@ -79,6 +79,22 @@ func (c *destinationCheck) checkUses() {
 	}
 }
 
+// checkPerhaps looks at the places that name a secret if ERB leaves them in.
+func (c *destinationCheck) checkPerhaps() {
+	for _, u := range c.project.Config.Perhaps {
+		d, ok := c.definition(u.Name)
+		switch {
+		case !ok && !c.declared(u.Name):
+			c.find(RuleUndefined, Warning, u.Name, problem.New(
+				fmt.Sprintf("%s is named under %s, where ERB leaves it in, but not defined in %s", u.Name, u.Key, c.fileNames()),
+				"add it to "+c.fileToEdit()+", or take it out of deploy.yml; --erb has Kamal say whether it is used"), u.Place)
+		case ok && c.isEmpty(d) && !slices.Contains(c.o.AllowEmpty, u.Name):
+			c.find(RuleEmpty, Warning, u.Name, problem.New(u.Name+" is empty, and "+u.Place.String()+" uses it where ERB leaves that in",
+				"give it a value, or allow it with --allow-empty "+u.Name), d.Place)
+		}
+	}
+}
+
 // undefined is a use of a secret that no file defines.
 func (c *destinationCheck) undefined(u kamal.Use) {
 	rule := RuleUndefined
@@ -126,40 +142,59 @@ func (c *destinationCheck) isEmpty(d *kamal.Definition) bool {
 	return true
 }
 
-// checkDefinitions looks at every definition that holds.
+// checkDefinitions looks at every definition: at the values of those that hold, and at
+// the commands of all, since Kamal runs also those whose value another line replaces.
 func (c *destinationCheck) checkDefinitions() {
-	for _, d := range c.definitions() {
-		for i := range d.Parts {
-			p := &d.Parts[i]
-			if p.Shell != "" {
-				c.find(RuleSyntax, Error, d.Name, problem.New(
-					d.Name+" has "+p.Shell+" in a command of kamal secrets, which Kamal runs without a shell: it is taken for a name",
-					"give a fetch a line of its own, SECRETS=$(kamal secrets fetch …), and extract from $SECRETS; bundle exec before kamal has a shell run it"), p.Place)
-				continue
-			}
-			switch p.Kind {
-			case kamal.Fetch:
-				c.checkFetch(d, p)
-			case kamal.Extract:
-				if where, lost := c.sourceLost(d, p); lost {
-					c.find(RuleNotFetched, Error, d.Name, problem.New(
-						p.Name+" is extracted from "+p.Source+", which "+where,
-						"put the fetch above this line, into this file"), p.Place)
-				} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).mayGive(p.Name) {
-					c.notFetched(d, p, fetch)
-				} else if ok && fetch.Inline && p.Inline && quotedVariable().MatchString(p.Text) {
-					c.find(RuleSyntax, Error, d.Name, problem.New(
-						"$"+p.Source+" is in quotes: Kamal has escaped what it fetched, which is no JSON there, and stops",
-						"take the quotes around $"+p.Source+" off"), p.Place)
-				}
+	for _, file := range c.project.Secrets.Files {
+		for i := range file.Definitions {
+			d := &file.Definitions[i]
+			if held, _ := c.definition(d.Name); held != d {
+				c.checkCommands(d)
 			}
 		}
+	}
+	for _, d := range c.definitions() {
+		c.checkCommands(d)
+		c.checkLeftOver(d)
 		c.checkPlaintext(d)
 		c.checkShell(d)
 		c.checkReference(d)
 		if d.Kind != kamal.Fetch && !c.used(d.Name) && !c.inHooks(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
 			c.find(RuleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
 				"name it in deploy.yml, or take the line out"), d.Place)
+		}
+	}
+}
+
+// checkCommands looks at what Kamal runs for a definition.
+func (c *destinationCheck) checkCommands(d *kamal.Definition) {
+	for i := range d.Parts {
+		p := &d.Parts[i]
+		if p.Shell != "" {
+			c.find(RuleSyntax, Error, d.Name, problem.New(
+				d.Name+" has "+p.Shell+" in a command of kamal secrets, which Kamal runs without a shell: it is taken for a name",
+				"give a fetch a line of its own, SECRETS=$(kamal secrets fetch …), and extract from $SECRETS; bundle exec before kamal has a shell run it"), p.Place)
+			continue
+		}
+		switch p.Kind {
+		case kamal.Fetch:
+			c.checkFetch(d, p)
+		case kamal.Extract:
+			if where, lost := c.sourceLost(d, p); lost {
+				level := Error
+				if where == undefinedSource && c.o.Env == nil {
+					level = Warning // what starts the deploy may give it
+				}
+				c.find(RuleNotFetched, level, d.Name, problem.New(
+					p.Name+" is extracted from "+p.Source+", which "+where,
+					"put the fetch above this line, into this file"), p.Place)
+			} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).mayGive(p.Name) {
+				c.notFetched(d, p, fetch)
+			} else if ok && fetch.Inline && p.Inline && quotedVariable().MatchString(p.Text) {
+				c.find(RuleSyntax, Error, d.Name, problem.New(
+					"$"+p.Source+" is in quotes: Kamal has escaped what it fetched, which is no JSON there, and stops",
+					"take the quotes around $"+p.Source+" off"), p.Place)
+			}
 		}
 	}
 }
@@ -188,6 +223,9 @@ func (c *destinationCheck) notFetched(d *kamal.Definition, p, fetch *kamal.Part)
 	c.find(RuleNotFetched, Error, d.Name, problem.New(p.Name+" is extracted from "+p.Source+", which does not fetch it", hint), p.Place)
 }
 
+// undefinedSource is why an extract has nothing where no file has its variable.
+const undefinedSource = "nothing defines"
+
 // sourceLost tells whether the variable that an extract takes its value from has
 // none at that line, and why. Each secrets file is parsed alone, from its first
 // line on: a variable of .kamal/secrets-common is not seen in .kamal/secrets.
@@ -214,11 +252,10 @@ func (c *destinationCheck) sourceLost(d *kamal.Definition, extract *kamal.Part) 
 			return "", false
 		}
 	}
-	return "nothing defines", c.o.Env != nil
+	return undefinedSource, true
 }
 
-// checkFetch looks at one fetch: whether it can work, and whether all that it
-// fetches is taken out of it.
+// checkFetch looks at one fetch: whether it can work.
 func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 	if fetch.OnePassword() && fetch.Account == "" && fetch.Known {
 		c.find(RuleAccount, Error, d.Name, problem.New(
@@ -238,6 +275,19 @@ func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 		c.find(RuleNotFetched, level, d.Name, problem.New(
 			"the fetch names nothing, and Kamal's adapter "+fetch.Adapter+" fetches nothing then", hint), fetch.Place)
 	}
+}
+
+// checkLeftOver looks whether all that a definition fetches is taken out of it.
+func (c *destinationCheck) checkLeftOver(d *kamal.Definition) {
+	for i := range d.Parts {
+		if p := &d.Parts[i]; p.Kind == kamal.Fetch && p.Shell == "" {
+			c.checkExtracted(d, p)
+		}
+	}
+}
+
+// checkExtracted looks whether all that a fetch gives is taken out of it.
+func (c *destinationCheck) checkExtracted(d *kamal.Definition, fetch *kamal.Part) {
 	if !fetch.Known || len(fetch.Names) == 0 || fetch.KeysUnknown() {
 		return
 	}
@@ -250,7 +300,11 @@ func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 			continue
 		}
 		short := names[len(names)-1]
-		c.find(RuleNotExtracted, Error, short, problem.New(
+		level := Error
+		if _, other := c.definition(short); other {
+			level = Warning // another line gives it its value
+		}
+		c.find(RuleNotExtracted, level, short, problem.New(
 			short+" is fetched into "+d.Name+" but never extracted from it",
 			"add "+short+"=$(kamal secrets extract "+short+" $"+d.Name+"), or take it out of the fetch"), fetch.Place)
 	}

@@ -23,7 +23,11 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 		var p *problem.Problem
 		switch s.Kind {
 		case kamal.Expansion:
-			p = problem.New(d.Name+" has "+s.Text+"…}, which dotenv does not know: the rest arrives as it is written",
+			arrives := "the rest arrives as it is written"
+			if d.Quote == 0 && strings.HasSuffix(s.Text, "#") {
+				arrives = "the rest is a comment to it, and the value arrives whole"
+			}
+			p = problem.New(d.Name+" has "+s.Text+"…}, which dotenv does not know: "+arrives,
 				"dotenv knows $NAME and ${NAME}; give the variable its value where the command is started, or write the default on a line of its own, above")
 		case kamal.Backticks:
 			p = problem.New(d.Name+" has a command between backticks, which dotenv does not run: it arrives as it is written",
@@ -31,6 +35,9 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 		case kamal.Quoting:
 			p = problem.New(d.Name+" has "+s.Text+"…"+s.Text[1:]+", which dotenv does not know: it arrives as it is written",
 				"write plain quotes; a value of several lines stands between double quotes as it is")
+		case kamal.OpenQuote:
+			p = problem.New(d.Name+" begins with "+s.Text+" and does not end with it: the quotes arrive with the value",
+				"put one pair of quotes around the whole value; what follows it on the line may be a comment, behind a blank and #")
 		case kamal.Arithmetic:
 			p = problem.New(d.Name+" has $((…)), which Kamal runs as a command: it is empty",
 				"write $(echo $((…))), or the number")
@@ -73,17 +80,21 @@ func (c *destinationCheck) checkReference(d *kamal.Definition) {
 	}
 	hint := "write " + d.Name + "=$(op read " + "op://…), or declare " + d.Name + "=op://… to kamal-op and write " + d.Name + "=$" + d.Name +
 		" here; --allow-reference " + d.Name + " is for an app that resolves references itself"
+	level := Error
 	if !c.used(d.Name) {
+		level = Warning
+	}
+	if level == Warning && !c.perhaps(d.Name) {
 		return // it may well be for the op read of another line, or of a hook
 	}
 	origin := c.origin(d)
 	first := &origin.Parts[0]
 	switch {
 	case first.Kind == kamal.Literal && isReference(first.Text):
-		c.find(RuleReference, Error, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
+		c.find(RuleReference, level, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
 	case len(origin.Parts) == 1 && first.Kind == kamal.PassThrough && !c.declared(first.Name):
 		if isReference(environ.List(c.o.Env).Get(first.Name)) {
-			c.find(RuleReference, Error, d.Name, problem.New(
+			c.find(RuleReference, level, d.Name, problem.New(
 				d.Name+" takes $"+first.Name+" of the environment, which is a secret reference: nothing resolves it here", hint), d.Place)
 		}
 	}

@@ -135,7 +135,7 @@ func trialsOf(g testkit.Generated) []*trial {
 
 // What edits do to generated projects, asked of real Kamal before and after: no
 // value is lost or another, and every workflow that is written is one. The seeds
-// are counted from 0; -generated 300 makes as many.
+// are counted from 0; the long run makes 300.
 func TestGenerated_asKamalHasIt(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
@@ -149,7 +149,7 @@ func TestGenerated_asKamalHasIt(t *testing.T) {
 		}
 		for _, d := range tr.project.Destinations {
 			numbers = append(numbers, len(questions))
-			questions = append(questions, question{tr.dir, config, d, env, fields})
+			questions = append(questions, question{Dir: tr.dir, Config: config, Destination: d, Env: env, Fields: fields})
 		}
 		return numbers
 	}

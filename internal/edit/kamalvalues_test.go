@@ -7,12 +7,14 @@ import (
 	"flag"
 	"os/exec"
 	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
 
 var (
 	// realKamal says that Ruby and Kamal's gem are there, in the Kamal image.
 	realKamal = flag.String("kamal", "", "path of a real Kamal to test with")
-	generated = flag.Int("generated", 30, "how many projects to generate")
+	generated = flag.Int("generated", longrun.Times(30, 300), "how many projects to generate")
 )
 
 // A question asks Kamal what a project comes to.
@@ -22,6 +24,7 @@ type question struct {
 	Destination string            `json:"destination"`
 	Env         map[string]string `json:"env"`
 	Fields      map[string]string `json:"fields"` // vault/item/field that is another's renamed
+	Every       bool              `json:"every"`  // every name is asked for, those that are missing too
 }
 
 // An answer is what Kamal has: the secrets as `kamal secrets print` has them, and
@@ -30,6 +33,7 @@ type answer struct {
 	Error      string                       `json:"error"`
 	Secrets    map[string]string            `json:"secrets"`
 	Containers map[string]map[string]string `json:"containers"`
+	Used       map[string]*string           `json:"used"` // each secret that was asked for; nil where it is missing
 }
 
 // values asks real Kamal, all at once in one process of Ruby. 1Password alone is
@@ -42,6 +46,7 @@ module Vault
   def ` + "`" + `(command)
     words = (Shellwords.split(command) rescue [])
     return super unless words[0] == "op"
+    Kernel.system("true") # what Kamal's adapter looks at
     value = ->(path) { "value of " + ($fields[path] || path) }
     case words[1]
     when "read" then value.(words.last.delete_prefix("op://")) + "\n"
@@ -55,7 +60,16 @@ module Vault
   end
 end
 Object.prepend(Vault)
-Kernel.system("true") # what the adapter looks at
+module Every
+  def [](key)
+    $used[key] = super
+  rescue Kamal::ConfigurationError
+    raise if !$every || !secrets.is_a?(Hash) || secrets.key?(key)
+    $used[key] = nil
+    ""
+  end
+end
+Kamal::Secrets.prepend(Every)
 original = ENV.to_h.slice("PATH", "HOME", "LANG")
 STDIN.each_line do |line|
   q = JSON.parse(line)
@@ -64,6 +78,7 @@ STDIN.each_line do |line|
   begin
     Dir.chdir(q["dir"])
     $fields = q["fields"] || {}
+    $every, $used = q["every"], {}
     ENV.replace(original.merge(q["env"] || {}))
     ENV["KAMAL_DESTINATION"] = q["destination"] unless q["destination"] == ""
     config = Kamal::Configuration.create_from(
@@ -72,10 +87,11 @@ STDIN.each_line do |line|
     out["containers"] = config.roles.to_h { |r| ["role " + r.name, r.env(r.hosts.first).then { |e| e.clear.merge(e.secrets_io.string.lines(chomp: true).reject(&:empty?).to_h { |l| l.split("=", 2) }) }.transform_values(&:to_s)] }
     config.accessories.each { |a| out["containers"]["accessory " + a.name] = a.env.secrets_io.string.lines(chomp: true).reject(&:empty?).to_h { |l| l.split("=", 2) } }
     out["containers"]["build"] = config.builder.secrets.transform_values(&:to_s)
-    out["containers"]["registry"] = { "password" => config.registry.password }
+    out["containers"]["registry"] = { "password" => config.registry.password, "username" => config.registry.username }
   rescue Exception => e
     out["error"] = "#{e.class}: #{e.message}"
   end
+  out["used"] = $used if $every
   $stdout = STDOUT
   puts JSON.generate(out)
   STDOUT.flush

@@ -117,6 +117,10 @@ type Config struct {
 	Uses    []Use           // every place that names a secret, in the order of the file
 	Clear   []Use           // every name that env.clear gives a value in the clear
 	Unknown []problem.Place // ERB tags: what depends on them is not known here
+
+	// Perhaps are places that name a secret where ERB leaves them in: they stand
+	// between lines of a condition or a loop.
+	Perhaps []Use
 }
 
 // ReadConfig reads deploy.yml and the destination's file beside it. What is
@@ -131,7 +135,7 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 		names = append(names, DestinationFile(name, o.Destination))
 	}
 	c := &Config{}
-	var merged *node
+	var merged, opened *node
 	var problems problem.List
 	for i, name := range names {
 		file, err := o.config(name)
@@ -147,12 +151,29 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 		c.Files = append(c.Files, name)
 		c.Unknown = append(c.Unknown, file.unknown...)
 		merged = merge(merged, file.root)
+		opened = merge(opened, file.opened)
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	c.take(merged)
+	c.Perhaps = c.between(opened)
 	return c, nil
+}
+
+// between are the uses that a configuration has with every branch of its ERB taken,
+// beside those that it has anyway.
+func (c *Config) between(opened *node) []Use {
+	if len(c.Unknown) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, u := range c.Uses {
+		known[u.Name] = true
+	}
+	all := &Config{}
+	all.take(opened)
+	return slices.DeleteFunc(all.Uses, func(u Use) bool { return known[u.Name] })
 }
 
 // DestinationFile is the name of the destination's file beside the configuration

@@ -135,6 +135,8 @@ func (r *secretsReader) define(m []int) {
 	}
 	if m[8] >= 0 {
 		v := r.unquote(m[8], m[9], &d)
+		r.openQuote(v, &d)
+		r.cutOff(v, &d)
 		if d.Quote == '\'' {
 			d.Parts = literal(v, r)
 		} else {

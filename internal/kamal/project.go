@@ -34,6 +34,7 @@ type Cache struct {
 // A configFile is one YAML file.
 type configFile struct {
 	root    *node
+	opened  *node // with every branch of its ERB taken
 	unknown []problem.Place
 }
 
@@ -50,7 +51,12 @@ func (o ProjectOptions) config(name string) (*configFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &configFile{root, unknown}
+	f := &configFile{root: root, opened: root, unknown: unknown}
+	if len(unknown) > 0 {
+		if opened, _, err := parsePlain(name, openERB(string(text)), unknown); err == nil && opened != nil {
+			f.opened = opened // else the branches exclude one another
+		}
+	}
 	if o.Cache != nil {
 		if o.Cache.configs == nil {
 			o.Cache.configs = map[string]*configFile{}

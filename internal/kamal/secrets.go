@@ -98,6 +98,7 @@ const (
 	NeverClosed                  // $( without its )
 	Quoting                      // $'…' and $"…"
 	Arithmetic                   // $((…)), which is taken for a command
+	OpenQuote                    // a quote before a value that does not close at its end
 )
 
 // A PassedOver is a line that dotenv takes nothing from.

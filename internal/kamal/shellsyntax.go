@@ -38,6 +38,24 @@ func (r *secretsReader) oddities(v span, at int, dollar string, d *Definition) {
 	}
 }
 
+// cutOff notes ${NAME#…} without quotes: a comment begins behind the name.
+func (r *secretsReader) cutOff(v span, d *Definition) {
+	if d.Quote != 0 || len(v.text) == 0 || !strings.HasPrefix(r.text[v.at(len(v.text)-1)+1:], "#") {
+		return
+	}
+	if at := unclosed().FindStringIndex(v.text); at != nil {
+		d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: v.text[at[0]:] + "#", Place: r.at(v.at(at[0]))})
+	}
+}
+
+// openQuote notes a quote that begins a value and does not end it: dotenv takes
+// neither off.
+func (r *secretsReader) openQuote(v span, d *Definition) {
+	if d.Quote == 0 && len(v.text) > 0 && (v.text[0] == '"' || v.text[0] == '\'') {
+		d.Shell = append(d.Shell, Shell{Kind: OpenQuote, Text: v.text[:1], Place: r.at(v.at(0))})
+	}
+}
+
 // arithmetic notes $((…)): dotenv runs what is in it as a command.
 func (r *secretsReader) arithmetic(command span, d *Definition) {
 	if sum().MatchString(command.text) {
@@ -46,6 +64,7 @@ func (r *secretsReader) arithmetic(command span, d *Definition) {
 }
 
 var (
+	unclosed      = lazy.Regexp(`\$\{[A-Za-z_]\w*$`)
 	odd           = lazy.Regexp(`^[!#][A-Za-z_]\w*[}:\[@*]`)
 	sum           = lazy.Regexp(`^\([\s(]*[-+~!]?(?:\d+|\$\{?\w+\}?|\w+\s*[-+*%]\s*\d+)[\s)]*(?:(?:\*\*|<<|>>|[-+*/%])[\s(]*\$?\{?\w+\}?[\s)]*)*\)$`)
 	expansion     = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[]|\$\{![A-Za-z_]\w*\})`)

@@ -1,0 +1,50 @@
+package check
+
+import "testing"
+
+// What stops Kamal or gives an app another value, as real Kamal 2.12 showed with
+// generated projects, and is easily overlooked.
+func TestCheck_tellsWhatIsEasilyOverlooked(t *testing.T) {
+	between := smallConfig + "<% if ENV[\"MAIL\"] %>\n    - MAIL_KEY\n<% end %>\n"
+	tests := map[string]struct {
+		config, common, secrets string
+		rule                    string
+		level                   Level
+	}{
+		"a quote that never closes":                     {secrets: "REG=$REG\nDB=\"x\n", rule: RuleShell, level: Error},
+		"a quote that closes too early":                 {secrets: "REG=$REG\nDB=\"$A\"-x\n", rule: RuleShell, level: Error},
+		"a single quote that never closes":              {secrets: "REG=$REG\nDB='x\n", rule: RuleShell, level: Error},
+		"a prefix taken off without quotes":             {secrets: "REG=$REG\nDB=${DB#x}\n", rule: RuleShell, level: Error},
+		"a command of a value that is replaced":         {common: "DB=$(kamal secrets extract DB $S)\n", secrets: "REG=$REG\nDB=$DB\n", rule: RuleNotFetched, level: Warning},
+		"the same in one file":                          {secrets: "REG=$REG\nDB=$(kamal secrets fetch --adapter 1password --from V/I DB)\nDB=$DB\n", rule: RuleAccount, level: Error},
+		"fetched, and defined by another line":          {secrets: "S=$(kamal secrets fetch --adapter 1password --account a --from V/I DB REG)\nREG=$(kamal secrets extract REG $S)\nDB=$DB\n", rule: RuleNotExtracted, level: Warning},
+		"named between lines of ERB, and not defined":   {config: between, secrets: "REG=$REG\nDB=$DB\n", rule: RuleUndefined, level: Warning},
+		"named between lines of ERB, and empty":         {config: between, secrets: "REG=$REG\nDB=$DB\nMAIL_KEY=\n", rule: RuleEmpty, level: Warning},
+		"named between lines of ERB, and a reference":   {config: between, secrets: "REG=$REG\nDB=$DB\nMAIL_KEY=op://V/I/f\n", rule: RuleReference, level: Warning},
+		"extracted from what nothing defines, anywhere": {secrets: "REG=$REG\nDB=$(kamal secrets extract DB $S)\n", rule: RuleNotFetched, level: Warning},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{".kamal/secrets": test.secrets}
+			if test.common != "" {
+				files[".kamal/secrets-common"] = test.common
+			}
+			if test.config != "" {
+				files["config/deploy.yml"] = test.config
+			}
+			found := 0
+			for _, f := range findings(t, files) {
+				switch {
+				case f.Rule == RuleNoSource:
+				case f.Rule == test.rule && f.Level == test.level:
+					found++
+				default:
+					t.Errorf("%s %s: %v", f.Level, f.Rule, f.Problem)
+				}
+			}
+			if found != 1 {
+				t.Errorf("%d times", found)
+			}
+		})
+	}
+}
