@@ -159,7 +159,7 @@ func (c *destinationCheck) checkDefinitions() {
 		c.checkPlaintext(d)
 		c.checkShell(d)
 		c.checkReference(d)
-		if d.Kind != kamal.Fetch && !c.used(d.Name) && !c.inHooks(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
+		if d.Kind != kamal.Fetch && !keyword().MatchString(d.Name) && !c.used(d.Name) && !c.inHooks(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
 			c.find(RuleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
 				"name it in deploy.yml, or take the line out"), d.Place)
 		}
@@ -198,6 +198,9 @@ func (c *destinationCheck) checkCommands(d *kamal.Definition) {
 		}
 	}
 }
+
+// keyword is a word of the shell's that dotenv takes for a name without a value.
+var keyword = lazy.Regexp(`^(?:then|else|fi|do|done|esac)$`)
 
 // quotedVariable is a variable as a quoted word. Kamal puts it in escaped, as a word
 // without quotes (lib/kamal/cli/secrets.rb, fetch).
@@ -378,7 +381,9 @@ func (c *destinationCheck) checkFiles() {
 	for _, file := range c.project.Secrets.Files {
 		for _, line := range file.Ignored {
 			level, hint := Warning, "dotenv is no shell and runs no statement: nothing that is used here needs the line"
-			if c.needed(line) {
+			if c.needed(line) && line.Adds != "" {
+				level, hint = Error, "dotenv adds to no value: write "+line.Adds+"=$"+line.Adds+"… on a line below the first"
+			} else if c.needed(line) {
 				level, hint = Error, "a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."
 			}
 			c.find(RuleSyntax, level, "", problem.New("the line is passed over: it is neither NAME=value nor a comment", hint), line.Place)

@@ -33,8 +33,11 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 			p = problem.New(d.Name+" has a command between backticks, which dotenv does not run: it arrives as it is written",
 				"write $(command), or single quotes around a value that has backticks")
 		case kamal.Quoting:
-			p = problem.New(d.Name+" has "+s.Text+"…"+s.Text[1:]+", which dotenv does not know: it arrives as it is written",
+			p = problem.New(d.Name+" has "+s.Text+"…"+s.Text[1:]+", which neither dotenv nor sh knows: another text arrives",
 				"write plain quotes; a value of several lines stands between double quotes as it is")
+		case kamal.Operator:
+			p = problem.New(d.Name+" has "+s.Text+" behind its value, which only a shell reads: it arrives with the value",
+				"write one definition on a line, and what a shell is to run between the brackets of $(…)")
 		case kamal.OpenQuote:
 			p = problem.New(d.Name+" begins with "+s.Text+" and does not end with it: the quotes arrive with the value",
 				"put one pair of quotes around the whole value; what follows it on the line may be a comment, behind a blank and #")
@@ -63,6 +66,9 @@ func (c *destinationCheck) passedOver(at problem.Place) bool {
 // needed tells whether something that is used lacks what dotenv passes over: the rest
 // of its value, or the only line that names it.
 func (c *destinationCheck) needed(line kamal.PassedOver) bool {
+	if line.Adds != "" && c.used(line.Adds) {
+		return true
+	}
 	if name := line.Continues; name != "" && (c.used(name) || c.index.sources[name] || c.inHooks(name)) {
 		return true
 	}
@@ -114,5 +120,6 @@ func (c *destinationCheck) origin(d *kamal.Definition) *kamal.Definition {
 }
 
 func isReference(value string) bool {
-	return strings.HasPrefix(strings.TrimSpace(value), "op://")
+	value = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(value), "{{")) // as op inject has it
+	return strings.HasPrefix(value, "op://")
 }

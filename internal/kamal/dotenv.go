@@ -335,6 +335,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 				parts = append(parts, r.command(command, r.at(v.at(at))))
 				r.expansionsIn(command, d)
 				r.arithmetic(command, d)
+				r.quotingIn(command, d)
 				copy(outside[at:end], strings.Repeat("$", end-at))
 				i = end
 			}
@@ -368,6 +369,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 	}
 	flush()
 	r.backticks(string(outside), v, d)
+	r.operators(string(outside), v, d)
 	return parts
 }
 

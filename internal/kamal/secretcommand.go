@@ -27,7 +27,7 @@ func (r *secretsReader) command(v span, at problem.Place) Part {
 	if r.commands != nil {
 		r.commands[at] = v
 	}
-	words, names, simple := r.words(v.text)
+	words, names, simple := r.words(v.text, p.Inline)
 	p.Known, p.Variables = true, names
 	for _, w := range words {
 		p.Known = p.Known && w.known
@@ -251,8 +251,9 @@ func (r *secretsReader) substitute(text string) (line string, names []string, re
 }
 
 // words splits a command line as a shell does, variables put in as far as they
-// are known. simple is false where a shell would do more than run one command.
-func (r *secretsReader) words(text string) (words []word, names []string, simple bool) {
+// are known. simple is false where a shell would do more than run one command. What
+// Kamal runs inline has no shell: there a word ends at white space only.
+func (r *secretsReader) words(text string, inline bool) (words []word, names []string, simple bool) {
 	text, names, rest := r.substitute(text)
 	simple = !rest
 	var (
@@ -260,6 +261,10 @@ func (r *secretsReader) words(text string) (words []word, names []string, simple
 		inWord bool
 		quote  byte
 	)
+	ends := " \t\n\v\f\r"
+	if !inline {
+		ends += "|&;<>()`"
+	}
 	end := func() {
 		if inWord {
 			words = append(words, newWord(b.String()))
@@ -269,7 +274,7 @@ func (r *secretsReader) words(text string) (words []word, names []string, simple
 	}
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		inWord = inWord || strings.IndexByte(" \t\n\v\f\r|&;<>()`", c) < 0
+		inWord = inWord || strings.IndexByte(ends, c) < 0
 		switch {
 		case quote != 0 && c == quote:
 			quote = 0
@@ -289,7 +294,11 @@ func (r *secretsReader) words(text string) (words []word, names []string, simple
 			end()
 		case strings.IndexByte("|&;<>()`", c) >= 0:
 			simple = false
-			end()
+			if !inline {
+				end()
+			} else {
+				b.WriteByte(c)
+			}
 		default:
 			simple = simple && c != '*' && c != '['
 			b.WriteByte(c)

@@ -98,6 +98,7 @@ const (
 	NeverClosed                  // $( without its )
 	Quoting                      // $'…' and $"…"
 	Arithmetic                   // $((…)), which is taken for a command
+	Operator                     // && and its like behind a value, which no shell reads
 	OpenQuote                    // a quote before a value that does not close at its end
 )
 
@@ -108,6 +109,8 @@ type PassedOver struct {
 
 	// Continues is the definition that the line looks like the rest of, or "".
 	Continues string
+	// Adds is the definition that the line is to add to, NAME+=value, or "".
+	Adds string
 }
 
 // A SecretsFile is one file, parsed as dotenv parses it and never executed.

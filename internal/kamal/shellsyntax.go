@@ -48,6 +48,28 @@ func (r *secretsReader) cutOff(v span, d *Definition) {
 	}
 }
 
+// quotingIn notes $'…' in a command: the sh that runs it need not know it, and dotenv
+// has looked for a variable there.
+func (r *secretsReader) quotingIn(command span, d *Definition) {
+	if at := ansiWord().FindStringIndex(command.text); at != nil && !ownShell().MatchString(command.text) {
+		d.Shell = append(d.Shell, Shell{Kind: Quoting, Text: "$'", Place: r.at(command.at(at[1] - 2))})
+	}
+}
+
+// operators notes what a shell would read behind a value without quotes: another
+// command, or another definition on the same line.
+func (r *secretsReader) operators(text string, v span, d *Definition) {
+	if d.Quote != 0 {
+		return
+	}
+	if m := operatorBehind().FindStringSubmatchIndex(text); m != nil {
+		if m[2] < 0 {
+			m = m[2:] // the second alternative
+		}
+		d.Shell = append(d.Shell, Shell{Kind: Operator, Text: text[m[2]:m[3]], Place: r.at(v.at(m[2]))})
+	}
+}
+
 // openQuote notes a quote that begins a value and does not end it: dotenv takes
 // neither off.
 func (r *secretsReader) openQuote(v span, d *Definition) {
@@ -64,12 +86,15 @@ func (r *secretsReader) arithmetic(command span, d *Definition) {
 }
 
 var (
-	unclosed      = lazy.Regexp(`\$\{[A-Za-z_]\w*$`)
-	odd           = lazy.Regexp(`^[!#][A-Za-z_]\w*[}:\[@*]`)
-	sum           = lazy.Regexp(`^\([\s(]*[-+~!]?(?:\d+|\$\{?\w+\}?|\w+\s*[-+*%]\s*\d+)[\s)]*(?:(?:\*\*|<<|>>|[-+*/%])[\s(]*\$?\{?\w+\}?[\s)]*)*\)$`)
-	expansion     = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[]|\$\{![A-Za-z_]\w*\})`)
-	ownShell      = lazy.Regexp(`\b(?:bash|zsh|ksh)\b`) // which knows more than sh
-	accountBefore = lazy.Regexp(`--account[= ]["']?$`)
+	ansiWord = lazy.Regexp(`(?:^|\s)\$'`)
+	// The dollar ends a command, whose text is passed over.
+	operatorBehind = lazy.Regexp(`\$(?:\w+|\{\w+\})?\s*(&&|\|\|?|;)(?:\s|$)|(;)\s*(?:export\s+)?[A-Za-z_]\w*=`)
+	unclosed       = lazy.Regexp(`\$\{[A-Za-z_]\w*$`)
+	odd            = lazy.Regexp(`^[!#][A-Za-z_]\w*[}:\[@*]`)
+	sum            = lazy.Regexp(`^\([\s(]*[-+~!]?(?:\d+|\$\{?\w+\}?|\w+\s*[-+*%]\s*\d+)[\s)]*(?:(?:\*\*|<<|>>|[-+*/%])[\s(]*\$?\{?\w+\}?[\s)]*)*\)$`)
+	expansion      = lazy.Regexp(`(?:^|[^\\])(\$\{[A-Za-z0-9_]+[-:?+=#%/^,@\[]|\$\{![A-Za-z_]\w*\})`)
+	ownShell       = lazy.Regexp(`\b(?:bash|zsh|ksh)\b`) // which knows more than sh
+	accountBefore  = lazy.Regexp(`--account[= ]["']?$`)
 )
 
 // backticks notes what a shell would run between two of them. A single one, or two
@@ -100,6 +125,9 @@ var (
 // passedOver is a line that dotenv takes nothing from.
 func (r *secretsReader) passedOver(line string, at problem.Place) PassedOver {
 	p := PassedOver{Place: at, Words: aWord().FindAllString(line, -1)}
+	if m := adds().FindStringSubmatch(line); m != nil {
+		p.Adds = m[1]
+	}
 	if r.last.name != "" && at.Line == r.last.line+1 && (r.last.open || !statement().MatchString(line)) {
 		p.Continues, r.last.line = r.last.name, at.Line
 	}
@@ -107,6 +135,7 @@ func (r *secretsReader) passedOver(line string, at problem.Place) PassedOver {
 }
 
 var (
+	adds  = lazy.Regexp(`^(?:export\s+)?([A-Za-z_]\w*)\+=`)
 	aWord = lazy.Regexp(`[\w.]+(?:-[\w.]+)*`)
 	// statement is a line that a shell would take by itself.
 	statement = lazy.Regexp(`^(?:(?:set|source|\.|export|if|elif|then|else|for|while|until|case|do|echo|printf|unset|shopt|trap|eval|exec|exit|return|cd|` +
