@@ -88,6 +88,11 @@ func deployingWorkflow(t tree, given string) (string, error) {
 			}
 		}
 	}
+	for _, name := range t.workflowNames() {
+		if f, err := t.read(name); err == nil && !f.opaque && deploysElsewhere(f.text) > 0 {
+			return name, nil // which is told with the place
+		}
+	}
 	if by := t.callsDeploy(); by != "" {
 		return "", problem.Usagef("migrate it in the repository that has it", "%s calls a workflow of another repository, which is not migrated from here", by)
 	}
@@ -219,6 +224,10 @@ func (w *workflow) migrate() (string, error) {
 		if child(root, "runs") != nil {
 			return "", w.refuse(0, "write the deploy into a step of the workflow that uses it, as run: kamal deploy", "%s is an action and no workflow: only the steps of a workflow are migrated", w.file)
 		}
+		if line := deploysElsewhere(w.text); line > 0 {
+			return "", w.refuse(line, "write it as a step with run: kamal deploy first",
+				"the deploy stands in no step's run that can be read here: an action's input, an anchor, or a container of Kamal's")
+		}
 		return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
 	}
 	text := strings.Join(w.lines, "")
@@ -230,6 +239,22 @@ func (w *workflow) migrate() (string, error) {
 	}
 	return text, nil
 }
+
+// deploysElsewhere is the line in which a workflow deploys otherwise than by the
+// script of a step, as an action's input or in a container of Kamal's; 0 for none.
+func deploysElsewhere(text string) int {
+	for i, line := range strings.Split(text, "\n") {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") && deployedBy().MatchString(line) && !named().MatchString(line) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+var (
+	deployedBy = lazy.Regexp(`(?:^|[\s/"'])kamal(?::\S+)?["']?\s(?:[^#\n]*\s)?(?:deploy|redeploy|setup)\b`)
+	named      = lazy.Regexp(`^\s*(?:-\s+)?(?:name|id|group|description|if|echo)\b`)
+)
 
 // migrateJob changes the steps of one job.
 func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[int]bool) error {

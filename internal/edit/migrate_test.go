@@ -83,8 +83,12 @@ func TestMigrate(t *testing.T) {
 			want: before + "\n      # go\n      - if: github.ref == 'refs/heads/main'\n        uses: kamal-op/kamal-op@v1\n        with:\n" + token + "          destination: a\n" + one +
 				"          command: redeploy\n" + token + "          destination: b\n        if: github.ref != 'refs/heads/main'\n",
 		},
-		"no YAML":  {text: "jobs: [\n - run: kamal deploy\n", err: "is not YAML"},
-		"no Kamal": {text: before, err: "has no step that runs kamal deploy"},
+		"no YAML":                 {text: "jobs: [\n - run: kamal deploy\n", err: "is not YAML"},
+		"the input of an action":  {text: before + "      # now\n      - uses: nick-fields/retry@v3\n        with:\n          command: kamal deploy\n", err: "the deploy stands in no step's run"},
+		"a container of Kamal's":  {text: before + "      - run: docker run --rm ghcr.io/basecamp/kamal:v2.12.0 deploy -d x\n", err: "the deploy stands in no step's run"},
+		"a step with an anchor":   {text: before + "      - &deploy\n        run: kamal deploy\n", err: "the deploy stands in no step's run"},
+		"a name that says deploy": {text: before + "      - name: kamal deploy\n        run: ./deploy\n", err: "has no step that runs kamal deploy"},
+		"no Kamal":                {text: before, err: "has no step that runs kamal deploy"},
 	}
 	for name, test := range tests {
 		for _, eol := range []string{"\n", "\r\n"} {
