@@ -1,14 +1,42 @@
 package kamal
 
 import (
-	_ "embed"
+	"bytes"
+	"embed"
 	"fmt"
 	"os"
 	"path/filepath"
 )
 
-//go:embed preload.rb
-var preload []byte
+// preloadParts are the files that the preload is put together from, one a concern.
+//
+//go:embed preload/*.rb
+var preloadParts embed.FS
+
+// preloadOrder is the order in which the parts stand in the preload: the first looks
+// whether the process is Kamal's, the last begins.
+func preloadOrder() []string {
+	return []string{
+		"kamal", "broker", "hosts", "secrets", "uses", "evaluation", "fidelity", "lock", "boots", "login", "start",
+	}
+}
+
+// frozenStrings is the first line of each part. Ruby reads it at a file's beginning
+// only.
+const frozenStrings = "# frozen_string_literal: true\n"
+
+// preload is the preload's text.
+func preload() ([]byte, error) {
+	text := []byte(frozenStrings)
+	for _, name := range preloadOrder() {
+		part, err := preloadParts.ReadFile("preload/" + name + ".rb")
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, bytes.TrimPrefix(part, []byte(frozenStrings))...)
+	}
+	return text, nil
+}
 
 // PreloadName is the file name of the preload.
 const PreloadName = "preload.rb"
@@ -16,8 +44,12 @@ const PreloadName = "preload.rb"
 // WritePreload writes the Ruby preload into dir, the private directory of the run
 // (mode 0700, a path without spaces: RUBYOPT cannot quote), and gives its path.
 func WritePreload(dir string) (string, error) {
+	text, err := preload()
 	path := filepath.Join(dir, PreloadName)
-	if err := os.WriteFile(path, preload, 0o400); err != nil {
+	if err == nil {
+		err = os.WriteFile(path, text, 0o400)
+	}
+	if err != nil {
 		return "", fmt.Errorf("writing the preload: %w", err)
 	}
 	return path, nil

@@ -1,0 +1,109 @@
+package kamal
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every file of the preload is a part of it, once, and can be read by itself.
+func TestPreloadHasEveryPart(t *testing.T) {
+	entries, err := preloadParts.ReadDir("preload")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, entry := range entries {
+		files = append(files, strings.TrimSuffix(entry.Name(), ".rb"))
+		text, err := preloadParts.ReadFile("preload/" + entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), frozenStrings) {
+			t.Errorf("%s does not begin with %q", entry.Name(), frozenStrings)
+		}
+		if lines := strings.Count(string(text), "\n"); lines > 400 {
+			t.Errorf("%s has %d lines: it is more than one concern", entry.Name(), lines)
+		}
+	}
+	if order := slices.Sorted(slices.Values(preloadOrder())); !slices.Equal(order, files) {
+		t.Errorf("the preload is put together from %v, there are %v", order, files)
+	}
+	whole, err := preload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(whole), frozenStrings); n != 1 {
+		t.Errorf("the preload says %d times that its strings are frozen", n)
+	}
+}
+
+// What each part does by itself, in Ruby with Kamal loaded: an expression that is
+// true.
+func TestPreloadPartsInRuby(t *testing.T) {
+	if *realKamal == "" {
+		t.Skip("runs with -kamal PATH, in the Kamal image")
+	}
+	parts := map[string]string{
+		"kamal": `KamalOp.send(:part, "a part") { KamalOp.known(false, "it is otherwise") } &&
+			KamalOp.send(:part, "a name") { NoSuchThing } &&
+			KamalOp.instance_variable_get(:@aside).map(&:last) == [ "it is otherwise", "a name that it is written for is not there (NoSuchThing)" ]`,
+		"broker": `KamalOp.decode(KamalOp.encode("\xFF\n").b) .b == "\xFF\n".b && begin
+			KamalOp.ask("hello", {})
+		rescue Kamal::ConfigurationError => e
+			e.message.include?("cannot be asked") && KamalOp.tell("hello", {}).nil?
+		end`,
+		"hosts": `KamalOp.send(:target, "h.example", "deploy", { config: false, port: 2222 }).values_at(:host, :port, :user, :jump) == [ "h.example", 2222, "deploy", "" ] &&
+			!KamalOp.pinned?({}) && KamalOp.connecting("h.example", "deploy", {}) == {}`,
+		"secrets": `KamalOp.evaluation.nil? && KamalOp.evaluating { |e| KamalOp.evaluation.equal?(e) } && KamalOp.evaluation.nil? && begin
+			KamalOp.instance_variable_set(:@declared, { "PART_A" => "v", "PART_B" => "a\0b" })
+			KamalOp.with_declared { ENV.values_at("PART_A", "PART_B") } == [ "v", nil ] && !ENV.key?("PART_A")
+		end`,
+		"uses": `KamalOp::Uses.of({ "env" => { "secret" => [ "A:B" ], "clear" => { "C" => "op://v/i/f" } }, "registry" => { "password" => [ "P" ] } })
+			.map { |u| u.values_at(:name, :key) } == [ [ "B", "env.secret" ], [ "P", "registry.password" ] ] && KamalOp::Uses.literals.map { |l| l[:key] } == [ "env.clear.C" ]`,
+		"evaluation": `begin
+			e = KamalOp::Evaluation.new
+			e.file
+			e.name = "S"
+			shown = e.run("printf '%s\n\n' 'a$b'")
+			shown != "a$b\n" && e.finish(shown) == "a$b\n" && e.troubles("S") == []
+		end`,
+		"fidelity": `KamalOp::Fidelity.install && Dotenv::Parser.new("A=$B", overwrite: true).respond_to?(:call) &&
+			Dotenv::Parser.ancestors.include?(KamalOp::Fidelity::Parsed)`,
+		"lock": `KamalOp::DeployLock.attach(Kamal::Cli::Base) && Kamal::Commands::Lock.ancestors.include?(KamalOp::DeployLock::Marked) && !KamalOp::DeployLock.acquiring?`,
+		"boots": `KamalOp::Boots.install && Kamal::Cli::App::Boot.ancestors.include?(KamalOp::Boots::Told) && !KamalOp::Boots.roll_back? && "v1_replaced_0af".sub(KamalOp::Boots::REPLACED, "") == "v1"`,
+		"login":  `KamalOp::LocalLogin.install && KamalOp::LocalLogin.passwords == {} && SSHKit::Backend::Local.ancestors.include?(KamalOp::LocalLogin::Run)`,
+		"start":  `defined?(KamalOp::SOCKET) && !Kamal::Cli::Base.ancestors.include?(KamalOp::Connecting)`,
+	}
+	path, err := WritePreload(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "$PROGRAM_NAME = 'kamal'\nrequire 'kamal'\nrequire 'json'\nload ARGV.first\nresults = {}\n"
+	for _, name := range append([]string{"start"}, preloadOrder()...) { // before others have changed Kamal
+		expression, given := parts[name]
+		if !given {
+			t.Errorf("nothing is tried of the part %s", name)
+		}
+		script += "results['" + name + "'] ||= begin; (" + expression + ") ? 'yes' : 'no'; rescue StandardError => e; e.full_message(highlight: false); end\n"
+	}
+	script += "puts JSON.generate(results)\n"
+	cmd := exec.CommandContext(t.Context(), "ruby", "-e", script, path)
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.TempDir(), "KAMAL_OP_BROKER=" + filepath.Join(t.TempDir(), "none")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr) //nolint:errorlint,forcetypeassert // Output gives no other
+	}
+	var results map[string]string
+	if err := json.Unmarshal(out, &results); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, result := range results {
+		if result != "yes" {
+			t.Errorf("%s: %s", name, result)
+		}
+	}
+}
