@@ -139,7 +139,7 @@ func start(t *testing.T, dir string, v *vault) (env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.Start(t.Context(), broker.Options{Dir: private, Executable: *program, Vault: v, Project: p})
+	b, err := broker.Start(t.Context(), broker.Options{Waiting: broker.Waiting{Dir: private, Executable: *program}, Vault: v, Project: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 	defer func() { _ = os.RemoveAll(private) }()
 	v := &vault{item: onepassword.Item{Fields: []onepassword.Field{{ID: "S1", Label: "S1", Type: "CONCEALED", Value: mask.NewSecret("S1", "value-S1")}}}}
-	served, err := broker.Start(b.Context(), broker.Options{Dir: private, Executable: os.Args[0], Vault: v, AnyVault: true})
+	served, err := broker.Start(b.Context(), broker.Options{Waiting: broker.Waiting{Dir: private, Executable: os.Args[0]}, Vault: v, AnyVault: true})
 	if err != nil {
 		b.Fatal(err)
 	}

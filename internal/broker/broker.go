@@ -26,7 +26,10 @@ const idle = 30 * time.Second
 
 // A Broker answers on the socket of one run.
 type Broker struct {
-	o        Options
+	waiting  Waiting
+	o        Options // not before opened is closed
+	opened   chan struct{}
+	arrival  chan Arrival
 	preload  string
 	listener *net.UnixListener
 	stop     context.CancelFunc
@@ -48,14 +51,41 @@ type Broker struct {
 	refused   sync.Once // a stranger was told of: one that goes on trying is not to fill the log
 }
 
-// Start puts `op`, the preload and the socket into o.Dir and begins to answer,
-// until Close or the end of ctx.
+// A Waiting is what a broker needs to listen, before anything can be answered.
+type Waiting struct {
+	// Dir is a directory of the run's: it exists, is private (0700), and holds
+	// nothing else. Its path has no white space, which RUBYOPT could not quote,
+	// and is short enough for a socket (90 bytes).
+	Dir string
+
+	// Executable is this program: `op` in Dir is a link to it.
+	Executable string
+
+	// AnyPeer serves processes of this user, and of root, that the run has not
+	// started (--allow-any-peer): of a container that has Dir mounted.
+	AnyPeer bool
+
+	// Notify is told what happens, one call at a time. nil is told nothing.
+	Notify func(Event)
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Start listens and begins to answer, until Close or the end of ctx.
 func Start(ctx context.Context, o Options) (*Broker, error) {
+	b, err := Listen(ctx, o.Waiting)
+	if err == nil {
+		b.Open(o)
+	}
+	return b, err
+}
+
+// Listen puts `op`, the preload and the socket into o.Dir. Who asks waits until Open,
+// Close or the end of ctx.
+func Listen(ctx context.Context, o Waiting) (*Broker, error) {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Mask == nil {
-		o.Mask = func([]mask.Secret) error { return nil }
 	}
 	if strings.ContainsAny(o.Dir, " \t\n:") {
 		return nil, fmt.Errorf("the run's directory %q has white space or a colon in its path, which PATH and RUBYOPT cannot hold", o.Dir)
@@ -84,13 +114,30 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		return nil, errors.Join(fmt.Errorf("opening the run's socket: %w", err), listener.Close())
 	}
 	ctx, stop := context.WithCancel(ctx)
-	b := &Broker{
-		o: o, preload: preload, listener: listener, stop: stop, scope: newScope(o),
-		conns: map[net.Conn]bool{}, noticed: map[string]bool{},
-	}
+	b := newBroker(o)
+	b.preload, b.listener, b.stop = preload, listener, stop
 	b.serving.Go(func() { b.accept(ctx) })
 	context.AfterFunc(ctx, b.shut)
 	return b, nil
+}
+
+// newBroker is a broker that does not listen.
+func newBroker(o Waiting) *Broker {
+	return &Broker{
+		waiting: o, opened: make(chan struct{}), arrival: make(chan Arrival, 1),
+		conns: map[net.Conn]bool{}, noticed: map[string]bool{},
+	}
+}
+
+// Open answers from now on. It is called once; what stands in o.Waiting is what Listen
+// was given.
+func (b *Broker) Open(o Options) {
+	if o.Mask == nil {
+		o.Mask = func([]mask.Secret) error { return nil }
+	}
+	o.Waiting = b.waiting
+	b.o, b.scope = o, newScope(o)
+	close(b.opened)
 }
 
 // Environment is what a child needs of the broker, as NAME=value entries to set
@@ -111,7 +158,7 @@ func (b *Broker) Environment(env []string) []string {
 		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
 	return []string{
-		"PATH=" + b.o.Dir + ":" + path,
+		"PATH=" + b.waiting.Dir + ":" + path,
 		"RUBYOPT=" + kamal.RubyOptions(b.preload, get("RUBYOPT")),
 		opclient.SocketVariable + "=" + b.listener.Addr().String(),
 	}
@@ -207,8 +254,8 @@ type message struct {
 
 // serve answers the one request of a connection.
 func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
-	pid, refused := checkPeer(conn, b.o.AnyPeer)
-	if err := conn.SetReadDeadline(b.o.Now().Add(idle)); err != nil {
+	pid, refused := checkPeer(conn, b.waiting.AnyPeer)
+	if err := conn.SetReadDeadline(b.waiting.Now().Add(idle)); err != nil {
 		return
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, opclient.MaxMessage)).ReadBytes('\n')
@@ -239,7 +286,7 @@ func (b *Broker) refuse(err error) any {
 	})
 	told := "this run of kamal-op does not serve the connection: " + err.Error() + " (--allow-any-peer serves it)"
 	// An `op` prints the one, the preload says the other.
-	return map[string]any{"error": told, "stderr": "[ERROR] " + b.o.Now().Format("2006/01/02 15:04:05") + " " + told + "\n", "status": 1}
+	return map[string]any{"error": told, "stderr": "[ERROR] " + b.waiting.Now().Format("2006/01/02 15:04:05") + " " + told + "\n", "status": 1}
 }
 
 // answer is the answer to one request, as it stands on the socket.
@@ -247,6 +294,14 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 	var m message
 	if err := json.Unmarshal(line, &m); err != nil {
 		return map[string]string{"error": "the request is not understood"}
+	}
+	if m.Hello != nil {
+		b.arrived(m.Hello)
+	}
+	select {
+	case <-b.opened:
+	case <-ctx.Done():
+		return map[string]string{"error": "the run is over"}
 	}
 	switch {
 	case m.Op != nil:
@@ -272,12 +327,12 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 }
 
 func (b *Broker) notify(e Event) {
-	if b.o.Notify == nil {
+	if b.waiting.Notify == nil {
 		return
 	}
 	b.notifying.Lock()
 	defer b.notifying.Unlock()
-	b.o.Notify(e)
+	b.waiting.Notify(e)
 }
 
 // once tells a notice or a warning the first time only: nested calls of Kamal

@@ -60,7 +60,7 @@ func (v fixed) Environment(context.Context, string) ([]onepassword.Variable, err
 // newTestBroker is a broker without a socket.
 func newTestBroker(masked *[]string) *Broker {
 	o := Options{
-		Vault: newFixed(), Vaults: []string{"V"}, Now: time.Now,
+		Vault: newFixed(), Vaults: []string{"V"}, Waiting: Waiting{Now: time.Now},
 		Declared: []Declared{{Secret: mask.NewSecret("D", "declared-value")}},
 		Mask: func(secrets []mask.Secret) error {
 			for _, s := range secrets {
@@ -69,7 +69,9 @@ func newTestBroker(masked *[]string) *Broker {
 			return nil
 		},
 	}
-	return &Broker{o: o, scope: newScope(o), noticed: map[string]bool{}}
+	b := newBroker(o.Waiting)
+	b.Open(o)
+	return b
 }
 
 // FuzzAnswer: no request brings the broker down, and no value leaves it that was

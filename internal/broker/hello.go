@@ -14,7 +14,31 @@ type hello struct {
 	Dotenv string `json:"dotenv"`
 	Ruby   string `json:"ruby"`
 	Aside  []part `json:"aside"` // what of the preload stepped aside
+	Early  bool   `json:"early"` // from a Kamal that was started before all was known
+	Apart  string `json:"apart"` // why such a one has ended instead; "" goes on
 }
+
+// An Arrival is a Kamal that was started before all is known and has loaded its
+// commands. It waits, and has begun none.
+type Arrival struct {
+	Version string
+	Apart   string // why it ends instead of waiting; "" for one that waits
+}
+
+// arrived notes a Kamal that waits for all to be known.
+func (b *Broker) arrived(h *hello) {
+	if !h.Early && h.Apart == "" {
+		return
+	}
+	b.remember(&b.kamals, h.PID)
+	select {
+	case b.arrival <- Arrival{Version: h.Kamal, Apart: h.Apart}:
+	default: // there is one
+	}
+}
+
+// Arrival brings the first Kamal that waits.
+func (b *Broker) Arrival() <-chan Arrival { return b.arrival }
 
 // A part of the preload, and why it stepped aside.
 type part struct {

@@ -93,7 +93,12 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 		t.Fatal(err)
 	}
 	o := broker.Options{
-		Dir: dir, Executable: self, Vault: r.resolver,
+		Waiting: broker.Waiting{Dir: dir, Executable: self, Notify: func(e broker.Event) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.events = append(r.events, e)
+		}},
+		Vault: r.resolver,
 		Mask: func(secrets []mask.Secret) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -101,11 +106,6 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 				r.masked = append(r.masked, s.Reveal())
 			}
 			return nil
-		},
-		Notify: func(e broker.Event) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.events = append(r.events, e)
 		},
 	}
 	for _, c := range change {

@@ -83,7 +83,8 @@ func newDesk(o Options) *desk {
 		}
 	}
 	o.Now = fixedNow
-	d.Broker = &Broker{o: o, scope: newScope(o), noticed: map[string]bool{}}
+	d.Broker = newBroker(o.Waiting)
+	d.Open(o)
 	return d
 }
 

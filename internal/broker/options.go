@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
@@ -28,13 +27,7 @@ type Declared struct {
 
 // Options are what a broker is made of.
 type Options struct {
-	// Dir is a directory of the run's: it exists, is private (0700), and holds
-	// nothing else. Its path has no white space, which RUBYOPT could not quote,
-	// and is short enough for a socket (90 bytes).
-	Dir string
-
-	// Executable is this program: `op` in Dir is a link to it.
-	Executable string
+	Waiting
 
 	// Vault answers; nil refuses every lookup.
 	Vault Vault
@@ -56,10 +49,6 @@ type Options struct {
 
 	// AnyVault lets every vault, and every Environment, be asked that the credentials see (--op-scope any).
 	AnyVault bool
-
-	// AnyPeer serves processes of this user, and of root, that the run has not
-	// started (--allow-any-peer): of a container that has Dir mounted.
-	AnyPeer bool
 
 	// AllowEmpty are names of secrets whose empty value is wanted.
 	AllowEmpty []string
@@ -96,12 +85,6 @@ type Options struct {
 	// Login is told of the registry that Kamal is about to log in to on this machine;
 	// Kamal waits. nil does nothing. An error stops Kamal.
 	Login func(server string) error
-
-	// Notify is told what happens, one call at a time. nil is told nothing.
-	Notify func(Event)
-
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
 }
 
 // An Event is one thing that happened on the socket. No value stands in it.

@@ -20,12 +20,13 @@ func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	}
 	hosts := &broker.Hosts{}
 	s := &session{dir: &runDir{path: "/run/x"}, secrets: []mask.Secret{mask.NewSecret("A", "a"), mask.NewSecret("P", "p")}, resolver: &onepassword.Resolver{}}
-	o := s.brokerOptions(j, nil, "/run/x/bin", hosts)
+	o := s.brokerOptions(j, nil, hosts)
+	waiting := s.brokerWaiting(j, "/run/x/bin")
 	for name, held := range map[string]bool{
 		"op-scope": o.AnyVault, "allow-output-copies": o.AllowOutputCopies, "rollback-on-failure": o.RollBack, "forward-agent": o.ForwardAgent,
-		"allow-any-peer": o.AnyPeer, "allow-empty": slices.Equal(o.AllowEmpty, []string{"E"}), "allow-reference": slices.Equal(o.AllowReferences, []string{"R"}),
+		"allow-any-peer": waiting.AnyPeer, "allow-empty": slices.Equal(o.AllowEmpty, []string{"E"}), "allow-reference": slices.Equal(o.AllowReferences, []string{"R"}),
 		"the person's op": o.RealOp == "/usr/bin/op", "the vaults": slices.Equal(o.Vaults, []string{"V"}), "the Environments": slices.Equal(o.Environments, []string{"env1"}),
-		"the hosts": o.Hosts == hosts, "the directory": o.Dir == "/run/x/bin", "the vault": o.Vault != nil, "the login": o.Login != nil,
+		"the hosts": o.Hosts == hosts, "the directory": waiting.Dir == "/run/x/bin", "the vault": o.Vault != nil, "the login": o.Login != nil,
 		"the secrets": len(o.Declared) == 2 && !o.Declared[0].Public && o.Declared[1].Public,
 	} {
 		if !held {
@@ -33,8 +34,8 @@ func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 		}
 	}
 	s.resolver = nil
-	o = s.brokerOptions(Job{}, nil, "/run/x/bin", nil)
-	if o.AnyVault || o.AllowOutputCopies || o.RollBack || o.ForwardAgent || o.AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
+	o = s.brokerOptions(Job{}, nil, nil)
+	if o.AnyVault || o.AllowOutputCopies || o.RollBack || o.ForwardAgent || s.brokerWaiting(Job{}, "").AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
 		t.Errorf("what nobody asked for: %+v", o)
 	}
 }

@@ -48,7 +48,7 @@ type Job struct {
 // it. An error is a problem of ours: Kamal was then not started, or was stopped
 // before it changed anything, or something of the run could not be taken away.
 func (j Job) Run(ctx context.Context) (status int, err error) {
-	r, err := j.prepare(ctx)
+	r, err := j.prepare(ctx, j.bootable())
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err != nil {
 		if late := outOfTime(ctx, beforeChild); late != nil {
@@ -98,29 +98,21 @@ func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.Lis
 	return status, nil
 }
 
-// startBroker puts op and the preload where Kamal finds them.
-func (s *session) startBroker(ctx context.Context, j Job, project *kamal.Project) (*broker.Broker, error) {
-	dir, err := s.dir.sub("bin")
-	if err != nil {
-		return nil, err
-	}
-	hosts, err := s.checkHosts(ctx, j, dir, project)
-	if err != nil {
-		return nil, err
+// listen puts op and the preload where Kamal finds them. Who asks waits until all is
+// known.
+func (r *ready) listen(ctx context.Context, j Job) (err error) {
+	if r.bin, err = r.dir.sub("bin"); err != nil {
+		return err
 	}
 	// It answers until Kamal is down, also while a cancelled run ends in order.
-	return broker.Start(context.WithoutCancel(ctx), s.brokerOptions(j, project, dir, hosts))
+	r.broker, err = broker.Listen(context.WithoutCancel(ctx), r.brokerWaiting(j, r.bin))
+	return err
 }
 
-// brokerOptions are what the job says of what Kamal may ask.
-func (s *session) brokerOptions(j Job, project *kamal.Project, dir string, hosts *broker.Hosts) broker.Options {
-	o := broker.Options{
-		Hosts: hosts,
-		Dir:   dir, Executable: j.Executable, Project: project,
-		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward, AnyPeer: j.Wanted.AnyPeer,
-		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
-		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
-		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
+// brokerWaiting is what the broker has to know before anything else is known.
+func (s *session) brokerWaiting(j Job, dir string) broker.Waiting {
+	return broker.Waiting{
+		Dir: dir, Executable: j.Executable, AnyPeer: j.Wanted.AnyPeer,
 		Notify: func(e broker.Event) {
 			s.used(e)
 			switch p := problem.New(e.Message, e.Hint); e.Kind {
@@ -135,6 +127,17 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, dir string, hosts
 				}
 			}
 		},
+	}
+}
+
+// brokerOptions are what the job says of what Kamal may ask.
+func (s *session) brokerOptions(j Job, project *kamal.Project, hosts *broker.Hosts) broker.Options {
+	o := broker.Options{
+		Hosts: hosts, Project: project,
+		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward,
+		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
+		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
+		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 	}
 	if s.resolver != nil {
 		o.Vault = s.resolver
@@ -161,26 +164,37 @@ func outputProblem(err error) error {
 	return err
 }
 
-// A localAnswer is what lookAround found.
-type localAnswer struct {
-	binary kamal.Binary
-	err    error
-}
-
 // find says where to look for Kamal.
 func (j Job) find(preload string) kamal.FindOptions {
 	return kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env, Preload: preload}
 }
 
-// lookAround finds what is needed on this machine: Kamal, Docker. All that is
-// missing is told together.
-func (j Job) lookAround(ctx context.Context, project *kamal.Project, preload string) localAnswer {
-	binary, kamalErr := kamal.Find(ctx, j.find(preload))
-	var dockerErr error
-	if j.Builds && !buildsElsewhere(project) {
-		dockerErr = pingDocker(ctx, environ.List(j.Env).Map())
+// look finds what is needed on this machine: Kamal, Docker. All that is missing is
+// told together.
+func (r *ready) look(ctx context.Context, preload string) (kamal.Binary, error) {
+	docker := make(chan error, 1)
+	go func() {
+		var err error
+		if r.job.Builds && !buildsElsewhere(r.project) {
+			err = pingDocker(ctx, environ.List(r.job.Env).Map())
+		}
+		docker <- err
+	}()
+	binary, err := r.findKamal(ctx, preload)
+	return binary, errors.Join(err, <-docker)
+}
+
+// findKamal is the Kamal that was started already, once its commands are loaded, or
+// one that is asked what it is.
+func (r *ready) findKamal(ctx context.Context, preload string) (kamal.Binary, error) {
+	if r.booted != nil {
+		if binary, ok := r.booted.loaded(ctx); ok {
+			return kamal.WithLock(binary, r.job.Project.Dir), nil
+		}
+		r.booted.abandon()
+		r.booted = nil
 	}
-	return localAnswer{binary, errors.Join(kamalErr, dockerErr)}
+	return kamal.Find(ctx, r.job.find(preload))
 }
 
 // unreached is what is told of a Kamal that the preload is not part of.
@@ -202,14 +216,17 @@ func (s *session) kamalEnv(j Job, project *kamal.Project, b *broker.Broker, foun
 		}
 		s.System.Warning(unreached(found, "that every secret arrives as it is in the vault is not checked"))
 	}
-	docker, err := s.dir.sub(dockerDir)
-	if err != nil {
-		return nil, err
+	docker := filepath.Join(s.dir.path, dockerDir)
+	if s.docker == nil {
+		var err error
+		if docker, err = s.dir.sub(dockerDir); err != nil {
+			return nil, err
+		}
+		if s.docker, err = dockerConfig(docker, environ.List(j.Env).Map()); err != nil {
+			return nil, err
+		}
 	}
-	vars, err := dockerConfig(docker, environ.List(j.Env).Map())
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if server, known := ownRegistry(project); known && !found.Preload {
 		err = keepLogin(docker, server)
 	} else if !found.Preload {
@@ -219,7 +236,7 @@ func (s *session) kamalEnv(j Job, project *kamal.Project, b *broker.Broker, foun
 	if err != nil {
 		return nil, err
 	}
-	env.SetAll(vars)
+	env.SetAll(s.docker)
 	if j.Container {
 		// The workspace belongs to the runner's user and we are root: git would
 		// call that dubious, and Kamal would then build without a clean clone.

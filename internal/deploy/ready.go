@@ -18,14 +18,18 @@ type ready struct {
 	*session
 	job     Job
 	project *kamal.Project // nil where a lenient job has none
+	bin     string         // the directory that stands first on Kamal's PATH
 	broker  *broker.Broker
+	options broker.Options // what it is to answer
+	booted  *Boot          // a Kamal that waits; nil where it is started once all is known
 	binary  kamal.Binary
 	env     []string // Kamal's
 }
 
 // prepare does all of a job that comes before Kamal. What it gives is to be
-// closed, also where it gives an error.
-func (j Job) prepare(ctx context.Context) (r *ready, err error) {
+// closed, also where it gives an error. early is the Kamal to start at once, "" starts
+// none before all is known.
+func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	r = &ready{}
 	project, projectErr := kamal.OpenProject(j.Project)
 	if projectErr != nil && !j.Lenient {
@@ -50,12 +54,27 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 		}
 	}
 	preload, err := kamal.WritePreload(r.dir.path)
+	if err == nil {
+		err = r.listen(ctx, j)
+	}
+	if err == nil && early != "" {
+		if r.env, err = r.kamalEnv(j, project, r.broker, kamal.Binary{Preload: true}); err == nil {
+			err = r.boot(ctx, early)
+		}
+	}
 	if err != nil {
 		return r, err
 	}
 	// What can be wrong on this machine is looked at while 1Password answers.
-	local := make(chan localAnswer, 1)
-	go func() { local <- j.lookAround(ctx, project, preload) }()
+	type answer struct {
+		binary kamal.Binary
+		err    error
+	}
+	local := make(chan answer, 1)
+	go func() {
+		binary, err := r.look(ctx, preload)
+		local <- answer{binary, err}
+	}()
 	err = r.begin(ctx, j.Vault, j.Wanted)
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
@@ -79,8 +98,13 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 		return r, unreached(r.binary, "the host keys of --host-keys could not be enforced")
 	}
 
-	if r.broker, err = r.startBroker(ctx, j, project); err != nil {
+	hosts, err := r.checkHosts(ctx, j, r.bin, project)
+	if err != nil {
 		return r, err
+	}
+	r.options = r.brokerOptions(j, project, hosts)
+	if r.booted == nil {
+		r.broker.Open(r.options)
 	}
 	r.env, err = r.kamalEnv(j, project, r.broker, r.binary)
 	return r, err
@@ -89,6 +113,9 @@ func (j Job) prepare(ctx context.Context) (r *ready, err error) {
 // close takes away all that prepare has made.
 func (r *ready) close() error {
 	var errs []error
+	if r.booted != nil {
+		r.booted.abandon()
+	}
 	if r.broker != nil {
 		errs = append(errs, r.broker.Close())
 	}
@@ -104,10 +131,15 @@ func (r *ready) close() error {
 func (r *ready) once(ctx context.Context, c supervise.Command, t *Terminal, apart bool, f *follow) (exit supervise.Exit, stops problem.List, err error) {
 	before := len(r.broker.Problems())
 	first := f // who follows sees standard output
-	exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, func(w *gate.Stream) *gate.Child {
+	stream := func(w *gate.Stream) *gate.Child {
 		defer func() { first = nil }()
 		return r.kamalStream(w, first)
-	})
+	}
+	if r.booted != nil {
+		exit, err = r.followBoot(stream)
+	} else {
+		exit, err = r.supervise(ctx, r.kamal(ctx, c), t, apart, stream)
+	}
 	r.tellLocks(r.releaseLocks(ctx, c.Env))
 	return exit, r.broker.Problems()[before:], err
 }

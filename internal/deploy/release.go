@@ -108,7 +108,7 @@ func (k *locks) release(place kamal.LockPlace) (how kamal.Release, ran bool) {
 // resolves the key again, and removes each lock that has the run's nonce.
 func (j Job) Release(ctx context.Context, left LeftLocks) (status int, err error) {
 	j.Lenient, j.Builds, j.Check = true, false, CheckOff
-	r, err := j.prepare(ctx)
+	r, err := j.prepare(ctx, "")
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err != nil {
 		return stopped(ctx, problem.Status(err)), outputProblem(err)

@@ -42,7 +42,7 @@ type Series struct {
 // Open does all of the job that comes before Kamal. Of the job's own command only
 // Builds counts, which asks for Docker. A Series that is given is to be closed.
 func (j Job) Open(ctx context.Context) (*Series, error) {
-	r, err := j.prepare(ctx)
+	r, err := j.prepare(ctx, "")
 	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}

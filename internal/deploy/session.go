@@ -97,6 +97,7 @@ type session struct {
 	users    []string              // that the agent signs for; empty is any
 	secrets  []mask.Secret         // the declared ones, in order
 	keys     []*sshagent.Key
+	docker   []string // the variables of docker's configuration in the run; nil before there is one
 
 	mu       sync.Mutex
 	refusals []string // of the agent, and of lookups

@@ -19,7 +19,7 @@ func TestUsed_EachEventOfTheBrokerReachesTheRun(t *testing.T) {
 	var out bytes.Buffer
 	way := gate.New(gate.Options{Stdout: &out})
 	s := &session{Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{JSON: true})}}
-	notify := s.brokerOptions(Job{Process: s.Process, Wanted: Wanted{}}, nil, "", nil).Notify
+	notify := s.brokerWaiting(Job{Process: s.Process, Wanted: Wanted{}}, "").Notify
 	kinds := map[broker.EventKind]string{
 		broker.Lookup: "lookup", broker.Failed: "refusal", broker.Attach: "attached", broker.Checked: "checked", broker.Login: "login",
 	}

@@ -64,7 +64,7 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 		found, err := probe(ctx, path, o)
 		if err == nil {
 			found.Notices = notices
-			return withLock(found, o.Dir), nil
+			return WithLock(found, o.Dir), nil
 		}
 		if ctx.Err() != nil {
 			return Binary{}, ctx.Err()
@@ -147,7 +147,7 @@ func findExplicit(ctx context.Context, o FindOptions) (Binary, error) {
 		p.Cause = err
 		return Binary{}, p
 	}
-	return withLock(found, o.Dir), nil
+	return WithLock(found, o.Dir), nil
 }
 
 // versionLine is what Kamal prints, alone on its line: bundler and Ruby may print
@@ -194,8 +194,8 @@ func probe(ctx context.Context, path string, o FindOptions) (Binary, error) {
 
 var lockedKamal = lazy.Regexp(`(?m)^    kamal \(([^)\s]+)\)\s*$`)
 
-// withLock adds a notice where Gemfile.lock names another version than b's.
-func withLock(b Binary, dir string) Binary {
+// WithLock adds a notice where Gemfile.lock names another version than b's.
+func WithLock(b Binary, dir string) Binary {
 	text, err := os.ReadFile(filepath.Join(dir, "Gemfile.lock"))
 	if err != nil {
 		return b

@@ -17,7 +17,7 @@ var preloadParts embed.FS
 // whether the process is Kamal's, the last begins.
 func preloadOrder() []string {
 	return []string{
-		"kamal", "broker", "hosts", "secrets", "uses", "evaluation", "fidelity", "lock", "boots", "login", "start",
+		"kamal", "broker", "hosts", "secrets", "uses", "evaluation", "fidelity", "lock", "boots", "login", "early", "start",
 	}
 }
 
@@ -54,6 +54,11 @@ func WritePreload(dir string) (string, error) {
 	}
 	return path, nil
 }
+
+// EarlyVariable is what has the preload of a Kamal say hello before the first
+// command, wait for the answer, and keep Kamal from running or connecting to anything
+// until then.
+const EarlyVariable = "KAMAL_OP_EARLY"
 
 // RubyOptions is the RUBYOPT of a child that loads the preload at path, keeping
 // what the caller's RUBYOPT says.

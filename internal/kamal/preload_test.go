@@ -73,10 +73,22 @@ func TestPreloadPartsInRuby(t *testing.T) {
 		end`,
 		"fidelity": `KamalOp::Fidelity.install && Dotenv::Parser.new("A=$B", overwrite: true).respond_to?(:call) &&
 			Dotenv::Parser.ancestors.include?(KamalOp::Fidelity::Parsed)`,
-		"lock": `KamalOp::DeployLock.attach(Kamal::Cli::Base) && Kamal::Commands::Lock.ancestors.include?(KamalOp::DeployLock::Marked) && !KamalOp::DeployLock.acquiring?`,
+		"lock":  `KamalOp::DeployLock.attach(Kamal::Cli::Base) && Kamal::Commands::Lock.ancestors.include?(KamalOp::DeployLock::Marked) && !KamalOp::DeployLock.acquiring?`,
 		"boots": `KamalOp::Boots.install && Kamal::Cli::App::Boot.ancestors.include?(KamalOp::Boots::Told) && !KamalOp::Boots.roll_back? && "v1_replaced_0af".sub(KamalOp::Boots::REPLACED, "") == "v1"`,
-		"login":  `KamalOp::LocalLogin.install && KamalOp::LocalLogin.passwords == {} && SSHKit::Backend::Local.ancestors.include?(KamalOp::LocalLogin::Run)`,
-		"start":  `defined?(KamalOp::SOCKET) && !Kamal::Cli::Base.ancestors.include?(KamalOp::Connecting)`,
+		"login": `KamalOp::LocalLogin.install && KamalOp::LocalLogin.passwords == {} && SSHKit::Backend::Local.ancestors.include?(KamalOp::LocalLogin::Run)`,
+		"early": `begin
+			e = KamalOp::Early
+			e.instance_variable_set(:@waiting, true)
+			e.watch
+			left = []
+			e.define_singleton_method(:leave) { |why| left << why }
+			[ -> { system("true") }, -> { spawn("true") }, -> { %x(true) }, -> { Process.spawn("true") }, -> { IO.popen("true") },
+			  -> { Kernel.system("true") }, -> { exec("true") }, -> { fork { exit!(0) } }, -> { Kernel.fork } ].each(&:call)
+			e.over
+			left.size == 9 && system("true") && %x(echo a) == "a
+" && left.size == 9 && Kernel.instance_method(:system).owner == Kernel
+		end`,
+		"start": `defined?(KamalOp::SOCKET) && !Kamal::Cli::Base.ancestors.include?(KamalOp::Connecting)`,
 	}
 	path, err := WritePreload(t.TempDir())
 	if err != nil {
@@ -95,7 +107,7 @@ func TestPreloadPartsInRuby(t *testing.T) {
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + t.TempDir(), "KAMAL_OP_BROKER=" + filepath.Join(t.TempDir(), "none")}
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr) //nolint:errorlint,forcetypeassert // Output gives no other
+		t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr) //nolint:forcetypeassert // Output gives no other
 	}
 	var results map[string]string
 	if err := json.Unmarshal(out, &results); err != nil {

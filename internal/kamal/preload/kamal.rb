@@ -48,6 +48,7 @@ module KamalOp
     # Kamal's commands are loaded: wait for the first that asks for configuration.
     def attach(main)
       base = main.superclass
+      Early.attach(main) if Early.waiting?
       part "evaluating secrets before the first connection" do
         known base.method_defined?(:invoke_command), "Thor runs commands otherwise"
         base.prepend(BeforeConnecting)
@@ -92,11 +93,13 @@ module KamalOp
       @placed = true
       install
       reply = ask("hello", {
-        pid: Process.pid, kamal: version("Kamal"), dotenv: version("Dotenv"), ruby: RUBY_VERSION,
+        early: Early.waiting?, pid: Process.pid, kamal: version("Kamal"), dotenv: version("Dotenv"), ruby: RUBY_VERSION,
         aside: @aside.map { |what, why| { part: what, why: why } }
       })
+      Early.over
       DeployLock.mark = reply["mark"]
       @forward_agent, @pins, @log_in, @agent = reply.values_at("forward_agent", "known_hosts", "log_in", "agent")
+      ENV["SSH_AUTH_SOCK"] = @agent if @agent
       Boots.roll_back = reply["roll_back"]
       @declared = reply.fetch("declared", {}).transform_values { |value| decode(value) }
       # Where $NAME is not answered here, the environment has to do it.

@@ -3,6 +3,7 @@
 # Last: the parts before it are loaded.
 
 KamalOp::Held.watch if KamalOp::Held.given?
+KamalOp::Early.watch if KamalOp::Early.waiting?
 
 if ENV["KAMAL_OP_PROBE"] || !KamalOp::SOCKET.empty?
   # Kamal's commands are the last thing that `require "kamal"` loads of interest.

@@ -1,0 +1,214 @@
+package broker_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/broker/opclient"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/mask"
+)
+
+// listen is a broker that does not answer yet, in a directory of its own.
+func listen(t *testing.T) (b *broker.Broker, socket string, env []string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = broker.Listen(context.Background(), broker.Waiting{Dir: dir, Executable: self}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8"}
+	env = slices.Concat(env, b.Environment(env))
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, opclient.SocketVariable+"="); ok {
+			socket = value
+		}
+	}
+	return b, socket, env
+}
+
+// sayHello says what a Kamal says, and gives the answer that comes for it.
+func sayHello(t *testing.T, socket, text string) <-chan string {
+	t.Helper()
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte(text + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	answer := make(chan string, 1)
+	go func() {
+		defer func() { _ = conn.Close() }()
+		var all bytes.Buffer
+		_, _ = all.ReadFrom(conn)
+		answer <- all.String()
+	}()
+	return answer
+}
+
+// Who says hello before all is known gets its answer when it is.
+func TestListen_answersWhenItIsOpened(t *testing.T) {
+	b, socket, _ := listen(t)
+	answer := sayHello(t, socket, `{"hello":{"pid":1,"kamal":"2.12.0","early":true}}`)
+	if got := <-b.Arrival(); got != (broker.Arrival{Version: "2.12.0"}) {
+		t.Errorf("%+v arrived", got)
+	}
+	select {
+	case got := <-answer:
+		t.Fatalf("answered before it was opened: %s", got)
+	default:
+	}
+	b.Open(broker.Options{Declared: []broker.Declared{{Secret: mask.NewSecret("A", "its value")}}})
+	var reply struct{ Declared map[string][]byte }
+	if err := json.Unmarshal([]byte(<-answer), &reply); err != nil || string(reply.Declared["A"]) != "its value" {
+		t.Errorf("answered %v, %v", reply, err)
+	}
+}
+
+// One that is closed without it has told nobody anything.
+func TestListen_endsWithoutAnAnswer(t *testing.T) {
+	b, socket, _ := listen(t)
+	answer := sayHello(t, socket, `{"hello":{"pid":1,"kamal":"2.12.0","early":true}}`)
+	<-b.Arrival()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-answer; strings.Contains(got, "declared") {
+		t.Errorf("answered %s", got)
+	}
+}
+
+// An early is a Kamal that was started before all is known.
+type early struct {
+	cmd *exec.Cmd
+	out bytes.Buffer
+}
+
+func startEarly(t *testing.T, env []string, dir, program string, args ...string) *early {
+	t.Helper()
+	e := &early{cmd: exec.Command(program, args...)}
+	e.cmd.Dir, e.cmd.Env = dir, append(slices.Clone(env), kamal.EarlyVariable+"=1")
+	e.cmd.Stdout, e.cmd.Stderr = &e.out, &e.out
+	if err := e.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.cmd.Process.Kill() })
+	return e
+}
+
+// markedProject is one whose ERB and whose hook leave a mark.
+func markedProject(t *testing.T) (dir, mark string) {
+	t.Helper()
+	dir = t.TempDir()
+	mark = filepath.Join(dir, "mark")
+	if err := os.Mkdir(filepath.Join(dir, "config"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := "<% File.write('" + mark + "', ENV['A'].to_s) %>service: app\nimage: i\nservers: [ localhost ]\nregistry: { server: localhost:5000 }\nbuilder: { arch: amd64 }\n"
+	if err := os.WriteFile(filepath.Join(dir, "config", "deploy.yml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, mark
+}
+
+// A Kamal that is started early loads its commands, and neither begins one nor reads
+// deploy.yml before it is answered. Then it has the secrets.
+func TestKamal_waitsForTheAnswer(t *testing.T) {
+	needKamal(t)
+	b, _, env := listen(t)
+	dir, mark := markedProject(t)
+	e := startEarly(t, env, dir, *realKamal, "config", "--version", "v1")
+	if got := <-b.Arrival(); got.Version != kamal.TestedVersion || got.Apart != "" {
+		t.Fatalf("%+v arrived\n%s", got, e.out.String())
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the ERB of deploy.yml has run before the answer")
+	}
+	b.Open(broker.Options{Declared: []broker.Declared{{Secret: mask.NewSecret("A", "its value")}}})
+	if err := e.cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, e.out.String())
+	}
+	if text, err := os.ReadFile(mark); err != nil || string(text) != "its value" {
+		t.Errorf("the ERB had %q, %v", text, err)
+	}
+}
+
+// Where no answer comes nothing has begun, also where a command needs no
+// configuration.
+func TestKamal_endsWithoutTheAnswer(t *testing.T) {
+	needKamal(t)
+	for _, args := range [][]string{{"config"}, {"init"}, {"version"}} {
+		b, _, env := listen(t)
+		dir := t.TempDir()
+		e := startEarly(t, env, dir, *realKamal, args...)
+		<-b.Arrival()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.cmd.Wait(); err == nil {
+			t.Errorf("kamal %v has gone on\n%s", args, e.out.String())
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 || strings.Contains(e.out.String(), kamal.TestedVersion+"\n") {
+			t.Errorf("kamal %v has begun: %v, %v\n%s", args, entries, err, e.out.String())
+		}
+	}
+}
+
+// What is called kamal and does something else than load Kamal's commands ends
+// before it has done it, and says so.
+func TestKamal_thatIsAnotherLeaves(t *testing.T) {
+	needKamal(t)
+	dir := t.TempDir()
+	mark := filepath.Join(dir, "mark")
+	for name, does := range map[string]string{
+		"system":     `system "touch", MARK`,
+		"exec":       `exec "touch", MARK`,
+		"backticks":  "`touch #{MARK}`",
+		"open3":      `require "open3"; Open3.capture2e("touch", MARK)`,
+		"a pipe":     `IO.popen([ "touch", MARK ])`,
+		"a fork":     `fork { File.write(MARK, "") }`,
+		"connection": `require "net/ssh"; begin; Net::SSH.start("127.0.0.1", "x", port: 1, non_interactive: true); rescue StandardError; end; File.write(MARK, "")`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, _, env := listen(t)
+			path := filepath.Join(t.TempDir(), "kamal")
+			if err := os.WriteFile(path, []byte("#!/usr/bin/ruby\nMARK = \""+mark+"\"\n"+does+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			e := startEarly(t, env, dir, path, "deploy")
+			select {
+			case got := <-b.Arrival():
+				if got.Apart == "" {
+					t.Errorf("%+v arrived", got)
+				}
+			case <-time.After(2 * time.Minute):
+				t.Error("nothing arrived")
+			}
+			if err := e.cmd.Wait(); err == nil {
+				t.Error("it has gone on")
+			}
+			if _, err := os.Stat(mark); err == nil {
+				t.Errorf("it has run something\n%s", e.out.String())
+			}
+		})
+	}
+}

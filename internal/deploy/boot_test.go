@@ -1,0 +1,258 @@
+//go:build linux
+
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/broker/opclient"
+	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/supervise"
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
+)
+
+// askFor is the variable that makes this test binary say what it is, as the preload
+// does, and end when it is answered: with 0 where the answer is one to begin.
+const askFor = "BOOT_TEST_HELLO"
+
+// TestHelper_saysHello is no test: a shell script that plays Kamal calls it.
+func TestHelper_saysHello(t *testing.T) {
+	text := os.Getenv(askFor)
+	if text == "" {
+		t.Skip("is called by a script that plays Kamal")
+	}
+	conn, err := net.Dial("unix", os.Getenv(opclient.SocketVariable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.Contains(string(answer), `"declared"`) {
+		t.Fatalf("%s %v", answer, err)
+	}
+}
+
+const hello = `{"hello":{"pid":` + "'$$'" + `,"kamal":"9.9.9","early":true}}`
+
+// saysHello is a shell's line that waits for the answer.
+func saysHello(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return askFor + "='" + hello + "' '" + self + "' -test.run='^TestHelper_saysHello$' >/dev/null 2>&1 || exit 7\n"
+}
+
+// bootScript boots a shell script in the place of Kamal. began is a file that it may
+// make when it has been answered.
+func bootScript(ctx context.Context, t *testing.T, script string) (r *ready, began string) {
+	t.Helper()
+	dir := t.TempDir()
+	began = filepath.Join(dir, "began")
+	r = &ready{session: &session{}, bin: filepath.Join(dir, "bin"), job: Job{Args: []string{"deploy"}}}
+	if err := os.Mkdir(r.bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.broker, err = broker.Listen(context.Background(), broker.Waiting{Dir: r.bin, Executable: self}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.broker.Close() })
+	r.env = []string{"PATH=" + os.Getenv("PATH"), "BEGAN=" + began}
+	r.env = append(r.env, r.broker.Environment(r.env)...)
+	path := filepath.Join(dir, "kamal")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.boot(ctx, path); err != nil {
+		t.Fatal(err)
+	}
+	return r, began
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// A Kamal that was started at once begins, and is heard, when it is released.
+func TestBoot_beginsWhenItIsReleased(t *testing.T) {
+	r, began := bootScript(t.Context(), t, "echo loading\n"+saysHello(t)+"touch $BEGAN\necho begun\n")
+	b := r.booted
+	if binary, ok := b.loaded(t.Context()); !ok || binary.Version != "9.9.9" || !binary.Preload {
+		t.Fatalf("loaded %v %v", binary, ok)
+	}
+	if exists(began) {
+		t.Error("it has begun before it was released")
+	}
+	out := &record{}
+	way := childTo(t, out)
+	if !b.release(broker.Options{}, way, way) {
+		t.Fatal("it cannot be released")
+	}
+	exit, err := b.wait()
+	if err := way.Close(); err != nil {
+		t.Error(err)
+	}
+	if exit.Status() != 0 || err != nil || out.String() != "loading\nbegun\n" || !exists(began) {
+		t.Errorf("%v, %v, %q", exit, err, out.String())
+	}
+}
+
+// One that is not wanted is killed, and has begun nothing; nor is it heard.
+func TestBoot_isAbandoned(t *testing.T) {
+	r, began := bootScript(t.Context(), t, "trap '' INT TERM\necho loading\n"+saysHello(t)+"touch $BEGAN\n")
+	b := r.booted
+	if _, ok := b.loaded(t.Context()); !ok {
+		t.Fatal("it is not loaded")
+	}
+	b.abandon()
+	if b.exit.Signal != syscall.SIGKILL || exists(began) {
+		t.Errorf("it ended with %v", b.exit)
+	}
+	if b.release(broker.Options{}, nil, nil) {
+		t.Error("it can be released")
+	}
+}
+
+// Of one that ends before its commands are loaded, that waits for nothing, or whose
+// Ruby has left, it is not said that it is Kamal.
+func TestBoot_thatIsNone(t *testing.T) {
+	for name, script := range map[string]string{
+		"ends":                 "echo 'cannot load such file -- kamal (LoadError)' >&2\nexit 1\n",
+		"prints much and ends": "yes 'a line' | head -c 60000\n",
+		"leaves":               strings.Replace(saysHello(t), `"early":true`, `"apart":"it calls system"`, 1) + "touch $BEGAN\n",
+	} {
+		r, began := bootScript(t.Context(), t, script)
+		if binary, ok := r.booted.loaded(t.Context()); ok {
+			t.Errorf("%s: %v", name, binary)
+		}
+		r.booted.abandon()
+		if exists(began) {
+			t.Errorf("%s: it has begun", name)
+		}
+	}
+}
+
+// Wherever in the overlap a run is cancelled, its Kamal is gone with all that it has
+// started, and has begun only if it was released.
+func TestBoot_cancelledAnywhere(t *testing.T) {
+	var usual time.Duration // until it is loaded
+	for i := range longrun.Times(10, 100) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		start := time.Now()
+		r, began := bootScript(ctx, t, "sleep 60 &\necho $! >\"$BEGAN.pid\"\n"+saysHello(t)+"touch $BEGAN\nsleep 60\n")
+		b := r.booted
+		if i > 0 {
+			after := time.Duration(rand.Int64N(int64(usual) * 3 / 2))
+			time.AfterFunc(after-min(after, time.Since(start)), func() { cancel(supervise.Signalled{Signal: syscall.SIGINT}) })
+		}
+		_, loaded := b.loaded(ctx)
+		if i == 0 {
+			usual = time.Since(start)
+			cancel(supervise.Signalled{Signal: syscall.SIGINT})
+		}
+		released := loaded && b.release(broker.Options{}, nil, nil)
+		if released {
+			if _, err := b.wait(); err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+		} else {
+			b.abandon()
+			if b.failed != nil && !errors.As(b.failed, new(supervise.Signalled)) {
+				t.Errorf("%d: %v", i, b.failed)
+			}
+		}
+		cancel(nil)
+		if exists(began) && !released {
+			t.Errorf("%d: it has begun", i)
+		}
+		if text, err := os.ReadFile(began + ".pid"); err == nil && len(text) > 0 {
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || syscall.Kill(pid, 0) == nil && !isZombie(pid) {
+				t.Errorf("%d: what it has started lives (%d, %v)", i, pid, err)
+			}
+		}
+	}
+}
+
+// isZombie says whether a process has ended and only waits for whoever started it.
+func isZombie(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return true
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(after, "Z")
+}
+
+// childTo is a child's way to a writer.
+func childTo(t *testing.T, w io.Writer) *gate.Child {
+	t.Helper()
+	way := gate.New(gate.Options{Stdout: w})
+	t.Cleanup(way.Close)
+	return way.Stdout().Child(way.Stdout(), gate.ChildOptions{})
+}
+
+// What is held is passed on in its order, whenever the way is given, and much of it
+// waits.
+func TestHeld_keepsTheOrder(t *testing.T) {
+	h := newHeld()
+	var want bytes.Buffer
+	got := &record{}
+	way := childTo(t, got)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := range 30 {
+			piece := append(bytes.Repeat([]byte{byte('a' + i%26)}, 4<<10), '\n')
+			want.Write(piece)
+			if n, err := h.Write(piece); n != len(piece) || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}
+	})
+	h.release(way)
+	h.release(nil) // the first counts
+	writing.Wait()
+	if err := way.Close(); err != nil {
+		t.Error(err)
+	}
+	if want.String() != got.String() {
+		t.Errorf("%d bytes have become %d, or are in another order", want.Len(), len(got.String()))
+	}
+}
+
+// A way that refuses what was kept refuses the rest.
+func TestHeld_refuses(t *testing.T) {
+	h := newHeld()
+	if _, err := h.Write([]byte("kept\n")); err != nil {
+		t.Fatal(err)
+	}
+	h.release(childTo(t, refusing{}))
+	if _, err := h.Write([]byte("more")); !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("%v", err)
+	}
+}
+
+type refusing struct{}
+
+func (refusing) Write([]byte) (int, error) { return 0, syscall.EPIPE }

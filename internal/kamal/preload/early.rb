@@ -1,0 +1,82 @@
+# frozen_string_literal: true
+
+# A Kamal that is started before the secrets are known. It loads its commands, and
+# waits for kamal-op's answer before the first of them begins. Until then it runs
+# nothing and connects to nobody: should it try to, it is another Kamal than this
+# file knows, and ends, for kamal-op to start it in the usual way.
+module KamalOp
+  module Early
+    VARIABLE = "KAMAL_OP_EARLY"
+
+    @waiting = ENV.key?(VARIABLE)
+    ENV.delete(VARIABLE) # it is said to this process alone
+
+    class << self
+      def waiting? = @waiting
+
+      def watch
+        guard(Kernel, Commands, private: true)
+        guard(Kernel.singleton_class, Commands)
+        guard(Process.singleton_class, Commands)
+        guard(IO.singleton_class, Pipes)
+        # Net::SSH is not loaded here: which one it is, is for Kamal's bundle to say.
+        @trace = TracePoint.new(:end) { |trace| hold(trace.self) }
+        @trace.enable
+      end
+
+      # Kamal's commands are loaded, and all of the preload with them.
+      def attach(main)
+        main.singleton_class.prepend(Begin)
+      end
+
+      # kamal-op has answered.
+      def over
+        @waiting = false
+        @trace&.disable
+        @guards&.each { |guard| guard.instance_methods(false).concat(guard.private_instance_methods(false)).each { |name| guard.send(:remove_method, name) } }
+        @guards = nil
+      end
+
+      # Ends the process without a word, and without what it has registered for its end.
+      def leave(why)
+        require "socket"
+        UNIXSocket.open(SOCKET) { |socket| socket.write(%({"hello":{"pid":#{Process.pid},"apart":"#{why}"}}\n)) }
+      rescue SystemCallError, LoadError
+        # Then kamal-op is gone, or sees it by our end.
+      ensure
+        exit!(1)
+      end
+
+      private
+        def hold(owner)
+          return unless owner.is_a?(Module) && Held::NAME.bind_call(owner) == "Net::SSH" && owner.respond_to?(:start)
+
+          guard(owner.singleton_class, Connections)
+        end
+
+        def guard(owner, names, private: false)
+          guard = Module.new
+          names.each do |name|
+            next unless owner.method_defined?(name) || owner.private_method_defined?(name)
+
+            guard.define_method(name) { |*args, **options, &block| Early.waiting? ? Early.leave("it calls #{name}") : super(*args, **options, &block) }
+            guard.send(:private, name) if private
+          end
+          owner.prepend(guard)
+          (@guards ||= []) << guard
+        end
+    end
+
+    Commands = %i[ system spawn exec fork daemon ` ].freeze
+    Pipes = %i[ popen ].freeze
+    Connections = %i[ start ].freeze
+
+    # The first command of all.
+    module Begin
+      def start(...)
+        KamalOp.take_place if Early.waiting?
+        super
+      end
+    end
+  end
+end
