@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kamal-op/kamal-op/sshagent/peer"
 )
 
 const (
@@ -95,7 +97,7 @@ func newAgent(o Options) (*Agent, error) {
 	if len(o.Keys) == 0 {
 		return nil, errors.New("starting the agent: no keys")
 	}
-	if o.Descendants && !lookSupported {
+	if o.Descendants && !peer.Supported {
 		return nil, errors.New("starting the agent: descendants cannot be told from other processes here")
 	}
 	p, err := newPolicy(o)

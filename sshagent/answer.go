@@ -53,7 +53,7 @@ func (c *conn) list() []byte {
 
 // bar says why the process at the other end gets nothing, empty where it does.
 func (c *conn) bar() string {
-	if c.barred == "" && !c.caller.alive() {
+	if c.barred == "" && c.caller.Ended() {
 		c.barred = ReasonGone
 	}
 	return c.barred

@@ -56,12 +56,11 @@ func (c *conn) serve() (err error) {
 			err = fmt.Errorf("%w: panic", errBroken) // the panic's text may hold what was in memory
 		}
 	}()
-	defer c.caller.close()
 	if c.raw, err = c.net.SyscallConn(); err != nil {
 		return err
 	}
-	c.caller = callerOf(c.raw)
-	c.barred = c.caller.judge(c.agent.uid, c.agent.ancestor, look)
+	c.caller, c.barred = callerOf(c.raw, c.agent.uid, c.agent.ancestor)
+	defer c.caller.Close()
 	c.in = make([]byte, firstBuffer)
 	c.out = make([]byte, 0, firstBuffer/2)
 	for {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/sshagent/peer"
 )
 
 // OwnProcess names this process, so that no later one with its number is taken for
@@ -15,7 +15,7 @@ import (
 // system does not say when a process began.
 func OwnProcess() string {
 	pid := os.Getpid()
-	start, ok := broker.Began(pid)
+	start, ok := peer.Began(pid)
 	if pid == 1 || !ok {
 		return ""
 	}
@@ -38,7 +38,7 @@ func endProcess(ctx context.Context, name string, grace time.Duration) (alive bo
 		return false, fmt.Errorf("%q is no process", name)
 	}
 	lives := func() bool {
-		now, ok := broker.Began(pid)
+		now, ok := peer.Began(pid)
 		return ok && now == start
 	}
 	if !lives() {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/sshagent/peer"
 )
 
 // sleeper starts a shell that has said that it is ready, and gives its name. It is
@@ -32,7 +32,7 @@ func sleeper(t *testing.T, trap string) (name string, ended <-chan error) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
 		t.Fatal(line, err)
 	}
-	start, ok := broker.Began(cmd.Process.Pid)
+	start, ok := peer.Began(cmd.Process.Pid)
 	if !ok {
 		t.Fatal("the system does not say when it began")
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/kamal-op/kamal-op/sshagent/peer"
 )
 
 func TestPeer_InTheEvent(t *testing.T) {
@@ -35,27 +37,14 @@ func TestPeer_InTheEvent(t *testing.T) {
 	}
 }
 
-func TestPeer_Judged(t *testing.T) {
-	dead := exec.Command("true")
-	check(t, dead.Run())
-	for name, c := range map[string]struct {
-		caller caller
-		self   int
-		reason string
-	}{
-		"ours":                 {caller{pid: os.Getpid(), uid: os.Getuid(), handle: -1}, os.Getpid(), ""},
-		"another user's":       {caller{pid: os.Getpid(), uid: os.Getuid() + 1, handle: -1}, 0, ReasonOwner},
-		"ended":                {caller{pid: dead.Process.Pid, uid: os.Getuid(), handle: -1, gone: true}, 0, ReasonGone},
-		"not a descendant":     {caller{pid: 1, uid: os.Getuid(), handle: -1}, os.Getpid(), ReasonStranger},
-		"not in our namespace": {caller{pid: 0, uid: os.Getuid(), handle: -1}, os.Getpid(), ReasonStranger},
-		"no matter whose":      {caller{pid: 1, uid: os.Getuid(), handle: -1}, 0, ""},
-		"root, any may":        {caller{pid: 1, uid: 0, handle: -1}, 0, ""},
+func TestReason_OfEachVerdict(t *testing.T) {
+	for verdict, want := range map[peer.Verdict]string{
+		peer.Served: "", peer.OtherUser: ReasonOwner, peer.Ended: ReasonGone, peer.Stranger: ReasonStranger, peer.Unseen: ReasonStranger,
+		peer.Verdict(99): ReasonStranger,
 	} {
-		t.Run(name, func(t *testing.T) {
-			if got := c.caller.judge(os.Getuid(), c.self, look); got != c.reason {
-				t.Errorf("judged %q, want %q", got, c.reason)
-			}
-		})
+		if got := reason(verdict); got != want {
+			t.Errorf("verdict %d is told as %q", verdict, got)
+		}
 	}
 }
 
@@ -120,7 +109,7 @@ func (a *Agent) hasHandle() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for c := range a.conns {
-		if c.caller.handle >= 0 {
+		if c.caller.Held() {
 			return true
 		}
 	}
@@ -167,45 +156,5 @@ func TestPeer_Descendants(t *testing.T) {
 	}
 	if got := lastReason(t, a); got != ReasonStranger {
 		t.Errorf("refused because %q", got)
-	}
-}
-
-func TestLook(t *testing.T) {
-	p, ok := look(os.Getpid())
-	if !ok || p.parent != os.Getppid() || p.name == "" || p.start == 0 {
-		t.Errorf("this process is %+v", p)
-	}
-	if p, ok := look(1 << 30); ok {
-		t.Errorf("no process is %+v", p)
-	}
-}
-
-// A process that has ended and was waited for is gone, whatever its number now
-// means. Kernels say so in different ways.
-func TestCallerOf_KnowsThatItHasEnded(t *testing.T) {
-	add, err := exec.LookPath("ssh-add")
-	if err != nil {
-		t.Skip("ssh-add is not installed (Debian: openssh-client)")
-	}
-	socket := filepath.Join(t.TempDir(), "s")
-	listener, err := net.Listen("unix", socket)
-	check(t, err)
-	defer func() { check(t, listener.Close()) }()
-	client := exec.Command(add, "-l")
-	client.Env = []string{"SSH_AUTH_SOCK=" + socket}
-	check(t, client.Start())
-	conn, err := listener.Accept()
-	check(t, err)
-	defer func() { check(t, conn.Close()) }()
-	check(t, client.Process.Kill())
-	if err := client.Wait(); err == nil {
-		t.Fatal("the client ended by itself")
-	}
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	check(t, err)
-	c := callerOf(raw)
-	defer c.close()
-	if c.pid != client.Process.Pid || c.alive() {
-		t.Errorf("%+v seems to live", c)
 	}
 }
