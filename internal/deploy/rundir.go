@@ -4,12 +4,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/owner"
 )
 
 // runDirPrefix begins the name of every private directory of a run. The sweep
@@ -179,7 +180,7 @@ func sweepOne(parent *os.Root, name string, now time.Time) bool {
 	}
 	defer func() { _ = root.Close() }() // nothing was written to it
 	info, err := root.Stat(".")
-	if err != nil || info.Mode().Perm()&0o077 != 0 || !isOwn(info) || now.Sub(info.ModTime()) < sweepAfter || !marked(root) {
+	if err != nil || info.Mode().Perm()&0o077 != 0 || !owner.Own(info) || now.Sub(info.ModTime()) < sweepAfter || !marked(root) {
 		return false
 	}
 	lock, err := lockDir(root)
@@ -193,7 +194,7 @@ func sweepOne(parent *os.Root, name string, now time.Time) bool {
 // marked tells whether a directory has our marker.
 func marked(root *os.Root) bool {
 	info, err := root.Lstat(marker)
-	if err != nil || !info.Mode().IsRegular() || !isOwn(info) || info.Size() != int64(len(markerText)) {
+	if err != nil || !info.Mode().IsRegular() || !owner.Own(info) || info.Size() != int64(len(markerText)) {
 		return false
 	}
 	text, err := root.ReadFile(marker)
@@ -256,26 +257,5 @@ func unchangeable(root *os.Root, path string) error {
 	if !os.SameFile(opened, named) {
 		return fmt.Errorf("%s is replaced while it is looked at", path)
 	}
-	for dir, info := path, opened; ; {
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		// In a sticky directory, as /tmp is, only its owner renames a file.
-		open := info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0
-		if !ok || open || stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-			return fmt.Errorf("%s can be changed by other users", dir)
-		}
-		above := filepath.Dir(dir)
-		if above == dir {
-			return nil
-		}
-		if info, err = os.Stat(above); err != nil {
-			return err
-		}
-		dir = above
-	}
-}
-
-// isOwn says whether a file is this user's.
-func isOwn(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
+	return owner.Replaceable(path)
 }

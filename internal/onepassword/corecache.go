@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"runtime/debug"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	sdk "github.com/1password/onepassword-sdk-go"
 	"github.com/tetratelabs/wazero"
 
+	"github.com/kamal-op/kamal-op/internal/owner"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -199,7 +201,7 @@ func (c *cacheReader) Get(key [32]byte) (io.ReadCloser, bool, error) {
 	for _, root := range c.roots {
 		if f, err := root.Open(hex.EncodeToString(key[:])); err == nil {
 			info, err := f.Stat()
-			if err == nil && info.Mode().IsRegular() && isPrivate(info) {
+			if err == nil && info.Mode().IsRegular() && owner.Private(info) {
 				c.from = root.Name()
 				// It was decoded before its compiled form is asked for, and
 				// what follows is the most memory that a run ever has.
@@ -284,11 +286,11 @@ func openPrivate(dir string, own bool) (*os.Root, error) {
 	if err == nil {
 		err = changeable(dir, info)
 	}
-	if err == nil && own && (info.Mode().Perm()&0o077 != 0 || !isOwn(info)) {
+	if err == nil && own && (info.Mode().Perm()&0o077 != 0 || !owner.Own(info)) {
 		err = fmt.Errorf("%s is not this user's alone: its mode is %04o", dir, info.Mode().Perm())
 	}
 	if err == nil {
-		err = privateAbove(dir)
+		err = replaceable(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
@@ -296,10 +298,23 @@ func openPrivate(dir string, own bool) (*os.Root, error) {
 	return root, nil
 }
 
+// replaceable is why another user could put another directory in the place of this
+// one, nil where none could.
+func replaceable(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return err
+	}
+	return owner.Replaceable(filepath.Dir(dir))
+}
+
 // changeable is why another user could change a file, nil where none can.
 func changeable(name string, info fs.FileInfo) error {
 	switch {
-	case isPrivate(info):
+	case owner.Private(info):
 		return nil
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s can be changed by others: its mode is %04o", name, info.Mode().Perm())
