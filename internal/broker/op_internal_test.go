@@ -67,11 +67,11 @@ Tags:        a,b
 Version:     7
 Category:    API_CREDENTIAL
 Fields:
-  username:    wendy
-  password:    [use 'op item get itemid --reveal' to reveal]
-  one-time password: [use 'op item get itemid --reveal' to reveal]
+  username:             wendy
+  password:             [use 'op item get itemid --reveal' to reveal]
+  one-time password:    [use 'op item get itemid --reveal' to reveal]
 db:
-  url:         db-value
+  url:    db-value
 `
 	if diff := cmp.Diff(want, string(reply.Stdout)); diff != "" || reply.Status != 0 {
 		t.Errorf("status %d, %s\n%s", reply.Status, reply.Stderr, diff)
@@ -80,7 +80,7 @@ db:
 		t.Errorf("masked are %q", d.masked)
 	}
 	reply = d.call(t, "item", "get", "Production", "--vault", "MyApp", "--reveal")
-	if !strings.Contains(string(reply.Stdout), "  password:    pass-value\n") || !slices.Equal(d.masked, []string{"pass-value", "otpauth://x"}) {
+	if !strings.Contains(string(reply.Stdout), "  password:             pass-value\n") || !slices.Equal(d.masked, []string{"pass-value", "otpauth://x"}) {
 		t.Errorf("%s\nmasked are %q", reply.Stdout, d.masked)
 	}
 }
@@ -271,7 +271,7 @@ func TestOp_FieldsAsCSV(t *testing.T) {
 	if got := string(d.call(t, "item", "get", "Production", "--vault", "MyApp", "--fields", "username,db.url").Stdout); got != `"we""n,dy",db-value`+"\n" {
 		t.Errorf("%q", got)
 	}
-	if got := string(d.call(t, "item", "get", "Production", "--vault", "MyApp", "--fields", "username").Stdout); got != `we"n,dy`+"\n" {
+	if got := string(d.call(t, "item", "get", "Production", "--vault", "MyApp", "--fields", "username").Stdout); got != `"we""n,dy"`+"\n" {
 		t.Errorf("%q", got)
 	}
 	if reply := d.call(t, "item", "get", "Production", "--vault", "MyApp", "--fields", "type=date"); reply.Status != 1 || !strings.Contains(reply.Stderr, "no such field") {

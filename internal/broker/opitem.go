@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,17 +178,25 @@ func (g itemGetter) fields(ctx context.Context, c commandLine) (*opclient.Reply,
 		return nil, err
 	}
 	if c.flags["format"] != "json" {
-		for i, value := range values {
-			if len(values) > 1 && strings.ContainsAny(value, ",\"\n") {
-				values[i] = `"` + strings.ReplaceAll(value, `"`, `""`) + `"` // as CSV
-			}
-		}
-		return say(strings.Join(values, ",") + "\n"), nil
+		return sayCSV(values)
 	}
 	if len(found) == 1 {
 		return sayJSON(found[0])
 	}
 	return sayJSON(found)
+}
+
+// sayCSV is a line of values as the op CLI prints them, one value alone as well: one
+// with a comma, a quote or several lines, as a private key has, stands in quotes.
+// `op read` gives it as it is.
+func sayCSV(values []string) (*opclient.Reply, error) {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	if err := w.Write(values); err != nil {
+		return nil, err
+	}
+	w.Flush()
+	return say(b.String()), w.Error()
 }
 
 // byLabel finds a field by its label, or by section.label as Kamal joins them; a

@@ -4,43 +4,64 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// table prints an item for a person, as the op CLI does without --format: what
-// 1Password hides is shown with --reveal only.
-func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
-	var b strings.Builder
-	line := func(label, value string) { fmt.Fprintf(&b, "%-12s %s\n", label+":", value) }
-	vault := g.found.Vault
-	line("ID", g.found.ID)
-	line("Title", g.found.Title)
-	line("Vault", strings.TrimSpace(vault.Name+" ("+vault.ID+")"))
-	line("Created", g.b.ago(g.found.CreatedAt))
-	line("Updated", g.b.ago(g.found.UpdatedAt))
-	line("Favorite", "false") // a service account has none
-	if len(g.found.Tags) > 0 {
-		line("Tags", strings.Join(g.found.Tags, ","))
+// A row is a line of what is printed for a person.
+type row struct{ label, value string }
+
+// rows are printed as the op CLI does: under a heading if there is one, the values
+// below each other, four columns behind the longest label.
+func rows(b *strings.Builder, heading string, all []row) {
+	if len(all) == 0 {
+		return
 	}
-	line("Version", fmt.Sprint(g.found.Version))
-	line("Category", strings.ReplaceAll(strings.ToUpper(g.found.Category), " ", "_"))
+	indent, longest := "", 0
+	if heading != "" {
+		b.WriteString(heading + ":\n")
+		indent = "  "
+	}
+	for _, r := range all {
+		longest = max(longest, utf8.RuneCountInString(r.label))
+	}
+	for _, r := range all {
+		b.WriteString(indent + r.label + ":" + strings.Repeat(" ", longest-utf8.RuneCountInString(r.label)+4) + r.value + "\n")
+	}
+}
+
+// table prints an item for a person, as the op CLI does without --format: what
+// 1Password hides is shown with --reveal only. How it prints sections that have a name
+// of their own has not been seen.
+func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
+	vault := g.found.Vault
+	about := []row{
+		{"ID", g.found.ID},
+		{"Title", g.found.Title},
+		{"Vault", strings.TrimSpace(vault.Name + " (" + vault.ID + ")")},
+		{"Created", g.b.ago(g.found.CreatedAt)},
+		{"Updated", g.b.ago(g.found.UpdatedAt)}, // by whom is not in what 1Password's APIs answer
+		{"Favorite", "false"},                   // a service account has none
+	}
+	if len(g.found.Tags) > 0 {
+		about = append(about, row{"Tags", strings.Join(g.found.Tags, ",")})
+	}
+	about = append(about, row{"Version", fmt.Sprint(g.found.Version)},
+		row{"Category", strings.ReplaceAll(strings.ToUpper(g.found.Category), " ", "_")})
 
 	var shown []mask.Secret
-	heading := ""
+	var headings []string
+	under := map[string][]row{}
 	for i := range g.found.Fields {
 		f := &g.found.Fields[i]
 		if f.Value.Len() == 0 {
 			continue
 		}
-		next := "Fields:"
-		if section := g.found.SectionLabel(f.Section); section != "" {
-			next = section + ":"
-		}
-		if next != heading {
-			heading = next
-			b.WriteString(heading + "\n")
+		heading := g.found.SectionLabel(f.Section)
+		if heading == "" {
+			heading = "Fields"
 		}
 		value := f.Value.Reveal()
 		if concealed(f) {
@@ -50,10 +71,18 @@ func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 				value = "[use 'op item get " + g.found.ID + " --reveal' to reveal]"
 			}
 		}
-		fmt.Fprintf(&b, "  %-12s %s\n", f.Label+":", value)
+		if under[heading] == nil {
+			headings = append(headings, heading)
+		}
+		under[heading] = append(under[heading], row{f.Label, value})
 	}
 	if err := g.b.mask(shown...); err != nil {
 		return nil, err
+	}
+	var b strings.Builder
+	rows(&b, "", about)
+	for _, heading := range headings {
+		rows(&b, heading, under[heading])
 	}
 	return say(b.String()), nil
 }
