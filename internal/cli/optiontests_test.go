@@ -53,14 +53,11 @@ func allOptions(t *testing.T) []option {
 }
 
 // elsewhere are the options that a script cannot try, each with the file of the test
-// that does: with what only real parts show, or with a process of its own. Those with
-// "" are tried by none.
+// that does: with what only real parts show, or with a process of its own.
 var elsewhere = map[string]string{
 	"keep-fd":            "faults_test.go",
 	"forward-agent":      "e2e/fidelity_test.go",
 	"shared-accessories": "e2e/review_test.go",
-
-	"no-production": "", "kamal of rehearse": "", "dry-run of review event": "",
 }
 
 // Each option is given to the real main by a script or a test of its own.
@@ -83,7 +80,7 @@ func TestOptions_EachIsTriedThroughTheRealMain(t *testing.T) {
 			file, other = elsewhere[o.name+" of "+o.commands[0]]
 		}
 		if other {
-			if text, err := os.ReadFile("../../" + file); file != "" && (err != nil || !strings.Contains(string(text), o.name)) {
+			if text, err := os.ReadFile("../../" + file); err != nil || !strings.Contains(string(text), o.name) {
 				t.Errorf("--%s is not tried in %s: %v", o.name, file, err)
 			}
 			continue

@@ -305,8 +305,8 @@ func (s *stage) program(given, name string) (string, error) {
 
 // findKamal is where the project's Kamal may be, the best place first.
 func (s *stage) findKamal() ([]string, error) {
-	if s.opts.Project == "" { // the sample has none of its own
-		path, err := s.program(s.opts.Kamal, "kamal")
+	if s.opts.Project == "" && s.opts.Kamal == "" { // the sample has none of its own
+		path, err := s.program("", "kamal")
 		return []string{path}, err
 	}
 	return kamal.Candidates(kamal.FindOptions{Dir: s.opts.Project, Explicit: s.opts.Kamal, Env: s.env})
