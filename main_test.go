@@ -145,6 +145,7 @@ func gitHubFor(t *testing.T, env *testscript.Env) {
 	api.AddUser("alice", 7, "write")
 	api.AddUser("mallory", 13, "read")
 	api.AddPull(githubtest.Pull{Number: 1})
+	api.AddRun(41, 1, "completed", "cancelled")
 	api.AddPull(githubtest.Pull{Number: 2, HeadRepo: "mallory/shop"})
 	api.AddPull(githubtest.Pull{Number: 3, Closed: true})
 	comment := api.AddComment(1, "mallory", "/deploy")
