@@ -65,3 +65,29 @@ func TestCheck_RefusesAPipe(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What a pipe in the place of a secrets file gives is Kamal's to read: whether it has a
+// name is not known, and no error.
+func TestCheck_KnowsNotWhatAPipeGives(t *testing.T) {
+	dir := testkit.WriteProject(t, &txtar.Archive{Files: []txtar.File{{
+		Name: "config/deploy.yml", Data: []byte("service: s\nimage: a/b\nservers: [203.0.113.1]\nregistry: {username: u, password: [P]}\nbuilder: {arch: amd64}\n"),
+	}}}, testkit.Form{})
+	if err := os.MkdirAll(filepath.Join(dir, ".kamal"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, ".kamal", "secrets"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Check(context.Background(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if f.Level == Error || !strings.Contains(f.Problem.Message, "whether .kamal/secrets defines it is not known") {
+			t.Errorf("found is %+v", f)
+		}
+	}
+	if len(report.Findings) != 1 || len(report.Matrices) != 1 || report.Matrices[0].Rows[0].File != Unknown {
+		t.Errorf("%+v", report)
+	}
+}

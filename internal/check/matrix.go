@@ -72,6 +72,9 @@ func (c *destinationCheck) row(name string) Row {
 	d, ok := c.definition(name)
 	if !ok {
 		r.File, r.Vault = No, Unknown
+		if c.pipe() != "" {
+			r.File = Unknown
+		}
 		if c.declared(name) {
 			r.File = None
 			r.From, r.Vault = c.source(name)

@@ -98,6 +98,11 @@ func (c *destinationCheck) checkPerhaps() {
 // undefined is a use of a secret that no file defines.
 func (c *destinationCheck) undefined(u kamal.Use) {
 	rule := RuleUndefined
+	if pipe := c.pipe(); pipe != "" {
+		c.find(rule, Note, u.Name, problem.New(fmt.Sprintf("%s is named under %s; whether %s defines it is not known here", u.Name, u.Key, pipe),
+			"it is a pipe, which gives its text to one reader, and that is Kamal"), u.Place)
+		return
+	}
 	message := fmt.Sprintf("%s is named under %s but not defined in %s", u.Name, u.Key, c.fileNames())
 	hint := "add it to " + c.fileToEdit() + ", or take it out of deploy.yml"
 	if u.As != u.Name {
@@ -112,6 +117,17 @@ func (c *destinationCheck) undefined(u kamal.Use) {
 		level, hint = Note, "the pipeline that deploys writes a secrets file: what then stands in it is not known here"
 	}
 	c.find(rule, level, u.Name, problem.New(message, hint), u.Place)
+}
+
+// pipe is a secrets file that is no regular one, such as that of a 1Password Environment
+// that is mounted; "" where there is none.
+func (c *destinationCheck) pipe() string {
+	for _, file := range c.project.Secrets.Files {
+		if file.Opaque {
+			return file.Path
+		}
+	}
+	return ""
 }
 
 // maxCompared is for how many names of a destination a similar one is looked for:
