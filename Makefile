@@ -155,6 +155,11 @@ reproducible: $(TOOLS)/nfpm ## Build the commit's release twice, in two places, 
 	@build/needs.sh go git
 	build/reproducible.sh $(TOOLS)/nfpm $(PLATFORM)
 
+.PHONY: install-test
+install-test: release-snapshot ## Install each form of a release in an empty container, and deploy with it (FORMS="tar deb rpm go image")
+	@build/needs.sh go git docker
+	build/install-test.sh dist $(FORMS)
+
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf kamal-op dist vendor .cache

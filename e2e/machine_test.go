@@ -38,11 +38,17 @@ type result struct {
 // machine starts one in the project's directory.
 func (r *rig) machine(t *testing.T, p *project) *machine {
 	t.Helper()
+	return r.machineOf(t, p, os.Getenv(envKamal))
+}
+
+// machineOf starts one of another image.
+func (r *rig) machineOf(t *testing.T, p *project, image string) *machine {
+	t.Helper()
 	id := mustDocker(t, "run", "--detach", "--init", "--label", label(), "--network", "host",
 		"--volume", "/var/run/docker.sock:/var/run/docker.sock",
 		"--volume", r.binary+":/usr/local/bin/kamal-op:ro",
 		"--volume", p.Dir+":"+p.Dir, "--workdir", p.Dir,
-		"--entrypoint", "sleep", os.Getenv(envKamal), "infinity")
+		"--entrypoint", "sleep", image, "infinity")
 	m := &machine{t: t, id: id, project: p}
 	t.Cleanup(func() {
 		if os.Getuid() != 0 {
