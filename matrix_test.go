@@ -124,6 +124,10 @@ func newWorld(t *testing.T) *world {
 	}}))
 	container := `[{"host":` + quoteJSON(t, "192.0.2.1 "+bad("qcontainerq")) + `,"role":` + quoteJSON(t, bad("qcontainerq")) + `,"container":"shop","created":"2026-01-01T00:00:00Z","secrets":[{"variable":"A","secret":"A","state":"stale"}]}]`
 	w.write("running", "@kamal-op-running "+container+"\n")
+	plain := quoteJSON(t, bad("qplanq"))
+	w.write("observed", `@kamal-op-plan {"service":"shop","version":"v2","repository":`+plain+`,"image_unknown":`+plain+`,"versions":["v1"],"commits":{"v1":{"list":[`+quoteJSON(t, "v2\t"+bad("qsubjectq"))+`]}},"hosts":[`+
+		`{"host":`+plain+`,"named":true,"containers":[{"role":`+plain+`,"prefix":"shop","want":{"options":[["env",`+quoteJSON(t, "A="+bad("qvariableq"))+`],[`+plain+`,null]],"secrets":[`+plain+`]},"has":{"name":"/shop-v1"}}]},`+
+		`{"host":"192.0.2.1","error":`+quoteJSON(t, bad("qunreachedq"))+`}]}`+"\n")
 	for _, args := range [][]string{
 		{"init", "--quiet", "--initial-branch", "topic-qbranchq"},
 		{"add", "--all"},
@@ -148,6 +152,7 @@ const matrixKamal = `#!/bin/sh
 case $1 in
 version) echo 2.12.0; echo "$KAMAL_OP_PROBE"; exit ;;
 kamal_op_running) cat "$STAGE/running"; exit ;;
+kamal_op_plan) cat "$STAGE/observed"; exit ;;
 config)
   s=$REVIEW_SERVICE d=review
   [ -n "$s" ] || { s=shop d=; }
@@ -378,12 +383,14 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", "migrate", "--dry-run")
 		w.run(system, env, "table", "init", "--dry-run")
 		w.run(system, env, "table", "verify")
+		w.run(system, env, "table", "plan")
 		w.run(system, env, "log", "host-keys")
 	}
 	for _, format := range []string{"json", "sarif"} {
 		w.run("nobody", plain, "json", "check", "--offline", "--format", format)
 	}
 	w.run("nobody", plain, "json", "verify", "--format", "json")
+	w.run("nobody", plain, "json", "plan", "--json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
 	w.onTerminal("check", "--offline")

@@ -25,12 +25,12 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	out, err := s.Run(ctx, Call{
+	out, err := s.ask(ctx, Call{
 		Title: "asking the containers what they have", Args: kamal.Args(kamal.RunningCommand, o),
-		Preload: kamal.RunningPreload, Capture: true,
+		Preload: kamal.RunningPreload,
 	})
 	if err != nil {
-		return nil, nil, withoutCopies(err)
+		return nil, nil, err
 	}
 	if running, err = kamal.ParseRunning(out); err != nil {
 		return nil, nil, err
@@ -48,6 +48,24 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 	return running, items, nil
 }
 
+// Ask asks Kamal one question: what the call writes to standard output is given back
+// as it is, to be read by us and shown to nobody.
+func (j Job) Ask(ctx context.Context, c Call) (out []byte, err error) {
+	s, err := j.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.ask(ctx, c)
+}
+
+// ask is Ask of a series.
+func (s *Series) ask(ctx context.Context, c Call) ([]byte, error) {
+	c.Capture = true
+	out, err := s.Run(ctx, c)
+	return out, withoutCopies(err)
+}
+
 // withoutCopies gives the hint that holds here: what output.file and output.otel
 // copy at Kamal's lowest level would be the digests with their salt.
 func withoutCopies(err error) error {
@@ -55,7 +73,7 @@ func withoutCopies(err error) error {
 	for _, p := range problem.Of(err) {
 		q := *p
 		if strings.Contains(q.Hint, "--allow-output-copies") {
-			q.Hint = "verify with a destination or a --config-file that has no output"
+			q.Hint = "ask with a destination or a --config-file that has no output"
 		}
 		list = append(list, &q)
 	}

@@ -19,6 +19,7 @@ const (
 	Refused     = 4   // 1Password refused, or could not be reached
 	TimedOut    = 5   // time ran out: of the run, or of the wait for a lock
 	Partial     = 6   // done in part: a removal, a sweep
+	Changes     = 7   // `kamal-op plan --exit-code`: a deploy would change something
 	RunOwn      = 125 // `kamal-op run`: a problem of ours; the child was not started
 	RunNotExec  = 126 // `kamal-op run`: the command was found but cannot be executed
 	RunNotFound = 127 // `kamal-op run`: the command was not found

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/plan"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// planCommand is `kamal-op plan`.
+type planCommand struct {
+	vaultFlags
+	timeFlags
+	Destination      string `name:"destination" short:"d" help:"Kamal's destination (config/deploy.DESTINATION.yml)."`
+	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
+	Version          string `name:"version" placeholder:"VERSION" help:"Version of the app that would be deployed (default the commit)."`
+	Hosts            string `name:"hosts" placeholder:"HOSTS" help:"Plan for these hosts only, separated by commas."`
+	Roles            string `name:"roles" placeholder:"ROLES" help:"Plan for these roles only, separated by commas."`
+	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
+	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+	HostKeys         lines  `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted. Repeatable."`
+	OpScope          string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets: those that the project and the options name, or any that the credentials see."`
+	JSON             bool   `name:"json" help:"Print the plan as JSON."`
+	ExitCode         bool   `name:"exit-code" help:"End with 7 where something would change."`
+}
+
+// Run asks the hosts what they run, holds it against what Kamal would have them run,
+// and tells what differs. Nothing is changed, and no lock is taken.
+func (c planCommand) Run(a *app) error {
+	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
+		return err
+	}
+	wanted, vault, err := a.wanted(c.vaultFlags, true)
+	if err != nil {
+		return err
+	}
+	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys); err != nil {
+		return err
+	}
+	ctx, signals, stop := c.context(a)
+	defer stop()
+	j := deploy.Job{
+		Process: a.process(signals), Vault: vault, Wanted: wanted, Kamal: c.Kamal, Container: a.inContainerAction(),
+		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
+		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any",
+	}
+	j.Stdout = a.Stderr // standard output is the plan's
+	if vault.Prepare != nil {
+		vault.Prepare()
+	}
+	out, err := j.Ask(ctx, deploy.Call{
+		Title: "asking the hosts what they run", Preload: plan.Preload(),
+		Args: kamal.Args(plan.Command, kamal.ArgOptions{
+			Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.Version, Hosts: commas(c.Hosts), Roles: commas(c.Roles),
+		}),
+	})
+	if err != nil {
+		return a.explainConnect(err)
+	}
+	observed, err := plan.Parse(out)
+	if err != nil {
+		return err
+	}
+	p := plan.Of(observed)
+	if c.JSON {
+		encoder := json.NewEncoder(a.Stdout.JSON())
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(p)
+	} else {
+		_, err = fmt.Fprint(a.Stdout, gate.Cleaned(a.gate, p).Text(a.colours(a.Stdout)))
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("writing the plan: %w", err)
+	case len(p.Unreached) > 0:
+		return exitStatus(problem.Partial)
+	case c.ExitCode && p.Changes:
+		return exitStatus(problem.Changes)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package plan_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/plan"
+)
+
+// report is what Kamal's process writes of one container, with further options of
+// `docker run`, variables of the container and the engine's settings.
+func report(options, host, container string) string {
+	return `  INFO something of Kamal's
+@kamal-op-plan {"service":"app","version":"v2","repository":"r/app","image":false,"versions":["v1"],"commits":{"v1":{"list":null,"why":"no commit"}},"former":true,"hosts":[
+{"host":"10.0.0.1","named":true,"home":"/root","containers":[{"role":"web","prefix":"app-web","proxy":null,
+"want":{"options":[["detach",null],["restart","unless-stopped"],["name","app-web-v2"],["network","kamal"],["env","KAMAL_VERSION=v2"]` + options + `],"image":"r/app:v2","cmd":[],"secrets":["A"]},
+"has":{"name":"/app-web-v1","created":"2026-11-22T01:02:03.5Z","image":"r/app:v1","labels":{"of":"image"},"cmd":["run"],"of_image":{"labels":{"of":"image"},"cmd":["run"],"user":"app","variables":["PATH",""]},
+"user":"app","clear":{},"secrets":{"A":"equal"},"others":["PATH","KAMAL_VERSION"],"host":{"NetworkMode":"kamal","RestartPolicy":{"Name":"unless-stopped"}` + host + `}` + container + `}}],"running":[]}]}
+more
+`
+}
+
+func parsed(t *testing.T, out string) plan.Plan {
+	t.Helper()
+	// The report is one line.
+	head, rest, _ := strings.Cut(out, "\n")
+	o, err := plan.Parse([]byte(head + "\n" + strings.ReplaceAll(strings.TrimSuffix(rest, "more\n"), "\n", "") + "\nmore\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan.Of(o)
+}
+
+// What deploy.yml says and what the engine keeps are written in different ways: each
+// option is held against it by what it means.
+func TestOf_comparesOptionsByWhatTheyMean(t *testing.T) {
+	for name, test := range map[string]struct {
+		options, host, container string
+		want                     []string // changes as "what name from → to"
+	}{
+		"nothing":                  {"", "", "", nil},
+		"memory":                   {`,["memory","512m"]`, `,"Memory":536870912`, "", nil},
+		"memory, another":          {`,["memory","1g"]`, `,"Memory":536870912`, "", []string{"other --memory 512m → 1g"}},
+		"memory, gone":             {"", `,"Memory":536870912`, "", []string{"gone --memory 512m → "}},
+		"memory, in bytes":         {`,["m","536870912"]`, `,"Memory":536870912`, "", nil},
+		"cpus":                     {`,["cpus","1.5"]`, `,"NanoCpus":1500000000`, "", nil},
+		"published":                {`,["publish","127.0.0.1:3306:3306"]`, `,"PortBindings":{"3306/tcp":[{"HostIp":"127.0.0.1","HostPort":"3306"}]}`, "", nil},
+		"published, to all":        {`,["publish","3306:3306"]`, `,"PortBindings":{"3306/tcp":[{"HostIp":"127.0.0.1","HostPort":"3306"}]}`, "", []string{"other --publish 127.0.0.1:3306:3306/tcp → :3306:3306/tcp"}},
+		"published, by UDP":        {`,["publish","53:53/udp"]`, `,"PortBindings":{"53/udp":[{"HostIp":"","HostPort":"53"}]}`, "", nil},
+		"a volume below home":      {`,["volume","$PWD/app/data:/data"]`, `,"Binds":["/root/app/data:/data"]`, "", nil},
+		"a capability":             {`,["cap-add","sys_ptrace"]`, `,"CapAdd":["CAP_SYS_PTRACE"]`, "", nil},
+		"restarted in another way": {`,["restart","always"]`, "", "", []string{"new --restart  → always"}},
+		"ulimit":                   {`,["ulimit","nofile=1024"]`, `,"Ulimits":[{"Name":"nofile","Soft":1024,"Hard":1024}]`, "", nil},
+		"a flag":                   {`,["privileged",null]`, "", "", []string{"new --privileged  → true"}},
+		"a label of the image's":   {`,["label","of=image"]`, "", "", nil},
+		"a log's size":             {`,["log-opt","max-size=10m"]`, `,"LogConfig":{"Type":"json-file","Config":{"max-size":"10m"}}`, "", nil},
+		"the engine's own log":     {"", `,"LogConfig":{"Type":"journald","Config":{"tag":"x"}}`, "", nil},
+		"another user":             {`,["user","root"]`, "", "", []string{"new --user  → root"}},
+		"a new clear variable":     {`,["env","B=1"]`, "", "", []string{"new B  → 1"}},
+		"one that was a secret":    {`,["env","PATH=1"]`, "", "", []string{"other PATH  → 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := parsed(t, report(test.options, test.host, test.container))
+			if len(p.Containers) != 1 || !p.Changes {
+				t.Fatalf("%+v", p)
+			}
+			var got []string
+			for _, c := range p.Containers[0].Changes {
+				if c.Kind != "version" {
+					got = append(got, c.What+" "+c.Name+" "+c.From+" → "+c.To)
+				}
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// What cannot be compared is said, and not taken for equal.
+func TestOf_saysWhatIsNotCompared(t *testing.T) {
+	p := parsed(t, report(`,["gpus","all"],["env","HOST=${HOSTNAME}"],["add-host","a:${IP}"]`, "", ""))
+	if d := cmp.Diff([]string{"--add-host", "--gpus", "HOST"}, p.Containers[0].NotCompared); d != "" {
+		t.Error(d)
+	}
+}
+
+// The text tells a person what the JSON tells a program, and shows no byte that a
+// terminal would obey.
+func TestPlan_Text(t *testing.T) {
+	out := report(`,["env","B=\u001b[2Jx"]`, "", "")
+	text := parsed(t, out).Text(false)
+	for _, want := range []string{"version: v1 → v2, commits unknown: no commit", "r/app:v2 is to be built", "10.0.0.1, role web: app-web-v1 → app-web-v2", "  + B: ", "1 containers differ"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestParse_refuses(t *testing.T) {
+	for _, wrong := range []string{
+		"", "INFO nothing\n", "x @kamal-op-plan {}\n", "@kamal-op-plan {\n",
+		`@kamal-op-plan {"hosts":[{"containers":[{"has":{"name":"a\u001b[2J"}}]}]}` + "\n",
+	} {
+		if got, err := plan.Parse([]byte(wrong)); err == nil {
+			t.Errorf("%q gives %+v", wrong, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(report(`,["memory","1g"]`, "", "")))
+	f.Add([]byte("@kamal-op-plan {}\n"))
+	f.Fuzz(func(t *testing.T, out []byte) {
+		o, err := plan.Parse(out)
+		if err != nil {
+			return
+		}
+		if text := plan.Of(o).Text(false); strings.Contains(text, "\x1b") {
+			t.Errorf("%q", text)
+		}
+	})
+}
