@@ -28,7 +28,7 @@ func (d *desk) say(t *testing.T, line string) string {
 func TestAnswer_EachKindOfRequestReachesItsPart(t *testing.T) {
 	var logins []string
 	o := Options{
-		Declared: []Declared{{Secret: mask.NewSecret("A", "a-value")}}, ForwardAgent: true, RollBack: true,
+		Declared: []Declared{{Secret: mask.NewSecret("A", "a-value")}}, ForwardAgent: true, Choices: Choices{RollbackOnFailure: true},
 		Hosts: &Hosts{KnownHosts: "/run/kh", LogIn: true, Check: func(_ context.Context, hosts []Host, logIn bool) problem.List {
 			if len(hosts) == 1 && hosts[0].Host == "bad" && logIn {
 				return problem.List{problem.New("bad is down", "")}
@@ -86,9 +86,9 @@ func TestHello_WhatStepsAside(t *testing.T) {
 	}{
 		{pinningPart, "host keys given with --host-keys cannot be enforced with kamal 9.9: it is new", Options{Hosts: &Hosts{KnownHosts: "/kh"}}},
 		{pinningPart, "", Options{Hosts: &Hosts{}}},
-		{bootsPart, "--rollback-on-failure does not know this Kamal (9.9): it is new", Options{RollBack: true}},
+		{bootsPart, "--rollback-on-failure does not know this Kamal (9.9): it is new", Options{Choices: Choices{RollbackOnFailure: true}}},
 		{bootsPart, "", Options{}},
-		{"something else", "", Options{RollBack: true, Hosts: &Hosts{KnownHosts: "/kh"}}},
+		{"something else", "", Options{Choices: Choices{RollbackOnFailure: true}, Hosts: &Hosts{KnownHosts: "/kh"}}},
 	} {
 		d := newDesk(test.o)
 		var reply helloReply

@@ -16,7 +16,7 @@ import (
 func TestVersions(t *testing.T) {
 	var told []broker.Event
 	r := start(t, nil, nil, func(o *broker.Options) {
-		o.RollBack = true
+		o.RollbackOnFailure = true
 		o.Notify = func(e broker.Event) { told = append(told, e) }
 	})
 	boot := func(host, version, before, state string) {

@@ -161,7 +161,7 @@ func TestCheck_OutputCopiesStop(t *testing.T) {
 	if len(d.Problems()) != 2 || !strings.HasPrefix(d.messages()[1], "output.otel copies what hooks print") || !strings.Contains(d.Problems()[0].Hint, "--allow-output-copies") {
 		t.Errorf("%q", d.messages())
 	}
-	if d := judged(t, Options{AllowOutputCopies: true}, c); len(d.Problems()) != 0 || len(d.events) != 1 || d.events[0].Kind != Checked {
+	if d := judged(t, Options{Choices: Choices{AllowOutputCopies: true}}, c); len(d.Problems()) != 0 || len(d.events) != 1 || d.events[0].Kind != Checked {
 		t.Errorf("allowed: %q, %+v", d.messages(), d.events)
 	}
 }

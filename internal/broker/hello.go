@@ -62,7 +62,7 @@ type helloReply struct {
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollBack}
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure}
 	if b.o.Hosts != nil {
 		r.KnownHosts, r.LogIn, r.Agent = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn, b.o.Hosts.Agent
 	}
@@ -81,7 +81,7 @@ func (b *Broker) hello(h *hello) *helloReply {
 				"the host keys given with --host-keys cannot be enforced with kamal "+h.Kamal+": "+aside.Why,
 				"run another Kamal, or a newer kamal-op that knows this one")})
 		}
-		if aside.Part == bootsPart && b.o.RollBack {
+		if aside.Part == bootsPart && b.o.RollbackOnFailure {
 			r.Stop = b.stopFor(problem.List{problem.New("--rollback-on-failure does not know this Kamal ("+h.Kamal+"): "+aside.Why,
 				"leave the option away, or take a newer kamal-op")})
 		}

@@ -67,13 +67,7 @@ type Options struct {
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 
-	// RollBack has Kamal, where the boot fails on a host, go back on those hosts
-	// that run the new version already (--rollback-on-failure).
-	RollBack bool
-
-	// AllowOutputCopies lets output.file and output.otel of deploy.yml copy hook
-	// output past the masker.
-	AllowOutputCopies bool
+	Choices
 
 	// RealOp is the op CLI that commands which are not known here are handed to:
 	// in a terminal only. "" refuses them.

@@ -12,10 +12,15 @@ import (
 
 // changeFlags are the options of the commands that change a project's files.
 type changeFlags struct {
-	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
-	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
-	DryRun           bool   `name:"dry-run" short:"n" help:"Show what would change, and write nothing."`
-	JSON             bool   `name:"json" help:"Tell what is changed and what is left to do as JSON."`
+	configFileFlag
+	planFlags
+}
+
+// planFlags say where the changes are made, and how they are told.
+type planFlags struct {
+	directoryFlag
+	dryChangeFlag
+	changesJSONFlag
 }
 
 // options are those of package edit. Names in the secrets files are looked up in

@@ -17,16 +17,16 @@ import (
 // checkCommand is `kamal-op check`.
 type checkCommand struct {
 	vaultFlags
-	Destination      string `name:"destination" short:"d" help:"Check this destination alone (default all that have a file)."`
-	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
-	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
-	Offline          bool   `name:"offline" help:"Ask no vault and run nothing: safe for a pull request from anyone."`
-	ERB              bool   `name:"erb" help:"Let the project's own Kamal run the ERB in deploy.yml: not for the pull request of a stranger."`
-	Env              lines  `name:"env" placeholder:"NAME=VALUE" help:"Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable."`
-	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal for --erb (default bin/kamal of the project if it works, else kamal on the PATH)."`
-	Fix              bool   `name:"fix" help:"Write what can be written, show it, and check again."`
-	DryRun           bool   `name:"dry-run" short:"n" help:"With --fix: show what would be written, and write nothing."`
-	Format           string `name:"format" enum:"text,json,sarif" default:"text" help:"Output: text, json or sarif."`
+	destinationFlag `set:"destination=Check this destination alone (default all that have a file)."`
+	configFileFlag
+	directoryFlag
+	Offline bool `name:"offline" help:"Ask no vault and run nothing: safe for a pull request from anyone."`
+	ERB     bool `name:"erb" help:"Let the project's own Kamal run the ERB in deploy.yml: not for the pull request of a stranger."`
+	envFlag
+	kamalFlag     `set:"kamal=Kamal for --erb (default bin/kamal of the project if it works, else kamal on the PATH)."`
+	Fix           bool `name:"fix" help:"Write what can be written, show it, and check again."`
+	dryChangeFlag `set:"dry_run=With --fix: show what would be written, and write nothing."`
+	Format        string `name:"format" enum:"text,json,sarif" default:"text" help:"Output: text, json or sarif."`
 }
 
 // Run checks, and ends with 3 where something is wrong.

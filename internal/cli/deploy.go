@@ -144,7 +144,7 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	j.Kamal, j.Container = c.Kamal, a.dubious()
 	j.Check = deploy.CheckLevel(c.Check)
-	j.AnyVault, j.OutputCopies, j.RollBack = c.OpScope == "any", c.AllowOutputCopies, c.RollbackOnFailure
+	j.AnyVault, j.Choices = c.OpScope == "any", c.Choices
 	return j, nil
 }
 

@@ -18,10 +18,10 @@ import (
 // hostKeysCommand is `kamal-op host-keys [HOST…]`.
 type hostKeysCommand struct {
 	accessFlags
-	Destination      string   `name:"destination" short:"d" help:"Kamal's destination (config/deploy.DESTINATION.yml)."`
-	ConfigFile       string   `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
-	WorkingDirectory string   `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
-	Host             []string `arg:"" optional:"" name:"host" help:"Hosts to ask, HOST or HOST:PORT, in place of those of deploy.yml."`
+	destinationFlag
+	configFileFlag
+	directoryFlag
+	Host []string `arg:"" optional:"" name:"host" help:"Hosts to ask, HOST or HOST:PORT, in place of those of deploy.yml."`
 }
 
 // Run asks every host for its key and prints them in the form that --host-keys

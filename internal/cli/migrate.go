@@ -4,16 +4,14 @@ import "github.com/kamal-op/kamal-op/internal/edit"
 
 // migrateCommand is `kamal-op migrate [WORKFLOW]`.
 type migrateCommand struct {
-	Workflow         string `arg:"" optional:"" name:"workflow" help:"Workflow to change (default the one in .github/workflows that runs kamal)."`
-	SSHKey           string `name:"ssh-key" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key, where the workflow has it from elsewhere than 1Password."`
-	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the repository (default the current one)."`
-	DryRun           bool   `name:"dry-run" short:"n" help:"Show what would change, and write nothing."`
-	JSON             bool   `name:"json" help:"Tell what is changed and what is left to do as JSON."`
+	Workflow  string `arg:"" optional:"" name:"workflow" help:"Workflow to change (default the one in .github/workflows that runs kamal)."`
+	SSHKey    string `name:"ssh-key" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key, where the workflow has it from elsewhere than 1Password."`
+	planFlags `set:"directory=Directory of the repository (default the current one)."`
 }
 
 // Run makes one step of a workflow's steps.
 func (c migrateCommand) Run(a *app) error {
-	change := changeFlags{WorkingDirectory: c.WorkingDirectory, DryRun: c.DryRun, JSON: c.JSON}
+	change := changeFlags{planFlags: c.planFlags}
 	o, err := change.options(a, "")
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -52,26 +53,25 @@ type vaultFlags struct {
 // projectFlags are the options of Kamal that every command of the main job has,
 // under Kamal's own names, and where the project and its Kamal are.
 type projectFlags struct {
-	Destination      string `name:"destination" short:"d" help:"Kamal's destination (config/deploy.DESTINATION.yml)."`
-	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
-	Version          string `name:"version" placeholder:"VERSION" help:"Version of the app to run the command for (Kamal's option; ours is the command version)."`
-	Hosts            string `name:"hosts" placeholder:"HOSTS" help:"Run on these hosts only, separated by commas."`
-	Roles            string `name:"roles" placeholder:"ROLES" help:"Run on these roles only, separated by commas."`
-	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
-	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
+	destinationFlag
+	configFileFlag
+	Version string `name:"version" placeholder:"VERSION" help:"Version of the app to run the command for (Kamal's option; ours is the command version)."`
+	hostsFlag
+	rolesFlag
+	kamalFlag
+	directoryFlag
 
-	Env lines `name:"env" placeholder:"NAME=VALUE" help:"Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable."`
+	envFlag
 
 	StaleLock string        `name:"stale-lock" enum:"release,fail" default:"release" help:"What to do with the deploy lock of a run of this repository that GitHub says is over: release it and go on, or fail."`
 	LockWait  time.Duration `name:"lock-wait" placeholder:"DURATION" help:"How long to wait for a deploy lock that another holds, such as 15m (default: not at all)."`
 	JobID     int64         `name:"job-id" placeholder:"NUMBER" help:"Number of this job on GitHub (job.check_run_id): with it another run can tell exactly when this job is over."`
 
-	Check             string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look."`
-	HostKeys          lines  `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…). Repeatable."`
-	CheckHosts        string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each."`
-	OpScope           string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets and hooks: those that the project and the options name, or any that the credentials see."`
-	RollbackOnFailure bool   `name:"rollback-on-failure" help:"Where the app does not boot on every host, go back to the version before on those that run the new one, under the same lock. Hooks are not run, and nothing but the app goes back."`
-	AllowOutputCopies bool   `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
+	Check string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look."`
+	hostKeysFlag
+	CheckHosts string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each."`
+	opScopeFlag
+	broker.Choices
 }
 
 // declarations are the declared secrets in the order in which they were given.

@@ -16,13 +16,13 @@ import (
 
 // rehearseCommand is `kamal-op rehearse`.
 type rehearseCommand struct {
-	Project     string `name:"project" placeholder:"DIR" help:"Rehearse this project, moved to this machine, in place of the embedded sample."`
-	Destination string `name:"destination" short:"d" help:"Kamal's destination, for --project."`
-	ConfigFile  string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file, for --project."`
-	WithHooks   bool   `name:"with-hooks" help:"Run the project's hooks too. They may speak to the world: off by default."`
-	Values      string `name:"values" placeholder:"FILE" help:"File of sample values, NAME=value a line, for --project. What it lacks is made up."`
-	Env         lines  `name:"env" placeholder:"NAME=VALUE" help:"Variable that the project's configuration reads. One that it asks for and that is not set is made up."`
-	Kamal       string `name:"kamal" placeholder:"PATH" help:"Kamal to run."`
+	Project         string `name:"project" placeholder:"DIR" help:"Rehearse this project, moved to this machine, in place of the embedded sample."`
+	destinationFlag `set:"destination=Kamal's destination, for --project."`
+	configFileFlag  `set:"config_file=Kamal's configuration file, for --project."`
+	WithHooks       bool   `name:"with-hooks" help:"Run the project's hooks too. They may speak to the world: off by default."`
+	Values          string `name:"values" placeholder:"FILE" help:"File of sample values, NAME=value a line, for --project. What it lacks is made up."`
+	envFlag         `set:"variables=Variable that the project's configuration reads. One that it asks for and that is not set is made up."`
+	kamalFlag       `set:"kamal=Kamal to run."`
 }
 
 // Run rehearses.

@@ -5,8 +5,8 @@ import "github.com/kamal-op/kamal-op/internal/edit"
 // removeCommand is `kamal-op remove NAME`.
 type removeCommand struct {
 	changeFlags
-	Name        string `arg:"" name:"name" help:"Name of the secret."`
-	Destination string `name:"destination" short:"d" help:"Take it out of this destination's own files alone (default all files)."`
+	Name            string `arg:"" name:"name" help:"Name of the secret."`
+	destinationFlag `set:"destination=Take it out of this destination's own files alone (default all files)."`
 }
 
 // Run takes a secret out of all its places.

@@ -38,12 +38,12 @@ type (
 	}
 	reviewStatusCommand struct {
 		reviewFlags
-		Format string `name:"format" enum:"text,json" default:"text" help:"Output: text or json."`
-		Number int    `arg:"" name:"number" help:"The pull request's number."`
+		reportFormatFlag
+		Number int `arg:"" name:"number" help:"The pull request's number."`
 	}
 	reviewListCommand struct {
 		reviewFlags
-		Format string `name:"format" enum:"text,json" default:"text" help:"Output: text or json."`
+		reportFormatFlag
 	}
 	reviewBuildCommand struct {
 		reviewFlags

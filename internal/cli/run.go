@@ -13,8 +13,8 @@ import (
 type runCommand struct {
 	vaultFlags
 	timeFlags
-	WorkingDirectory string   `name:"working-directory" placeholder:"DIR" help:"Directory to run the command in (default the current one)."`
-	Command          []string `arg:"" optional:"" passthrough:"" name:"command" help:"The command and its arguments, best behind --."`
+	directoryFlag `set:"directory=Directory to run the command in (default the current one)."`
+	Command       []string `arg:"" optional:"" passthrough:"" name:"command" help:"The command and its arguments, best behind --."`
 }
 
 // Run runs the command and ends with its exit status.

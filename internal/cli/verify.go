@@ -16,15 +16,15 @@ import (
 type verifyCommand struct {
 	vaultFlags
 	timeFlags
-	Destination      string `name:"destination" short:"d" help:"Kamal's destination (config/deploy.DESTINATION.yml)."`
-	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
-	Hosts            string `name:"hosts" placeholder:"HOSTS" help:"Ask these hosts only, separated by commas."`
-	Roles            string `name:"roles" placeholder:"ROLES" help:"Ask for these roles only, separated by commas."`
-	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
-	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
-	HostKeys         lines  `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted. Repeatable."`
-	OpScope          string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets: those that the project and the options name, or any that the credentials see."`
-	Format           string `name:"format" enum:"text,json" default:"text" help:"Output: text or json."`
+	destinationFlag
+	configFileFlag
+	hostsFlag `set:"hosts=Ask these hosts only, separated by commas."`
+	rolesFlag `set:"roles=Ask for these roles only, separated by commas."`
+	kamalFlag
+	directoryFlag
+	hostKeysFlag `set:"host_keys="`
+	opScopeFlag  `set:"op_scope="`
+	reportFormatFlag
 }
 
 // A verified is the report as a program reads it.

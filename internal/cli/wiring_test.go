@@ -12,8 +12,8 @@ import (
 func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 	permissions := map[string]func(deploy.Job) bool{
 		"--op-scope=any":        func(j deploy.Job) bool { return j.AnyVault },
-		"--allow-output-copies": func(j deploy.Job) bool { return j.OutputCopies },
-		"--rollback-on-failure": func(j deploy.Job) bool { return j.RollBack },
+		"--allow-output-copies": func(j deploy.Job) bool { return j.AllowOutputCopies },
+		"--rollback-on-failure": func(j deploy.Job) bool { return j.RollbackOnFailure },
 		"--forward-agent":       func(j deploy.Job) bool { return j.Wanted.Forward },
 		"--allow-any-peer":      func(j deploy.Job) bool { return j.Wanted.AnyPeer },
 		"--allow-empty=A":       func(j deploy.Job) bool { return slices.Equal(j.Wanted.AllowEmpty, []string{"A"}) },

@@ -35,11 +35,11 @@ type Job struct {
 	Apart     bool      // Kamal's standard error goes to ours, not into one stream with its output
 	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
 
-	Check        CheckLevel
-	CheckHosts   bool // log in to every host before Kamal does anything
-	AnyVault     bool // --op-scope any: op may ask every vault that the credentials see
-	OutputCopies bool // --allow-output-copies
-	RollBack     bool // --rollback-on-failure
+	Check      CheckLevel
+	CheckHosts bool // log in to every host before Kamal does anything
+	AnyVault   bool // --op-scope any: op may ask every vault that the credentials see
+
+	broker.Choices
 
 	Locks LockOptions
 }
@@ -135,7 +135,7 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, hosts *broker.Hos
 	o := broker.Options{
 		Hosts: hosts, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward,
-		AllowOutputCopies: j.OutputCopies, RollBack: j.RollBack, RealOp: j.Vault.Op, Locks: s.locks,
+		Choices: j.Choices, RealOp: j.Vault.Op, Locks: s.locks,
 		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
 		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 	}

@@ -89,7 +89,7 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	for _, notice := range around.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))
 	}
-	if j.RollBack && !around.binary.Preload {
+	if j.RollbackOnFailure && !around.binary.Preload {
 		return r, unreached(around.binary, "--rollback-on-failure does not work with it")
 	}
 	j.System.Info(around.binary.String())

@@ -1,0 +1,14 @@
+package broker
+
+// Choices are options of a run that are the same on the command line, in a job and
+// here: each is declared once, and reaches all three. The tags are the command
+// line's, which makes flags of them.
+type Choices struct {
+	// RollbackOnFailure has Kamal, where the boot fails on a host, go back on those
+	// hosts that run the new version already.
+	RollbackOnFailure bool `name:"rollback-on-failure" help:"Where the app does not boot on every host, go back to the version before on those that run the new one, under the same lock. Hooks are not run, and nothing but the app goes back."`
+
+	// AllowOutputCopies lets output.file and output.otel of deploy.yml copy hook
+	// output past the masker.
+	AllowOutputCopies bool `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
+}
