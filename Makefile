@@ -89,6 +89,11 @@ forget:
 slowest: ## List the ten tests that took longest
 	@$(TESTSUM) -slowest 10
 
+.PHONY: generate
+generate: ## Write what is made of the options' declarations: action.yml's inputs, docs/reference.md
+	@build/needs.sh go
+	go run ./build/generate
+
 # What make mutate changes, and how much of each.
 MUTATE ?= ./mask ./sshagent $(addprefix ./internal/,broker hosts review github onepassword kamal supervise)
 SAMPLE ?= 150

@@ -15,8 +15,8 @@ type addCommand struct {
 	Item            string `name:"item" placeholder:"op://VAULT/ITEM[/FIELD]" help:"Item that has it as a field (default the one that the secrets file names)."`
 	Alias           lines  `name:"alias" placeholder:"NAME" help:"Name of the variable in the container, where it is another. Repeatable."`
 	destinationFlag `set:"destination=Add it for this destination alone (default all)."`
-	Role            string `name:"role" placeholder:"ROLE" help:"Give it to this role of servers alone."`
-	Accessory       string `name:"accessory" placeholder:"NAME" help:"Give it to this accessory."`
+	Role            string `name:"role" placeholder:"ROLE" help:"Give it to this role of servers alone." complete:"role"`
+	Accessory       string `name:"accessory" placeholder:"NAME" help:"Give it to this accessory." complete:"accessory"`
 	Tag             string `name:"tag" placeholder:"TAG" help:"Give it to the hosts with this tag (env.tags)."`
 	Builder         bool   `name:"builder" help:"Give it to the build of the image (builder.secrets)."`
 	Account         string `name:"account" placeholder:"NAME" help:"Account for a fetch that is written anew, which Kamal asks for (default that of the others)."`

@@ -146,7 +146,7 @@ func (a *app) main(args []string, f form) int {
 	exited := -1 // the status kong wants to exit with: --help
 	parser, err := kong.New(&g,
 		kong.Name("kamal-op"),
-		kong.Description("Deploys with Kamal, with the secrets and the SSH key out of 1Password: masked in every log, written to no disk."),
+		kong.Description(description),
 		kong.UsageOnError(),
 		kong.Writers(a.Stdout, a.Stderr),
 		kong.Exit(func(status int) { exited = status; panic(exitStatus(status)) }),

@@ -3,31 +3,37 @@ package cli
 // The options that several commands have, each declared once. What a command says
 // of one in its own words stands where the command takes it, as set:"NAME=WORDS".
 //
-// The tags are kong's.
+// The tags name, short, placeholder, enum, default and help are kong's. Ours are
+//
+//	input     the name as an input of the action, where it is not the flag's
+//	given     what the action gives where the workflow says nothing
+//	note      what more there is to say of it in action.yml and docs/reference.md
+//	complete  what a shell completes its value with: destination, host, role, secret,
+//	          accessory, file or directory
 type (
 	destinationFlag struct {
-		Destination string `name:"destination" short:"d" help:"${destination=Kamal's destination (config/deploy.DESTINATION.yml).}"`
+		Destination string `name:"destination" short:"d" help:"${destination=Kamal's destination (config/deploy.DESTINATION.yml).}" complete:"destination"`
 	}
 	configFileFlag struct {
-		ConfigFile string `name:"config-file" short:"c" placeholder:"FILE" help:"${config_file=Kamal's configuration file (default config/deploy.yml).}"`
+		ConfigFile string `name:"config-file" short:"c" placeholder:"FILE" help:"${config_file=Kamal's configuration file (default config/deploy.yml).}" complete:"file"`
 	}
 	directoryFlag struct {
-		WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"${directory=Directory of the project (default the current one).}"`
+		WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"${directory=Directory of the project (default the current one).}" complete:"directory"`
 	}
 	kamalFlag struct {
-		Kamal string `name:"kamal" placeholder:"PATH" help:"${kamal=Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH).}"`
+		Kamal string `name:"kamal" placeholder:"PATH" help:"${kamal=Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH).}" complete:"file"`
 	}
 	hostsFlag struct {
-		Hosts string `name:"hosts" placeholder:"HOSTS" help:"${hosts=Run on these hosts only, separated by commas.}"`
+		Hosts string `name:"hosts" placeholder:"HOSTS" help:"${hosts=Run on these hosts only, separated by commas.}" complete:"host"`
 	}
 	rolesFlag struct {
-		Roles string `name:"roles" placeholder:"ROLES" help:"${roles=Run on these roles only, separated by commas.}"`
+		Roles string `name:"roles" placeholder:"ROLES" help:"${roles=Run on these roles only, separated by commas.}" complete:"role"`
 	}
 	envFlag struct {
 		Env lines `name:"env" placeholder:"NAME=VALUE" help:"${variables=Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable.}"`
 	}
 	hostKeysFlag struct {
-		HostKeys lines `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted${host_keys=: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…)}. Repeatable."`
+		HostKeys lines `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted${host_keys=: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…)}. Repeatable." note:"They hold for Kamal, Docker, and the ssh, scp, sftp, rsync and git of hooks: one that fetches from GitHub needs a line for github.com. Without it they are accepted on first sight, and the log says which they were."`
 	}
 	opScopeFlag struct {
 		OpScope string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets${op_scope= and hooks}: those that the project and the options name, or any that the credentials see."`

@@ -16,11 +16,11 @@ import (
 
 // rehearseCommand is `kamal-op rehearse`.
 type rehearseCommand struct {
-	Project         string `name:"project" placeholder:"DIR" help:"Rehearse this project, moved to this machine, in place of the embedded sample."`
+	Project         string `name:"project" placeholder:"DIR" help:"Rehearse this project, moved to this machine, in place of the embedded sample." complete:"directory"`
 	destinationFlag `set:"destination=Kamal's destination, for --project."`
 	configFileFlag  `set:"config_file=Kamal's configuration file, for --project."`
 	WithHooks       bool   `name:"with-hooks" help:"Run the project's hooks too. They may speak to the world: off by default."`
-	Values          string `name:"values" placeholder:"FILE" help:"File of sample values, NAME=value a line, for --project. What it lacks is made up."`
+	Values          string `name:"values" placeholder:"FILE" help:"File of sample values, NAME=value a line, for --project. What it lacks is made up." complete:"file"`
 	envFlag         `set:"variables=Variable that the project's configuration reads. One that it asks for and that is not set is made up."`
 	kamalFlag       `set:"kamal=Kamal to run."`
 }

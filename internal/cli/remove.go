@@ -5,7 +5,7 @@ import "github.com/kamal-op/kamal-op/internal/edit"
 // removeCommand is `kamal-op remove NAME`.
 type removeCommand struct {
 	changeFlags
-	Name            string `arg:"" name:"name" help:"Name of the secret."`
+	Name            string `arg:"" name:"name" help:"Name of the secret." complete:"secret"`
 	destinationFlag `set:"destination=Take it out of this destination's own files alone (default all files)."`
 }
 

@@ -5,7 +5,7 @@ import "github.com/kamal-op/kamal-op/internal/edit"
 // renameCommand is `kamal-op rename OLD NEW`.
 type renameCommand struct {
 	changeFlags
-	Old             string `arg:"" name:"old" help:"Name of the secret."`
+	Old             string `arg:"" name:"old" help:"Name of the secret." complete:"secret"`
 	New             string `arg:"" name:"new" help:"Name that it is to have."`
 	destinationFlag `set:"destination=Rename it in this destination's own files alone (default all files)."`
 }

@@ -64,9 +64,9 @@ type reviewFlags struct {
 	ReviewLabel string `name:"review-label" placeholder:"LABEL" help:"Deploy only pull requests with this label (default all of the repository's own)."`
 
 	Service               string `name:"service" placeholder:"NAME" help:"Production's service (default that of deploy.yml)."`
-	ProductionDestination string `name:"production-destination" placeholder:"NAME" help:"Kamal's destination of production, which previews are held against (default none)."`
+	ProductionDestination string `name:"production-destination" placeholder:"NAME" help:"Kamal's destination of production, which previews are held against (default none)." complete:"destination"`
 	NoProduction          bool   `name:"no-production" help:"There is no production in this project that previews could be held against."`
-	SharedAccessories     lines  `name:"shared-accessories" placeholder:"NAME" help:"Accessories that previews share with each other or with production: never booted, stopped or removed. Repeatable."`
+	SharedAccessories     lines  `name:"shared-accessories" placeholder:"NAME" help:"Accessories that previews share with each other or with production: never booted, stopped or removed. Repeatable." complete:"accessory"`
 	AllowOption           lines  `name:"allow-option" placeholder:"NAME[=VALUE]" help:"Option of docker run that a preview may have although it is not its own, such as volume=/srv/media:/media:ro, with {service} and {number} filled in. Repeatable."`
 	SharedSecrets         bool   `name:"shared-secrets" help:"Let a preview read the 1Password items that production's secrets are in."`
 

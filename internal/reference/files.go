@@ -1,0 +1,34 @@
+package reference
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Files are the files of the repository that are made of the declarations, wholly or
+// between two lines of theirs, as they must be. read reads a file of the repository.
+func Files(g Grammar, read func(name string) (string, error)) (map[string]string, error) {
+	files := map[string]string{}
+	for _, part := range []struct{ file, from, to, text string }{
+		{"action.yml", "\ninputs:\n", "\noutputs:\n", Inputs(g)},
+		{"docs/reference.md", "<!-- made by make generate -->\n", "", Tables(g)},
+		{"docs/review-apps.md", "<!-- options of review, made by make generate -->\n", "<!-- end of the options -->\n", ReviewTable(g)},
+	} {
+		old, err := read(part.file)
+		if err != nil {
+			return nil, err
+		}
+		before, rest, found := strings.Cut(old, part.from)
+		if !found {
+			return nil, fmt.Errorf("%s has no line %q", part.file, strings.TrimSpace(part.from))
+		}
+		after := ""
+		if part.to != "" {
+			if _, after, found = strings.Cut(rest, part.to); !found {
+				return nil, fmt.Errorf("%s has no line %q", part.file, strings.TrimSpace(part.to))
+			}
+		}
+		files[part.file] = before + part.from + part.text + part.to + after
+	}
+	return files, nil
+}
