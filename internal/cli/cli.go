@@ -64,8 +64,13 @@ type grammar struct {
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
 	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`
 
+	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
+	Completion completionCommand `cmd:"" help:"Print the completion script for a shell."`
+	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
+
 	KeepFD lines `name:"keep-fd" placeholder:"N" help:"Number of an inherited file descriptor that what is run may write to: by default those that lead to a file, a pipe or a terminal are closed in it, since nothing is masked there. Repeatable."`
 
+	Complete     completeCommand     `cmd:"" hidden:"" help:"List what can stand at the end of a command line."`
 	Post         postCommand         `cmd:"" hidden:"" help:"Release the deploy locks that the action's step has left."`
 	RehearsalApp rehearsalAppCommand `cmd:"" hidden:"" help:"Serve the sample app of a rehearsal."`
 }
@@ -147,12 +152,10 @@ func (a *app) main(args []string, f form) int {
 	parser, err := kong.New(&g,
 		kong.Name("kamal-op"),
 		kong.Description(description),
-		kong.UsageOnError(),
 		kong.Writers(a.Stdout, a.Stderr),
 		kong.Exit(func(status int) { exited = status; panic(exitStatus(status)) }),
 		kong.Resolvers(a.lookup),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
-		kong.Help(help),
+		kong.Help(a.help),
 	)
 	if err != nil {
 		panic(err) // the grammar above is wrong: no user can mend that
@@ -162,7 +165,7 @@ func (a *app) main(args []string, f form) int {
 		return exited
 	}
 	if err != nil {
-		return a.fail(usage(err), g.name(args))
+		return a.fail(usage(parser, err), g.name(args))
 	}
 	keep, err := numbers(g.KeepFD)
 	if err != nil {
@@ -192,15 +195,6 @@ func parse(parser *kong.Kong, args []string, exited *int) (kctx *kong.Context, e
 		}
 	}()
 	return parser.Parse(args)
-}
-
-// usage makes kong's error a problem of usage.
-func usage(err error) error {
-	message := err.Error()
-	if !strings.HasSuffix(message, "...") {
-		message = strings.TrimSuffix(message, ".")
-	}
-	return problem.Usagef("kamal-op COMMAND --help lists what there is", "%s", message)
 }
 
 // numbers are the numbers of descriptors.

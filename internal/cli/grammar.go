@@ -41,9 +41,13 @@ func Grammar() reference.Grammar {
 			name := strings.Join(path, " ")
 			c := reference.Command{Name: name, Help: child.Help, Group: len(child.Children) > 0, Options: options(child)}
 			for _, a := range child.Positional {
-				c.Arguments = append(c.Arguments, reference.Argument{
+				argument := reference.Argument{
 					Name: a.Name, Help: a.Help, Optional: !a.Required, Repeats: a.IsSlice(), Complete: a.Tag.Get("complete"),
-				})
+				}
+				if a.Enum != "" {
+					argument.Enum = a.EnumSlice()
+				}
+				c.Arguments = append(c.Arguments, argument)
 			}
 			c.Action = slices.Contains(actionCommands, name) || name == "review event"
 			out.Commands = append(out.Commands, c)

@@ -1,9 +1,16 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"go/doc/comment"
+	"io"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // exitStatuses ends every help text.
@@ -19,11 +26,173 @@ found before anything changed; 4 1Password refused or could not be reached;
 the command's own; 125 is a problem of ours, 126 and 127 as in a shell.
 `
 
-// help prints kong's help and what holds for every command.
-func help(options kong.HelpOptions, ctx *kong.Context) error {
-	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
-		return err
+// helpCommand is `kamal-op help [COMMAND]`.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" name:"command" help:"The command, such as deploy or review sweep."`
+}
+
+// Run prints what `COMMAND --help` prints.
+func (c helpCommand) Run(a *app) error {
+	return exitStatus(a.main(append(slices.Clone(c.Command), "--help"), noForm))
+}
+
+// The widths of a help text: of a terminal between the two, else the third.
+const (
+	narrowWidth = 40
+	wideWidth   = 200
+	usualWidth  = 80
+)
+
+// helpWidth is the width for what is written to our standard output.
+func (a *app) helpWidth() int {
+	if width := a.Stdout.Width(); a.Stdout.IsTerminal() && width > 0 {
+		return min(max(width, narrowWidth), wideWidth)
 	}
-	_, err := fmt.Fprint(ctx.Stdout, exitStatuses)
+	return usualWidth
+}
+
+// help prints a command's help and what holds for every command. kong's own printer
+// knows the width of nothing but a file, and ours is the gate.
+func (a *app) help(_ kong.HelpOptions, ctx *kong.Context) error {
+	return writeHelp(ctx.Stdout, ctx, a.helpWidth(), exitStatuses)
+}
+
+// writeHelp writes the help of the command that the context has come to.
+func writeHelp(w io.Writer, ctx *kong.Context, width int, end string) error {
+	h := helpText{width: width}
+	node := ctx.Selected()
+	if node == nil {
+		node = ctx.Model.Node
+		h.line("Usage: " + ctx.Model.Name + ctx.Model.Summary())
+	} else {
+		h.line("Usage: " + ctx.Model.Name + " " + node.Summary())
+	}
+	if node.Help != "" {
+		h.line("")
+		for _, l := range wrapped(node.Help, width) {
+			h.line(l)
+		}
+	}
+	if len(node.Positional) > 0 {
+		h.line("")
+		h.line("Arguments:")
+		var rows [][2]string
+		for _, p := range node.Positional {
+			rows = append(rows, [2]string{p.Summary(), p.Help})
+		}
+		h.columns(rows)
+	}
+	h.line("")
+	h.line("Flags:")
+	var rows [][2]string
+	for i, group := range node.AllFlags(true) {
+		if i > 0 {
+			rows = append(rows, [2]string{})
+		}
+		for _, f := range group {
+			rows = append(rows, [2]string{flagForm(f), f.Help})
+		}
+	}
+	h.columns(rows)
+	rows = nil
+	for _, child := range node.Children {
+		if !child.Hidden {
+			rows = append(rows, [2]string{child.Path(), child.Help})
+		}
+	}
+	if len(rows) > 0 {
+		h.line("")
+		h.line("Commands:")
+		h.columns(rows)
+	}
+	if node.Type == kong.ApplicationNode {
+		h.line("")
+		h.line(fmt.Sprintf(`Run "%s <command> --help" for more information on a command.`, ctx.Model.Name))
+	}
+	_, err := io.WriteString(w, h.b.String()+end)
 	return err
+}
+
+// flagForm is a flag as the first column has it: all commands have a short one, -h.
+func flagForm(f *kong.Flag) string {
+	text := "    --" + f.Name
+	if f.Short != 0 {
+		text = "-" + string(f.Short) + ", --" + f.Name
+	}
+	if !f.IsBool() {
+		text += "=" + f.FormatPlaceHolder()
+	}
+	return text
+}
+
+// A helpText is a help text as it grows.
+type helpText struct {
+	b     strings.Builder
+	width int
+}
+
+func (h *helpText) line(text string) { h.b.WriteString(strings.TrimRight(text, " ") + "\n") }
+
+// columns writes rows of two columns, indented by two. A first column that is longer
+// than its share has a line for itself.
+func (h *helpText) columns(rows [][2]string) {
+	const indent, gap = "  ", 4
+	width := h.width - len(indent)
+	most := max(375*width/1000, 30)
+	if width < 60 {
+		most = 0 // there is no room for two columns beside each other
+	}
+	left := 0
+	for _, row := range rows {
+		if n := len(row[0]); n > left && n < most {
+			left = n
+		}
+	}
+	for _, row := range rows {
+		lines := wrapped(row[1], width-left-gap)
+		first := fmt.Sprintf("%s%-*s", indent, left, row[0])
+		if len(row[0]) < most {
+			first += strings.Repeat(" ", gap) + lines[0]
+			lines = lines[1:]
+		}
+		h.line(first)
+		for _, l := range lines {
+			h.line(indent + strings.Repeat(" ", left+gap) + l)
+		}
+	}
+}
+
+// wrapped is a text in lines of at most so many columns.
+func wrapped(text string, width int) []string {
+	var p comment.Parser
+	text = strings.NewReplacer("[", "\x01", "]", "\x02").Replace(text) // they would be links
+	out := (&comment.Printer{TextWidth: width}).Text(p.Parse(text))
+	restored := strings.NewReplacer("\x01", "[", "\x02", "]").Replace(string(out))
+	return strings.Split(strings.TrimRight(restored, "\n"), "\n")
+}
+
+// usage makes kong's error a problem of usage, with how the command is used.
+func usage(parser *kong.Kong, err error) error {
+	message := err.Error()
+	if !strings.HasSuffix(message, "...") {
+		message = strings.TrimSuffix(message, ".")
+	}
+	name := parser.Model.Name
+	p := problem.Usagef(name+" help lists the commands", "%s", message)
+	p.Details = []string{"usage: " + name + parser.Model.Summary()}
+	var parsing *kong.ParseError
+	if errors.As(err, &parsing) && parsing.Context.Selected() != nil {
+		node := parsing.Context.Selected()
+		p.Details = []string{"usage: " + name + " " + node.Summary()}
+		p.Hint = name + " help " + commandPath(node) + " lists what there is"
+	}
+	return p
+}
+
+// commandPath is a command's name with that of its group.
+func commandPath(n *kong.Node) string {
+	if n.Parent != nil && n.Parent.Type == kong.CommandNode {
+		return commandPath(n.Parent) + " " + n.Name
+	}
+	return n.Name
 }

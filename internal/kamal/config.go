@@ -113,10 +113,12 @@ type Config struct {
 	// as they are known to be missing.
 	Missing []string
 
-	Hosts   []Host          // without duplicates, in the order of the file
-	Uses    []Use           // every place that names a secret, in the order of the file
-	Clear   []Use           // every name that env.clear gives a value in the clear
-	Unknown []problem.Place // ERB tags: what depends on them is not known here
+	Roles       []string        // of servers, in the order of the file
+	Accessories []string        // likewise
+	Hosts       []Host          // without duplicates, in the order of the file
+	Uses        []Use           // every place that names a secret, in the order of the file
+	Clear       []Use           // every name that env.clear gives a value in the clear
+	Unknown     []problem.Place // ERB tags: what depends on them is not known here
 
 	// Perhaps are places that name a secret where ERB leaves them in: they stand
 	// between lines of a condition or a loop.
@@ -324,10 +326,14 @@ func (c *Config) takeHosts(root *node) {
 		}
 	}
 	servers := root.get("servers")
-	for _, host := range servers.list() {
+	for i, host := range servers.list() {
+		if i == 0 {
+			c.Roles = []string{"web"}
+		}
 		add(host, "web", "")
 	}
 	for _, role := range servers.pairs() {
+		c.Roles = append(c.Roles, role.key.text)
 		hosts := role.value.list()
 		if role.value.kind == mapping {
 			hosts = role.value.get("hosts").list()
@@ -337,6 +343,7 @@ func (c *Config) takeHosts(root *node) {
 		}
 	}
 	for _, accessory := range root.get("accessories").pairs() {
+		c.Accessories = append(c.Accessories, accessory.key.text)
 		if host := accessory.value.get("host"); host != nil {
 			add(host, "", accessory.key.text)
 		}

@@ -33,6 +33,7 @@ type Argument struct {
 	Help     string
 	Optional bool
 	Repeats  bool
+	Enum     []string
 	Complete string
 }
 

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+)
+
+// helpOf is the help of a command line, by ours or by kong's printer.
+func helpOf(t *testing.T, args []string, print kong.HelpPrinter) string {
+	t.Helper()
+	var g grammar
+	var out bytes.Buffer
+	parser, err := kong.New(&g, kong.Name("kamal-op"), kong.Description(description), kong.Writers(&out, &out), kong.Help(print),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.Exit(func(int) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = parser.Parse(append(slices.Clone(args), "--help")) // what is missing is no matter of the help's
+	return out.String()
+}
+
+// At 80 columns a help text is the one that kong writes; at any width it stays within, but for a
+// flag with its value.
+func TestHelp_FitsTheWidth(t *testing.T) {
+	t.Setenv("COLUMNS", "") // which kong reads
+	lines := [][]string{nil, {"deploy"}, {"check"}, {"rename"}, {"review"}, {"review", "event"}, {"cache", "warm"}}
+	for _, args := range lines {
+		for _, width := range []int{40, 80, 200} {
+			got := helpOf(t, args, func(_ kong.HelpOptions, ctx *kong.Context) error { return writeHelp(ctx.Stdout, ctx, width, "") })
+			if want := helpOf(t, args, kong.DefaultHelpPrinter); width == 80 {
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%v (-kong +ours):\n%s", args, diff)
+				}
+			}
+			for line := range strings.Lines(got) {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width && !strings.Contains(line, "--") && !strings.Contains(line, "<") {
+					t.Errorf("%v at %d columns has a line of %d: %q", args, width, n, line)
+				}
+			}
+		}
+	}
+}
