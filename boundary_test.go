@@ -135,7 +135,7 @@ var commands = map[string]string{
 	"review deploy": "", "review list": "", "review status": "",
 	"setup": "as deploy", "redeploy": "as deploy", "rollback": "as deploy", "action": "as the command that it runs", "plugin": "as the command that it runs",
 	"review remove": "as review deploy", "review sweep": "as review deploy", "review build": "as review deploy", "review event": "as review deploy",
-	"cache": "tells a directory and a size", "cache warm": "tells a directory and a size", "rehearse": "takes minutes; its lines pass the same stream", "version": "tells a version", "help": "tells what the program is", "completion": "likewise", "man": "likewise",
+	"cache": "tells a directory and a size", "cache warm": "tells a directory and a size", "rehearse": "takes minutes; its lines pass the same stream", "version": "tells a version", "config": "asks no vault, see TestShownValue_HasNoSecret", "help": "tells what the program is", "completion": "likewise", "man": "likewise",
 }
 
 // Every command of the program is known.

@@ -18,7 +18,7 @@ func main() {
 	})
 	for name, text := range files {
 		if err == nil {
-			err = os.WriteFile(name, []byte(text), 0o644)
+			err = os.WriteFile(name, []byte(text), 0o600) // those that are there keep their mode
 		}
 	}
 	if err != nil {

@@ -6,9 +6,9 @@ package broker
 type Choices struct {
 	// RollbackOnFailure has Kamal, where the boot fails on a host, go back on those
 	// hosts that run the new version already.
-	RollbackOnFailure bool `name:"rollback-on-failure" help:"Where the app does not boot on every host, go back to the version before on those that run the new one, under the same lock. Hooks are not run, and nothing but the app goes back." note:"See docs/ending.md."`
+	RollbackOnFailure bool `name:"rollback-on-failure" help:"Where the app does not boot on every host, go back to the version before on those that run the new one, under the same lock. Hooks are not run, and nothing but the app goes back." note:"See docs/ending.md." file:"yes"`
 
 	// AllowOutputCopies lets output.file and output.otel of deploy.yml copy hook
 	// output past the masker.
-	AllowOutputCopies bool `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking."`
+	AllowOutputCopies bool `name:"allow-output-copies" help:"Allow output.file and output.otel of deploy.yml, which copy what hooks print past the masking." file:"confirmed"`
 }

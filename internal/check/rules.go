@@ -145,7 +145,7 @@ func (c *destinationCheck) nearDefinition(name string) string {
 			names = append(names, d.Name)
 		}
 	}
-	return nearest(name, names)
+	return Nearest(name, names)
 }
 
 // isEmpty tells whether a definition has no value at all.
@@ -452,9 +452,9 @@ func usesOf(uses []kamal.Use, key string) []kamal.Use {
 // compared with nothing.
 const maxName = 256
 
-// nearest is the one of the names that is spelt almost like name: at most a third
+// Nearest is the one of the names that is spelt almost like name: at most a third
 // of it differs, and no more than two letters. "" where there is none.
-func nearest(name string, names []string) string {
+func Nearest(name string, names []string) string {
 	best, distance := "", min(2, len(name)/3)+1
 	if len(name) > maxName {
 		return ""

@@ -130,7 +130,7 @@ func missingField(item *onepassword.Item, w kamal.Wanted) *problem.Problem {
 	if len(labels) > 0 {
 		p.Details = []string{where + " has: " + strings.Join(labels, ", ")}
 	}
-	if best := nearest(w.Field, labels); best != "" {
+	if best := Nearest(w.Field, labels); best != "" {
 		p.Hint += ". Did you mean " + best + "?"
 	}
 	return p

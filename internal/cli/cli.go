@@ -22,6 +22,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
@@ -64,6 +65,7 @@ type grammar struct {
 	Rehearse rehearseCommand `cmd:"" help:"Rehearse a deploy on this machine: no 1Password account, server or registry needed."`
 	Version  versionCommand  `cmd:"" help:"Print the version of kamal-op."`
 
+	Config     configCommand     `cmd:"" help:"Show which options hold, and where each comes from."`
 	Help       helpCommand       `cmd:"" help:"Show the help of a command."`
 	Completion completionCommand `cmd:"" help:"Print the completion script for a shell."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
@@ -147,25 +149,25 @@ func (a *app) main(args []string, f form) int {
 		args = []string{"--help"}
 	}
 
-	var g grammar
-	exited := -1 // the status kong wants to exit with: --help
-	parser, err := kong.New(&g,
-		kong.Name("kamal-op"),
-		kong.Description(description),
-		kong.Writers(a.Stdout, a.Stderr),
-		kong.Exit(func(status int) { exited = status; panic(exitStatus(status)) }),
-		kong.Resolvers(a.lookup),
-		kong.Help(a.help),
-	)
-	if err != nil {
-		panic(err) // the grammar above is wrong: no user can mend that
-	}
-	kctx, err := parse(parser, args, &exited)
+	g, kctx, exited, err := a.parse(args)
 	if exited >= 0 {
 		return exited
 	}
+	if err == nil {
+		// Where the project is, and which destination is meant, the line has said.
+		if a.lookup.file, err = a.readProjectFile(kctx); err != nil {
+			return a.fail(err, kctx.Command())
+		}
+		if a.lookup.file.file != nil {
+			g, kctx, _, err = a.parse(args)
+		}
+	}
 	if err != nil {
-		return a.fail(usage(parser, err), g.name(args))
+		return a.fail(err, g.name(args))
+	}
+	if names := a.lookup.file.unconfirmed(); len(names) > 0 && kctx.Command() != "config" {
+		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+", which count from there only with --trust-project-file",
+			"give that, or the options themselves"))
 	}
 	keep, err := numbers(g.KeepFD)
 	if err != nil {
@@ -185,16 +187,33 @@ func (a *app) main(args []string, f form) int {
 	return a.fail(err, kctx.Command())
 }
 
-// parse calls kong, whose --help ends in our Exit above and comes out here.
-func parse(parser *kong.Kong, args []string, exited *int) (kctx *kong.Context, err error) {
+// parse makes a grammar of a command line. exited is the status that kong wants to exit
+// with, as it does behind --help, else -1.
+func (a *app) parse(args []string) (g *grammar, kctx *kong.Context, exited int, err error) {
+	g, exited = &grammar{}, -1
+	parser, err := kong.New(g,
+		kong.Name("kamal-op"),
+		kong.Description(description),
+		kong.Writers(a.Stdout, a.Stderr),
+		kong.Exit(func(status int) { exited = status; panic(exitStatus(status)) }),
+		kong.Resolvers(a.lookup),
+		kong.Help(a.help),
+	)
+	if err != nil {
+		panic(err) // the grammar is wrong: no user can mend that
+	}
 	defer func() {
 		if r := recover(); r != nil {
-			if _, ours := r.(exitStatus); !ours || *exited < 0 {
+			if _, ours := r.(exitStatus); !ours || exited < 0 {
 				panic(r)
 			}
 		}
 	}()
-	return parser.Parse(args)
+	kctx, err = parser.Parse(args)
+	if err != nil {
+		err = usage(parser, err)
+	}
+	return g, kctx, exited, err
 }
 
 // numbers are the numbers of descriptors.

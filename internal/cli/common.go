@@ -8,6 +8,8 @@ package cli
 //	input     the name as an input of the action, where it is not the flag's
 //	given     what the action gives where the workflow says nothing
 //	note      what more there is to say of it in action.yml and docs/reference.md
+//	file      whether it may stand in .kamal/kamal-op.yml: yes, or confirmed where it
+//	          weakens a check, and counts from there with --trust-project-file only
 //	complete  what a shell completes its value with: destination, host, role, secret,
 //	          accessory, file or directory
 type (
@@ -33,10 +35,10 @@ type (
 		Env lines `name:"env" placeholder:"NAME=VALUE" help:"${variables=Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable.}"`
 	}
 	hostKeysFlag struct {
-		HostKeys lines `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted${host_keys=: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…)}. Repeatable." note:"They hold for Kamal, Docker, and the ssh, scp, sftp, rsync and git of hooks: one that fetches from GitHub needs a line for github.com. Without it they are accepted on first sight, and the log says which they were."`
+		HostKeys lines `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted${host_keys=: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…)}. Repeatable." note:"They hold for Kamal, Docker, and the ssh, scp, sftp, rsync and git of hooks: one that fetches from GitHub needs a line for github.com. Without it they are accepted on first sight, and the log says which they were." file:"yes"`
 	}
 	opScopeFlag struct {
-		OpScope string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets${op_scope= and hooks}: those that the project and the options name, or any that the credentials see."`
+		OpScope string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets${op_scope= and hooks}: those that the project and the options name, or any that the credentials see." file:"confirmed"`
 	}
 	reportFormatFlag struct {
 		Format string `name:"format" enum:"text,json" default:"text" help:"Output: text or json."`

@@ -19,6 +19,7 @@ import (
 type lookup struct {
 	env  map[string]string
 	form form
+	file projectOptions // comes last
 }
 
 // A form is how the CI system hands over the options of a step.
@@ -86,7 +87,14 @@ func (l lookup) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 	}
 	v, origin, ok := l.value(append([]string{flag.Name}, flag.Aliases...)...)
 	if !ok {
-		return nil, nil
+		given := l.file.values(flag.Name)
+		if len(given) == 0 {
+			return nil, nil
+		}
+		if _, isList := flag.Target.Interface().(lines); isList {
+			return fileLines{given}, nil
+		}
+		return given[0].text, nil
 	}
 	if _, isList := flag.Target.Interface().(lines); isList {
 		if listed, ok := jsonLines(v); ok {
@@ -113,6 +121,9 @@ type lines []line
 // originText is a list's text as a lookup found it.
 type originText struct{ text, origin string }
 
+// fileLines is a list as the project file has it.
+type fileLines struct{ list []line }
+
 // Decode is part of kong.MapperValue.
 func (l *lines) Decode(ctx *kong.DecodeContext) error {
 	token, err := ctx.Scan.PopValue("value")
@@ -120,6 +131,8 @@ func (l *lines) Decode(ctx *kong.DecodeContext) error {
 		return err
 	}
 	switch v := token.Value.(type) {
+	case fileLines:
+		*l = append(*l, v.list...)
 	case originText:
 		*l = append(*l, splitLines(v.text, v.origin)...)
 	default:

@@ -15,12 +15,14 @@ import (
 
 // credentialFlags say how to ask 1Password, beside the tokens in the environment.
 type credentialFlags struct {
-	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)." note:"In the action it is reached from the container that the action runs in. Where both kinds of credentials are given, Connect is used, and a notice says so."`
+	ConnectHost      string `name:"connect-host" placeholder:"URL" help:"1Password Connect server to read from, with its scheme (also OP_CONNECT_HOST)." note:"In the action it is reached from the container that the action runs in. Where both kinds of credentials are given, Connect is used, and a notice says so." file:"confirmed"`
 	ConnectTokenFile string `name:"connect-token-file" placeholder:"FILE" help:"File that holds the Connect token, readable by its owner alone (also OP_CONNECT_TOKEN_FILE)." complete:"file" note:"The action's container sees the workspace alone, so the file must lie there."`
 
 	ConnectProxy string `name:"connect-proxy" placeholder:"URL" help:"Proxy to reach the Connect server through (default HTTPS_PROXY for https://, and none for http://, since a proxy could read the token there)."`
 	ConnectCA    string `name:"connect-ca-file" placeholder:"FILE" help:"Certificates to trust beside the system's, for a Connect server of one's own (PEM)." complete:"file"`
 	CoreCache    string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner." complete:"directory" note:"The published image carries its own."`
+
+	TrustProjectFile bool `name:"trust-project-file" help:"Let .kamal/kamal-op.yml say what weakens a check or names another server, too, such as check, public and connect-host."`
 }
 
 // accessFlags say where the secrets are, and which of them is the SSH key. Tokens
@@ -28,26 +30,26 @@ type credentialFlags struct {
 type accessFlags struct {
 	credentialFlags
 
-	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable." note:"A private key is that of an SSH Key item, else the field SSH_KEY."`
-	SSHCertificate   lines  `name:"ssh-certificate" aliases:"ssh-certificates" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"SSH certificate of a key, where the servers trust an authority: a secret reference, or the line of a -cert.pub file. One in the key's item is found without. Repeatable." note:"The field there is SSH_CERTIFICATE or certificate."`
-	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys."`
+	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable." note:"A private key is that of an SSH Key item, else the field SSH_KEY." file:"yes"`
+	SSHCertificate   lines  `name:"ssh-certificate" aliases:"ssh-certificates" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"SSH certificate of a key, where the servers trust an authority: a secret reference, or the line of a -cert.pub file. One in the key's item is found without. Repeatable." note:"The field there is SSH_CERTIFICATE or certificate." file:"yes"`
+	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys." file:"yes"`
 }
 
 // vaultFlags say which secrets are wanted, and what for.
 type vaultFlags struct {
 	accessFlags
 
-	SSHUser      lines `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable." note:"The agent refuses all others."`
-	ForwardAgent bool  `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives."`
-	AllowAnyPeer bool  `name:"allow-any-peer" help:"Let processes of this user that the run has not started use its sockets: op's, and the agent's. For a Kamal or a command in a container that has the run's directory mounted."`
+	SSHUser      lines `name:"ssh-user" placeholder:"USER" help:"User that the keys may log in as, beside those that deploy.yml names. Repeatable." note:"The agent refuses all others." file:"yes"`
+	ForwardAgent bool  `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives." file:"confirmed"`
+	AllowAnyPeer bool  `name:"allow-any-peer" help:"Let processes of this user that the run has not started use its sockets: op's, and the agent's. For a Kamal or a command in a container that has the run's directory mounted." file:"confirmed"`
 
-	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable." input:"secrets" note:"op://VAULT/ITEM alone declares every field of the item under its label. Kamal has each under its name, so .kamal/secrets holds NAME=$NAME."`
-	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable."`
-	Public      lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable." complete:"secret"`
-	AllowEmpty  lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable." complete:"secret" note:"Any other empty value stops the run before it begins."`
-	AllowName   lines `name:"allow-name" placeholder:"NAME" help:"Name of a declared secret, such as PATH or BASH_ENV, that changes what programs run, and is refused otherwise. Repeatable." `
+	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable." input:"secrets" note:"op://VAULT/ITEM alone declares every field of the item under its label. Kamal has each under its name, so .kamal/secrets holds NAME=$NAME." file:"yes"`
+	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable." file:"yes"`
+	Public      lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable." complete:"secret" file:"confirmed"`
+	AllowEmpty  lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable." complete:"secret" note:"Any other empty value stops the run before it begins." file:"confirmed"`
+	AllowName   lines `name:"allow-name" placeholder:"NAME" help:"Name of a declared secret, such as PATH or BASH_ENV, that changes what programs run, and is refused otherwise. Repeatable."  file:"confirmed"`
 
-	AllowReference lines `name:"allow-reference" placeholder:"NAME" help:"Name whose value may be a secret reference (op://…), for an app that resolves it itself. Repeatable." complete:"secret" note:"A reference of any other, which nobody has resolved, stops the run."`
+	AllowReference lines `name:"allow-reference" placeholder:"NAME" help:"Name whose value may be a secret reference (op://…), for an app that resolves it itself. Repeatable." complete:"secret" note:"A reference of any other, which nobody has resolved, stops the run." file:"confirmed"`
 }
 
 // projectFlags are the options of Kamal that every command of the main job has,
@@ -63,13 +65,13 @@ type projectFlags struct {
 
 	envFlag
 
-	StaleLock string        `name:"stale-lock" enum:"release,fail" default:"release" help:"What to do with the deploy lock of a run of this repository that GitHub says is over: release it and go on, or fail."`
-	LockWait  time.Duration `name:"lock-wait" placeholder:"DURATION" help:"How long to wait for a deploy lock that another holds, such as 15m (default: not at all)."`
+	StaleLock string        `name:"stale-lock" enum:"release,fail" default:"release" help:"What to do with the deploy lock of a run of this repository that GitHub says is over: release it and go on, or fail." file:"yes"`
+	LockWait  time.Duration `name:"lock-wait" placeholder:"DURATION" help:"How long to wait for a deploy lock that another holds, such as 15m (default: not at all)." file:"yes"`
 	JobID     int64         `name:"job-id" placeholder:"NUMBER" help:"Number of this job on GitHub (job.check_run_id): with it another run can tell exactly when this job is over." given:"${{ job.check_run_id }}"`
 
-	Check string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look."`
+	Check string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look." file:"confirmed"`
 	hostKeysFlag
-	CheckHosts string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each."`
+	CheckHosts string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each." file:"confirmed"`
 	opScopeFlag
 	broker.Choices
 }

@@ -12,7 +12,7 @@ import (
 
 // startNothing are the commands that start no Kamal and no child that must be ended
 // in order: there is nothing to wait for when a signal comes.
-var startNothing = []string{"check", "add", "remove", "rename", "init", "migrate", "host-keys", "version", "help", "completion", "complete", "man"}
+var startNothing = []string{"check", "add", "remove", "rename", "init", "migrate", "host-keys", "version", "config", "help", "completion", "complete", "man"}
 
 // promptGrace is how long such a command has to end by itself: to finish a file that
 // it writes, or to tell what it was at.

@@ -60,27 +60,27 @@ type reviewFlags struct {
 	deployCommand
 	Repository string `name:"repository" placeholder:"OWNER/NAME" help:"GitHub's repository (default GITHUB_REPOSITORY)."`
 
-	ReviewHost  string `name:"review-host" placeholder:"HOST" help:"Domain of the previews, such as review.example.com for pr-12.review.example.com, or a template with {app}, {number} or {service}."`
-	ReviewLabel string `name:"review-label" placeholder:"LABEL" help:"Deploy only pull requests with this label (default all of the repository's own)."`
+	ReviewHost  string `name:"review-host" placeholder:"HOST" help:"Domain of the previews, such as review.example.com for pr-12.review.example.com, or a template with {app}, {number} or {service}." file:"yes"`
+	ReviewLabel string `name:"review-label" placeholder:"LABEL" help:"Deploy only pull requests with this label (default all of the repository's own)." file:"yes"`
 
-	Service               string `name:"service" placeholder:"NAME" help:"Production's service (default that of deploy.yml)."`
-	ProductionDestination string `name:"production-destination" placeholder:"NAME" help:"Kamal's destination of production, which previews are held against (default none)." complete:"destination"`
-	NoProduction          bool   `name:"no-production" help:"There is no production in this project that previews could be held against."`
-	SharedAccessories     lines  `name:"shared-accessories" placeholder:"NAME" help:"Accessories that previews share with each other or with production: never booted, stopped or removed. Repeatable." complete:"accessory"`
-	AllowOption           lines  `name:"allow-option" placeholder:"NAME[=VALUE]" help:"Option of docker run that a preview may have although it is not its own, such as volume=/srv/media:/media:ro, with {service} and {number} filled in. Repeatable."`
-	SharedSecrets         bool   `name:"shared-secrets" help:"Let a preview read the 1Password items that production's secrets are in."`
+	Service               string `name:"service" placeholder:"NAME" help:"Production's service (default that of deploy.yml)." file:"yes"`
+	ProductionDestination string `name:"production-destination" placeholder:"NAME" help:"Kamal's destination of production, which previews are held against (default none)." complete:"destination" file:"yes"`
+	NoProduction          bool   `name:"no-production" help:"There is no production in this project that previews could be held against." file:"confirmed"`
+	SharedAccessories     lines  `name:"shared-accessories" placeholder:"NAME" help:"Accessories that previews share with each other or with production: never booted, stopped or removed. Repeatable." complete:"accessory" file:"yes"`
+	AllowOption           lines  `name:"allow-option" placeholder:"NAME[=VALUE]" help:"Option of docker run that a preview may have although it is not its own, such as volume=/srv/media:/media:ro, with {service} and {number} filled in. Repeatable." file:"confirmed"`
+	SharedSecrets         bool   `name:"shared-secrets" help:"Let a preview read the 1Password items that production's secrets are in." file:"confirmed"`
 
 	SkipPush     bool  `name:"skip-push" help:"Deploy the image that review build has pushed, and build none."`
-	ReviewCreate lines `name:"review-create" placeholder:"[ACCESSORY: ]COMMAND" help:"Command to run before a deploy in an accessory, or after it in the app, with {database}, {service} and {number} filled in. Repeatable."`
-	ReviewDrop   lines `name:"review-drop" placeholder:"[ACCESSORY: ]COMMAND" help:"Command to run at the removal, in the same places. Repeatable."`
+	ReviewCreate lines `name:"review-create" placeholder:"[ACCESSORY: ]COMMAND" help:"Command to run before a deploy in an accessory, or after it in the app, with {database}, {service} and {number} filled in. Repeatable." file:"yes"`
+	ReviewDrop   lines `name:"review-drop" placeholder:"[ACCESSORY: ]COMMAND" help:"Command to run at the removal, in the same places. Repeatable." file:"yes"`
 
-	ReadyPath    string        `name:"ready-path" placeholder:"PATH" help:"Path that is requested until the preview answers (default the proxy's health path, or /up)."`
-	ReadyTimeout time.Duration `name:"ready-timeout" placeholder:"DURATION" help:"How long the preview may take to answer (default 2m; less than 0 does not ask)."`
+	ReadyPath    string        `name:"ready-path" placeholder:"PATH" help:"Path that is requested until the preview answers (default the proxy's health path, or /up)." file:"yes"`
+	ReadyTimeout time.Duration `name:"ready-timeout" placeholder:"DURATION" help:"How long the preview may take to answer (default 2m; less than 0 does not ask)." file:"yes"`
 
-	TTL       days   `name:"ttl" placeholder:"DURATION" help:"A sweep removes previews without a push for so long, such as 10d or 36h (default never)."`
-	KeepLabel string `name:"keep-label" placeholder:"LABEL" help:"Open pull requests with this label are kept by every sweep."`
-	Limit     int    `name:"limit" placeholder:"N" help:"How many previews may run at once (default any number)."`
-	WhenFull  string `name:"when-full" enum:"oldest-goes,new-waits" default:"oldest-goes" help:"What happens where the limit is reached: oldest-goes or new-waits."`
+	TTL       days   `name:"ttl" placeholder:"DURATION" help:"A sweep removes previews without a push for so long, such as 10d or 36h (default never)." file:"yes"`
+	KeepLabel string `name:"keep-label" placeholder:"LABEL" help:"Open pull requests with this label are kept by every sweep." file:"yes"`
+	Limit     int    `name:"limit" placeholder:"N" help:"How many previews may run at once (default any number)." file:"yes"`
+	WhenFull  string `name:"when-full" enum:"oldest-goes,new-waits" default:"oldest-goes" help:"What happens where the limit is reached: oldest-goes or new-waits." file:"yes"`
 }
 
 // days is a duration that may be given in days: 10d.

@@ -14,7 +14,7 @@ import (
 
 // timeFlags say how long a run may take.
 type timeFlags struct {
-	Timeout time.Duration `name:"timeout" placeholder:"DURATION" help:"Time that the whole run may take, such as 15m. Then it is ended as a cancelled one is, its lock released, with status 5 (default no limit)."`
+	Timeout time.Duration `name:"timeout" placeholder:"DURATION" help:"Time that the whole run may take, such as 15m. Then it is ended as a cancelled one is, its lock released, with status 5 (default no limit)." file:"yes"`
 }
 
 // Validate is called by kong.

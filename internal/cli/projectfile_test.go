@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
+	"github.com/kamal-op/kamal-op/internal/reference"
+)
+
+// inProject is an app in a project with this file, and what it has said.
+func inProject(t *testing.T, text string, env map[string]string) (*app, *bytes.Buffer) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, ".kamal"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, projectfile.Name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	g := gate.New(gate.Options{Stdout: &out, Stderr: &out})
+	t.Cleanup(g.Close)
+	a := &app{Process: Process{Dir: dir, Env: os.Environ()}, env: env, gate: g, Stdout: g.Stdout(), Stderr: g.Stderr(), lookup: lookup{env: env}}
+	a.system = ci.Detect(nil, g, a.Stderr, ci.Options{})
+	return a, &out
+}
+
+// withFile is what a command line becomes with the project's file.
+func withFile(t *testing.T, a *app, args ...string) *grammar {
+	t.Helper()
+	_, kctx, _, err := a.parse(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.lookup.file, err = a.readProjectFile(kctx); err != nil {
+		t.Fatal(err)
+	}
+	g, _, _, err := a.parse(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestProjectFile_ComesLast(t *testing.T) {
+	const text = "ssh-user: file\nlock-wait: 1m\nhost-keys: [a, b]\ndestinations: {staging: {lock-wait: 2m}}\n"
+	a, _ := inProject(t, text, map[string]string{"KAMAL_OP_SSH_USER": "environment"})
+	d := withFile(t, a, "deploy", "-d", "staging").Deploy
+	if got := d.SSHUser.texts(); !slices.Equal(got, []string{"environment"}) {
+		t.Errorf("ssh-user %q", got)
+	}
+	if d.LockWait.String() != "2m0s" {
+		t.Errorf("lock-wait %s", d.LockWait)
+	}
+	if got := d.HostKeys; len(got) != 2 || got[1] != (line{"b", ".kamal/kamal-op.yml:3"}) {
+		t.Errorf("host-keys %v", got)
+	}
+	if got := withFile(t, a, "deploy", "--lock-wait", "3m").Deploy.LockWait.String(); got != "3m0s" {
+		t.Errorf("lock-wait %s", got)
+	}
+}
+
+// Whatever weakens a check does not count from the file by itself: each option whose
+// name says so is marked, and what is marked waits for the flag.
+func TestProjectFile_EachThatWeakensNeedsTrust(t *testing.T) {
+	weaken := []string{"connect-host", "check", "check-hosts", "op-scope", "forward-agent", "public", "no-production", "shared-secrets"}
+	seen := 0
+	for _, o := range reference.InFile(Grammar()) {
+		must := slices.Contains(weaken, o.Name) || strings.HasPrefix(o.Name, "allow-")
+		if must != (o.File == "confirmed") {
+			t.Errorf("%s is marked %q", o.Name, o.File)
+		}
+		if must {
+			seen++
+		}
+		for _, never := range []string{"trust-project-file", "kamal", "core-cache", "connect-proxy", "connect-ca-file", "connect-token-file", "working-directory", "env"} {
+			if o.Name == never {
+				t.Errorf("%s may stand in the file", never)
+			}
+		}
+	}
+	if seen < len(weaken)+4 {
+		t.Errorf("only %d were seen", seen)
+	}
+	const text = "check: off\nop-scope: any\nforward-agent: true\npublic: A\nconnect-host: http://elsewhere\n"
+	for _, test := range []struct {
+		env  map[string]string
+		args []string
+		want string
+	}{
+		{nil, []string{"deploy"}, "error named false 0 "},
+		{nil, []string{"deploy", "--trust-project-file"}, "off any true 1 http://elsewhere"},
+		{map[string]string{"KAMAL_OP_TRUST_PROJECT_FILE": "true"}, []string{"deploy"}, "off any true 1 http://elsewhere"},
+		{nil, []string{"deploy", "--check=warn"}, "warn named false 0 "},
+	} {
+		a, _ := inProject(t, text, test.env)
+		d := withFile(t, a, test.args...).Deploy
+		got := strings.Join([]string{d.Check, d.OpScope, map[bool]string{true: "true", false: "false"}[d.ForwardAgent], string(rune('0' + len(d.Public))), d.ConnectHost}, " ")
+		if got != test.want {
+			t.Errorf("%v, %v: %q, not %q", test.env, test.args, got, test.want)
+		}
+		if waits := len(a.lookup.file.unconfirmed()); waits != 0 && test.want[:3] == "off" || waits == 0 && test.want[:3] != "off" {
+			t.Errorf("%v, %v: %d wait", test.env, test.args, waits)
+		}
+	}
+}
+
+// The file of a pull request's head counts in no review.
+func TestReviewFile_IsTheBases(t *testing.T) {
+	a, out := inProject(t, "review-host: base.example\n", map[string]string{})
+	git := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"}, args...)...)
+		cmd.Dir = a.Dir
+		text, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, text)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	git("init", "-q")
+	git("add", ".")
+	git("commit", "-qm", "base")
+	base := git("rev-parse", "HEAD")
+	if err := os.WriteFile(filepath.Join(a.Dir, projectfile.Name), []byte("review-host: head.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	git("commit", "-qam", "head")
+
+	event := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(event, []byte(`{"pull_request": {"base": {"sha": "`+base+`"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.env["GITHUB_EVENT_PATH"], a.env["GITHUB_EVENT_NAME"] = event, "pull_request"
+	for _, command := range []string{"event", "sweep"} {
+		if got := withFile(t, a, "review", command).Review; got.Event.ReviewHost != "base.example" && got.Sweep.ReviewHost != "base.example" {
+			t.Errorf("review %s takes %q and %q", command, got.Event.ReviewHost, got.Sweep.ReviewHost)
+		}
+	}
+	if got := withFile(t, a, "review", "deploy", "12").Review.Deploy.ReviewHost; got != "base.example" {
+		t.Errorf("review deploy takes %q", got)
+	}
+	delete(a.env, "GITHUB_EVENT_PATH")
+	if got := withFile(t, a, "review", "deploy", "12").Review.Deploy.ReviewHost; got != "" || !strings.Contains(out.String(), "does not count") {
+		t.Errorf("without a base review deploy takes %q\n%s", got, out)
+	}
+	if got := withFile(t, a, "review", "list").Review.List.ReviewHost; got != "head.example" {
+		t.Errorf("review list takes %q", got)
+	}
+}
+
+// No value that could be a secret is shown by config.
+func TestShownValue_HasNoSecret(t *testing.T) {
+	for _, test := range []struct{ option, text, want string }{
+		{"secret", "A=op://v/i/f", "A=op://v/i/f"},
+		{"secret", "op://v/i", "op://v/i"},
+		{"secret", "A=hunter2", "A=(no secret reference)"},
+		{"secret", "hunter2", "(no declaration)"},
+		{"ssh-key", "-----BEGIN OPENSSH PRIVATE KEY-----", "(no secret reference)"},
+		{"env", "A=hunter2", "A=…"},
+		{"host-keys", "-----BEGIN OPENSSH PRIVATE KEY-----", "(a private key)"},
+		{"connect-proxy", "http://me:hunter2@proxy:1", "http://%E2%80%A6@proxy:1"},
+		{"timeout", "3m", "3m"},
+	} {
+		if got := shownValue(reference.Option{Name: test.option}, test.text); got != test.want {
+			t.Errorf("%s: %q, not %q", test.option, got, test.want)
+		}
+	}
+}
