@@ -25,6 +25,9 @@ type (
 	kamalFlag struct {
 		Kamal string `name:"kamal" placeholder:"PATH" help:"${kamal=Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH).}" complete:"file"`
 	}
+	versionFlag struct {
+		Version string `name:"version" placeholder:"VERSION" help:"${version=Version of the app to run the command for (Kamal's option; ours is the command version).}" note:"For rollback, as an input: the version to go back to."`
+	}
 	hostsFlag struct {
 		Hosts string `name:"hosts" placeholder:"HOSTS" help:"${hosts=Run on these hosts only, separated by commas.}" complete:"host"`
 	}

@@ -57,7 +57,7 @@ type vaultFlags struct {
 type projectFlags struct {
 	destinationFlag
 	configFileFlag
-	Version string `name:"version" placeholder:"VERSION" help:"Version of the app to run the command for (Kamal's option; ours is the command version)." note:"For rollback, as an input: the version to go back to."`
+	versionFlag
 	hostsFlag
 	rolesFlag
 	kamalFlag

@@ -15,17 +15,17 @@ import (
 type planCommand struct {
 	vaultFlags
 	timeFlags
-	Destination      string `name:"destination" short:"d" help:"Kamal's destination (config/deploy.DESTINATION.yml)."`
-	ConfigFile       string `name:"config-file" short:"c" placeholder:"FILE" help:"Kamal's configuration file (default config/deploy.yml)."`
-	Version          string `name:"version" placeholder:"VERSION" help:"Version of the app that would be deployed (default the commit)."`
-	Hosts            string `name:"hosts" placeholder:"HOSTS" help:"Plan for these hosts only, separated by commas."`
-	Roles            string `name:"roles" placeholder:"ROLES" help:"Plan for these roles only, separated by commas."`
-	Kamal            string `name:"kamal" placeholder:"PATH" help:"Kamal to run (default bin/kamal of the project if it works, else kamal on the PATH)."`
-	WorkingDirectory string `name:"working-directory" placeholder:"DIR" help:"Directory of the project (default the current one)."`
-	HostKeys         lines  `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted. Repeatable."`
-	OpScope          string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets: those that the project and the options name, or any that the credentials see."`
-	JSON             bool   `name:"json" help:"Print the plan as JSON."`
-	ExitCode         bool   `name:"exit-code" help:"End with 7 where something would change."`
+	destinationFlag
+	configFileFlag
+	versionFlag `set:"version=Version of the app that would be deployed (default the commit)."`
+	hostsFlag   `set:"hosts=Plan for these hosts only, separated by commas."`
+	rolesFlag   `set:"roles=Plan for these roles only, separated by commas."`
+	kamalFlag
+	directoryFlag
+	hostKeysFlag `set:"host_keys="`
+	opScopeFlag  `set:"op_scope="`
+	JSON         bool `name:"json" help:"Print the plan as JSON."`
+	ExitCode     bool `name:"exit-code" help:"End with 7 where something would change."`
 }
 
 // Run asks the hosts what they run, holds it against what Kamal would have them run,
