@@ -103,12 +103,19 @@ mutate: $(TOOLS)/gremlins ## Change the code in small ways, and count how often 
 	@build/needs.sh go git ssh sshd
 	go run ./build/mutate -gremlins $(TOOLS)/gremlins -sample $(SAMPLE) $(MUTATE)
 
+# What deadcode does not see in use: helpers of tests, what package fmt calls, and an
+# option of a public package that bench/mask, a module of its own, takes.
+NOT_DEAD := ^internal/(github/githubtest|testkit)/|: Options\.Format$$|: Encodings$$
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflows, action and scripts
 	@build/needs.sh go git shellcheck
 	@unformatted=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); \
 	  if [ -n "$$unformatted" ]; then printf 'gofumpt would change:\n%s\n' "$$unformatted" >&2; exit 1; fi
 	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
+	@dead=$$($(TOOLS)/deadcode ./... | grep -v -E '$(NOT_DEAD)' || true); \
+	  if [ -n "$$dead" ]; then printf 'nothing calls:\n%s\n' "$$dead" >&2; exit 1; fi
+	go run ./build/exported
 	$(TOOLS)/actionlint
 	$(TOOLS)/actionlint docs/workflows/*.yml
 	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry)

@@ -67,7 +67,7 @@ func (l Level) rank() int { return slices.Index([]Level{Error, Warning, Note}, l
 
 // A Finding is one thing that is wrong.
 type Finding struct {
-	Rule         string // the rule's name, see Rules
+	Rule         string // the rule's name, as RuleUndefined
 	Level        Level
 	Secret       string   // the name it is about, or ""
 	Destinations []string // in which it is so; "" is the plain configuration

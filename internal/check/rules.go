@@ -32,8 +32,8 @@ const (
 	RuleNoSource     = "no-source"
 )
 
-// Rules are all rules with what each is about, in the order of the documentation.
-func Rules() [][2]string {
+// rules are all rules with what each is about, in the order of the documentation.
+func rules() [][2]string {
 	return [][2]string{
 		{RuleUndefined, "deploy.yml names a secret that no secrets file defines"},
 		{RuleAlias, "an alias in deploy.yml names a secret that no secrets file defines"},

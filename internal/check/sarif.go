@@ -61,7 +61,7 @@ type (
 func WriteSARIF(w io.Writer, r Report, version string) error {
 	driver := sarifDriver{Name: "kamal-op", InformationURI: "https://github.com/kamal-op/kamal-op", Version: version}
 	index := map[string]int{}
-	for i, rule := range Rules() {
+	for i, rule := range rules() {
 		index[rule[0]] = i
 		driver.Rules = append(driver.Rules, sarifRule{rule[0], sarifText{rule[1]}})
 	}

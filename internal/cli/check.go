@@ -211,7 +211,7 @@ func (c checkCommand) tell(a *app, report check.Report) error {
 	case "json":
 		err = check.WriteJSON(a.Stdout.JSON(), report)
 	case "sarif":
-		err = check.WriteSARIF(a.Stdout.JSON(), report, ReleaseVersion())
+		err = check.WriteSARIF(a.Stdout.JSON(), report, releaseVersion())
 	default:
 		err = check.WriteText(a.Stdout, report, a.colours(a.Stdout))
 		if a.env["GITHUB_ACTIONS"] == "true" {

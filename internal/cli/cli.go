@@ -29,7 +29,7 @@ import (
 // A Process is what main hands in: all that a command may know of the process
 // that it runs in.
 type Process struct {
-	Name       string   // what the program was called as; PostName is the action's post step
+	Name       string   // what the program was called as; postName is the action's post step
 	Args       []string // without the program's own name
 	Env        []string // NAME=value
 	Dir        string   // the working directory, absolute
@@ -122,7 +122,7 @@ func Main(p Process) int {
 		cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
 	defer a.reaper.Close(time.Second)
-	if p.Name == PostName {
+	if p.Name == postName {
 		return a.post()
 	}
 	status := a.main(p.Args, noForm)

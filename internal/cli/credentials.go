@@ -110,7 +110,7 @@ func (a *app) connect(f credentialFlags, host, token, file, unused string) (depl
 		}
 	}
 	o := onepassword.ConnectOptions{
-		Host: host, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + ReleaseVersion(),
+		Host: host, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + releaseVersion(),
 	}
 	credentials := append(onepassword.TokenParts(token), onepassword.TokenParts(unused)...)
 	if f.ConnectCA != "" {
@@ -159,7 +159,7 @@ func (a *app) path(name string) string {
 // serve costs seconds and no more: it is told, and the run goes on.
 func (a *app) serviceAccount(token, cache string) (deploy.Vault, error) {
 	o := onepassword.ServiceAccountOptions{
-		Token: mask.NewSecret("the service account token", token), Version: ReleaseVersion(), CacheDirs: []string{onepassword.SharedCacheDir},
+		Token: mask.NewSecret("the service account token", token), Version: releaseVersion(), CacheDirs: []string{onepassword.SharedCacheDir},
 	}
 	if cache != "" {
 		dir := a.path(cache)

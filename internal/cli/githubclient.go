@@ -50,7 +50,7 @@ func (a *app) githubClient(repository string) (*github.Client, error) {
 		return nil, nil
 	}
 	return github.New(github.Options{
-		BaseURL: a.env["GITHUB_API_URL"], Token: token, Repository: repository, UserAgent: "kamal-op/" + ReleaseVersion(),
+		BaseURL: a.env["GITHUB_API_URL"], Token: token, Repository: repository, UserAgent: "kamal-op/" + releaseVersion(),
 		Transport: a.gate.Transport(nil),
 		Waiting: func(why string, wait time.Duration) {
 			a.system.Info(fmt.Sprintf("waiting %s for GitHub: %s", wait.Round(time.Second), why))

@@ -14,9 +14,9 @@ import (
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
-// PostName is what this program is called as in the action's post step: the runner
+// postName is what this program is called as in the action's post step: the runner
 // starts a post-entrypoint without arguments.
-const PostName = "kamal-op-post"
+const postName = "kamal-op-post"
 
 // The states by which the action's main step speaks to its post step, beside
 // deploy.LockState. None holds a secret.

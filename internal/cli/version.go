@@ -19,9 +19,9 @@ var (
 	modified = "" // "true" where it was built from more
 )
 
-// ReleaseVersion is the version of this program: the release's, else what the Go
+// releaseVersion is the version of this program: the release's, else what the Go
 // toolchain knows of the source it was built from.
-func ReleaseVersion() string {
+func releaseVersion() string {
 	if release != "" {
 		return release
 	}
@@ -73,7 +73,7 @@ func (c versionCommand) Run(a *app) error {
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(readVersions())
 	} else {
-		_, err = fmt.Fprintln(a.Stdout, "kamal-op", ReleaseVersion())
+		_, err = fmt.Fprintln(a.Stdout, "kamal-op", releaseVersion())
 	}
 	if err != nil {
 		return fmt.Errorf("writing the version: %w", err)
@@ -84,7 +84,7 @@ func (c versionCommand) Run(a *app) error {
 // readVersions reads what the linker and the Go toolchain have put into the program.
 func readVersions() versions {
 	v := versions{
-		Version: ReleaseVersion(), Commit: commit, Modified: modified == "true", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Version: releaseVersion(), Commit: commit, Modified: modified == "true", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Kamal: testedKamal{Tested: []string{kamal.TestedVersion}},
 		SDK:   onePasswords{module: module{Path: onepassword.SDKModule}, Core: onepassword.CoreSHA256},
 	}

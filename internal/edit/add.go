@@ -16,7 +16,7 @@ import (
 type Addition struct {
 	Name    string
 	Item    string   // op://Vault/Item, or a field of it; "" for the item that the secrets file names already
-	Account string   // for a fetch that is written anew; "" is that of the others, else DefaultAccount
+	Account string   // for a fetch that is written anew; "" is that of the others, else defaultAccount
 	Aliases []string // names in the container; none is the secret's own
 
 	// Where in deploy.yml: under a role, an accessory, a tag or builder.secrets;
@@ -25,10 +25,10 @@ type Addition struct {
 	Builder              bool
 }
 
-// DefaultAccount is the --account of a fetch that is written anew. Kamal stops
+// defaultAccount is the --account of a fetch that is written anew. Kamal stops
 // without one and kamal-op does not look at it; a person's own op takes it for the
 // account's address, where my.1password.com is the usual one.
-const DefaultAccount = "my"
+const defaultAccount = "my"
 
 // key is the list in deploy.yml.
 func (a Addition) key() ([]string, error) {

@@ -370,8 +370,8 @@ func (e *editor) addFetch(d string, at form, a Addition, ref onepassword.Referen
 			return accountProblem(a.Account, at.file.name)
 		}
 	case !ok:
-		word = DefaultAccount
-		e.plan.todo(Todo{Do: "set-account", Text: "for the op CLI of a person: put your account's address in place of --account " + DefaultAccount + " in " + at.file.name})
+		word = defaultAccount
+		e.plan.todo(Todo{Do: "set-account", Text: "for the op CLI of a person: put your account's address in place of --account " + defaultAccount + " in " + at.file.name})
 	}
 	from, ok := kamal.QuoteWord(ref.Vault + "/" + ref.Item)
 	if !ok {

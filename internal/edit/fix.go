@@ -58,7 +58,7 @@ func (e *editor) giveAccount(d, name string) error {
 	}
 	account, ok := e.accountOf(d, f)
 	if !ok {
-		account = DefaultAccount
+		account = defaultAccount
 	}
 	return f.secrets.AddAccount(def, account)
 }

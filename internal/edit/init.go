@@ -199,7 +199,7 @@ func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, n
 	for slices.Contains(names, variable) {
 		variable = "KAMAL_" + variable
 	}
-	account, ok := kamal.QuoteWord(orElse(in.Account, DefaultAccount))
+	account, ok := kamal.QuoteWord(orElse(in.Account, defaultAccount))
 	if !ok {
 		return accountProblem(in.Account, f.name)
 	}
@@ -210,7 +210,7 @@ func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, n
 	}
 	f.secrets = kamal.EditSecrets(f.name, text, nil)
 	if in.Account == "" {
-		e.plan.todo(Todo{Do: "set-account", Text: "where people use their own op CLI: put your account's address in place of --account " + DefaultAccount + " in " + f.name})
+		e.plan.todo(Todo{Do: "set-account", Text: "where people use their own op CLI: put your account's address in place of --account " + defaultAccount + " in " + f.name})
 	}
 	return nil
 }

@@ -34,8 +34,8 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// PublicAPI is the API of github.com.
-const PublicAPI = "https://api.github.com"
+// publicAPI is the API of github.com.
+const publicAPI = "https://api.github.com"
 
 // Defaults of Options.
 const (
@@ -101,14 +101,14 @@ func New(o Options) (*Client, error) {
 		return nil, problem.Usagef("give it as OWNER/NAME", "%q is no repository", clean(o.Repository))
 	}
 	if o.BaseURL == "" {
-		o.BaseURL = PublicAPI
+		o.BaseURL = publicAPI
 	}
 	base, err := url.Parse(strings.TrimRight(o.BaseURL, "/") + "/")
 	switch {
 	case strings.Contains(o.BaseURL, "@"), err == nil && (base.RawQuery != "" || base.Fragment != ""):
 		return nil, problem.Usagef("give the address alone", "the address of the API holds more than a host and a path") // it may hold a password
 	case err != nil, base.Host == "", base.Scheme != "https" && base.Scheme != "http":
-		return nil, problem.Usagef("give it as GITHUB_API_URL has it, for example "+PublicAPI, "%q is no address of an API", clean(o.BaseURL))
+		return nil, problem.Usagef("give it as GITHUB_API_URL has it, for example "+publicAPI, "%q is no address of an API", clean(o.BaseURL))
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "kamal-op"

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// LoginTime is how long a login may take.
-	LoginTime = 5 * time.Second
+	// loginTime is how long a login may take.
+	loginTime = 5 * time.Second
 	// Patience is for how long a host that does not answer is tried again: its SSH
 	// server may be busy, or the machine coming up.
 	Patience = 12 * time.Second
@@ -28,7 +28,7 @@ const (
 type Options struct {
 	Keys   []*sshagent.Key
 	Pins   *Pins         // the host keys to accept; nil accepts any, to be told of
-	Time   time.Duration // for each host; 0 is LoginTime
+	Time   time.Duration // for each host; 0 is loginTime
 	Lookup Lookup        // nil is the system's resolver
 
 	// Patience is how long after the first attempt the last one may begin, where
@@ -107,7 +107,7 @@ type jump struct {
 
 func each(ctx context.Context, targets []Target, o Options, scan bool) []Result {
 	if o.Time == 0 {
-		o.Time = LoginTime
+		o.Time = loginTime
 	}
 	if o.Lookup == nil {
 		o.Lookup = net.DefaultResolver.LookupHost

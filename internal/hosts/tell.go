@@ -44,7 +44,7 @@ func (r Result) problem(o Options) *problem.Problem {
 	}
 	limit := o.Time
 	if limit == 0 {
-		limit = LoginTime
+		limit = loginTime
 	}
 	switch r.Outcome {
 	case NoSuchName:

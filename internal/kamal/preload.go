@@ -38,14 +38,14 @@ func preload() ([]byte, error) {
 	return text, nil
 }
 
-// PreloadName is the file name of the preload.
-const PreloadName = "preload.rb"
+// preloadName is the file name of the preload.
+const preloadName = "preload.rb"
 
 // WritePreload writes the Ruby preload into dir, the private directory of the run
 // (mode 0700, a path without spaces: RUBYOPT cannot quote), and gives its path.
 func WritePreload(dir string) (string, error) {
 	text, err := preload()
-	path := filepath.Join(dir, PreloadName)
+	path := filepath.Join(dir, preloadName)
 	if err == nil {
 		err = os.WriteFile(path, text, 0o400)
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// SSHKeyField is the field of an item that is no SSH Key item in which the private
+// sshKeyField is the field of an item that is no SSH Key item in which the private
 // key is looked for where the reference names no field.
-const SSHKeyField = "SSH_KEY"
+const sshKeyField = "SSH_KEY"
 
 // An SSHKey is a private key with what its item says beside it.
 type SSHKey struct {
@@ -39,7 +39,7 @@ func (r *Resolver) SSHKey(ctx context.Context, ref Reference) (SSHKey, error) {
 	}
 	if ref.WholeItem() {
 		ref.text = ""
-		ref.Field = SSHKeyField
+		ref.Field = sshKeyField
 		if f := item.privateKey(); f != nil {
 			ref.Field, ref.Section = f.ID, f.Section
 		}

@@ -202,7 +202,7 @@ func TestPlanSweep_Edges(t *testing.T) {
 		{"an expired one makes room", map[int]time.Duration{2: 3 * hour, 4: hour}, Sweeping{Limit: 1, TTL: 2 * hour}, nil, []int{2}},
 		{"closed", map[int]time.Duration{2: 0, 99: 0}, Sweeping{Keep: "keep"}, nil, []int{99}},
 	} {
-		if got := removed(PlanSweep(at(now, tc.ages), open(1, 2, 4, 6), tc.s, tc.pushed, now)); !slices.Equal(got, tc.want) {
+		if got := removed(planSweep(at(now, tc.ages), open(1, 2, 4, 6), tc.s, tc.pushed, now)); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: removes %v, not %v", tc.name, got, tc.want)
 		}
 	}

@@ -17,12 +17,12 @@ import (
 // Ready says when a preview counts as up: a person can open it.
 type Ready struct {
 	Path      string        // "" is the proxy's health path, or /up
-	Timeout   time.Duration // 0 is DefaultReadyTimeout; less than 0 does not ask
+	Timeout   time.Duration // 0 is defaultReadyTimeout; less than 0 does not ask
 	Transport http.RoundTripper
 }
 
-// DefaultReadyTimeout leaves time for Let's Encrypt.
-const DefaultReadyTimeout = 2 * time.Minute
+// defaultReadyTimeout leaves time for Let's Encrypt.
+const defaultReadyTimeout = 2 * time.Minute
 
 // kamalHealth is the path that kamal-proxy asks where the project names none.
 const kamalHealth = "/up"
@@ -43,7 +43,7 @@ func (r *Review) await(ctx context.Context, url, health string) error {
 	}
 	timeout := ready.Timeout
 	if timeout == 0 {
-		timeout = DefaultReadyTimeout
+		timeout = defaultReadyTimeout
 	}
 	path := ready.Path
 	if path == "" {

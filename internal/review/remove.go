@@ -346,7 +346,7 @@ func (r *Review) sweep(ctx context.Context, p Plan, dry bool) (out Outcome, err 
 		return out, err
 	}
 	out.NotOurs = r.notOurs(i.Foreign)
-	out.Verdicts = PlanSweep(i, open, r.Project.Sweeping, pushed, r.now())
+	out.Verdicts = planSweep(i, open, r.Project.Sweeping, pushed, r.now())
 	for _, v := range out.Verdicts {
 		verb := "keep"
 		if v.Remove {

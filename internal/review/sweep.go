@@ -34,15 +34,15 @@ type Verdict struct {
 	Closed  bool   `json:"closed"` // removed since no open pull request was seen: to be asked for again
 }
 
-// PlanSweep holds what is on the hosts against the open pull requests. pushed is
+// planSweep holds what is on the hosts against the open pull requests. pushed is
 // when a pull request's head was committed, where that was asked; it counts where it
 // is later than the last deploy and not later than now, since anybody may write any
 // date into a commit.
-func PlanSweep(i Inventory, open []github.PullRequest, s Sweeping, pushed map[int]time.Time, now time.Time) []Verdict {
+func planSweep(i Inventory, open []github.PullRequest, s Sweeping, pushed map[int]time.Time, now time.Time) []Verdict {
 	return s.judge(i, open, pushed, now, 0)
 }
 
-// judge is PlanSweep, with places kept free beneath the limit.
+// judge is planSweep, with places kept free beneath the limit.
 func (s Sweeping) judge(i Inventory, open []github.PullRequest, pushed map[int]time.Time, now time.Time, free int) []Verdict {
 	byNumber := map[int]github.PullRequest{}
 	for _, p := range open {

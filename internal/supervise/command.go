@@ -9,9 +9,9 @@ import (
 
 // The times of an orderly stop, for fields that are left 0.
 const (
-	DefaultGrace     = 3 * time.Second
-	DefaultTermGrace = time.Second
-	DefaultWaitDelay = time.Second
+	defaultGrace     = 3 * time.Second
+	defaultTermGrace = time.Second
+	defaultWaitDelay = time.Second
 )
 
 // A Command is one child process: what to run, and what it is given.

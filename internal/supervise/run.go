@@ -67,7 +67,7 @@ func (c *Command) Run(ctx context.Context) (Exit, error) {
 	c.Reaper.End(leftoverGrace)
 	exit, err := child.wait()
 	exit.Stage, exit.Typed = stage, typed
-	return exit, errors.Join(err, s.finish(orDefault(c.WaitDelay, DefaultWaitDelay)))
+	return exit, errors.Join(err, s.finish(orDefault(c.WaitDelay, defaultWaitDelay)))
 }
 
 // checkDir tells a missing working directory from a missing program, which the

@@ -26,7 +26,7 @@ func (s *stopping) begin(ctx context.Context, cause error) {
 		return
 	}
 	s.stage = Asked
-	grace := orDefault(s.command.Grace, DefaultGrace)
+	grace := orDefault(s.command.Grace, defaultGrace)
 	if s.command.Stop == nil {
 		s.timer = time.After(grace)
 		s.first = syscall.SIGTERM
@@ -55,7 +55,7 @@ func (s *stopping) next() {
 	case s.stage == Asked && s.first != syscall.SIGTERM:
 		s.stage = Terminated
 		s.child.process.signalGroup(syscall.SIGTERM)
-		s.timer = time.After(orDefault(s.command.TermGrace, DefaultTermGrace))
+		s.timer = time.After(orDefault(s.command.TermGrace, defaultTermGrace))
 	default:
 		s.stage = Killed
 		s.child.process.kill()
@@ -75,6 +75,6 @@ func (s *stopping) release() {
 	}
 	select {
 	case <-s.asked: //nolint:errcheck // the child has ended, whatever it says
-	case <-time.After(orDefault(s.command.WaitDelay, DefaultWaitDelay)):
+	case <-time.After(orDefault(s.command.WaitDelay, defaultWaitDelay)):
 	}
 }

@@ -53,7 +53,7 @@ func say(stderr io.Writer, message string) {
 }
 
 func call(args, env []string, stdin io.Reader) (*Reply, error) {
-	request := Request{Args: args, Secret: environ.List(env).Get(SecretVariable)}
+	request := Request{Args: args, Secret: environ.List(env).Get(secretVariable)}
 	switch command := firstWord(args); command {
 	case "inject":
 		text, err := io.ReadAll(io.LimitReader(stdin, MaxMessage/2))

@@ -7,9 +7,9 @@ const (
 	SocketName     = "broker.sock"
 )
 
-// SecretVariable names the variable that tells which secret of .kamal/secrets a
+// secretVariable names the variable that tells which secret of .kamal/secrets a
 // command is run for. The preload sets it.
-const SecretVariable = "KAMAL_OP_SECRET"
+const secretVariable = "KAMAL_OP_SECRET"
 
 // MaxMessage is how long a request or an answer may be, in bytes: a batch of
 // secrets, a template.

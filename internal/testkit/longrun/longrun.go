@@ -4,11 +4,11 @@ package longrun
 
 import "os"
 
-// Env is the variable that asks for the long run.
-const Env = "KAMAL_OP_LONG_TESTS"
+// env is the variable that asks for the long run.
+const env = "KAMAL_OP_LONG_TESTS"
 
 // Asked tells whether the long run was asked for.
-func Asked() bool { return os.Getenv(Env) != "" }
+func Asked() bool { return os.Getenv(env) != "" }
 
 // Times is how often something is done: usual, or many in the long run.
 func Times(usual, many int) int {
