@@ -51,7 +51,7 @@ func run(out io.Writer) error {
 		if !strings.Contains(p.PkgPath, "/internal/") || strings.HasSuffix(p.PkgPath, "_test") || strings.Contains(p.ID, " [") {
 			continue
 		}
-		shown := mentioned(p.Types)
+		shown := mentioned(p.Types).all
 		for _, family := range families(p) {
 			if slices.ContainsFunc(family, func(o types.Object) bool { return used[place(p, o)] }) {
 				for _, object := range family {
@@ -119,69 +119,67 @@ func isValue(object types.Object) bool {
 
 // mentioned are the types that the exported names of a package have in their own
 // types: who uses these has them without naming them.
-func mentioned(p *types.Package) map[types.Object]bool {
-	all := map[types.Object]bool{}
-	var walk func(t types.Type)
-	walk = func(t types.Type) {
-		switch t := t.(type) {
-		case *types.Named:
-			for arg := range t.TypeArgs().Types() {
-				walk(arg)
-			}
-			if object := t.Obj(); object.Pkg() == p && !all[object] {
-				all[object] = true
-				walk(t.Underlying())
-				for method := range t.Methods() {
-					if method.Exported() {
-						walk(method.Type())
-					}
-				}
-			}
-		case *types.Pointer:
-			walk(t.Elem())
-		case *types.Slice:
-			walk(t.Elem())
-		case *types.Array:
-			walk(t.Elem())
-		case *types.Chan:
-			walk(t.Elem())
-		case *types.Map:
-			walk(t.Key())
-			walk(t.Elem())
-		case *types.Signature:
-			for v := range t.Params().Variables() {
-				walk(v.Type())
-			}
-			for v := range t.Results().Variables() {
-				walk(v.Type())
-			}
-		case *types.Struct:
-			for field := range t.Fields() {
-				if field.Exported() {
-					walk(field.Type())
-				}
-			}
-		case *types.Interface:
-			for method := range t.Methods() {
-				walk(method.Type())
-			}
-		}
-	}
+func mentioned(p *types.Package) mentions {
+	m := mentions{of: p, all: map[types.Object]bool{}}
 	for _, object := range exported(p) {
-		name, isType := object.(*types.TypeName)
-		if !isType {
-			walk(object.Type())
+		if name, ok := object.(*types.TypeName); ok {
+			m.inside(name.Type()) // a type's own name is not a mention of it
 			continue
 		}
-		// A type's own name is not a mention of it.
-		walk(name.Type().Underlying())
-		if named, ok := name.Type().(*types.Named); ok {
-			for method := range named.Methods() {
-				if method.Exported() {
-					walk(method.Type())
-				}
+		m.walk(object.Type())
+	}
+	return m
+}
+
+// mentions collects the types of one package.
+type mentions struct {
+	of  *types.Package
+	all map[types.Object]bool
+}
+
+// inside walks what users of a type see of it: its fields and methods.
+func (m mentions) inside(t types.Type) {
+	m.walk(t.Underlying())
+	if named, ok := t.(*types.Named); ok {
+		for method := range named.Methods() {
+			if method.Exported() {
+				m.walk(method.Type())
 			}
 		}
 	}
-	return all
+}
+
+func (m mentions) walk(t types.Type) {
+	switch t := t.(type) {
+	case *types.Named:
+		for arg := range t.TypeArgs().Types() {
+			m.walk(arg)
+		}
+		if object := t.Obj(); object.Pkg() == m.of && !m.all[object] {
+			m.all[object] = true
+			m.inside(t)
+		}
+	case *types.Map:
+		m.walk(t.Key())
+		m.walk(t.Elem())
+	case interface{ Elem() types.Type }: // a pointer, slice, array or channel
+		m.walk(t.Elem())
+	case *types.Signature:
+		for v := range t.Params().Variables() {
+			m.walk(v.Type())
+		}
+		for v := range t.Results().Variables() {
+			m.walk(v.Type())
+		}
+	case *types.Struct:
+		for field := range t.Fields() {
+			if field.Exported() {
+				m.walk(field.Type())
+			}
+		}
+	case *types.Interface:
+		for method := range t.Methods() {
+			m.walk(method.Type())
+		}
+	}
 }

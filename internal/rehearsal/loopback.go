@@ -18,21 +18,16 @@ import (
 // the proof, from Kamal's own mouth, before anything runs.
 func (s *stage) loopbackOnly(r *resolved.Configuration) error {
 	var problems problem.List
-	found := func(format string, args ...any) {
+	var found finder = func(format string, args ...any) {
 		p := problem.Newf(format, args...)
 		p.Hint = "the rehearsal stops before anything is touched: this is a gap in kamal-op, please report the lines of deploy.yml"
 		problems = append(problems, p)
-	}
-	host := func(what, address string) {
-		if !isLoopback(address) {
-			found("%s of the rehearsal's configuration is %s, which is not this machine", what, address)
-		}
 	}
 	if len(r.Hosts) == 0 {
 		found("the rehearsal's configuration has no hosts")
 	}
 	for _, h := range r.Hosts {
-		host("a host", h)
+		found.host("a host", h)
 	}
 	if r.SSH.Proxy {
 		found("the rehearsal's configuration goes through an SSH proxy")
@@ -58,10 +53,29 @@ func (s *stage) loopbackOnly(r *resolved.Configuration) error {
 	if r.Service != s.made.service {
 		found("the service of the rehearsal's configuration is %q", r.Service)
 	}
-	proxied, runs := false, false
+	proxied, runs := s.containersOnLoopback(r, found)
+	if proxied && !runs {
+		found("kamal-proxy is run on every address of this machine")
+	}
+	return problems.Err()
+}
+
+// A finder notes a way by which a configuration leads beyond loopback.
+type finder func(format string, args ...any)
+
+func (found finder) host(what, address string) {
+	if !isLoopback(address) {
+		found("%s of the rehearsal's configuration is %s, which is not this machine", what, address)
+	}
+}
+
+// containersOnLoopback looks at the containers of every role and accessory. proxied
+// says whether kamal-proxy leads to one, runs whether the configuration says how it is
+// run.
+func (s *stage) containersOnLoopback(r *resolved.Configuration, found finder) (proxied, runs bool) {
 	container := func(what string, c resolved.Container, hosts []string, proxy *resolved.Proxy) {
 		for _, h := range hosts {
-			host("the host of "+what, h)
+			found.host("the host of "+what, h)
 		}
 		for _, fault := range s.beyond(c.Args) {
 			found("%s is run with %s", what, fault)
@@ -76,7 +90,7 @@ func (s *stage) loopbackOnly(r *resolved.Configuration) error {
 		if proxy.Run != nil {
 			runs = true
 			if proxy.Run.Registry != "" {
-				host("the registry of kamal-proxy", proxy.Run.Registry)
+				found.host("the registry of kamal-proxy", proxy.Run.Registry)
 			}
 			for _, fault := range s.beyond(proxy.Run.Args) {
 				found("kamal-proxy for %s is run with %s", what, fault)
@@ -90,14 +104,11 @@ func (s *stage) loopbackOnly(r *resolved.Configuration) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Accessories)) {
 		accessory := r.Accessories[name]
 		if accessory.Registry != "" {
-			host("the registry of the accessory "+name, accessory.Registry)
+			found.host("the registry of the accessory "+name, accessory.Registry)
 		}
 		container("the accessory "+name, accessory.Container, accessory.Hosts, accessory.Proxy)
 	}
-	if proxied && !runs {
-		found("kamal-proxy is run on every address of this machine")
-	}
-	return problems.Err()
+	return proxied, runs
 }
 
 // beyond is what among the arguments of docker run reaches beyond loopback and

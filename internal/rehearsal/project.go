@@ -59,19 +59,8 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 		return nil, err
 	}
 	config := s.path("config", "deploy.yml")
-	answer, err := s.question(config).Resolve(ctx)
+	moved, err := s.resolve(ctx, config)
 	if err != nil {
-		return nil, err
-	}
-	for answer.Resolved == nil && s.standIn(answer.Error) {
-		if answer, err = s.question(config).Resolve(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if answer.Resolved == nil {
-		return nil, s.refused(answer.Error)
-	}
-	if err := s.loopbackOnly(answer.Resolved); err != nil {
 		return nil, err
 	}
 	s.tell.step("%s is rehearsed as %s: hosts, SSH, registry, builder and kamal-proxy are on %s, as kamal itself reads it",
@@ -88,7 +77,23 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 			return nil, fmt.Errorf("making the volume %s: %w", name, err)
 		}
 	}
-	return s.projectPlay(ctx, answer.Resolved, secrets, config), nil
+	return s.projectPlay(ctx, moved, secrets, config), nil
+}
+
+// resolve is what Kamal makes of the rehearsal's configuration, which leads nowhere
+// but to this machine.
+func (s *stage) resolve(ctx context.Context, config string) (*resolved.Configuration, error) {
+	answer, err := s.question(config).Resolve(ctx)
+	for err == nil && answer.Resolved == nil && s.standIn(answer.Error) {
+		answer, err = s.question(config).Resolve(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if answer.Resolved == nil {
+		return nil, s.refused(answer.Error)
+	}
+	return answer.Resolved, s.loopbackOnly(answer.Resolved)
 }
 
 // rawConfig is the project's configuration as Kamal loads it. Where it wants a
