@@ -154,8 +154,15 @@ func (a *app) reviewFile(dir, command string, workspace func() ([]byte, error)) 
 			// Most workspaces are shallow: GitHub has the commit.
 			repository, _, _ := a.lookup.value("repository")
 			client, failed := a.githubClient(repository)
-			if failed != nil || client == nil {
-				return nil, errors.Join(err, failed)
+			if failed != nil {
+				return nil, failed
+			}
+			if client == nil {
+				// Nothing is deployed without GitHub: there is nothing to set.
+				if _, err := workspace(); err == nil {
+					a.notices(projectfile.Name + " does not count: the pull request's base is not in the workspace, and there is no token to ask GitHub with")
+				}
+				return nil, fs.ErrNotExist
 			}
 			defer client.Close()
 			text, there, err = client.File(ctx, repoPath(c.prefix(ctx), projectfile.Name), base)
