@@ -227,7 +227,7 @@ func (w *world) run(system string, env []string, kind string, args ...string) {
 		errors = kind
 	}
 	name := strings.Join(args, " ") + ", " + system
-	w.ways = append(w.ways, way{name + ", output", kind, out.String()}, way{name + ", errors", errors, withoutMasks(errs.String())})
+	w.ways = append(w.ways, way{name + ", output", kind, withoutMasks(out.String())}, way{name + ", errors", errors, withoutMasks(errs.String())})
 	for _, file := range ciFiles {
 		text, _ := os.ReadFile(filepath.Join(files, file)) // where it was written
 		kind := "values"
@@ -270,7 +270,7 @@ func (w *world) onTerminal(args ...string) {
 func withoutMasks(log string) string {
 	var kept []string
 	for _, line := range strings.Split(log, "\n") {
-		if !strings.HasPrefix(line, "::add-mask::") {
+		if !strings.HasPrefix(line, "::add-mask::") && !strings.HasPrefix(line, "##vso[task.setsecret]") {
 			kept = append(kept, line)
 		}
 	}

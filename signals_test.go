@@ -24,6 +24,7 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 	}
 	byItself := map[string]bool{ // it asks nobody who would keep it waiting
 		"remove": true, "rename": true, "migrate": true, "version": true, "cache": true, "action": true, "plugin": true,
+		"help": true, "man": true, "completion": true, "config": true,
 		"rehearse": true, "review": true, // tests of their own: TestRun_RemovesWhatAKilledOneLeft, TestReviewApps
 	}
 	for name := range commands {
