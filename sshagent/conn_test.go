@@ -311,6 +311,27 @@ func TestStart_EndsWithItsContext(t *testing.T) {
 	check(t, a.Close())
 }
 
+// awaitIdle waits until each connection counts as idle: an answer arrives before that.
+func awaitIdle(t *testing.T, a *Agent) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		busy := 0
+		a.mu.Lock()
+		for c := range a.conns {
+			if c.idleSince.Load() == 0 {
+				busy++
+			}
+		}
+		a.mu.Unlock()
+		if busy == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections are not idle", busy)
+		}
+	}
+}
+
 func TestConnections_MoreThanAreServed(t *testing.T) {
 	const idleTime = 3 * time.Second
 	a, k := startTuned(t, Options{}, func(a *Agent) { a.idleTime = idleTime })
@@ -318,7 +339,9 @@ func TestConnections_MoreThanAreServed(t *testing.T) {
 	for range maxConns {
 		w := dial(t, a)
 		w.ask([]byte{msgList})
-		idle = append(idle, w)
+		if idle = append(idle, w); len(idle) == 1 {
+			awaitIdle(t, a) // before the others, whatever the scheduler does
+		}
 	}
 	began := time.Now()
 	w := dial(t, a) // waits, and takes the place of one that was idle
