@@ -139,10 +139,11 @@ func start(t *testing.T, dir string, v *vault) (env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.Start(t.Context(), broker.Options{Waiting: broker.Waiting{Dir: private, Executable: *program}, Vault: v, Project: p})
+	b, err := broker.Listen(t.Context(), broker.Waiting{Dir: private, Executable: *program})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.Open(broker.Options{Vault: v, Project: p})
 	t.Cleanup(func() { _ = b.Close(); _ = os.RemoveAll(private) })
 	base := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C.UTF-8", "VERSION=v1"}
 	return append(base, b.Environment(base)...)
@@ -234,10 +235,11 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 	defer func() { _ = os.RemoveAll(private) }()
 	v := &vault{item: onepassword.Item{Fields: []onepassword.Field{{ID: "S1", Label: "S1", Type: "CONCEALED", Value: mask.NewSecret("S1", "value-S1")}}}}
-	served, err := broker.Start(b.Context(), broker.Options{Waiting: broker.Waiting{Dir: private, Executable: os.Args[0]}, Vault: v, AnyVault: true})
+	served, err := broker.Listen(b.Context(), broker.Waiting{Dir: private, Executable: os.Args[0]})
 	if err != nil {
 		b.Fatal(err)
 	}
+	served.Open(broker.Options{Vault: v, AnyVault: true})
 	defer func() { _ = served.Close() }()
 	var socket string
 	for _, entry := range served.Environment(nil) {

@@ -72,15 +72,6 @@ type Waiting struct {
 	Now func() time.Time
 }
 
-// Start listens and begins to answer, until Close or the end of ctx.
-func Start(ctx context.Context, o Options) (*Broker, error) {
-	b, err := Listen(ctx, o.Waiting)
-	if err == nil {
-		b.Open(o)
-	}
-	return b, err
-}
-
 // Listen puts `op`, the preload and the socket into o.Dir. Who asks waits until Open,
 // Close or the end of ctx.
 func Listen(ctx context.Context, o Waiting) (*Broker, error) {

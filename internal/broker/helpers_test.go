@@ -119,10 +119,11 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 			}
 		}
 	}
-	r.Broker, err = broker.Start(context.Background(), o)
+	r.Broker, err = broker.Listen(context.Background(), o.Waiting)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Open(o)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
