@@ -19,14 +19,14 @@ import (
 // bootTime is how long a Kamal may take until its commands are loaded.
 const bootTime = kamal.ProbeTimeout
 
-// A Boot is a Kamal that was started before the secrets are known: Ruby starts and
+// A boot is a Kamal that was started before the secrets are known: Ruby starts and
 // loads Kamal meanwhile. It waits before its first command, and nothing that it
 // prints goes anywhere, until it is released. One that is not wanted any more is
 // killed: it has begun nothing.
 //
 // What a project has in its bin/kamal and Gemfile runs in that time, as it would
 // for `kamal version`. The ERB of deploy.yml is read by a command: afterwards.
-type Boot struct {
+type boot struct {
 	path   string
 	broker *broker.Broker
 	out    *held
@@ -48,7 +48,7 @@ const (
 	ended             // it was killed, or ended by itself, before that
 )
 
-// errNotWanted is why a Boot ends that nobody waits for.
+// errNotWanted is why a boot ends that nobody waits for.
 var errNotWanted = errors.New("this Kamal is not wanted any more")
 
 // bootable is the Kamal that may be started at once, "" where only running it tells
@@ -74,7 +74,7 @@ func (r *ready) boot(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	b := &Boot{path: path, broker: r.broker, out: newHeld(), over: make(chan struct{})}
+	b := &boot{path: path, broker: r.broker, out: newHeld(), over: make(chan struct{})}
 	b.err = b.out
 	if r.job.Apart {
 		b.err = newHeld()
@@ -102,7 +102,7 @@ func (r *ready) boot(ctx context.Context, path string) error {
 
 // end says that the first command must not begin any more. It is false where that
 // may have happened.
-func (b *Boot) end() bool {
+func (b *boot) end() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state == booting {
@@ -113,7 +113,7 @@ func (b *Boot) end() bool {
 
 // loaded waits until Kamal's commands are loaded, and says which Kamal it is. It is
 // false of one that has ended before, takes too long, or is none that waits.
-func (b *Boot) loaded(ctx context.Context) (kamal.Binary, bool) {
+func (b *boot) loaded(ctx context.Context) (kamal.Binary, bool) {
 	var arrival broker.Arrival
 	select {
 	case arrival = <-b.broker.Arrival():
@@ -126,7 +126,7 @@ func (b *Boot) loaded(ctx context.Context) (kamal.Binary, bool) {
 
 // release lets Kamal begin, with what the broker is to answer, and its output go to
 // these streams. It is false where the run was cancelled meanwhile.
-func (b *Boot) release(o broker.Options, out, err *gate.Child) bool {
+func (b *boot) release(o broker.Options, out, err *gate.Child) bool {
 	b.mu.Lock()
 	wanted := b.state != ended
 	if wanted {
@@ -145,7 +145,7 @@ func (b *Boot) release(o broker.Options, out, err *gate.Child) bool {
 }
 
 // abandon ends a Kamal that is not wanted, and waits for its end.
-func (b *Boot) abandon() {
+func (b *boot) abandon() {
 	b.end()
 	b.out.release(nil)
 	b.err.release(nil)
@@ -154,13 +154,13 @@ func (b *Boot) abandon() {
 }
 
 // wait waits for the end of a Kamal that was released.
-func (b *Boot) wait() (supervise.Exit, error) {
+func (b *boot) wait() (supervise.Exit, error) {
 	<-b.over
 	b.cancel(nil)
 	return b.exit, b.failed
 }
 
-// mostHeld is how much of a Boot's output is kept; what is more waits in its pipe.
+// mostHeld is how much of a boot's output is kept; what is more waits in its pipe.
 const mostHeld = 64 << 10
 
 // held keeps a child's output until there is a way for it.

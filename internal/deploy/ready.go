@@ -21,7 +21,7 @@ type ready struct {
 	bin     string         // the directory that stands first on Kamal's PATH
 	broker  *broker.Broker
 	options broker.Options // what it is to answer
-	booted  *Boot          // a Kamal that waits; nil where it is started once all is known
+	booted  *boot          // a Kamal that waits; nil where it is started once all is known
 	binary  kamal.Binary
 	env     []string // Kamal's
 }

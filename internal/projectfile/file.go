@@ -22,8 +22,8 @@ const Name = ".kamal/kamal-op.yml"
 // MaxSize is far beyond every file that a person writes.
 const MaxSize = 64 << 10
 
-// Destinations is the key under which each destination has its own options.
-const Destinations = "destinations"
+// destinations is the key under which each destination has its own options.
+const destinations = "destinations"
 
 // An Option is one that the file may have.
 type Option struct {
@@ -139,9 +139,9 @@ func (r *reader) options(n ast.Node, top bool) map[string][]Line {
 	for _, pair := range r.pairs(n, "the file") {
 		key := pair.Key.GetToken()
 		name := keyText(pair.Key)
-		if top && name == Destinations {
+		if top && name == destinations {
 			r.file.by = map[string]map[string][]Line{}
-			for _, destination := range r.pairs(pair.Value, Destinations) {
+			for _, destination := range r.pairs(pair.Value, destinations) {
 				r.file.by[keyText(destination.Key)] = r.options(destination.Value, false)
 			}
 			continue
@@ -170,7 +170,7 @@ func (r *reader) unknown(at *token.Token, name string, top bool) {
 		}
 	}
 	if top {
-		names = append(names, Destinations)
+		names = append(names, destinations)
 	}
 	hint := "docs/project-file.md lists what may stand there"
 	if near := r.near(name, names); near != "" {

@@ -8,9 +8,9 @@ import (
 // inputWidth is how wide the descriptions in action.yml are.
 const inputWidth = 118
 
-// Inputs are the inputs of the action: those that are no options, then each option of
+// inputs are the inputs of the action: those that are no options, then each option of
 // the action's commands. An option that a deploy takes is described as it is there.
-func Inputs(g Grammar) string {
+func inputs(g Grammar) string {
 	var b strings.Builder
 	b.WriteString("  # Made of the options' declarations: make generate.\n")
 	for _, in := range g.Inputs {

@@ -8,12 +8,12 @@ import (
 // Files are the files of the repository that are made of the declarations, wholly or
 // between two lines of theirs, as they must be. read reads a file of the repository.
 func Files(g Grammar, read func(name string) (string, error)) (map[string]string, error) {
-	files := map[string]string{"docs/schema/kamal-op.json": Schema(g)}
+	files := map[string]string{"docs/schema/kamal-op.json": schema(g)}
 	for _, part := range []struct{ file, from, to, text string }{
-		{"action.yml", "\ninputs:\n", "\noutputs:\n", Inputs(g)},
-		{"docs/reference.md", "<!-- made by make generate -->\n", "", Tables(g)},
-		{"docs/review-apps.md", "<!-- options of review, made by make generate -->\n", "<!-- end of the options -->\n", ReviewTable(g)},
-		{"docs/project-file.md", "<!-- options, made by make generate -->\n", "<!-- end of the options -->\n", FileTable(g)},
+		{"action.yml", "\ninputs:\n", "\noutputs:\n", inputs(g)},
+		{"docs/reference.md", "<!-- made by make generate -->\n", "", tables(g)},
+		{"docs/review-apps.md", "<!-- options of review, made by make generate -->\n", "<!-- end of the options -->\n", reviewTable(g)},
+		{"docs/project-file.md", "<!-- options, made by make generate -->\n", "<!-- end of the options -->\n", fileTable(g)},
 	} {
 		old, err := read(part.file)
 		if err != nil {

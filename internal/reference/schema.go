@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// SchemaURL is where the schema of the project file is published.
-const SchemaURL = "https://raw.githubusercontent.com/kamal-op/kamal-op/main/docs/schema/kamal-op.json"
+// schemaURL is where the schema of the project file is published.
+const schemaURL = "https://raw.githubusercontent.com/kamal-op/kamal-op/main/docs/schema/kamal-op.json"
 
 // InFile are the options that may stand in the project file, each once.
 func InFile(g Grammar) (options []Option) {
@@ -20,8 +20,8 @@ func InFile(g Grammar) (options []Option) {
 	return options
 }
 
-// Schema is the JSON Schema of the project file, for editors.
-func Schema(g Grammar) string {
+// schema is the JSON Schema of the project file, for editors.
+func schema(g Grammar) string {
 	properties := map[string]any{}
 	for _, o := range InFile(g) {
 		description := asInput(o)
@@ -59,7 +59,7 @@ func Schema(g Grammar) string {
 		"additionalProperties": map[string]any{"type": "object", "additionalProperties": false, "properties": properties},
 	}
 	text, err := json.MarshalIndent(map[string]any{
-		"$schema": "http://json-schema.org/draft-07/schema#", "$id": SchemaURL, "title": ".kamal/kamal-op.yml",
+		"$schema": "http://json-schema.org/draft-07/schema#", "$id": schemaURL, "title": ".kamal/kamal-op.yml",
 		"type": "object", "additionalProperties": false, "properties": top,
 	}, "", "  ")
 	if err != nil {
@@ -68,8 +68,8 @@ func Schema(g Grammar) string {
 	return string(text) + "\n"
 }
 
-// FileTable is the table of what may stand in the project file.
-func FileTable(g Grammar) string {
+// fileTable is the table of what may stand in the project file.
+func fileTable(g Grammar) string {
 	text := "\n| option | counts |\n|---|---|\n"
 	for _, o := range InFile(g) {
 		name := "`" + o.InputName() + "`"

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Tables are docs/reference.md below its introduction: the options of a deploy, which
+// tables are docs/reference.md below its introduction: the options of a deploy, which
 // most commands share, then each command with what it has beside them.
-func Tables(g Grammar) string {
+func tables(g Grammar) string {
 	var b strings.Builder
 	deploy := g.command("deploy")
 	b.WriteString("\n## Options of a deploy\n\n")
@@ -50,8 +50,8 @@ func Tables(g Grammar) string {
 	return b.String()
 }
 
-// ReviewTable is the table of what review apps take beside a deploy's options.
-func ReviewTable(g Grammar) string {
+// reviewTable is the table of what review apps take beside a deploy's options.
+func reviewTable(g Grammar) string {
 	deploy := g.command("deploy")
 	var own []Option
 	for _, o := range g.command("review deploy").Options {
