@@ -116,15 +116,16 @@ async function find() {
 }
 
 // caches are the directories where a binary may be kept, the best first. Not every
-// runner has a tool cache, and not every one may write to it.
+// runner has a tool cache, and not every one may write to it. A directory that other
+// users share, such as /tmp, is none: they could change the binary after the check.
 function caches() {
-  return [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP, os.tmpdir()].filter(Boolean);
+  return [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP].filter(Boolean);
 }
 
 // keep writes the binary into the first cache that takes it. It comes to its name in
 // one step: several jobs of a self-hosted runner may do so at once.
 function keep(program, place) {
-  let last;
+  let last = new Error("RUNNER_TOOL_CACHE and RUNNER_TEMP are not set");
   for (const cache of caches()) {
     const directory = path.join(cache, place);
     const file = path.join(directory, "kamal-op");

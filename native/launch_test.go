@@ -390,3 +390,14 @@ func TestLaunch_toolCacheThatTakesNothing(t *testing.T) {
 		t.Errorf("asked for %q", r.asked())
 	}
 }
+
+// A directory that other users share is no place to keep it: a binary there could be
+// another one after it was checked.
+func TestLaunch_keepsNothingInTmp(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t)
+	delete(r.env, "RUNNER_TOOL_CACHE")
+	delete(r.env, "RUNNER_TEMP")
+	r.env["TMPDIR"] = t.TempDir()
+	r.start("launch.js").ends(t, 3, "::error::the binary can be kept nowhere: RUNNER_TOOL_CACHE and RUNNER_TEMP are not set", "%0Ahint: ")
+}
