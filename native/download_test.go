@@ -16,18 +16,18 @@ import (
 func TestLaunch_serverThatFails(t *testing.T) {
 	t.Parallel()
 	r := newRunner(t)
-	r.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r.answer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if len(r.asked()) == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		r.serveRelease(w, req)
-	})
+	}))
 	r.start("launch.js").ends(t, 0, "called")
 
 	r = newRunner(t)
 	r.env["INPUT_MIRROR"] = strings.Replace(r.server.URL, "//", "//someone:hidden@", 1) + "/nothing"
-	r.handler = http.NotFoundHandler()
+	r.answer(http.NotFoundHandler())
 	log := r.start("launch.js").ends(t, 3, "::error::", r.server.URL+"/nothing/"+releaseName()+".tar.gz cannot be downloaded: the server answers 404", "HTTPS_PROXY")
 	if strings.Contains(log, "hidden") || len(r.asked()) != 1 {
 		t.Errorf("asked for %q\n%s", r.asked(), log)
@@ -44,13 +44,13 @@ func TestLaunch_redirects(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	r.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r.answer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if rest, ok := strings.CutPrefix(req.URL.Path, "/from"); ok {
 			http.Redirect(w, req, "/to"+rest, http.StatusFound)
 			return
 		}
 		r.serveRelease(w, req)
-	})
+	}))
 	r.env["INPUT_MIRROR"] = r.server.URL + "/from"
 	r.start("launch.js").ends(t, 0, "called")
 
@@ -59,7 +59,7 @@ func TestLaunch_redirects(t *testing.T) {
 	r.env["INPUT_MIRROR"] = secure.URL
 	r.start("launch.js").ends(t, 3, "it redirects to "+r.server.URL+", which is not https")
 
-	r.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, req.URL.Path, http.StatusFound) })
+	r.answer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, req.URL.Path, http.StatusFound) }))
 	r.env["INPUT_MIRROR"] = r.server.URL
 	r.start("launch.js").ends(t, 3, "it redirects too often")
 
@@ -126,7 +126,9 @@ func TestLaunch_proxy(t *testing.T) {
 		{"other hosts excepted", "https://www.example.com", map[string]string{"HTTPS_PROXY": address, "NO_PROXY": "ww.example.com,.www.example.com.,:443,example.com:80"}, "CONNECT www.example.com:443 " + credentials},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			mu.Lock()
 			seen = nil
+			mu.Unlock()
 			step := &runner{t: t, dir: r.dir, env: map[string]string{}}
 			for name, value := range r.env {
 				step.env[name] = value
@@ -137,6 +139,8 @@ func TestLaunch_proxy(t *testing.T) {
 			step.env["RUNNER_TOOL_CACHE"] = t.TempDir()
 			step.env["INPUT_MIRROR"] = test.mirror
 			step.start("launch.js").ends(t, 0, "called")
+			mu.Lock()
+			defer mu.Unlock()
 			if got := strings.Join(seen, "\n"); !strings.HasPrefix(got, test.proxied) || (got == "") != (test.proxied == "") {
 				t.Errorf("the proxy saw %q, not %q", got, test.proxied)
 			}

@@ -141,7 +141,24 @@ func (r *runner) serveRelease(w http.ResponseWriter, req *http.Request) {
 		http.NotFound(w, req)
 		return
 	}
-	_, _ = w.Write(r.archive)
+	r.mu.Lock()
+	archive := r.archive
+	r.mu.Unlock()
+	_, _ = w.Write(archive)
+}
+
+// answer has the server answer so from now on.
+func (r *runner) answer(handler http.Handler) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.handler = handler
+}
+
+// pack has the server give this archive from now on.
+func (r *runner) pack(archive []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.archive = archive
 }
 
 func (r *runner) asked() []string {
@@ -264,13 +281,13 @@ func TestLaunch_downloadsOnce(t *testing.T) {
 func TestLaunch_otherBytes(t *testing.T) {
 	t.Parallel()
 	for name, breaks := range map[string]func(r *runner){
-		"of the archive": func(r *runner) { r.archive = append(bytes.Clone(r.archive), 0) },
+		"of the archive": func(r *runner) { r.pack(append(bytes.Clone(r.archive), 0)) },
 		"of the binary":  func(r *runner) { r.release(fmt.Sprintf("%x", sha256.Sum256(r.archive)), strings.Repeat("0", 64)) },
 		"without binary": func(r *runner) {
 			var packed bytes.Buffer
 			compressed := gzip.NewWriter(&packed)
 			_ = compressed.Close()
-			r.archive = packed.Bytes()
+			r.pack(packed.Bytes())
 			r.release(fmt.Sprintf("%x", sha256.Sum256(r.archive)), strings.Repeat("0", 64))
 		},
 	} {
