@@ -288,6 +288,9 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 	}
 	if m.Hello != nil {
 		b.arrived(m.Hello)
+		if m.Hello.Apart != "" {
+			return struct{}{} // it ends when it has an answer
+		}
 	}
 	select {
 	case <-b.opened:

@@ -97,6 +97,19 @@ func TestListen_endsWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// One that ends instead is answered at once: it waits for that, so that it can still
+// be asked which process it is.
+func TestListen_answersAtOnceWhoEndsInstead(t *testing.T) {
+	b, socket, _ := listen(t)
+	answer := sayHello(t, socket, `{"hello":{"pid":1,"apart":"it calls system"}}`)
+	if got := <-b.Arrival(); got.Apart != "it calls system" {
+		t.Errorf("%+v arrived", got)
+	}
+	if got := <-answer; got != "{}\n" {
+		t.Errorf("answered %q", got)
+	}
+}
+
 // An early is a Kamal that was started before all is known.
 type early struct {
 	cmd *exec.Cmd

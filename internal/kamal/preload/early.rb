@@ -40,7 +40,11 @@ module KamalOp
       # Ends the process without a word, and without what it has registered for its end.
       def leave(why)
         require "socket"
-        UNIXSocket.open(SOCKET) { |socket| socket.write(%({"hello":{"pid":#{Process.pid},"apart":"#{why}"}}\n)) }
+        # The answer is waited for: of a process that has ended nobody can say which it was.
+        UNIXSocket.open(SOCKET) do |socket|
+          socket.write(%({"hello":{"pid":#{Process.pid},"apart":"#{why}"}}\n))
+          socket.read
+        end
       rescue SystemCallError, LoadError
         # Then kamal-op is gone, or sees it by our end.
       ensure
