@@ -9,11 +9,11 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // MigrateOptions say what a workflow does not.
@@ -114,7 +114,10 @@ func scriptsOf(text string, is func(*script) bool) []*script {
 			Steps []struct{ Run string }
 		}
 	}
-	if !strings.Contains(text, "kamal") || yaml.Unmarshal([]byte(text), &w) != nil {
+	if !strings.Contains(text, "kamal") {
+		return nil
+	}
+	if _, err := yamlfile.Parse(text, false); err != nil || yaml.Unmarshal([]byte(text), &w) != nil {
 		return nil
 	}
 	var all []*script
@@ -166,7 +169,7 @@ func (w *workflow) refuse(line int, hint, format string, args ...any) error {
 }
 
 func parseWorkflow(text string) (ast.Node, error) {
-	file, err := parser.ParseBytes([]byte(strings.ReplaceAll(text, "\r\n", "\n")), 0)
+	file, err := yamlfile.Parse(text, false)
 	if err != nil {
 		return nil, fmt.Errorf("reading a workflow: %w", err)
 	}

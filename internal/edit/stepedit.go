@@ -6,6 +6,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // A stepEdit makes the one step of the lines of a step: each key that goes takes
@@ -192,6 +193,9 @@ func yamlValue(text string) string {
 		rest = rest[:start] + "expression" + rest[start+end:]
 	}
 	var value any
+	if _, err := yamlfile.Parse(rest, false); err != nil {
+		return quoted
+	}
 	if err := yaml.Unmarshal([]byte(rest), &value); err != nil || value != rest {
 		return quoted
 	}

@@ -204,6 +204,11 @@ func TestReadConfig_problems(t *testing.T) {
 			t.Errorf("%q: %v", text, p)
 		}
 	}
+	write(t, dir, "config/deploy.yml", "service: "+strings.Repeat("[", 2000)+"\n")
+	_, err = ReadConfig(ProjectOptions{Dir: dir})
+	if p := problem.Of(err); len(p) != 1 || p[0].Message != "config/deploy.yml is nested too deep to be read" {
+		t.Errorf("nested deep: %v", p)
+	}
 	for _, text := range []string{"", "# nothing\n", "---\n"} {
 		write(t, dir, "config/deploy.yml", text)
 		if _, err = ReadConfig(ProjectOptions{Dir: dir}); err != nil {

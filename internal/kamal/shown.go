@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // HideScalars is the text of a YAML file with *** in place of the scalars that
@@ -23,7 +23,7 @@ func HideScalars(text string, hide func(keys []string, value string) bool) (show
 		}
 	}()
 	plain, _ := passERB(text)
-	file, err := parser.ParseBytes([]byte(strings.ReplaceAll(plain, "\r\n", "\n")), 0, parser.AllowDuplicateMapKey())
+	file, err := yamlfile.Parse(plain, true)
 	if err != nil {
 		return hideLines(text)
 	}

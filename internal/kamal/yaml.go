@@ -8,10 +8,10 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // nodeKind is what a node of the tree is.
@@ -136,9 +136,10 @@ func parsePlain(name, plain string, tags []problem.Place) (root *node, unknown [
 			root, err = &node{kind: mapping, place: problem.Place{File: name}}, nil
 		}
 	}()
-	// The parser counts a line twice that ends in a comment and CR LF.
-	plain = strings.ReplaceAll(plain, "\r\n", "\n")
-	file, err := parser.ParseBytes([]byte(plain), 0, parser.AllowDuplicateMapKey())
+	file, err := yamlfile.Parse(plain, true)
+	if errors.Is(err, yamlfile.ErrDepth) {
+		return nil, unknown, problem.Newf("%s is nested too deep to be read", name)
+	}
 	if err != nil {
 		return nil, unknown, yamlProblem(name, err)
 	}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // Name is where the file lies in a project.
@@ -60,7 +60,7 @@ func Parse(name string, text []byte, options []Option, near func(wrong string, n
 		}
 	}()
 	f = &File{name: name, options: options}
-	root, err := parser.ParseBytes([]byte(strings.ReplaceAll(string(text), "\r\n", "\n")), 0)
+	root, err := yamlfile.Parse(string(text), false)
 	if err != nil {
 		return nil, notYAML(name, err)
 	}
@@ -267,6 +267,8 @@ func notYAML(name string, err error) *problem.Problem {
 		if t := y.GetToken(); t != nil && t.Position != nil {
 			p = p.At(name, t.Position.Line, t.Position.Column)
 		}
+	} else {
+		p.Message += ": " + err.Error()
 	}
 	return p
 }

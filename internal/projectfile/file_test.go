@@ -88,6 +88,7 @@ func TestParse_Problems(t *testing.T) {
 		"secret: {A: x}\nsecrets: B\n":   {"f.yml:2:1: f.yml: secret is given twice (keep one of the two)"},
 		"secrets: {A: {B: c}}\n":         {"f.yml:1:14: f.yml: the value of secrets is no text (write it as a text, in quotes where YAML would take it for something else)"},
 		"- a\n":                          {"f.yml:1:1: f.yml: the file is no mapping of names to values (write NAME: value, one a line)"},
+		strings.Repeat("[", 2000):        {": f.yml is not YAML: nested too deep to be read ()"},
 		"destinations: {a: {limi: 1}}\n": {"f.yml:1:20: f.yml: \"limi\" is no option that may stand there (did you mean limit? docs/project-file.md lists what may stand there)"},
 	} {
 		_, err := projectfile.Parse("f.yml", []byte(text), known, near)
