@@ -384,9 +384,11 @@ concurrency:
   group: %s
 permissions:
   contents: read
+  actions: read # whether the run that holds a deploy lock is over
 jobs:
   deploy:
     runs-on: ubuntu-latest
+    timeout-minutes: 30
     steps:
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
         with:
