@@ -142,7 +142,7 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 		return j, err
 	}
 	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
-	j.Kamal, j.Container = c.Kamal, a.dubious()
+	j.Kamal = c.Kamal
 	j.Check = deploy.CheckLevel(c.Check)
 	j.AnyVault, j.Choices = c.OpScope == "any", c.Choices
 	return j, nil
@@ -206,7 +206,7 @@ func (a *app) directory(dir string) (string, error) {
 func (a *app) process(signals <-chan os.Signal) deploy.Process {
 	return deploy.Process{
 		Env: a.Env, Executable: a.Executable, Stdin: a.Stdin, Gate: a.gate, Stdout: a.Stdout, Stderr: a.Stderr,
-		Signals: signals, Reaper: a.reaper, System: a.system,
+		Signals: signals, Reaper: a.reaper, System: a.system, Foreign: a.dubious(),
 	}
 }
 

@@ -44,7 +44,7 @@ func (c planCommand) Run(a *app) error {
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	j := deploy.Job{
-		Process: a.process(signals), Vault: vault, Wanted: wanted, Kamal: c.Kamal, Container: a.inContainerAction(),
+		Process: a.process(signals), Vault: vault, Wanted: wanted, Kamal: c.Kamal,
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
 		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any",
 	}

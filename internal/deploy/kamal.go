@@ -26,14 +26,13 @@ type Job struct {
 	Vault  Vault
 	Wanted Wanted
 
-	Project   kamal.ProjectOptions
-	Kamal     string    // --kamal: which Kamal; "" looks for it
-	Args      []string  // Kamal's arguments
-	Builds    bool      // the command builds an image, which takes a Docker engine
-	Lenient   bool      // the command may do without a project: what is wrong with its files Kamal will say
-	Container bool      // we run as a container action: the workspace is somebody else's
-	Apart     bool      // Kamal's standard error goes to ours, not into one stream with its output
-	Terminal  *Terminal // ours, where Kamal is to have one; nil for none
+	Project  kamal.ProjectOptions
+	Kamal    string    // --kamal: which Kamal; "" looks for it
+	Args     []string  // Kamal's arguments
+	Builds   bool      // the command builds an image, which takes a Docker engine
+	Lenient  bool      // the command may do without a project: what is wrong with its files Kamal will say
+	Apart    bool      // Kamal's standard error goes to ours, not into one stream with its output
+	Terminal *Terminal // ours, where Kamal is to have one; nil for none
 
 	Check      CheckLevel
 	CheckHosts bool // log in to every host before Kamal does anything
@@ -237,7 +236,7 @@ func (s *session) kamalEnv(j Job, project *kamal.Project, b *broker.Broker, foun
 		return nil, err
 	}
 	env.SetAll(s.docker)
-	if j.Container {
+	if j.Foreign {
 		// The workspace belongs to the runner's user and we are root: git would
 		// call that dubious, and Kamal would then build without a clean clone.
 		env.addGitConfig("safe.directory", "*")

@@ -31,6 +31,7 @@ type Process struct {
 	Signals    <-chan os.Signal // that come after the one which ended the context
 	Reaper     *supervise.Reaper
 	System     ci.System
+	Foreign    bool // the workspace is somebody else's, as in a container action
 }
 
 // A Vault is where secrets come from: the way in, and what to mask of it.
