@@ -22,6 +22,7 @@ type planCommand struct {
 	rolesFlag   `set:"roles=Plan for these roles only, separated by commas."`
 	kamalFlag
 	directoryFlag
+	envFlag
 	hostKeysFlag `set:"host_keys="`
 	opScopeFlag  `set:"op_scope="`
 	JSON         bool `name:"json" help:"Print the plan as JSON."`
@@ -32,6 +33,9 @@ type planCommand struct {
 // and tells what differs. Nothing is changed, and no lock is taken.
 func (c planCommand) Run(a *app) error {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
+		return err
+	}
+	if err := a.withEnv(c.Env); err != nil {
 		return err
 	}
 	wanted, vault, err := a.wanted(c.vaultFlags, true)

@@ -22,6 +22,7 @@ type verifyCommand struct {
 	rolesFlag `set:"roles=Ask for these roles only, separated by commas."`
 	kamalFlag
 	directoryFlag
+	envFlag
 	hostKeysFlag `set:"host_keys="`
 	opScopeFlag  `set:"op_scope="`
 	reportFormatFlag
@@ -39,6 +40,9 @@ type verified struct {
 // digests travel: no value is in the output, nor on the way.
 func (c verifyCommand) Run(a *app) error {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
+		return err
+	}
+	if err := a.withEnv(c.Env); err != nil {
 		return err
 	}
 	wanted, vault, err := a.wanted(c.vaultFlags, true)
