@@ -28,7 +28,7 @@ type checkout struct {
 
 // git runs git in the workspace.
 func (c checkout) git(ctx context.Context, args ...string) ([]byte, error) {
-	path, err := environ.List(c.env).LookPath("git", c.dir)
+	path, err := environ.List(c.env).LookTool("git")
 	if err != nil {
 		return nil, fmt.Errorf("git: %w", err)
 	}

@@ -84,7 +84,7 @@ func (a *app) person() (deploy.Vault, bool) {
 	if a.inCI() || a.system.Name() != "a terminal" && !a.shown.Plain || !isTerminal(a.Stdin) {
 		return deploy.Vault{}, false
 	}
-	path, err := environ.List(a.Env).LookPath(opclient.Name, a.Dir)
+	path, err := environ.List(a.Env).LookTool(opclient.Name)
 	if err != nil {
 		return deploy.Vault{}, false
 	}

@@ -175,3 +175,19 @@ func TestShownValue_HasNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// A pull request's own git is not what its workspace is read with.
+func TestCheckout_RunsNoGitOfTheProject(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\ntouch ran\necho 1111111111111111111111111111111111111111\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	c := checkout{dir: dir, env: []string{"PATH=:."}}
+	if head := c.head(t.Context()); head != "" {
+		t.Errorf("its head is %s", head)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
+		t.Error("the project's git ran")
+	}
+}

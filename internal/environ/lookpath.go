@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -50,6 +51,17 @@ func (l List) LookPath(name, dir string) (string, error) {
 		}
 	}
 	return "", found
+}
+
+// LookTool finds a program of the machine's by its name: LookPath, less the entries of
+// PATH that are empty or relative. Those lead to where we are, which is a project whose
+// files may be anybody's.
+func (l List) LookTool(name string) (string, error) {
+	if strings.Contains(name, "/") {
+		return "", ErrNotFound
+	}
+	entries := slices.DeleteFunc(filepath.SplitList(l.Get("PATH")), func(entry string) bool { return !filepath.IsAbs(entry) })
+	return l.With("PATH", strings.Join(entries, string(filepath.ListSeparator))).LookPath(name, "/")
 }
 
 // mayExecute is access(2)'s X_OK.

@@ -51,3 +51,37 @@ func TestList_LookPath(t *testing.T) {
 		}
 	}
 }
+
+// What is asked for by the machine's name for it is no file of where we are.
+func TestList_LookTool(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	t.Chdir(dir)
+	write := func(path string) string {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write(filepath.Join(dir, "git"))
+	write(filepath.Join(dir, "bin/git"))
+	machines := write(filepath.Join(elsewhere, "git"))
+	for _, test := range []struct{ path, want string }{
+		{elsewhere, machines},
+		{":.:bin:./bin:" + elsewhere + ":", machines},
+		{":", ""},
+		{".", ""},
+		{"bin", ""},
+		{"", ""},
+	} {
+		got, err := environ.List{"PATH=" + test.path}.LookTool("git")
+		if got != test.want || (test.want == "") != errors.Is(err, environ.ErrNotFound) {
+			t.Errorf("%q: %q, %v", test.path, got, err)
+		}
+	}
+	if got, err := (environ.List{"PATH=" + elsewhere}).LookTool("./git"); err == nil {
+		t.Errorf("a path gives %q", got)
+	}
+}
