@@ -159,7 +159,9 @@ func (a *app) main(args []string, f form) int {
 			return a.fail(err, kctx.Command())
 		}
 		if a.lookup.file.file != nil {
-			g, kctx, _, err = a.parse(args)
+			if g, kctx, _, err = a.parse(args); err != nil {
+				err = a.placed(err, args)
+			}
 		}
 	}
 	if err != nil {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,11 +9,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/projectfile"
 	"github.com/kamal-op/kamal-op/internal/reference"
@@ -83,24 +81,24 @@ func (a *app) readProjectFile(kctx *kong.Context) (projectOptions, error) {
 	if !reads {
 		return projectOptions{}, nil
 	}
+	text := func(name string) (value string) {
+		if v, ok := flag(name); ok {
+			value, _ = v.(string)
+		}
+		return value
+	}
 	var p projectOptions
 	p.trusted, _ = trusted.(bool)
-	if d, ok := flag("destination"); ok {
-		p.destination, _ = d.(string)
+	p.destination = text("destination")
+	switch command, _, _ := strings.Cut(kctx.Command(), " "); {
+	case p.destination != "":
+	case command == "review":
+		p.destination = review.DefaultDestination
+	case command == "post" && len(a.left.Places) > 0:
+		p.destination = a.left.Places[0].Destination // of the main step, whose options hold here
 	}
-	var where string
-	if d, ok := flag("working-directory"); ok {
-		where, _ = d.(string)
-	}
-	dir := a.path(where)
-	read := func() ([]byte, error) { return readSmall(filepath.Join(dir, projectfile.Name)) }
-	if command, _, _ := strings.Cut(kctx.Command(), " "); command == "review" {
-		if p.destination == "" {
-			p.destination = review.DefaultDestination
-		}
-		read = a.reviewFile(dir, strings.Fields(kctx.Command())[1], read)
-	}
-	text, err := read()
+	dir := a.path(text("working-directory"))
+	found, bases, err := a.projectFile(dir, kctx.Command())
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return p, nil
 	}
@@ -112,66 +110,69 @@ func (a *app) readProjectFile(kctx *kong.Context) (projectOptions, error) {
 	for _, o := range options {
 		p.confirmed[o.Name] = o.Confirmed
 	}
-	p.file, err = projectfile.Parse(projectfile.Name, text, options, nearOption)
-	return p, err
+	if p.file, err = projectfile.Parse(projectfile.Name, found, options, nearOption); err != nil {
+		return p, err
+	}
+	unknown := unknownDestinations(p.file, dir, text("config-file"))
+	if bases { // what is wrong with it is not this pull request's to mend, nor are the files beside it
+		for _, u := range unknown {
+			a.system.Notice(u)
+		}
+		return p, nil
+	}
+	return p, unknown.Err()
 }
 
-// reviewFile reads the file for a review: that of the pull request's base, since the
-// head is what a stranger to the settings may have written. A deploy or a build whose
-// base is not known has none; what looks at no pull request's files takes the
-// workspace's.
-func (a *app) reviewFile(dir, command string, workspace func() ([]byte, error)) func() ([]byte, error) {
-	var event struct {
-		PullRequest struct {
-			Base struct {
-				SHA string `json:"sha"`
-			} `json:"base"`
-		} `json:"pull_request"`
+// unknownDestinations are those of the file that Kamal does not have: what stands there
+// would hold for nothing, and what holds for all would hold for the one that is meant.
+func unknownDestinations(f *projectfile.File, dir, configFile string) (problems problem.List) {
+	base := configFile
+	if base == "" {
+		base = kamal.DefaultConfigFile
 	}
-	if path := a.env["GITHUB_EVENT_PATH"]; path != "" {
-		if text, err := os.ReadFile(path); err == nil {
-			_ = json.Unmarshal(text, &event) // what is no event names no base
-		}
+	if !filepath.IsAbs(base) {
+		base = filepath.Join(dir, base)
 	}
-	base := event.PullRequest.Base.SHA
-	return func() ([]byte, error) {
-		if base == "" {
-			switch name := a.env["GITHUB_EVENT_NAME"]; {
-			case command == "deploy" || command == "build",
-				command == "event" && name != "schedule" && name != "push" && name != "workflow_dispatch":
-				if _, err := workspace(); err == nil {
-					a.notices(projectfile.Name + " does not count: a review takes the one of the pull request's base, which is not known here")
-				}
-				return nil, fs.ErrNotExist
-			}
-			return workspace()
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		c := checkout{dir: dir, env: a.Env}
-		text, there, err := c.file(ctx, base, repoPath(c.prefix(ctx), projectfile.Name))
-		if err != nil {
-			// Most workspaces are shallow: GitHub has the commit.
-			repository, _, _ := a.lookup.value("repository")
-			client, failed := a.githubClient(repository)
-			if failed != nil {
-				return nil, failed
-			}
-			if client == nil {
-				// Nothing is deployed without GitHub: there is nothing to set.
-				if _, err := workspace(); err == nil {
-					a.notices(projectfile.Name + " does not count: the pull request's base is not in the workspace, and there is no token to ask GitHub with")
-				}
-				return nil, fs.ErrNotExist
-			}
-			defer client.Close()
-			text, there, err = client.File(ctx, repoPath(c.prefix(ctx), projectfile.Name), base)
-		}
-		if err == nil && !there {
-			err = fs.ErrNotExist
-		}
-		return text, err
+	info, err := os.Stat(base)
+	if there := err == nil && info.Mode().IsRegular(); !there {
+		return nil // there is no Kamal here that could have destinations
 	}
+	known := kamal.Destinations(dir, configFile)
+	for _, d := range f.Destinations() {
+		if slices.Contains(known, d.Text) {
+			continue
+		}
+		hint := "name it as its file: " + kamal.DestinationFile(kamal.DefaultConfigFile, "NAME")
+		if near := nearOption(d.Text, known); near != "" {
+			hint = "did you mean " + near + "? " + hint
+		}
+		p := problem.Newf("%s: there is no destination %q", projectfile.Name, d.Text)
+		p.Hint, p.Place = hint, f.Place(d)
+		problems = append(problems, p)
+	}
+	return problems
+}
+
+// placed gives a problem of the command line's the place in the file, where the option
+// that it is about comes from there.
+func (a *app) placed(err error, args []string) error {
+	list := slices.Clone(problem.Of(err))
+	for i, p := range list {
+		rest, ok := strings.CutPrefix(p.Message, "--")
+		if !ok {
+			continue
+		}
+		name := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz-"))]
+		given := a.lookup.file.file.Values(name, a.lookup.file.destination)
+		_, _, found := a.lookup.value(name)
+		if len(given) == 0 || found || slices.ContainsFunc(args, func(arg string) bool { return arg == "--"+name || strings.HasPrefix(arg, "--"+name+"=") }) {
+			continue
+		}
+		q := *p
+		q.Place = a.lookup.file.file.Place(given[0])
+		list[i] = &q
+	}
+	return list.Err()
 }
 
 // readSmall reads a regular file that is not larger than a person writes it.

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,50 +109,6 @@ func TestProjectFile_EachThatWeakensNeedsTrust(t *testing.T) {
 		if waits := len(a.lookup.file.unconfirmed()); waits != 0 && test.want[:3] == "off" || waits == 0 && test.want[:3] != "off" {
 			t.Errorf("%v, %v: %d wait", test.env, test.args, waits)
 		}
-	}
-}
-
-// The file of a pull request's head counts in no review.
-func TestReviewFile_IsTheBases(t *testing.T) {
-	a, out := inProject(t, "review-host: base.example\n", map[string]string{})
-	git := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"}, args...)...)
-		cmd.Dir = a.Dir
-		text, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, text)
-		}
-		return strings.TrimSpace(string(text))
-	}
-	git("init", "-q")
-	git("add", ".")
-	git("commit", "-qm", "base")
-	base := git("rev-parse", "HEAD")
-	if err := os.WriteFile(filepath.Join(a.Dir, projectfile.Name), []byte("review-host: head.example\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	git("commit", "-qam", "head")
-
-	event := filepath.Join(t.TempDir(), "event.json")
-	if err := os.WriteFile(event, []byte(`{"pull_request": {"base": {"sha": "`+base+`"}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a.env["GITHUB_EVENT_PATH"], a.env["GITHUB_EVENT_NAME"] = event, "pull_request"
-	for _, command := range []string{"event", "sweep"} {
-		if got := withFile(t, a, "review", command).Review; got.Event.ReviewHost != "base.example" && got.Sweep.ReviewHost != "base.example" {
-			t.Errorf("review %s takes %q and %q", command, got.Event.ReviewHost, got.Sweep.ReviewHost)
-		}
-	}
-	if got := withFile(t, a, "review", "deploy", "12").Review.Deploy.ReviewHost; got != "base.example" {
-		t.Errorf("review deploy takes %q", got)
-	}
-	delete(a.env, "GITHUB_EVENT_PATH")
-	if got := withFile(t, a, "review", "deploy", "12").Review.Deploy.ReviewHost; got != "" || !strings.Contains(out.String(), "does not count") {
-		t.Errorf("without a base review deploy takes %q\n%s", got, out)
-	}
-	if got := withFile(t, a, "review", "list").Review.List.ReviewHost; got != "head.example" {
-		t.Errorf("review list takes %q", got)
 	}
 }
 

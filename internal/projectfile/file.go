@@ -35,16 +35,24 @@ type Option struct {
 
 // A Line is one value, and where it stands.
 type Line struct {
-	Text string
-	Line int
+	Text         string
+	Line, Column int
+}
+
+// An entry is an option with its values: none where the list is empty, which is not the
+// same as not there.
+type entry struct {
+	at     Line // the option's name
+	values []Line
 }
 
 // A File is what the file says.
 type File struct {
 	name    string
 	options []Option
-	all     map[string][]Line
-	by      map[string]map[string][]Line // by destination
+	all     map[string]entry
+	by      map[string]map[string]entry // by destination
+	named   []Line                      // the destinations
 }
 
 // Parse reads the file's text. name is what it is called in problems; near finds the
@@ -82,17 +90,38 @@ func (f *File) Values(option, destination string) []Line {
 	if f == nil {
 		return nil
 	}
-	i := slices.IndexFunc(f.options, func(o Option) bool { return o.Name == option })
-	own := f.by[destination][option]
-	if i < 0 || len(own) == 0 {
-		return f.all[option]
+	e, there := f.by[destination][option]
+	own := e.values
+	if !there {
+		return f.all[option].values
 	}
-	if option != "secret" {
+	if option != "secret" || len(own) == 0 {
 		return own
 	}
-	return slices.Concat(slices.DeleteFunc(slices.Clone(f.all[option]), func(l Line) bool {
+	return slices.Concat(slices.DeleteFunc(slices.Clone(f.all[option].values), func(l Line) bool {
 		return slices.ContainsFunc(own, func(o Line) bool { return variable(o.Text) == variable(l.Text) })
 	}), own)
+}
+
+// Given is where an option stands that counts for a destination, also where it has no
+// value.
+func (f *File) Given(option, destination string) (at Line, there bool) {
+	if f == nil {
+		return at, false
+	}
+	e, there := f.by[destination][option]
+	if !there {
+		e, there = f.all[option]
+	}
+	return e.at, there
+}
+
+// Destinations are those that the file has options for, by their names.
+func (f *File) Destinations() []Line { return f.named }
+
+// Place is where a value stands.
+func (f *File) Place(l Line) problem.Place {
+	return problem.Place{File: f.name, Line: l.Line, Column: l.Column}
 }
 
 // variable is the name of NAME=value.
@@ -134,15 +163,17 @@ func (r *reader) pairs(n ast.Node, what string) []*ast.MappingValueNode {
 }
 
 // options are the options of a mapping; at the top there are destinations, too.
-func (r *reader) options(n ast.Node, top bool) map[string][]Line {
-	values := map[string][]Line{}
+func (r *reader) options(n ast.Node, top bool) map[string]entry {
+	values := map[string]entry{}
 	for _, pair := range r.pairs(n, "the file") {
 		key := pair.Key.GetToken()
 		name := keyText(pair.Key)
 		if top && name == destinations {
-			r.file.by = map[string]map[string][]Line{}
+			r.file.by = map[string]map[string]entry{}
 			for _, destination := range r.pairs(pair.Value, destinations) {
-				r.file.by[keyText(destination.Key)] = r.options(destination.Value, false)
+				at := lineAt(keyText(destination.Key), destination.Key.GetToken())
+				r.file.named = append(r.file.named, at)
+				r.file.by[at.Text] = r.options(destination.Value, false)
 			}
 			continue
 		}
@@ -156,7 +187,7 @@ func (r *reader) options(n ast.Node, top bool) map[string][]Line {
 			r.wrong(key, "keep one of the two", "%s is given twice", o.Name)
 			continue
 		}
-		values[o.Name] = r.value(o, name, pair.Value)
+		values[o.Name] = entry{lineAt(name, key), r.value(o, name, pair.Value)}
 	}
 	return values
 }
@@ -219,22 +250,27 @@ func (r *reader) texts(o Option, name string, n ast.Node, prefix string) []Line 
 		r.wrong(at, "write it as a text, in quotes where YAML would take it for something else", "the value of %s is no text", name)
 		return nil
 	}
-	line := n.GetToken().Position.Line
+	whole := lineAt(prefix+strings.TrimSpace(text), n.GetToken())
 	if !o.List || prefix != "" {
-		return []Line{{prefix + strings.TrimSpace(text), line}}
+		return []Line{whole}
 	}
 	_, block := n.(*ast.LiteralNode)
 	var all []Line
 	for i, l := range strings.Split(text, "\n") {
-		at := line
+		at := whole
 		if block {
-			at += i + 1
+			at.Line, at.Column = whole.Line+i+1, 0 // how far it is indented is gone
 		}
-		if l = strings.TrimSpace(l); l != "" && !strings.HasPrefix(l, "#") {
-			all = append(all, Line{l, at})
+		if at.Text = strings.TrimSpace(l); at.Text != "" && !strings.HasPrefix(at.Text, "#") {
+			all = append(all, at)
 		}
 	}
 	return all
+}
+
+// lineAt is a text with the place of its token.
+func lineAt(text string, at *token.Token) Line {
+	return Line{Text: text, Line: at.Position.Line, Column: at.Position.Column}
 }
 
 // scalarText is the text of a scalar as it is written. Anchors and tags have none:

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/projectfile"
@@ -53,17 +54,17 @@ destinations:
 		option, destination string
 		want                []projectfile.Line
 	}{
-		{"ssh-key", "", []projectfile.Line{{"op://MyApp/Server", 2}}},
-		{"secret", "", []projectfile.Line{{"A=op://MyApp/Production/A", 4}, {"B=op://MyApp/Production/B", 5}}},
-		{"secret", "staging", []projectfile.Line{{"A=op://MyApp/Production/A", 4}, {"B=op://MyApp/Staging/B", 15}}},
-		{"host-keys", "", []projectfile.Line{{"one ssh-ed25519 AAAA", 8}, {"two ssh-ed25519 BBBB", 10}}},
-		{"limit", "", []projectfile.Line{{"8", 11}}},
-		{"limit", "staging", []projectfile.Line{{"2", 16}}},
-		{"limit", "other", []projectfile.Line{{"8", 11}}},
-		{"skip-push", "", []projectfile.Line{{"true", 12}}},
+		{"ssh-key", "", []projectfile.Line{{Text: "op://MyApp/Server", Line: 2}}},
+		{"secret", "", []projectfile.Line{{Text: "A=op://MyApp/Production/A", Line: 4}, {Text: "B=op://MyApp/Production/B", Line: 5}}},
+		{"secret", "staging", []projectfile.Line{{Text: "A=op://MyApp/Production/A", Line: 4}, {Text: "B=op://MyApp/Staging/B", Line: 15}}},
+		{"host-keys", "", []projectfile.Line{{Text: "one ssh-ed25519 AAAA", Line: 8}, {Text: "two ssh-ed25519 BBBB", Line: 10}}},
+		{"limit", "", []projectfile.Line{{Text: "8", Line: 11}}},
+		{"limit", "staging", []projectfile.Line{{Text: "2", Line: 16}}},
+		{"limit", "other", []projectfile.Line{{Text: "8", Line: 11}}},
+		{"skip-push", "", []projectfile.Line{{Text: "true", Line: 12}}},
 		{"check", "", nil},
 	} {
-		if diff := cmp.Diff(test.want, f.Values(test.option, test.destination)); diff != "" {
+		if diff := cmp.Diff(test.want, f.Values(test.option, test.destination), cmpopts.IgnoreFields(projectfile.Line{}, "Column")); diff != "" {
 			t.Errorf("%s of %q: %s", test.option, test.destination, diff)
 		}
 	}
@@ -77,6 +78,66 @@ func TestParse_AnEmptyFileSaysNothing(t *testing.T) {
 		if f, err := projectfile.Parse("f.yml", []byte(text), known, near); err != nil || f.Values("limit", "") != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// An empty list is a value: none. A destination that has it takes nothing of what holds
+// for all.
+func TestParse_AnEmptyListIsNotNothing(t *testing.T) {
+	f, err := projectfile.Parse("f.yml", []byte(`ssh-key: [op://MyApp/Server]
+secrets: {A: op://MyApp/Production/A}
+host-keys: []
+destinations:
+  bare: {ssh-key: [], secrets: []}
+  text: {ssh-key: "", secrets: {}}
+  other: {limit: 1}
+`), known, near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for destination, want := range map[string]int{"": 1, "other": 1, "bare": 0, "text": 0} {
+		for option, line := range map[string]int{"ssh-key": 1, "secret": 2} {
+			if got := f.Values(option, destination); len(got) != want {
+				t.Errorf("%s of %q: %v", option, destination, got)
+			}
+			at, there := f.Given(option, destination)
+			if want == 0 {
+				line = map[string]int{"bare": 5, "text": 6}[destination]
+			}
+			if !there || at.Line != line {
+				t.Errorf("%s of %q is given at %+v, %v", option, destination, at, there)
+			}
+		}
+	}
+	if at, there := f.Given("host-keys", "bare"); !there || f.Place(at).String() != "f.yml:3:1" {
+		t.Errorf("%+v, %v", at, there)
+	}
+	if _, there := f.Given("skip-push", "bare"); there {
+		t.Error("skip-push is given")
+	}
+	var named []string
+	for _, d := range f.Destinations() {
+		named = append(named, f.Place(d).String()+" "+d.Text)
+	}
+	if diff := cmp.Diff([]string{"f.yml:5:3 bare", "f.yml:6:3 text", "f.yml:7:3 other"}, named); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Each value has the place at which an editor finds it.
+func TestParse_PlacesOfValues(t *testing.T) {
+	f, err := projectfile.Parse("f.yml", []byte("limit:   8\nssh-key: [a, b]\nsecrets:\n  A: x\nhost-keys: |\n  one\n  two\n"), known, near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, option := range []string{"limit", "ssh-key", "secret", "host-keys"} {
+		for _, l := range f.Values(option, "") {
+			got = append(got, f.Place(l).String()+" "+l.Text)
+		}
+	}
+	if diff := cmp.Diff([]string{"f.yml:1:10 8", "f.yml:2:11 a", "f.yml:2:14 b", "f.yml:4:6 A=x", "f.yml:6 one", "f.yml:7 two"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
