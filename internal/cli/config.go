@@ -42,7 +42,7 @@ type settingValue struct {
 func (c configCommand) Run(a *app, kctx *kong.Context) error {
 	var all []setting
 	for _, o := range configOptions(Grammar()) {
-		if s := a.setting(kctx, o); len(s.Values) > 0 {
+		if s := a.setting(kctx, o); len(s.Values) > 0 || s.Note != "" {
 			all = append(all, s)
 		}
 	}
@@ -66,7 +66,10 @@ func (c configCommand) Run(a *app, kctx *kong.Context) error {
 			if s.Note != "" {
 				from += ", " + s.Note
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\n", name, gate.Visible(v.Value), gate.Visible(from))
+			fmt.Fprintf(table, "%s\t%s\t%s\n", name, cell(v.Value), cell(from))
+		}
+		if len(s.Values) == 0 {
+			fmt.Fprintf(table, "%s\t\t%s\n", s.Option, cell(s.Note))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -95,7 +98,7 @@ func configOptions(g reference.Grammar) []reference.Option {
 
 // setting is what an option is given as: by the first place that gives it.
 func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
-	s := setting{Option: o.Name, Counts: true}
+	s := setting{Option: o.Name, Values: []settingValue{}, Counts: true}
 	add := func(text, from string) {
 		s.Values = append(s.Values, settingValue{Value: shownValue(o, strings.TrimSpace(text)), From: from})
 	}
@@ -123,7 +126,7 @@ func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
 			add(v, from)
 			return s
 		}
-		for _, l := range splitLines(v, from) {
+		for _, l := range splitLines(a.lookup.listed(v, from), from) {
 			add(l.text, l.origin)
 		}
 		return s
@@ -131,11 +134,20 @@ func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
 	for _, l := range a.lookup.file.lines(o.Name) {
 		add(l.text, l.origin)
 	}
-	if len(s.Values) > 0 && a.lookup.file.confirmed[o.Name] && !a.lookup.file.trusted {
+	f := a.lookup.file
+	at, there := f.file.Given(o.Name, f.destination)
+	switch {
+	case !there:
+	case len(s.Values) == 0:
+		s.Note = f.file.Origin(at) + ", an empty list"
+	case f.confirmed[o.Name] && !f.trusted:
 		s.Counts, s.Note = false, "counts with --trust-project-file"
 	}
 	return s
 }
+
+// cell is a text as a cell of the table: a tab in it would begin the next one.
+func cell(text string) string { return strings.ReplaceAll(gate.Visible(text), "\t", `\t`) }
 
 // shownValue is a value as it may be shown. What is to be a secret's reference and is
 // none may be the secret itself; a variable's value and the password in an address

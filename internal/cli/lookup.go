@@ -97,14 +97,20 @@ func (l lookup) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 		return given[0].text, nil
 	}
 	if _, isList := flag.Target.Interface().(lines); isList {
-		if listed, ok := jsonLines(v); ok {
-			v = listed
-		} else if l.form == settings && strings.HasPrefix(origin, settings.String()) {
-			v = settingLines(v)
-		}
-		return originText{text: v, origin: origin}, nil
+		return originText{text: l.listed(v, origin), origin: origin}, nil
 	}
 	return strings.TrimSpace(v), nil
+}
+
+// listed is a list's text as it was handed over, one value a line.
+func (l lookup) listed(text, origin string) string {
+	if listed, ok := jsonLines(text); ok {
+		return listed
+	}
+	if l.form == settings && strings.HasPrefix(origin, settings.String()) {
+		return settingLines(text)
+	}
+	return text
 }
 
 // A line is one value of a list and where it came from.
