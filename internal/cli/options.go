@@ -188,6 +188,10 @@ func (a *app) withEnv(given lines) error {
 		case len(kamal.WithoutCredentials([]string{l.text})) == 0:
 			problems = append(problems, problem.Usagef("set it in the environment: a command line can be read by every user of the machine", "%s: %s is kamal-op's own", l.origin, name))
 			continue
+		case kamal.ReservedName(name) && strings.HasPrefix(l.origin, settings.String()+" "):
+			// A plugin is trusted with secrets since its settings have it run nothing.
+			problems = append(problems, problem.Usagef("leave it away, or give it another name", "%s: %s is a variable that changes what programs run: a plugin's settings name no program", l.origin, name))
+			continue
 		case strings.HasPrefix(value, "op://"):
 			problems = append(problems, problem.Usagef("declare it as a secret: --secret "+name+"=op://…", "%s: the value of %s is a secret reference", l.origin, name))
 			continue
