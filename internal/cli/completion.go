@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -64,8 +65,16 @@ type projectNames struct {
 	words []string
 }
 
-// names are the names of a kind: destination, host, role, secret, accessory.
-func (p projectNames) names(kind string) (names []string) {
+// names are the names of a kind that can stand on a command line as they are. Bash puts
+// a word there without quotes, and runs what is in it at the next Enter: a file of the
+// project's may be called config/deploy.$(…).yml.
+func (p projectNames) names(kind string) []string {
+	plain := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./@:%+=,-]*$`)
+	return slices.DeleteFunc(p.all(kind), func(name string) bool { return !plain.MatchString(name) })
+}
+
+// all are the names of a kind: destination, host, role, secret, accessory.
+func (p projectNames) all(kind string) (names []string) {
 	dir, err := p.a.directory(p.value("--working-directory", ""))
 	if err != nil {
 		return nil
@@ -101,7 +110,7 @@ func (p projectNames) names(kind string) (names []string) {
 		}
 	}
 	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+	return slices.Compact(names)
 }
 
 // value is the value of an option that stands among the words.
