@@ -1,9 +1,13 @@
 # Adds a command to Kamal that writes, as one line of JSON, what the hosts run and
 # what a deploy would have them run. It changes nothing and takes no lock. Required
 # after the Ruby that holds running containers against the secrets: digests of
-# secrets are made and compared by that. Values travel of clear variables alone,
-# and of none that the host's own env file names as a secret.
+# secrets are made and compared by that. Values travel of clear variables alone, of
+# none that the container's own env file names as a secret, and of no container whose
+# env file is not there any more.
+require "ipaddr"
 require "open3"
+require "socket"
+require "time"
 require "tmpdir"
 
 module KamalOpPlan
@@ -73,43 +77,69 @@ module KamalOpPlan
       nil
     end
 
+    # The commits between two versions, or why they are not known.
     def commits(from, to)
       return [ nil, "no commit" ] unless [ from, to ].all? { |version| version.match?(VERSION) }
 
-      out, status = Open3.capture2e("git", "log", "--max-count=200", "--format=%H%x09%s", "#{from[VERSION]}..#{to[VERSION]}")
-      status.success? ? [ out.scrub.lines(chomp: true), nil ] : [ nil, "not in this clone" ]
-    rescue SystemCallError
-      [ nil, "no git" ]
+      out, error = git("log", "--no-show-signature", "--max-count=200", "--format=%H%x09%s", "#{from[VERSION]}..#{to[VERSION]}")
+      error ? [ nil, error ] : [ out.lines(chomp: true), nil ]
     end
 
-    # The hosts that deploy.yml named in the commit that runs, nil where that cannot be
-    # known.
+    # The hosts that deploy.yml named in the commit that runs, or why they are not known.
+    # Its ERB is Ruby that runs here: that of a commit which what is checked out came
+    # from has run here before, and any other is left alone.
     def former_hosts(version, config_file, destination)
-      return unless version.match?(VERSION)
+      return [ nil, "the version that runs is no commit" ] unless version.match?(VERSION)
+
+      commit, error = git("rev-parse", "--verify", "#{version[VERSION]}^{commit}")
+      return [ nil, error ] if error
+      commit = commit.strip
+      # A branch or a tag can have a name like a commit's.
+      return [ nil, "the version that runs is no commit" ] unless commit.start_with?(version[VERSION])
+      _, error = git("merge-base", "--is-ancestor", commit, "HEAD")
+      return [ nil, error.empty? ? "what runs is of another branch, whose deploy.yml is not run here" : error ] if error
 
       Dir.mktmpdir do |dir|
         base = Pathname.new(dir).join("deploy.yml")
         { base => config_file, (base.sub_ext(".#{destination}.yml") if destination) => config_file.sub(/(\.ya?ml)?\z/, ".#{destination}.yml") }.each do |path, name|
           next unless path
 
-          out, _, status = Open3.capture3("git", "show", "#{version[VERSION]}:./#{name}")
-          return nil unless status.success?
+          out, error = git("show", "#{commit}:./#{name}")
+          return [ nil, error ] if error
           path.write(out)
         end
         servers = ::Kamal::Configuration.load_raw_config(config_file: base, destination: destination)[:servers]
         roles = servers.is_a?(Hash) ? servers.values : [ servers ]
-        roles.flat_map { |role| Array(role.is_a?(Hash) ? role["hosts"] : role) }.map { |host| host.is_a?(Hash) ? host.keys.first : host }.map(&:to_s)
+        [ roles.flat_map { |role| Array(role.is_a?(Hash) ? role["hosts"] : role) }.map { |host| host.is_a?(Hash) ? host.keys.first : host }.map(&:to_s), nil ]
       end
-    rescue StandardError, SyntaxError
-      nil
+    rescue StandardError, SyntaxError => e
+      [ nil, "its deploy.yml cannot be read: #{message(e)}" ]
     end
 
-    # Whether the registry has the image, or why that is not known.
+    # What git says, and what it says is wrong: "" where it has failed in silence.
+    def git(*words)
+      program = program("git") or return [ nil, "no git" ]
+      out, error, status = Open3.capture3({ "LC_ALL" => "C", "GIT_NO_LAZY_FETCH" => "1", "GIT_TERMINAL_PROMPT" => "0" }, program, *words)
+      return [ out.scrub, nil ] if status.success?
+
+      return [ nil, "not in this clone" ] if error.match?(/bad revision|unknown revision|revision range|bad object|needed a single revision/i)
+      [ nil, error.strip.empty? ? "" : "git says #{message(error)}" ]
+    rescue SystemCallError => e
+      [ nil, "git cannot be run: #{message(e)}" ]
+    end
+
+    # Whether the registry has the image, or why that is not known. As Docker does when
+    # it pushes, a registry is trusted without TLS, or with a certificate of anybody's,
+    # only where Docker's engine is told to.
     def image(config)
       return [ nil, "the registry is on this machine" ] if config.registry.local?
+      docker = program("docker") or return [ nil, "docker is not here to ask the registry" ]
 
-      out, status = Open3.capture2e("docker", "manifest", "inspect", "--insecure", config.absolute_image)
+      insecure = insecure?(docker, config.registry.server.to_s)
+      out, status = Open3.capture2e(docker, "manifest", "inspect", *("--insecure" if insecure), config.absolute_image)
       return [ true, nil ] if status.success?
+      # What answers without TLS has no such manifest either, for who asks with TLS.
+      return [ nil, "docker's engine does not say whether it trusts the registry without TLS" ] if insecure.nil?
       return [ false, nil ] if out.match?(/no such manifest|manifest unknown|not found/i)
 
       [ nil, "the registry does not say" ]
@@ -117,7 +147,56 @@ module KamalOpPlan
       [ nil, "docker is not here to ask the registry" ]
     end
 
-    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip[0, 300]
+    # Whether Docker's engine is told to trust a registry so (its insecure-registries),
+    # nil where it does not answer.
+    def insecure?(docker, server)
+      out, _, status = Open3.capture3(docker, "info", "--format", "{{json .RegistryConfig}}")
+      registries = JSON.parse(out) if status.success?
+      return unless registries.is_a?(Hash)
+
+      address = server.sub(%r{\A[a-z]+://}, "").split("/").first.to_s
+      index = registries["IndexConfigs"].to_h[address.empty? ? "docker.io" : address]
+      return index["Secure"] == false if index
+
+      host = address.sub(/:\d+\z/, "").delete("[]")
+      ranges = Array(registries["InsecureRegistryCIDRs"]).map { |range| IPAddr.new(range) }
+      addresses(host).any? { |ip| ranges.any? { |range| range.family == ip.family && range.include?(ip) } }
+    rescue JSON::ParserError, IPAddr::Error
+      nil
+    end
+
+    # The addresses of a host, as docker looks for them.
+    def addresses(host)
+      [ IPAddr.new(host) ]
+    rescue IPAddr::Error
+      begin
+        Addrinfo.getaddrinfo(host, nil, nil, :STREAM).map { |found| IPAddr.new(found.ip_address.split("%").first) }
+      rescue SocketError
+        []
+      end
+    end
+
+    # A program on the PATH, less what PATH leads to from where we are: a file of the
+    # project's that bears the name of git or docker is neither.
+    def program(name)
+      ENV["PATH"].to_s.split(File::PATH_SEPARATOR).filter_map { |dir| File.join(dir, name) if dir.start_with?("/") }
+        .find { |path| File.file?(path) && File.executable?(path) }
+    end
+
+    # Whether an env file is the one that a container was started with: Kamal writes it
+    # right before. Both times are the host's.
+    def of_container?(written, created)
+      return false unless written.match?(/\A\d+\z/)
+
+      (0..600).cover?(Time.parse(created).to_i - written.to_i)
+    rescue ArgumentError, TypeError
+      false
+    end
+
+    # The first line of an error, or of what a program says of one.
+    def message(error)
+      (error.is_a?(String) ? error.strip : "#{error.class}: #{error.message}").scrub.lines.first.to_s.strip[0, 300]
+    end
 
     def hex(text) = text.unpack1("H*")
 
@@ -168,10 +247,12 @@ module KamalOpPlan
         return { has: nil } unless id.match?(ID)
 
         wants = KamalOpRunning.wanted(env)
-        once = ask("cut", "-d=", "-f1", env_file, "2>/dev/null").split
-        secrets = wants.map(&:variable) | once
-        clear = env.clear.keys.map(&:to_s) - secrets
         has = JSON.parse(ask("docker", "inspect", "--format", "'#{CONTAINER}'", id))
+        # What was a secret when the container was started, the env file of then says.
+        has["env_file"] = KamalOpPlan.of_container?(ask("stat", "-c", "%Y", env_file, "2>/dev/null").strip, has["created"])
+        once = has["env_file"] ? ask("cut", "-d=", "-f1", env_file, "2>/dev/null").split : []
+        secrets = wants.map(&:variable) | once
+        clear = has["env_file"] ? env.clear.keys.map(&:to_s) - secrets : []
         has["of_image"] = JSON.parse(ask("docker", "image", "inspect", "--format", "'#{IMAGE}'", "$(docker inspect --format '{{.Image}}' #{id})").strip.then { |text| text.empty? ? "{}" : text })
         { has: has.merge(KamalOpPlan.read_variables(ask(KamalOpPlan.variables(id, secrets, clear, @salt)), wants, @salt)) }
       end
@@ -201,9 +282,9 @@ module KamalOpPlan
     versions = hosts.flat_map { |host| host[:containers].to_a }.filter_map do |container|
       container[:has]["name"].delete_prefix("/#{container[:prefix]}-") if container[:role] && container[:has]
     end.uniq
-    former = versions.map { |version| KamalOpPlan.former_hosts(version, options[:config_file], config.destination) }
+    former, unknown = versions.map { |version| KamalOpPlan.former_hosts(version, options[:config_file], config.destination) }.transpose
     # With --hosts or --roles nothing is looked for elsewhere.
-    gone = KAMAL.specific_hosts || KAMAL.specific_roles ? [] : former.compact.flatten.uniq - config.all_hosts.map(&:to_s)
+    gone = KAMAL.specific_hosts || KAMAL.specific_roles ? [] : former.to_a.compact.flatten.uniq - config.all_hosts.map(&:to_s)
     hosts += kamal_op_observe(gone, salt, named: false)
 
     begin
@@ -218,7 +299,7 @@ module KamalOpPlan
     end
     report = {
       service: config.service, version: config.version, repository: config.repository, image: image, image_unknown: why.to_s, versions: versions,
-      commits: commits, former: former.none?(&:nil?), hosts: hosts
+      commits: commits, former: former.to_a.none?(&:nil?), former_unknown: unknown.to_a.compact.first.to_s, hosts: hosts
     }
     $stdout.puts "@kamal-op-plan #{JSON.generate(report)}"
     $stdout.flush

@@ -32,6 +32,7 @@ type Observed struct {
 	Versions     []string           `json:"versions"` // that run
 	Commits      map[string]history `json:"commits"`  // from a version that runs to Version
 	Former       bool               `json:"former"`   // the hosts that the running versions named are known
+	FormerWhy    string             `json:"former_unknown"`
 	Hosts        []observedHost     `json:"hosts"`
 }
 
@@ -79,7 +80,8 @@ type has struct {
 	Image   string            `json:"image"`
 	Host    hostConfig        `json:"host"`
 	OfImage ofImage           `json:"of_image"`
-	Clear   map[string][]byte `json:"clear"`
+	EnvFile bool              `json:"env_file"` // Kamal's on the host is the one that it was started with
+	Clear   map[string][]byte `json:"clear"`    // none without EnvFile: which were secrets is not known
 	Secrets map[string]string `json:"secrets"`
 	Others  []string          `json:"others"` // names of variables that are neither
 }

@@ -20,6 +20,7 @@ type Plan struct {
 	Stray      []Stray     `json:"stray"`
 	Unreached  []Unreached `json:"unreached"`
 	Former     bool        `json:"former_hosts_known"` // hosts that deploy.yml named before were looked for
+	FormerWhy  string      `json:"former_hosts_unknown,omitempty"`
 }
 
 // A Commit lies between two versions.
@@ -46,6 +47,7 @@ type Container struct {
 	To          string    `json:"to"`
 	Changes     []Change  `json:"changes"`
 	NotCompared []string  `json:"not_compared,omitempty"` // options of docker run
+	NotKnown    []string  `json:"not_known,omitempty"`    // clear variables whose old values were left unread
 }
 
 // A Change is one thing that is not as it would be. Of a secret there is no value, and
@@ -76,7 +78,7 @@ type Unreached struct {
 func Of(o Observed) Plan {
 	p := Plan{
 		Service: o.Service, From: nonNil(o.Versions), To: o.Version, Commits: []Commit{}, Containers: []Container{}, Stray: []Stray{}, Unreached: []Unreached{},
-		Former: o.Former, Image: Image{Name: o.Repository + ":" + o.Version, State: "unknown", Why: o.ImageUnknown, OnHosts: []string{}},
+		Former: o.Former, FormerWhy: o.FormerWhy, Image: Image{Name: o.Repository + ":" + o.Version, State: "unknown", Why: o.ImageUnknown, OnHosts: []string{}},
 	}
 	if o.Image != nil {
 		p.Image.State = map[bool]string{true: "there", false: "to be built"}[*o.Image]
@@ -155,9 +157,9 @@ func container(o Observed, h observedHost, c observedContainer) Container {
 	changes = append(changes, command(c)...)
 	options, not := compareOptions(c.Want, c.Has, h.Home)
 	changes = append(changes, options...)
-	variables, more := compareVariables(c.Want, c.Has)
+	variables, more, unknown := compareVariables(c.Want, c.Has)
 	changes = append(changes, variables...)
-	n.NotCompared = slices.Concat(not, more)
+	n.NotCompared, n.NotKnown = slices.Concat(not, more), unknown
 	n.Changes = append(n.Changes, told(append(changes, compareProxy(c.Proxy)...))...)
 	return n
 }
@@ -175,8 +177,8 @@ func command(c observedContainer) []Change {
 }
 
 // compareVariables compares the clear ones by their values and the secrets by what
-// their digests have shown.
-func compareVariables(w wanted, h *has) (changes []Change, not []string) {
+// their digests have shown. Unknown are those that could have been a secret before.
+func compareVariables(w wanted, h *has) (changes []Change, not, unknown []string) {
 	clear := map[string]string{}
 	for _, o := range w.Options {
 		if o[0] == nil || *o[0] != "env" || o[1] == nil {
@@ -193,6 +195,8 @@ func compareVariables(w wanted, h *has) (changes []Change, not []string) {
 		case slices.Contains(w.Secrets, name): // the later one counts, which Kamal makes the secret
 		case strings.Contains(clear[name], "${"):
 			not = append(not, name)
+		case slices.Contains(h.Others, name) && !h.EnvFile:
+			unknown = append(unknown, name)
 		case slices.Contains(h.Others, name):
 			changes = append(changes, Change{Kind: "clear", Name: name, To: clear[name], What: "other"}) // it was a secret
 		case !there:
@@ -216,7 +220,7 @@ func compareVariables(w wanted, h *has) (changes []Change, not []string) {
 			changes = append(changes, Change{Kind: "variable", Name: name, What: "gone"})
 		}
 	}
-	return changes, not
+	return changes, not, unknown
 }
 
 // kamals are the variables that Kamal sets itself.

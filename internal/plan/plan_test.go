@@ -17,7 +17,7 @@ func report(options, host, container string) string {
 {"host":"10.0.0.1","named":true,"home":"/root","containers":[{"role":"web","prefix":"app-web","proxy":null,
 "want":{"options":[["detach",null],["restart","unless-stopped"],["name","app-web-v2"],["network","kamal"],["env","KAMAL_VERSION=v2"]` + options + `],"image":"r/app:v2","cmd":[],"secrets":["A"]},
 "has":{"name":"/app-web-v1","created":"2026-11-22T01:02:03.5Z","image":"r/app:v1","labels":{"of":"image"},"cmd":["run"],"of_image":{"labels":{"of":"image"},"cmd":["run"],"user":"app","variables":["PATH",""]},
-"user":"app","clear":{},"secrets":{"A":"equal"},"others":["PATH","KAMAL_VERSION"],"host":{"NetworkMode":"kamal","RestartPolicy":{"Name":"unless-stopped"}` + host + `}` + container + `}}],"running":[]}]}
+"user":"app","env_file":true,"clear":{},"secrets":{"A":"equal"},"others":["PATH","KAMAL_VERSION"],"host":{"NetworkMode":"kamal","RestartPolicy":{"Name":"unless-stopped"}` + host + `}` + container + `}}],"running":[]}]}
 more
 `
 }
@@ -98,6 +98,36 @@ func TestPlan_Text(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
+	}
+}
+
+// The old value of a variable that could have been a secret is not known, and neither
+// taken for equal nor for a change.
+func TestOf_saysWhatIsNotKnown(t *testing.T) {
+	out := strings.Replace(report(`,["env","PATH=1"],["env","NEW=1"]`, "", ""), `"env_file":true`, `"env_file":false`, 1)
+	p := parsed(t, strings.Replace(out, `"former":true`, `"former":false,"former_unknown":"of another \u001bbranch"`, 1))
+	if d := cmp.Diff([]string{"PATH"}, p.Containers[0].NotKnown); d != "" {
+		t.Error(d)
+	}
+	for _, c := range p.Containers[0].Changes {
+		if c.Name == "PATH" || c.Name == "NEW" && c.What != "new" {
+			t.Errorf("%+v", c)
+		}
+	}
+	text := p.Text(false)
+	for _, want := range []string{"? not known, since Kamal's env file there is not the container's: PATH\n", "not compared\n  of another \\x1bbranch\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// What git or a registry says is shown as text, and not obeyed by a terminal.
+func TestPlan_Text_showsWhatOthersSay(t *testing.T) {
+	out := strings.Replace(report("", "", ""), `"why":"no commit"`, `"why":"git says \u001b[2J"`, 1)
+	out = strings.Replace(out, `"image":false`, `"image":null,"image_unknown":"\u001b[2J"`, 1)
+	if text := parsed(t, out).Text(false); strings.Contains(text, "\x1b") || !strings.Contains(text, "commits unknown: git says") {
 		t.Errorf("%q", text)
 	}
 }

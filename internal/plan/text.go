@@ -33,6 +33,9 @@ func (p Plan) Text(colour bool) string {
 		if len(c.NotCompared) > 0 {
 			fmt.Fprintf(&b, "  ? not compared: %s\n", gate.OneLine(strings.Join(c.NotCompared, ", ")))
 		}
+		if len(c.NotKnown) > 0 {
+			fmt.Fprintf(&b, "  ? not known, since Kamal's env file there is not the container's: %s\n", gate.OneLine(strings.Join(c.NotKnown, ", ")))
+		}
 		if c.Accessory != "" && len(c.Changes) > 0 && c.From != "" {
 			fmt.Fprintf(&b, "  hint: a deploy leaves it as it is: kamal-op kamal -- accessory reboot %s\n", gate.Visible(c.Accessory))
 		}
@@ -42,6 +45,9 @@ func (p Plan) Text(colour bool) string {
 	}
 	for _, s := range p.Stray {
 		fmt.Fprintf(&b, "\n%s: %s runs\n  %s\n", gate.Visible(s.Host), gate.Visible(s.Name), s.Why)
+	}
+	if !p.Former {
+		fmt.Fprintf(&b, "\nhosts that only the version that runs names: not compared\n  %s\n", gate.OneLine(p.FormerWhy))
 	}
 	for _, u := range p.Unreached {
 		fmt.Fprintf(&b, "\n%s: %s\n  %s\n", gate.Visible(u.Host), paint("31", "could not be asked"), gate.OneLine(u.Why))
@@ -67,7 +73,7 @@ func (p Plan) head(b *strings.Builder) {
 	case len(p.Commits) > 0:
 		fmt.Fprintf(b, "version: %s → %s, commits: %d\n", from, to, len(p.Commits))
 	case p.CommitsWhy != "":
-		fmt.Fprintf(b, "version: %s → %s, commits unknown: %s\n", from, to, p.CommitsWhy)
+		fmt.Fprintf(b, "version: %s → %s, commits unknown: %s\n", from, to, gate.OneLine(p.CommitsWhy))
 	default:
 		fmt.Fprintf(b, "version: %s → %s\n", from, to)
 	}
@@ -84,7 +90,7 @@ func (p Plan) head(b *strings.Builder) {
 	case "there":
 		image += "in the registry already; a deploy builds it again, unless told not to (-P)"
 	case "unknown":
-		image += "not known of: " + p.Image.Why
+		image += "not known of: " + gate.OneLine(p.Image.Why)
 	default:
 		image += "to be built"
 	}
