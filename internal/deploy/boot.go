@@ -59,7 +59,7 @@ func (j Job) bootable() string {
 		return ""
 	}
 	paths, err := kamal.Candidates(j.find(""))
-	if err != nil || len(paths) == 0 || !kamal.LoadsPreload(paths[0], j.Env) {
+	if err != nil || len(paths) == 0 || !kamal.LoadsPreload(paths[0], j.Project.Dir, j.Env) {
 		return ""
 	}
 	return paths[0]
