@@ -36,16 +36,17 @@ type Broker struct {
 	serving  sync.WaitGroup
 	scope    *scope
 
-	mu       sync.Mutex
-	conns    map[net.Conn]bool
-	closed   bool
-	failures []failure // of lookups
-	problems problem.List
-	noticed  map[string]bool
-	kamals   []int // process ids of the Kamals that have said hello
-	needed   []int // of the programs that their connections go through
-	ran      []HostVersions
-	boots    []BootTime
+	mu        sync.Mutex
+	conns     map[net.Conn]bool
+	closed    bool
+	dismissed bool      // the Kamal that was started early is not wanted any more
+	failures  []failure // of lookups
+	problems  problem.List
+	noticed   map[string]bool
+	kamals    []int // process ids of the Kamals that have said hello
+	needed    []int // of the programs that their connections go through
+	ran       []HostVersions
+	boots     []BootTime
 
 	notifying sync.Mutex
 	refused   sync.Once // a stranger was told of: one that goes on trying is not to fill the log
@@ -269,6 +270,10 @@ func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
 
 // refuse is the answer to a peer that is not served. What it asked is not read.
 func (b *Broker) refuse(err error) any {
+	var s *stranger
+	if errors.As(err, &s) && s.ended && b.isDismissed() {
+		return struct{}{} // it was killed by us while it connected
+	}
 	b.refused.Do(func() {
 		b.notify(Event{
 			Kind: Warning, Message: "a connection to the run's socket is turned away: " + err.Error(),
@@ -286,8 +291,11 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 	if err := json.Unmarshal(line, &m); err != nil {
 		return map[string]string{"error": "the request is not understood"}
 	}
-	if m.Hello != nil {
-		b.arrived(m.Hello)
+	dismissed := b.isDismissed()
+	if m.Hello != nil && m.Hello.early() {
+		if !b.arrived(m.Hello) {
+			return map[string]string{"error": "this Kamal is not wanted any more"}
+		}
 		if m.Hello.Apart != "" {
 			return struct{}{} // it ends when it has an answer
 		}
@@ -296,6 +304,9 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 	case <-b.opened:
 	case <-ctx.Done():
 		return map[string]string{"error": "the run is over"}
+	}
+	if b.isDismissed() != dismissed {
+		return map[string]string{"error": "this Kamal is not wanted any more"}
 	}
 	switch {
 	case m.Op != nil:

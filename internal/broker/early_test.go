@@ -20,7 +20,7 @@ import (
 )
 
 // listen is a broker that does not answer yet, in a directory of its own.
-func listen(t *testing.T) (b *broker.Broker, socket string, env []string) {
+func listen(t *testing.T, notify ...func(broker.Event)) (b *broker.Broker, socket string, env []string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "early")
 	if err != nil {
@@ -31,7 +31,11 @@ func listen(t *testing.T) (b *broker.Broker, socket string, env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err = broker.Listen(context.Background(), broker.Waiting{Dir: dir, Executable: self}); err != nil {
+	waiting := broker.Waiting{Dir: dir, Executable: self}
+	if len(notify) > 0 {
+		waiting.Notify = notify[0]
+	}
+	if b, err = broker.Listen(context.Background(), waiting); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
@@ -107,6 +111,41 @@ func TestListen_answersAtOnceWhoEndsInstead(t *testing.T) {
 	}
 	if got := <-answer; got != "{}\n" {
 		t.Errorf("answered %q", got)
+	}
+}
+
+// One that is dismissed is forgotten, and not answered when the broker is opened; nor
+// is what it says afterwards. The Kamal that comes then is the only one.
+func TestDismiss(t *testing.T) {
+	var events []broker.Event
+	b, socket, _ := listen(t, func(e broker.Event) { events = append(events, e) })
+	waits := sayHello(t, socket, `{"hello":{"pid":1,"kamal":"2.12.0","early":true}}`)
+	<-b.Arrival()
+	if kamals, _ := b.Running(); !slices.Equal(kamals, []int{1}) {
+		t.Errorf("%v run", kamals)
+	}
+	b.Dismiss()
+	if got := <-sayHello(t, socket, `{"hello":{"pid":2,"kamal":"2.12.0","early":true}}`); !strings.Contains(got, "not wanted") {
+		t.Errorf("one that is late is answered %s", got)
+	}
+	if got := <-sayHello(t, socket, `{"hello":{"pid":3,"apart":"it calls system"}}`); !strings.Contains(got, "not wanted") {
+		t.Errorf("one that is late is answered %s", got)
+	}
+	b.Open(broker.Options{Declared: []broker.Declared{{Secret: mask.NewSecret("A", "its value")}}})
+	if got := <-waits; !strings.Contains(got, "not wanted") {
+		t.Errorf("it is answered %s", got)
+	}
+	if got := <-sayHello(t, socket, `{"hello":{"pid":4,"kamal":"2.12.1"}}`); !strings.Contains(got, `"declared"`) {
+		t.Errorf("the next is answered %s", got)
+	}
+	if kamals, _ := b.Running(); !slices.Equal(kamals, []int{4}) {
+		t.Errorf("%v run", kamals)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != 1 || !strings.Contains(events[0].Message, "kamal 2.12.1") {
+		t.Errorf("told %+v", events)
 	}
 }
 

@@ -25,16 +25,38 @@ type Arrival struct {
 	Apart   string // why it ends instead of waiting; "" for one that waits
 }
 
-// arrived notes a Kamal that waits for all to be known.
-func (b *Broker) arrived(h *hello) {
-	if !h.Early && h.Apart == "" {
-		return
+// early says whether it is from a Kamal that was started before all was known.
+func (h *hello) early() bool { return h.Early || h.Apart != "" }
+
+// arrived notes a Kamal that waits for all to be known. It is false where that one
+// is not wanted any more.
+func (b *Broker) arrived(h *hello) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dismissed {
+		return false
 	}
-	b.remember(&b.kamals, h.PID)
+	remember(&b.kamals, h.PID)
 	select {
 	case b.arrival <- Arrival{Version: h.Kamal, Apart: h.Apart}:
 	default: // there is one
 	}
+	return true
+}
+
+// Dismiss says that the Kamal which was started before all is known is not wanted any
+// more: the broker forgets it, and what it has asked is not answered. It comes before
+// Open, and before that Kamal is killed: who comes afterwards is another.
+func (b *Broker) Dismiss() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dismissed, b.kamals, b.needed = true, nil, nil
+}
+
+func (b *Broker) isDismissed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dismissed
 }
 
 // Arrival brings the first Kamal that waits.
@@ -69,7 +91,9 @@ func (b *Broker) hello(h *hello) *helloReply {
 	for _, d := range b.o.Declared {
 		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())
 	}
-	b.remember(&b.kamals, h.PID)
+	b.mu.Lock()
+	remember(&b.kamals, h.PID)
+	b.mu.Unlock()
 	if b.o.Locks != nil {
 		mark := b.o.Locks.Mark()
 		r.Mark = &markReply{By: mark.By(), Lines: mark.Lines()}

@@ -11,7 +11,10 @@ import (
 )
 
 // A stranger is a peer that is not served.
-type stranger struct{ why string }
+type stranger struct {
+	why   string
+	ended bool
+}
 
 func (s *stranger) Error() string { return s.why }
 
@@ -41,13 +44,13 @@ func refusal(p *peer.Peer, verdict peer.Verdict) error {
 	case peer.Served:
 		return nil
 	case peer.OtherUser:
-		return &stranger{"it is from user " + strconv.Itoa(p.UID)}
+		return &stranger{why: "it is from user " + strconv.Itoa(p.UID)}
 	case peer.Unseen:
-		return &stranger{"it is from a process that cannot be seen here, such as one in a container"}
+		return &stranger{why: "it is from a process that cannot be seen here, such as one in a container"}
 	case peer.Ended:
-		return &stranger{fmt.Sprintf("process %d, which opened it, has ended", p.PID)}
+		return &stranger{why: fmt.Sprintf("process %d, which opened it, has ended", p.PID), ended: true}
 	}
-	return &stranger{fmt.Sprintf("process %d was not started by this run", p.PID)}
+	return &stranger{why: fmt.Sprintf("process %d was not started by this run", p.PID)}
 }
 
 // callerKey is the key of a caller in a context.

@@ -9,13 +9,13 @@ type needed struct {
 }
 
 func (b *Broker) need(n *needed) any {
-	b.remember(&b.needed, n.PID)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	remember(&b.needed, n.PID)
 	return struct{}{}
 }
 
-func (b *Broker) remember(list *[]int, pid int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func remember(list *[]int, pid int) {
 	if pid > 0 && !slices.Contains(*list, pid) {
 		*list = append(*list, pid)
 	}

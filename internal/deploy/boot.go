@@ -100,13 +100,14 @@ func (r *ready) boot(ctx context.Context, path string) error {
 	return nil
 }
 
-// end says that the first command must not begin any more. It is false where that
-// may have happened.
+// end says that the first command must not begin any more, and has the broker forget
+// this Kamal. It is false where the command may have begun.
 func (b *boot) end() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state == booting {
 		b.state = ended
+		b.broker.Dismiss()
 	}
 	return b.state == ended
 }

@@ -127,6 +127,9 @@ func TestBoot_isAbandoned(t *testing.T) {
 		t.Fatal("it is not loaded")
 	}
 	b.abandon()
+	if kamals, _ := b.broker.Running(); len(kamals) > 0 {
+		t.Errorf("the broker remembers it: %v", kamals)
+	}
 	if b.exit.Signal != syscall.SIGKILL || exists(began) {
 		t.Errorf("it ended with %v", b.exit)
 	}
