@@ -3,11 +3,11 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/gate"
@@ -112,17 +112,43 @@ func (b *boot) end() bool {
 	return b.state == ended
 }
 
-// loaded waits until Kamal's commands are loaded, and says which Kamal it is. It is
-// false of one that has ended before, takes too long, or is none that waits.
-func (b *boot) loaded(ctx context.Context) (kamal.Binary, bool) {
+// loaded waits until Kamal's commands are loaded, and says which Kamal it is; or why
+// it is not to be waited for.
+func (b *boot) loaded(ctx context.Context) (found kamal.Binary, why string) {
+	within, cancel := context.WithTimeout(ctx, bootTime)
+	defer cancel()
 	var arrival broker.Arrival
 	select {
 	case arrival = <-b.broker.Arrival():
 	case <-b.over:
-	case <-time.After(bootTime):
-	case <-ctx.Done():
+		select { // what it has said before it ended counts
+		case arrival = <-b.broker.Arrival():
+		default:
+			return found, b.ending()
+		}
+	case <-within.Done():
+		return found, fmt.Sprintf("its commands are not loaded after %s", bootTime)
 	}
-	return kamal.Binary{Path: b.path, Version: arrival.Version, Preload: true}, arrival.Version != "" && arrival.Apart == ""
+	if arrival.Apart != "" {
+		return found, arrival.Apart + " before its commands are loaded"
+	}
+	return kamal.Binary{Path: b.path, Version: arrival.Version, Preload: true}, ""
+}
+
+// ending is how a boot has ended by itself, with its last line.
+func (b *boot) ending() string {
+	if b.failed != nil {
+		return b.failed.Error()
+	}
+	why := fmt.Sprintf("it ended with status %d before its commands were loaded", b.exit.Status())
+	line := kamal.LastLine(b.err.text())
+	if line == "" {
+		line = kamal.LastLine(b.out.text())
+	}
+	if line != "" {
+		why += ": " + line
+	}
+	return why
 }
 
 // release lets Kamal begin, with what the broker is to answer, and its output go to
@@ -154,9 +180,11 @@ func (b *boot) abandon() {
 	<-b.over
 }
 
-// wait waits for the end of a Kamal that was released.
+// wait waits for the end of a Kamal that was released, and for what it has printed.
 func (b *boot) wait() (supervise.Exit, error) {
 	<-b.over
+	<-b.out.passed
+	<-b.err.passed
 	b.cancel(nil)
 	return b.exit, b.failed
 }
@@ -171,16 +199,18 @@ type held struct {
 	free   bool        // there is one
 	to     *gate.Child // nil drops what comes
 	kept   []byte
-	failed error // of what was kept, on its way
+	passed chan struct{} // closed when what was kept has gone its way
+	failed error         // of that; not before passed is closed
 }
 
 func newHeld() *held {
-	h := &held{}
+	h := &held{passed: make(chan struct{})}
 	h.given = sync.NewCond(&h.mu)
 	return h
 }
 
-// release gives the way, or drops all where it is nil. The first one counts.
+// release gives the way, or drops all where it is nil. The first one counts. It does
+// not wait for who reads.
 func (h *held) release(to *gate.Child) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -188,14 +218,27 @@ func (h *held) release(to *gate.Child) {
 		return
 	}
 	h.free, h.to = true, to
-	if len(h.kept) > 0 && to != nil {
-		_, h.failed = to.Write(h.kept)
-	}
+	kept := h.kept
 	h.kept = nil
 	h.given.Broadcast()
+	if len(kept) == 0 || to == nil {
+		close(h.passed)
+		return
+	}
+	go func() {
+		defer close(h.passed)
+		_, h.failed = to.Write(kept)
+	}()
 }
 
-// Write takes the way, or keeps what will.
+// text is what is kept.
+func (h *held) text() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return string(h.kept)
+}
+
+// Write takes the way, behind what was kept, or keeps what will.
 func (h *held) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	for !h.free && len(h.kept)+len(p) > mostHeld {
@@ -206,11 +249,12 @@ func (h *held) Write(p []byte) (int, error) {
 		h.mu.Unlock()
 		return len(p), nil
 	}
-	to, failed := h.to, h.failed
+	to := h.to
 	h.mu.Unlock()
+	<-h.passed
 	switch {
-	case failed != nil:
-		return 0, failed
+	case h.failed != nil:
+		return 0, h.failed
 	case to == nil:
 		return len(p), nil
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,8 +100,8 @@ func exists(path string) bool {
 func TestBoot_beginsWhenItIsReleased(t *testing.T) {
 	r, began := bootScript(t.Context(), t, "echo loading\n"+saysHello(t)+"touch $BEGAN\necho begun\n")
 	b := r.booted
-	if binary, ok := b.loaded(t.Context()); !ok || binary.Version != "9.9.9" || !binary.Preload {
-		t.Fatalf("loaded %v %v", binary, ok)
+	if binary, why := b.loaded(t.Context()); why != "" || binary.Version != "9.9.9" || !binary.Preload {
+		t.Fatalf("loaded %v %s", binary, why)
 	}
 	if exists(began) {
 		t.Error("it has begun before it was released")
@@ -123,8 +124,8 @@ func TestBoot_beginsWhenItIsReleased(t *testing.T) {
 func TestBoot_isAbandoned(t *testing.T) {
 	r, began := bootScript(t.Context(), t, "trap '' INT TERM\necho loading\n"+saysHello(t)+"touch $BEGAN\n")
 	b := r.booted
-	if _, ok := b.loaded(t.Context()); !ok {
-		t.Fatal("it is not loaded")
+	if _, why := b.loaded(t.Context()); why != "" {
+		t.Fatal(why)
 	}
 	b.abandon()
 	if kamals, _ := b.broker.Running(); len(kamals) > 0 {
@@ -141,19 +142,71 @@ func TestBoot_isAbandoned(t *testing.T) {
 // Of one that ends before its commands are loaded, that waits for nothing, or whose
 // Ruby has left, it is not said that it is Kamal.
 func TestBoot_thatIsNone(t *testing.T) {
-	for name, script := range map[string]string{
-		"ends":                 "echo 'cannot load such file -- kamal (LoadError)' >&2\nexit 1\n",
-		"prints much and ends": "yes 'a line' | head -c 60000\n",
-		"leaves":               strings.Replace(saysHello(t), `"early":true`, `"apart":"it calls system"`, 1) + "touch $BEGAN\n",
+	for name, test := range map[string]struct{ script, why string }{
+		"ends": {
+			"echo loading\necho 'cannot load such file -- kamal (LoadError)' >&2\nexit 4\n",
+			"it ended with status 4 before its commands were loaded: cannot load such file -- kamal (LoadError)",
+		},
+		"ends without a word": {"", "it ended with status 0 before its commands were loaded"},
+		"prints much and ends": {
+			"yes 'a line' | head -c 59997\n", "it ended with status 0 before its commands were loaded: a line",
+		},
+		"leaves": {
+			strings.Replace(saysHello(t), `"early":true`, `"apart":"it calls system"`, 1) + "touch $BEGAN\n",
+			"it calls system before its commands are loaded",
+		},
 	} {
-		r, began := bootScript(t.Context(), t, script)
-		if binary, ok := r.booted.loaded(t.Context()); ok {
-			t.Errorf("%s: %v", name, binary)
+		r, began := bootScript(t.Context(), t, test.script)
+		if binary, why := r.booted.loaded(t.Context()); why != test.why {
+			t.Errorf("%s: %v, %q", name, binary, why)
 		}
 		r.booted.abandon()
-		if exists(began) {
-			t.Errorf("%s: it has begun", name)
+		if kamals, _ := r.broker.Running(); exists(began) || len(kamals) > 0 {
+			t.Errorf("%s: it has begun, or is remembered: %v", name, kamals)
 		}
+	}
+}
+
+// One that cannot be taken is asked what it is, and that it is started a second time
+// is told once, with the reason; not where another Kamal is taken.
+func TestFindKamal_startsAgain(t *testing.T) {
+	apart := strings.Replace(saysHello(t), `"early":true`, `"apart":"it calls system"`, 1)
+	r, _ := bootScript(t.Context(), t, "[ $1 != version ] || exec echo 9.9.9\n"+apart)
+	path := r.booted.path
+	r.job.Kamal = path
+	found, err := r.findKamal(t.Context(), "")
+	if err != nil || found.Version != "9.9.9" || r.booted != nil {
+		t.Errorf("%v, %v, %v", found, err, r.booted)
+	}
+	want := []string{"the Kamal at " + path + " is started a second time, now that all is known: it calls system before its commands are loaded"}
+	if !slices.Equal(found.Notices, want) {
+		t.Errorf("told %q", found.Notices)
+	}
+
+	r, _ = bootScript(t.Context(), t, apart)
+	r.job.Kamal = path
+	if found, err = r.findKamal(t.Context(), ""); err != nil || found.Path != path || len(found.Notices) > 0 {
+		t.Errorf("another is taken: %v, %v, told %q", found, err, found.Notices)
+	}
+}
+
+// What one has printed that ended by itself while the rest was still looked for is
+// told, and its status counts.
+func TestBoot_endsBeforeItIsReleased(t *testing.T) {
+	r, began := bootScript(t.Context(), t, "echo killed for its memory\nexit 9\n")
+	b := r.booted
+	<-b.over
+	out := &record{}
+	way := childTo(t, out)
+	if !b.release(broker.Options{}, way, way) {
+		t.Fatal("it cannot be released")
+	}
+	exit, err := b.wait()
+	if err := errors.Join(err, way.Close()); err != nil {
+		t.Error(err)
+	}
+	if exit.Status() != 9 || out.String() != "killed for its memory\n" || exists(began) {
+		t.Errorf("%v, %q", exit, out.String())
 	}
 }
 
@@ -170,12 +223,12 @@ func TestBoot_cancelledAnywhere(t *testing.T) {
 			after := time.Duration(rand.Int64N(int64(usual) * 3 / 2))
 			time.AfterFunc(after-min(after, time.Since(start)), func() { cancel(supervise.Signalled{Signal: syscall.SIGINT}) })
 		}
-		_, loaded := b.loaded(ctx)
+		_, why := b.loaded(ctx)
 		if i == 0 {
 			usual = time.Since(start)
 			cancel(supervise.Signalled{Signal: syscall.SIGINT})
 		}
-		released := loaded && b.release(broker.Options{}, nil, nil)
+		released := why == "" && b.release(broker.Options{}, nil, nil)
 		if released {
 			if _, err := b.wait(); err != nil {
 				t.Errorf("%d: %v", i, err)
@@ -242,6 +295,48 @@ func TestHeld_keepsTheOrder(t *testing.T) {
 	if want.String() != got.String() {
 		t.Errorf("%d bytes have become %d, or are in another order", want.Len(), len(got.String()))
 	}
+}
+
+// A reader that takes nothing holds up what is written, and neither the release nor
+// who ends it all.
+func TestHeld_aReaderThatIsSlow(t *testing.T) {
+	h := newHeld()
+	slow := slowReader{begun: make(chan struct{}), goOn: make(chan struct{})}
+	if _, err := h.Write([]byte("kept\n")); err != nil {
+		t.Fatal(err)
+	}
+	way := childTo(t, &slow)
+	h.release(way) // does not wait
+	<-slow.begun
+	h.release(nil)
+	if text := h.text(); text != "" {
+		t.Errorf("%q is kept", text)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := h.Write([]byte("more\n"))
+		written <- err
+	}()
+	close(slow.goOn)
+	if err := errors.Join(<-written, way.Close()); err != nil {
+		t.Error(err)
+	}
+	if slow.String() != "kept\nmore\n" {
+		t.Errorf("%q", slow.String())
+	}
+}
+
+// A slowReader takes nothing before it may go on.
+type slowReader struct {
+	record
+	once        sync.Once
+	begun, goOn chan struct{}
+}
+
+func (s *slowReader) Write(p []byte) (int, error) {
+	s.once.Do(func() { close(s.begun) })
+	<-s.goOn
+	return s.record.Write(p)
 }
 
 // A way that refuses what was kept refuses the rest.

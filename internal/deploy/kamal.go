@@ -186,14 +186,27 @@ func (r *ready) look(ctx context.Context, preload string) (kamal.Binary, error) 
 // findKamal is the Kamal that was started already, once its commands are loaded, or
 // one that is asked what it is.
 func (r *ready) findKamal(ctx context.Context, preload string) (kamal.Binary, error) {
-	if r.booted != nil {
-		if binary, ok := r.booted.loaded(ctx); ok {
-			return kamal.WithLock(binary, r.job.Project.Dir), nil
-		}
-		r.booted.abandon()
-		r.booted = nil
+	if r.booted == nil {
+		return kamal.Find(ctx, r.job.find(preload))
 	}
-	return kamal.Find(ctx, r.job.find(preload))
+	binary, why := r.booted.loaded(ctx)
+	if why == "" {
+		return kamal.WithLock(binary, r.job.Project.Dir), nil
+	}
+	former := r.booted.path
+	r.booted.abandon()
+	r.booted = nil
+	found, err := kamal.Find(ctx, r.job.find(preload))
+	if found.Path == former { // why another is taken is told already
+		found.Notices = append(found.Notices, startedAgain(former, why))
+	}
+	return found, err
+}
+
+// startedAgain is what is told of a Kamal that loaded while 1Password was asked, and
+// could not be taken. It costs a second start.
+func startedAgain(path, why string) string {
+	return fmt.Sprintf("the Kamal at %s is started a second time, now that all is known: %s", path, why)
 }
 
 // unreached is what is told of a Kamal that the preload is not part of.
