@@ -275,6 +275,13 @@ func TestKamal_thatIsAnotherLeaves(t *testing.T) {
 		"open3":      `require "open3"; Open3.capture2e("touch", MARK)`,
 		"a pipe":     `IO.popen([ "touch", MARK ])`,
 		"a fork":     `fork { File.write(MARK, "") }`,
+		"an open":    `open("|touch #{MARK}").read`,
+		"a read":     `IO.read("|touch #{MARK}")`,
+		"a terminal": `require "pty"; PTY.spawn("touch #{MARK}") { |out, *| out.read rescue nil }`,
+		"TCP":        `require "socket"; TCPSocket.open("127.0.0.1", 1) rescue File.write(MARK, "")`,
+		"a socket":   `require "socket"; Socket.tcp("127.0.0.1", 1) rescue File.write(MARK, "")`,
+		"Docker":     `require "socket"; UNIXSocket.open("/var/run/docker.sock") rescue File.write(MARK, "")`,
+		"HTTP":       `require "net/http"; Net::HTTP.get(URI("http://127.0.0.1:1/")) rescue File.write(MARK, "")`,
 		"connection": `require "net/ssh"; begin; Net::SSH.start("127.0.0.1", "x", port: 1, non_interactive: true); rescue StandardError; end; File.write(MARK, "")`,
 	} {
 		t.Run(name, func(t *testing.T) {

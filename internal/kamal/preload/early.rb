@@ -19,6 +19,15 @@ module KamalOp
         guard(Kernel.singleton_class, Commands)
         guard(Process.singleton_class, Commands)
         guard(IO.singleton_class, Pipes)
+        # Reading and writing are Ruby's own way of starting a program as well.
+        [ Kernel, Kernel.singleton_class, IO.singleton_class ].each { |owner| guard(owner, Files, private: owner == Kernel) { |name| name.is_a?(String) && name.start_with?("|") } }
+        # Neither of these is of a gem, whose version the bundle would choose.
+        load_part("pty") { guard(PTY.singleton_class, Terminals) }
+        load_part("socket.so") do
+          guard(TCPSocket, Sockets, private: true)
+          [ Socket, UDPSocket ].each { |owner| guard(owner, Connects) }
+          guard(UNIXSocket, Sockets, private: true) { |path| path != SOCKET }
+        end
         # Net::SSH is not loaded here: which one it is, is for Kamal's bundle to say.
         @trace = TracePoint.new(:end) { |trace| hold(trace.self) }
         @trace.enable
@@ -58,12 +67,24 @@ module KamalOp
           guard(owner.singleton_class, Connections)
         end
 
-        def guard(owner, names, private: false)
+        def load_part(path)
+          require path
+          yield
+        rescue LoadError
+          # This Ruby has none.
+        end
+
+        # A guard leaves at every call, or at those whose first argument is one to leave at.
+        def guard(owner, names, private: false, &leaves)
           guard = Module.new
           names.each do |name|
             next unless owner.method_defined?(name) || owner.private_method_defined?(name)
 
-            guard.define_method(name) { |*args, **options, &block| Early.waiting? ? Early.leave("it calls #{name}") : super(*args, **options, &block) }
+            called = name == :initialize ? "#{owner}.new" : name
+            guard.define_method(name) do |*args, **options, &block|
+              Early.leave("it calls #{called}") if Early.waiting? && (leaves.nil? || leaves.call(args.first))
+              super(*args, **options, &block)
+            end
             guard.send(:private, name) if private
           end
           owner.prepend(guard)
@@ -73,6 +94,10 @@ module KamalOp
 
     Commands = %i[ system spawn exec fork daemon ` ].freeze
     Pipes = %i[ popen ].freeze
+    Files = %i[ open read binread readlines foreach write binwrite ].freeze
+    Terminals = %i[ spawn getpty ].freeze
+    Sockets = %i[ initialize ].freeze
+    Connects = %i[ connect connect_nonblock __connect_nonblock ].freeze
     Connections = %i[ start ].freeze
 
     # The first command of all.
