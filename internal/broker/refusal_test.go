@@ -23,3 +23,21 @@ func TestRefusal_SaysWhy(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A Kamal that was killed while it connected is not told as a stranger. Every other
+// that is turned away is, once.
+func TestRefuse_whatWasKilledAsUnwanted(t *testing.T) {
+	var told []Event
+	b := newBroker(Waiting{Now: fixedNow, Notify: func(e Event) { told = append(told, e) }})
+	gone := &stranger{why: "process 1, which opened it, has ended", ended: true}
+	b.Dismiss()
+	b.refuse(gone)
+	if len(told) > 0 {
+		t.Errorf("told %+v", told)
+	}
+	b.refuse(&stranger{why: "process 2 was not started by this run"})
+	b.refuse(gone)
+	if len(told) != 1 {
+		t.Errorf("told %+v", told)
+	}
+}
