@@ -3,6 +3,7 @@ package e2e
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,12 +14,18 @@ import (
 // has Node.
 func (c *scene) native() *machine {
 	c.t.Helper()
-	for _, name := range []string{"native/action.yml", "native/launch.js", "native/post.js", "native/release.json", "setup/action.yml", "setup/setup.js"} {
-		text, err := os.ReadFile("../" + name)
+	for _, pattern := range []string{"*.js", "*.json", "action.yml"} {
+		files, err := filepath.Glob("../*/" + pattern)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		c.project.write(".kamal-op/"+name, string(text))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			c.project.write(".kamal-op/"+strings.TrimPrefix(file, "../"), string(text))
+		}
 	}
 	return c.rig.machineOf(c.t, c.project, os.Getenv(envHost))
 }

@@ -54,8 +54,8 @@ var descriptions = map[string]string{
 
 const ownInputs = `  kamal-version:
     description: >-
-      Version of Kamal to install into the tool cache, with the runner's Ruby, where the project has no bin/kamal that
-      works and none is on the PATH.
+      Version of Kamal to install into the tool cache, with the runner's Ruby, where neither the bundle of the project's
+      bin/kamal is installed nor a kamal is on the PATH.
     default: ` + kamal.TestedVersion + `
   mirror:
     description: >-

@@ -75,21 +75,28 @@ func newRunner(t *testing.T) *runner {
 	r := &runner{t: t, dir: filepath.Join(t.TempDir(), "native"), archive: archive(t)}
 	r.server = httptest.NewServer(r)
 	t.Cleanup(r.server.Close)
-	for _, name := range []string{"native/launch.js", "native/post.js", "setup/setup.js"} {
-		text, err := os.ReadFile(filepath.Join("..", name))
+	scripts, err := filepath.Glob("../*/*.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.write(filepath.Join(r.dir, "..", name), string(text))
+		r.write(filepath.Join(r.dir, script), string(text))
 	}
 	r.release(fmt.Sprintf("%x", sha256.Sum256(r.archive)), fmt.Sprintf("%x", sha256.Sum256(program(t))))
 	r.env = map[string]string{
 		"PATH": r.file("path"), "RUNNER_TOOL_CACHE": r.file("cache"), "RUNNER_TEMP": r.file("temp"), "HOME": r.file("home"),
-		"GITHUB_STATE": r.file("state"), "GITHUB_OUTPUT": r.file("output"), "GITHUB_PATH": r.file("added"),
+		"GITHUB_WORKSPACE": r.file("project"),
+		"GITHUB_STATE":     r.file("state"), "GITHUB_OUTPUT": r.file("output"), "GITHUB_PATH": r.file("added"),
 		"INPUT_COMMAND": "version", "INPUT_MIRROR": r.server.URL + "/v" + version + "/", "FAKE": "exit 0",
 	}
-	if err := os.Mkdir(r.file("path"), 0o755); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"path", "project", "temp"} {
+		if err := os.Mkdir(r.file(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return r
 }
@@ -230,7 +237,7 @@ func (r *runner) start(script string) *step {
 	for name, value := range r.env {
 		s.cmd.Env = append(s.cmd.Env, name+"="+value)
 	}
-	s.cmd.Dir = filepath.Dir(r.dir)
+	s.cmd.Dir = r.env["GITHUB_WORKSPACE"]
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		r.t.Fatal(err)
@@ -394,27 +401,4 @@ func TestLaunch_noRelease(t *testing.T) {
 	if len(r.asked()) != 0 {
 		t.Errorf("asked for %q", r.asked())
 	}
-}
-
-// A runner that cannot keep it in the tool cache keeps it elsewhere.
-func TestLaunch_toolCacheThatTakesNothing(t *testing.T) {
-	t.Parallel()
-	r := newRunner(t)
-	r.write(r.file("cache"), "a file, not a directory")
-	r.start("launch.js").ends(t, 0, "called [\""+r.file("temp")+"/")
-	r.start("launch.js").ends(t, 0)
-	if len(r.asked()) != 1 {
-		t.Errorf("asked for %q", r.asked())
-	}
-}
-
-// A directory that other users share is no place to keep it: a binary there could be
-// another one after it was checked.
-func TestLaunch_keepsNothingInTmp(t *testing.T) {
-	t.Parallel()
-	r := newRunner(t)
-	delete(r.env, "RUNNER_TOOL_CACHE")
-	delete(r.env, "RUNNER_TEMP")
-	r.env["TMPDIR"] = t.TempDir()
-	r.start("launch.js").ends(t, 3, "::error::the binary can be kept nowhere: RUNNER_TOOL_CACHE and RUNNER_TEMP are not set", "%0Ahint: ")
 }
