@@ -170,11 +170,14 @@ func (c *Client) Over(ctx context.Context, j Job) (over bool, why string, err er
 }
 
 // A state is what a system says of a job: its own word, since when it has ended, and
-// whether the word says that it ended by itself, or that it ended at all.
+// whether the word says that it ended by itself, or that it ended at all. Where the
+// system calls it ended because its machine does not answer, why is in lost: that
+// machine may go on with the deploy.
 type state struct {
 	word          string
 	ended         time.Time
 	itself, other []string
+	lost          string
 }
 
 // over says whether the job has ended. One that was ended from outside has only where
@@ -186,6 +189,8 @@ func (s state) over(system string, now time.Time) (bool, string, error) {
 		return true, what, nil
 	case !slices.Contains(s.other, s.word):
 		return false, what, nil
+	case s.lost != "":
+		return false, fmt.Sprintf("%s (%.40q): its machine does not answer, and may go on with it", what, s.lost), nil
 	case s.ended.IsZero() || now.Sub(s.ended) < settled:
 		return false, what + ", which its machine may not have heard yet", nil
 	}

@@ -95,14 +95,18 @@ func TestOver(t *testing.T) {
 		"gitlab being canceled":  {gitlab, gitlabPath, `{"id":50,"status":"canceling"}`, false, `"canceling"`},
 		"gitlab just canceled":   {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(time.Minute) + `"}`, false, "may not have heard"},
 		"gitlab canceled":        {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(3*time.Minute) + `"}`, true, `"canceled"`},
-		"gitlab failed, no end":  {gitlab, gitlabPath, `{"id":50,"status":"failed","finished_at":null}`, false, "may not have heard"},
+		"gitlab failed, no end":  {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"script_failure","finished_at":null}`, false, "may not have heard"},
+		"gitlab failed":          {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"script_failure","finished_at":"` + ago(time.Hour) + `"}`, true, `"failed"`},
+		"gitlab, too long":       {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"job_execution_timeout","finished_at":"` + ago(time.Hour) + `"}`, true, `"failed"`},
 		"gitlab, another job":    {gitlab, gitlabPath, `{"id":51,"status":"success"}`, false, "does not know"},
 		"gitlab, not to be seen": {gitlab, "/none", ``, false, "GitLab does not know that job"},
 
-		"buildkite passed":   {buildkite, buildkitePath, `{"jobs":[{"id":"x","state":"running"},{"id":"` + uuid + `","state":"passed"}]}`, true, `Buildkite says that the job is "passed"`},
-		"buildkite runs":     {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"running"}]}`, false, `"running"`},
-		"buildkite canceled": {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"canceled","finished_at":"` + ago(time.Hour) + `"}]}`, true, `"canceled"`},
-		"buildkite, no job":  {buildkite, buildkitePath, `{"jobs":[{"id":"x","state":"passed"}]}`, false, "does not know"},
+		"buildkite passed":              {buildkite, buildkitePath, `{"jobs":[{"id":"x","state":"running"},{"id":"` + uuid + `","state":"passed"}]}`, true, `Buildkite says that the job is "passed"`},
+		"buildkite runs":                {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"running"}]}`, false, `"running"`},
+		"buildkite canceled":            {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"canceled","finished_at":"` + ago(time.Hour) + `"}]}`, true, `"canceled"`},
+		"buildkite failed":              {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"failed","exit_status":1,"finished_at":"` + ago(time.Hour) + `"}]}`, true, `"failed"`},
+		"buildkite, ended by its agent": {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"canceled","exit_status":-1,"signal_reason":"cancel","finished_at":"` + ago(time.Hour) + `"}]}`, true, `"canceled"`},
+		"buildkite, no job":             {buildkite, buildkitePath, `{"jobs":[{"id":"x","state":"passed"}]}`, false, "does not know"},
 
 		"circleci succeeded":   {circleci, circlePath, `{"items":[{"job_number":172,"status":"success"}]}`, true, `CircleCI says that the job is "success"`},
 		"circleci runs":        {circleci, circlePath, `{"items":[{"job_number":172,"status":"running"},{"job_number":1,"status":"success"}]}`, false, `"running"`},
@@ -125,6 +129,43 @@ func TestOver(t *testing.T) {
 			}
 			if len(a.asked) != 1 || !strings.HasSuffix(a.asked[0], token) {
 				t.Errorf("asked %q", a.asked)
+			}
+		})
+	}
+}
+
+// A job that is called ended because its machine does not answer may go on: however
+// long ago that was, it counts as alive.
+func TestOver_AMachineThatIsLostCountsAsAlive(t *testing.T) {
+	gitlabPath, buildkitePath := "/api/v4/projects/group%2Fsub%2Fmyapp/jobs/50", "/v2/organizations/example/pipelines/myapp/builds/11?include_retried_jobs=true"
+	circlePath := "/api/v2/workflow/" + uuid + "/job"
+	long := ago(72 * time.Hour)
+	for name, test := range map[string]struct {
+		env          map[string]string
+		path, answer string
+		why          string
+	}{
+		"gitlab, no updates":      {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"no_updates_running","finished_at":"` + long + `"}`, "no_updates_running"},
+		"gitlab, stuck":           {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"stuck_or_timeout_failure","finished_at":"` + long + `"}`, "stuck_or_timeout_failure"},
+		"gitlab, the runner":      {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"runner_system_failure","finished_at":"` + long + `"}`, "runner_system_failure"},
+		"gitlab, no reason":       {gitlab, gitlabPath, `{"id":50,"status":"failed","finished_at":"` + long + `"}`, "no reason"},
+		"buildkite, lost":         {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"failed","exit_status":-1,"finished_at":"` + long + `"}]}`, "exit status -1"},
+		"buildkite, agent's end":  {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"failed","exit_status":-1,"signal_reason":"agent_stop","finished_at":"` + long + `"}]}`, "exit status -1"},
+		"circleci infrastructure": {circleci, circlePath, `{"items":[{"job_number":172,"status":"infrastructure_fail","stopped_at":"` + long + `"}]}`, "infrastructure_fail"},
+		"circleci unknown":        {circleci, circlePath, `{"items":[{"job_number":172,"status":"terminated-unknown","stopped_at":"` + long + `"}]}`, "terminated-unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, transport := newAPI(t, map[string]string{test.path: test.answer})
+			c, err := jobs.New(jobs.Options{Env: test.env, Token: token, Transport: transport, Now: func() time.Time { return now }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			j, _ := jobs.Own(test.env)
+			j.UUID = uuid
+			j.ID, j.Run = j.ID-1, j.Run-1
+			if over, why, err := c.Over(t.Context(), j); over || !strings.Contains(why, test.why) || err != nil {
+				t.Errorf("%v, %q, %v, want alive, %q", over, why, err, test.why)
 			}
 		})
 	}

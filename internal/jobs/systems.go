@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -16,13 +17,20 @@ func (c *Client) gitlab(ctx context.Context, j Job) (*state, error) {
 	var job struct {
 		ID         int64     `json:"id"`
 		Status     string    `json:"status"`
+		Reason     string    `json:"failure_reason"`
 		FinishedAt time.Time `json:"finished_at"`
 	}
 	found, err := c.get(ctx, fmt.Sprintf("/projects/%s/jobs/%d", url.PathEscape(c.own.Repository), j.ID), &job)
 	if err != nil || !found || job.ID != j.ID {
 		return nil, err
 	}
-	return &state{word: job.Status, ended: job.FinishedAt, itself: []string{"success"}, other: []string{"failed", "canceled"}}, nil
+	s := &state{word: job.Status, ended: job.FinishedAt, itself: []string{"success"}, other: []string{"failed", "canceled"}}
+	// These two reasons are told by the runner, which has ended the script. All others,
+	// of which each version has more, are GitLab's own guess or the runner's own failure.
+	if job.Status == "failed" && job.Reason != "script_failure" && job.Reason != "job_execution_timeout" {
+		s.lost = cmp.Or(job.Reason, "no reason")
+	}
+	return s, nil
 }
 
 // buildkite asks for a build, and looks for the job in it.
@@ -34,6 +42,8 @@ func (c *Client) buildkite(ctx context.Context, j Job) (*state, error) {
 		Jobs []struct {
 			ID         string    `json:"id"`
 			State      string    `json:"state"`
+			ExitStatus *int      `json:"exit_status"`
+			Reason     string    `json:"signal_reason"`
 			FinishedAt time.Time `json:"finished_at"`
 		} `json:"jobs"`
 	}
@@ -44,10 +54,15 @@ func (c *Client) buildkite(ctx context.Context, j Job) (*state, error) {
 	}
 	for _, job := range build.Jobs {
 		if job.ID == j.UUID {
-			return &state{
+			s := &state{
 				word: job.State, ended: job.FinishedAt,
 				itself: []string{"passed"}, other: []string{"failed", "canceled", "timed_out", "expired"},
-			}, nil
+			}
+			// An agent that is lost leaves -1. One that was told to cancel may say so, too.
+			if job.ExitStatus != nil && *job.ExitStatus == -1 && job.Reason != "cancel" {
+				s.lost = "exit status -1"
+			}
+			return s, nil
 		}
 	}
 	return nil, nil
@@ -78,9 +93,11 @@ func (c *Client) circleci(ctx context.Context, j Job) (*state, error) {
 		}
 		for _, job := range jobs.Items {
 			if job.Number == j.ID {
+				// infrastructure_fail and terminated-unknown are jobs whose machine is lost:
+				// they are no words for an end.
 				return &state{
 					word: job.Status, ended: job.StoppedAt,
-					itself: []string{"success"}, other: []string{"failed", "canceled", "timedout", "infrastructure_fail", "terminated-unknown"},
+					itself: []string{"success"}, other: []string{"failed", "canceled", "timedout"},
 				}, nil
 			}
 		}
