@@ -5,22 +5,87 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
 var (
-	usesPattern    = regexp.MustCompile(`uses: +([\w.-]+/[\w./-]+@[\w.]+)( # [\w.]+)?`)
-	pinnedPattern  = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
+	usesPattern    = regexp.MustCompile("uses:[ \\t]+[\"']?([^\\s\"'`,{}]+)[\"']?( # [\\w.]+)?")
+	pinnedPattern  = regexp.MustCompile(`^(https://[\w.-]+/)?[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 	versionPattern = regexp.MustCompile(`^ # v\d+\.\d+\.\d+$`)
 	basePattern    = regexp.MustCompile(`(?m)^ARG \w+_IMAGE=(.*)$`)
 	digestPattern  = regexp.MustCompile(`^[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$`)
-	ourPattern     = regexp.MustCompile(`^kamal-op/kamal-op(/[\w./-]+)?@(.*)`)
+	ourPattern     = regexp.MustCompile(`^(?:https://github\.com/)?kamal-op/kamal-op(/[\w./-]+)?@(.*)`)
 	releasePattern = regexp.MustCompile(`(?m)^## v?(\d+\.\d+\.\d+)`)
 )
 
+// notPinned are the actions that a text uses or speaks of by less than their commit,
+// as GitHub, Gitea and Forgejo read it, and how many there are. Our own action is named
+// by its major version until there is a release, and then by the commit of the latest.
+func notPinned(text, release string) (bad []string, seen int) {
+	for _, m := range usesPattern.FindAllStringSubmatch(text, -1) {
+		used, comment := m[1], m[2]
+		if strings.HasPrefix(used, "./") || strings.HasPrefix(used, "(") || !strings.Contains(used, "/") {
+			continue // of the repository itself, a pattern, or a sentence
+		}
+		if !strings.Contains(used, "@") && strings.Contains(text, "`uses: "+used+"`") {
+			continue // an action's name in a sentence
+		}
+		seen++
+		ours := ourPattern.FindStringSubmatch(used)
+		switch {
+		case ours != nil && release == "":
+			if ours[2] != "v1" || comment != "" {
+				bad = append(bad, used+comment+", but there is no release yet")
+			}
+		case ours != nil && comment != " # v"+release:
+			bad = append(bad, used+comment+" is not the commit of v"+release+", as docs/releasing.md has it")
+		case !pinnedPattern.MatchString(used) || !versionPattern.MatchString(comment):
+			bad = append(bad, used+comment+" is not pinned: a commit, and its version as a comment")
+		}
+	}
+	return bad, seen
+}
+
+func TestNotPinned(t *testing.T) {
+	const commit = "3d3c42e5aac5ba805825da76410c181273ba90b1"
+	for text, bad := range map[string]bool{
+		"uses: actions/checkout@" + commit + " # v7.0.1":                    false,
+		"uses: https://github.com/actions/checkout@" + commit + " # v7.0.1": false,
+		"uses: ./native": false,
+		"uses: 'actions/checkout@" + commit + "' # v7.0.1":                false,
+		"uses: actions/checkout@" + commit:                                true,
+		"uses: actions/checkout@v7 # v7.0.1":                              true,
+		"uses: actions/checkout@main":                                     true,
+		"uses: actions/checkout":                                          true,
+		"uses: https://github.com/actions/checkout@v7":                    true,
+		"uses: https://code.forgejo.org/actions/checkout@v7":              true,
+		"uses:  \"https://gitea.com/actions/checkout@v7\"":                true,
+		"uses: http://gitea.com/actions/checkout@" + commit + " # v7.0.1": true,
+		"- {uses: actions/checkout@v7}":                                   true,
+		"uses: docker://alpine:3":                                         true,
+		"uses: kamal-op/kamal-op@v1":                                      false,
+		"uses: https://github.com/kamal-op/kamal-op@v1":                   false,
+		"uses: https://github.com/kamal-op/kamal-op@main":                 true,
+	} {
+		if found, _ := notPinned(text, ""); (len(found) > 0) != bad {
+			t.Errorf("%s: %q", text, found)
+		}
+	}
+	for text, bad := range map[string]bool{
+		"uses: https://github.com/kamal-op/kamal-op@v1":                           true,
+		"uses: https://github.com/kamal-op/kamal-op@" + commit + " # v1.2.3":      false,
+		"uses: kamal-op/kamal-op/native@" + commit + " # v1.2.2":                  true,
+		"uses: kamal-op/kamal-op/.github/workflows/x.yml@" + commit + " # v1.2.3": false,
+	} {
+		if found, _ := notPinned(text, "1.2.3"); (len(found) > 0) != bad {
+			t.Errorf("%s: %q", text, found)
+		}
+	}
+}
+
 // What we run and what we tell others to run is pinned: actions by commit, with the
-// version behind it, base images by digest. Our own action is named by its major
-// version until there is a release, and then by the commit of the latest one.
+// version behind it, base images by digest.
 func TestWhatIsUsedIsPinned(t *testing.T) {
 	root := filepath.Join("..", "..")
 	read := func(path string) string {
@@ -35,12 +100,9 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 		release = m[1]
 	}
 	files := []string{filepath.Join(root, "README.md")}
-	for _, name := range []string{"init.go", "migratestep.go"} { // what they write
-		files = append(files, filepath.Join(root, "internal", "edit", name))
-	}
-	for _, dir := range []string{"docs", ".github"} {
+	for _, dir := range []string{"docs", ".github", "ci", "internal/edit"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() {
+			if err == nil && !entry.IsDir() && !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "/testdata/") {
 				files = append(files, path)
 			}
 			return err
@@ -49,22 +111,14 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	seen := 0
+	seen, forgejo := 0, 0
 	for _, file := range files {
-		for _, m := range usesPattern.FindAllStringSubmatch(read(file), -1) {
-			used, comment := m[1], m[2]
-			seen++
-			ours := ourPattern.FindStringSubmatch(used)
-			switch {
-			case ours != nil && release == "":
-				if ours[2] != "v1" || comment != "" {
-					t.Errorf("%s: %s%s, but there is no release yet", file, used, comment)
-				}
-			case ours != nil && comment != " # v"+release:
-				t.Errorf("%s: %s%s is not the commit of v%s, as docs/releasing.md has it", file, used, comment, release)
-			case !pinnedPattern.MatchString(used) || !versionPattern.MatchString(comment):
-				t.Errorf("%s: %s%s is not pinned: a commit, and its version as a comment", file, used, comment)
-			}
+		bad, uses := notPinned(read(file), release)
+		for _, what := range bad {
+			t.Errorf("%s: %s", file, what)
+		}
+		if seen += uses; strings.Contains(file, "/ci/") && strings.Contains(read(file), "uses: https://") {
+			forgejo += uses
 		}
 	}
 	bases := basePattern.FindAllStringSubmatch(read(filepath.Join(root, "Dockerfile")), -1)
@@ -73,7 +127,7 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 			t.Errorf("Dockerfile: %s is not pinned: a version and a digest", m[1])
 		}
 	}
-	if seen < 8 || len(bases) != 2 {
-		t.Errorf("only %d uses and %d base images were seen", seen, len(bases))
+	if seen < 30 || forgejo < 8 || len(bases) != 2 {
+		t.Errorf("only %d uses, %d of them for Gitea and Forgejo, and %d base images were seen", seen, forgejo, len(bases))
 	}
 }
