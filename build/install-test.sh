@@ -74,6 +74,7 @@ for form in "$@"; do
     image)
       image=kamal-op/install-test:$(printf '%s' "$here" | cksum | cut -d ' ' -f 1)
       VERSION=$version KAMAL_IMAGE=$kamal build/image.sh "$image"
+      build/image-size.sh "$image" "$kamal"
       deploys image "$version" "$image" '[ -s /usr/share/doc/kamal-op/THIRD-PARTY-LICENSES ] && [ -s /usr/share/doc/kamal-op/LICENSE ]'
       docker image rm "$image" >/dev/null
       ;;
