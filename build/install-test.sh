@@ -7,7 +7,8 @@
 #
 # DIST is what `make release-snapshot` has made. The forms are tar, deb, rpm, go and
 # image; without one it is all of them. KAMAL_IMAGE names another image with Kamal.
-# The rpm is installed by Debian's rpm. There is no apk here to install the apk with.
+# The rpm is installed by Debian's rpm. There is no apk here to install the apk with:
+# what is in it is looked at.
 set -euo pipefail
 
 dist=$(realpath "${1:?usage: build/install-test.sh DIST [FORM...]}")
@@ -47,13 +48,29 @@ deploys() {
       kamal-op rehearse"
 }
 
+# manuals ZSH: the paths of what a package brings for shells and man.
+manuals() {
+  printf '/usr/share/%s\n' bash-completion/completions/kamal-op fish/vendor_completions.d/kamal-op.fish "zsh/$1/_kamal-op" man/man1/kamal-op.1.gz
+}
+
+manuals vendor-completions | LC_ALL=C sort >"$work/deb.files"
+manuals site-functions | LC_ALL=C sort >"$work/rpm.files"
+# has FILE: a command that fails where a line of the file is not among what it reads.
+# shellcheck disable=SC2016 # it is expanded where it is run
+has() { printf '[ -z "$(LC_ALL=C sort -u | LC_ALL=C comm -13 - '"'%s'"')" ]' "$1"; }
+tar --warning=none -tzf "${archive%.tar.gz}.apk" | sed 's,^/*,/,' | sh -c "$(has "$work/rpm.files")" || {
+  echo "install: the apk lacks one of" >&2
+  cat "$work/rpm.files" >&2
+  exit 1
+}
+
 [ $# -gt 0 ] || set -- tar deb rpm go image
 for form in "$@"; do
   case $form in
-    tar) deploys tar "$version" "$kamal" "tar -xzf '$archive' && install '$(basename "$archive" .tar.gz)/kamal-op' /usr/local/bin/ && [ -s '$(basename "$archive" .tar.gz)/THIRD-PARTY-LICENSES' ]" ;;
-    deb) deploys deb "$version" "$kamal" "dpkg -i '${archive%.tar.gz}.deb' && [ -s /usr/share/doc/kamal-op/THIRD-PARTY-LICENSES ]" ;;
+    tar) deploys tar "$version" "$kamal" "tar -xzf '$archive' && install '$(basename "$archive" .tar.gz)/kamal-op' /usr/local/bin/ && [ -s '$(basename "$archive" .tar.gz)/THIRD-PARTY-LICENSES' ] && bash -n '$(basename "$archive" .tar.gz)/completions/kamal-op.bash' && [ -s '$(basename "$archive" .tar.gz)/man/kamal-op.1' ]" ;;
+    deb) deploys deb "$version" "$kamal" "dpkg -i '${archive%.tar.gz}.deb' && [ -s /usr/share/doc/kamal-op/THIRD-PARTY-LICENSES ] && dpkg -L kamal-op | $(has "$work/deb.files")" ;;
     rpm)
-      deploys rpm "$version" "$kamal" "apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -y -qq --no-install-recommends rpm >/dev/null && rpm --install '${archive%.tar.gz}.rpm' && rpm --verify kamal-op"
+      deploys rpm "$version" "$kamal" "apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -y -qq --no-install-recommends rpm >/dev/null && rpm --install '${archive%.tar.gz}.rpm' && rpm --verify kamal-op && rpm --query --list kamal-op | $(has "$work/rpm.files")"
       ;;
     go)
       # From a module proxy that has this commit as a version, as a tag would be.

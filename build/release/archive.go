@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,11 +16,11 @@ import (
 // checksumsName is the list of hashes, as `sha256sum --check` reads it.
 const checksumsName = "checksums.txt"
 
-// writeArchive packs the files of a directory, which lie in a directory of this name
+// writeArchive packs the files below a directory, which lie in a directory of this name
 // in the archive. Of the files only name, content and whether they are programs
 // counts: owners and times are the same for everybody.
 func writeArchive(file, name, dir string, at time.Time) error {
-	entries, err := os.ReadDir(dir) // sorted
+	files, err := filesBelow(dir)
 	if err != nil {
 		return err
 	}
@@ -29,12 +30,12 @@ func writeArchive(file, name, dir string, at time.Time) error {
 		return err
 	}
 	archive := tar.NewWriter(compressed)
-	for _, entry := range entries {
-		content, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+	for _, file := range files {
+		content, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {
 			return err
 		}
-		info, err := entry.Info()
+		info, err := os.Stat(filepath.Join(dir, file))
 		if err != nil {
 			return err
 		}
@@ -43,7 +44,7 @@ func writeArchive(file, name, dir string, at time.Time) error {
 			mode = 0o755
 		}
 		header := &tar.Header{
-			Typeflag: tar.TypeReg, Name: name + "/" + entry.Name(), Size: int64(len(content)), Mode: mode,
+			Typeflag: tar.TypeReg, Name: name + "/" + filepath.ToSlash(file), Size: int64(len(content)), Mode: mode,
 			ModTime: at, Format: tar.FormatUSTAR,
 		}
 		if err := archive.WriteHeader(header); err != nil {
@@ -60,6 +61,19 @@ func writeArchive(file, name, dir string, at time.Time) error {
 		return err
 	}
 	return os.WriteFile(file, packed.Bytes(), 0o600)
+}
+
+// filesBelow are the files below a directory, by their paths in it, sorted.
+func filesBelow(dir string) (files []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		file, err := filepath.Rel(dir, path)
+		files = append(files, file)
+		return err
+	})
+	return files, err
 }
 
 // writeChecksums lists the hashes of all files of a directory, in it.

@@ -53,6 +53,10 @@ var formula = template.Must(template.New("kamal-op.rb").Parse(`class KamalOp < F
 {{end}}
   def install
     bin.install "kamal-op"
+    bash_completion.install "completions/kamal-op.bash" => "kamal-op"
+    zsh_completion.install "completions/_kamal-op"
+    fish_completion.install "completions/kamal-op.fish"
+    man1.install "man/kamal-op.1"
     doc.install "README.md", "CHANGELOG.md", "LICENSE", "THIRD-PARTY-LICENSES"
   end
 

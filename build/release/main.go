@@ -191,8 +191,12 @@ func (r release) build() error {
 	if err != nil {
 		return err
 	}
+	manuals, err := readManuals()
+	if err != nil {
+		return err
+	}
 	for _, p := range r.platforms {
-		if err := r.buildFor(p, licences); err != nil {
+		if err := r.buildFor(p, licences, manuals); err != nil {
 			return fmt.Errorf("%s: %w", p, err)
 		}
 	}
@@ -202,7 +206,7 @@ func (r release) build() error {
 	return writeChecksums(r.dir)
 }
 
-func (r release) buildFor(p platform, licences []byte) error {
+func (r release) buildFor(p platform, licences []byte, m manuals) error {
 	// The unpacked archive stays: it is what packages are made of.
 	tree := filepath.Join(r.dir, "tree", p.String())
 	if err := os.MkdirAll(tree, 0o750); err != nil {
@@ -222,6 +226,9 @@ func (r release) buildFor(p platform, licences []byte) error {
 		}
 	}
 	if err := os.WriteFile(filepath.Join(tree, licencesName), licences, 0o600); err != nil {
+		return err
+	}
+	if err := m.write(tree); err != nil {
 		return err
 	}
 	name := fmt.Sprintf("kamal-op_%s_%s", r.version, p)
