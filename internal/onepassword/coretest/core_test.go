@@ -120,11 +120,17 @@ func usage() (seconds float64, mib int) {
 // elsewhere runs a job in a process of its own.
 func elsewhere(t *testing.T, j job, env ...string) report {
 	t.Helper()
+	return runBy(t, os.Args[0], j, env...)
+}
+
+// runBy runs a job by a program that was built from this package.
+func runBy(t *testing.T, program string, j job, env ...string) report {
+	t.Helper()
 	text, err := json.Marshal(j)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd := exec.CommandContext(t.Context(), program)
 	cmd.Env = append(append(os.Environ(), jobVariable+"="+string(text)), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
