@@ -90,7 +90,7 @@ slowest: ## List the ten tests that took longest
 	@$(TESTSUM) -slowest 10
 
 .PHONY: generate
-generate: ## Write what is made of the options' declarations: action.yml's inputs, docs/reference.md
+generate: ## Write what is made of the options' declarations: the inputs of both action.yml, docs/reference.md
 	@build/needs.sh go
 	go run ./build/generate
 

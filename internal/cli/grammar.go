@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/reference"
 )
 
@@ -30,7 +31,7 @@ func Grammar() reference.Grammar {
 	if err != nil {
 		panic(err) // the declarations are wrong: no user can mend that
 	}
-	out := reference.Grammar{Description: description, Inputs: stepInputs, Global: options(parser.Model.Node)}
+	out := reference.Grammar{Description: description, Inputs: stepInputs, TestedKamal: kamal.TestedVersion, Global: options(parser.Model.Node)}
 	var walk func(n *kong.Node, path []string)
 	walk = func(n *kong.Node, path []string) {
 		for _, child := range n.Children {

@@ -31,5 +31,10 @@ func Files(g Grammar, read func(name string) (string, error)) (map[string]string
 		}
 		files[part.file] = before + part.from + part.text + part.to + after
 	}
+	native, err := nativeAction(g, files["action.yml"])
+	if err != nil {
+		return nil, err
+	}
+	files["native/action.yml"] = native
 	return files, nil
 }

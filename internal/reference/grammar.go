@@ -15,6 +15,7 @@ type Grammar struct {
 	Commands    []Command // those that are shown, in order; one of a group has its whole path
 	Global      []Option  // what every command takes
 	Inputs      []Input   // of the action, that are no options
+	TestedKamal string    // the Kamal that the native form installs where it is told no other
 }
 
 // A Command is one that can be given.
