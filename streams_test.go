@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
 
 // A stage is a project whose Kamal is a shell script, a vault with one secret, and
@@ -182,7 +183,7 @@ func TestStreams_FlatMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes memory, and a minute, of its own; the tests run without it too")
 	}
-	const size = 64 << 20
+	size := longrun.Times(64<<20, 1<<30)
 	for name, system := range systems {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x\n", size), system.env...)
@@ -197,8 +198,8 @@ func TestStreams_FlatMemory(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			state := s.ended(cmd, time.Minute)
-			if !state.Success() || got < size {
+			state := s.ended(cmd, time.Duration(longrun.Times(1, 10))*time.Minute)
+			if !state.Success() || int(got) < size {
 				t.Errorf("%s, %d bytes", state, got)
 			}
 			// The Go runtime, the program and the tests that are built into it take
