@@ -84,6 +84,7 @@ func (b *Broker) check(ctx context.Context, c *check) *checkReply {
 			b.once(Event{Kind: Warning, Message: p.Error() + " (nothing in the configuration uses it)", Hint: p.Hint})
 		}
 	}
+	problems = append(problems, j.unread...)
 	problems = append(problems, j.literals()...)
 	problems = append(problems, j.undefined()...)
 	if len(problems) > 0 {
@@ -103,6 +104,8 @@ type judge struct {
 	held  map[string]held
 	roots map[string]bool // names whose failure is told in place of others'
 
+	unread problem.List // the files that could not be read
+
 	fetches map[problem.Place][]fetched // what each fetch gives
 }
 
@@ -115,8 +118,15 @@ func (b *Broker) judge(ctx context.Context, c *check) *judge {
 	// The files as they are now: a hook may have written one, and a nested Kamal
 	// may be of another destination.
 	for _, name := range c.Files {
-		if file, err := kamal.ReadSecretsFile(c.Dir, name, env); err == nil {
+		file, err := kamal.ReadSecretsFile(c.Dir, name, env)
+		switch {
+		case err == nil:
 			j.files.Files = append(j.files.Files, file)
+		case b.o.Vault != nil:
+			p := problem.Newf("%s cannot be read: what Kamal took from it cannot be held against 1Password", name)
+			p.Details = []string{problem.Of(err)[0].Error()}
+			p.Hint = "it has to stay as it is, and readable to whoever deploys, until Kamal has ended"
+			j.unread = append(j.unread, p)
 		}
 	}
 	for _, h := range c.Secrets {

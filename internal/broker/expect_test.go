@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,30 @@ func vaultOptions() Options {
 }
 
 const fetchAll = "SECRETS=$(kamal secrets fetch --adapter 1password --account x --from V/I)\n"
+
+// A secrets file that cannot be read could hide that another value arrives.
+func TestCheck_AFileThatCannotBeReadStops(t *testing.T) {
+	c := secretsFile(t, "X=$(op read op://V/I/A)\n")
+	c.Used = []used{{Name: "X", Key: "env.secret"}}
+	file := filepath.Join(c.Dir, ".kamal/secrets")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("#"), 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := judged(t, vaultOptions(), c, one("X", "b-value"))
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	gone := judged(t, vaultOptions(), c, one("X", "b-value"))
+	for _, d := range []*desk{large, gone} {
+		if len(d.Problems()) != 1 || !strings.HasPrefix(d.messages()[0], ".kamal/secrets cannot be read") {
+			t.Errorf("%q", d.messages())
+		}
+	}
+	// Without a vault there is nothing to hold it against.
+	if d := judged(t, Options{}, c, one("X", "b-value")); len(d.Problems()) != 0 {
+		t.Errorf("without a vault: %q", d.messages())
+	}
+}
 
 func TestCheck_WhatKamalHoldsIsHeldAgainstTheVault(t *testing.T) {
 	for name, test := range map[string]struct{ file, value, other string }{

@@ -157,6 +157,9 @@ func TestScope_ByNameAndByID(t *testing.T) {
 		if (p == nil) != test.want {
 			t.Errorf("of %q, %q: %v", test.named, test.asked, p)
 		}
+		if told := p != nil && strings.Contains(strings.Join(p.Details, ""), "by another name, is not known: down"); told != (test.down != nil) {
+			t.Errorf("of %q, %q, with %v: %v", test.named, test.asked, test.down, p)
+		}
 		if p != nil && strings.Contains(p.Message, "(") != (test.named != "") {
 			t.Errorf("it is told %q", p.Message)
 		}

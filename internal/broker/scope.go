@@ -62,16 +62,21 @@ func (s *scope) allows(ctx context.Context, v Vault, name string) *problem.Probl
 	if s.has(name) {
 		return nil
 	}
-	if vaults, err := v.Vaults(ctx); err == nil {
-		for _, known := range vaults {
-			if (strings.EqualFold(known.Name, name) || known.ID == name) && (s.has(known.Name) || s.has(known.ID)) {
-				return nil
-			}
+	vaults, err := v.Vaults(ctx)
+	if err != nil {
+		vaults = nil
+	}
+	for _, known := range vaults {
+		if (strings.EqualFold(known.Name, name) || known.ID == name) && (s.has(known.Name) || s.has(known.ID)) {
+			return nil
 		}
 	}
 	p := problem.Newf("vault %q is not one of this run's", name)
 	if len(s.names) > 0 {
 		p.Message += fmt.Sprintf(" (%s)", strings.Join(s.names, ", "))
+	}
+	if err != nil {
+		p.Details = []string{"whether it is, by another name, is not known: " + problem.Of(err)[0].Error()}
 	}
 	p.Hint = "only vaults that the declared secrets and the secrets files name are served: allow every one with --op-scope any"
 	return p
