@@ -52,7 +52,7 @@ func (k Key) Format(w fmt.State, _ rune) {
 	if k.signer != nil {
 		text = k.Fingerprint()
 	}
-	_, _ = io.WriteString(w, text)
+	_, _ = io.WriteString(w, text) // who prints gets the error
 }
 
 // Check compares the key with its public half as it is written elsewhere: a

@@ -79,8 +79,12 @@ func (e *events) tell(what event) error {
 	return json.NewEncoder(e.out.JSON()).Encode(what)
 }
 
+// note writes an event of ours. Where that fails who reads us is gone, and the next
+// line of the child's ends the run for it.
+func (e *events) note(what event) { _ = e.tell(what) }
+
 func (e *events) problem(kind string, p *problem.Problem) {
-	_ = e.tell(event{
+	e.note(event{
 		Event: kind, Message: p.Message, Details: p.Details, Hint: p.Hint,
 		File: p.Place.File, Line: p.Place.Line, Column: p.Place.Column,
 	})
@@ -89,23 +93,23 @@ func (e *events) problem(kind string, p *problem.Problem) {
 // End tells that the run is over, to a log that is for programs; people see it.
 func End(s System, status int) {
 	if e, ok := s.(*events); ok {
-		_ = e.tell(event{Event: "end", Status: &status})
+		e.note(event{Event: "end", Status: &status})
 	}
 }
 
 func (e *events) Name() string                      { return e.system.Name() }
 func (e *events) Mask(secrets ...mask.Secret) error { return e.system.Mask(secrets...) }
-func (e *events) Group(title string)                { _ = e.tell(event{Event: "group", Title: title}) }
-func (e *events) EndGroup()                         { _ = e.tell(event{Event: "endgroup"}) }
+func (e *events) Group(title string)                { e.note(event{Event: "group", Title: title}) }
+func (e *events) EndGroup()                         { e.note(event{Event: "endgroup"}) }
 func (e *events) KeepOpen()                         {}
 func (e *events) Status(string)                     {}
-func (e *events) Info(text string)                  { _ = e.tell(event{Event: "info", Text: &text}) }
+func (e *events) Info(text string)                  { e.note(event{Event: "info", Text: &text}) }
 func (e *events) Notice(p *problem.Problem)         { e.problem("notice", p) }
 func (e *events) Warning(p *problem.Problem)        { e.problem("warning", p) }
 func (e *events) Error(p *problem.Problem)          { e.problem("error", p) }
 
 func (e *events) Output(name, value string) error {
-	_ = e.tell(event{Event: "output", Name: name, Value: &value})
+	e.note(event{Event: "output", Name: name, Value: &value})
 	return e.system.Output(name, value)
 }
 

@@ -50,7 +50,7 @@ func (u Use) String() string {
 // the end of the run.
 func Tell(s System, u Use) {
 	if e, ok := s.(*events); ok {
-		_ = e.tell(event{Event: string(u.Kind), Text: &u.What, Host: u.Host, User: u.User, Process: u.Process})
+		e.note(event{Event: string(u.Kind), Text: &u.What, Host: u.Host, User: u.User, Process: u.Process})
 	}
 }
 

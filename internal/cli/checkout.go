@@ -85,7 +85,7 @@ func (c checkout) base(ctx context.Context, commit string, client *github.Client
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = os.RemoveAll(dir) }() // copies of files of the repository: no secret stays
 	o.Dir = dir
 	files, err := c.copyProject(ctx, commit, client, o)
 	if err != nil || len(files) == 0 {
@@ -105,7 +105,7 @@ func (c checkout) names(ctx context.Context, commit string, client *github.Clien
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = os.RemoveAll(dir) }() // copies of files of the repository: no secret stays
 	o.Dir = dir
 	files, err := c.copyProject(ctx, commit, client, o)
 	if err != nil {

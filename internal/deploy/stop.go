@@ -28,6 +28,7 @@ func stopKamal(ctx context.Context, running func() (kamals, needed []int)) func(
 		// They are told apart before anything is sent: whose parent has ended has
 		// another one.
 		var all []supervise.Member
+		// Who has ended meanwhile, or is another user's, is left to the later stages.
 		_ = child.SignalMembers(0, func(m supervise.Member) bool { all = append(all, m); return false })
 		var others []int
 		wrapped := false
@@ -43,15 +44,16 @@ func stopKamal(ctx context.Context, running func() (kamals, needed []int)) func(
 		if slices.Contains(kamals, child.Pid()) || !wrapped {
 			err = child.Signal(stopSignal(ctx))
 		}
+		// That a hook has become another user's is no reason to hasten Kamal.
 		_ = child.SignalMembers(syscall.SIGTERM, func(m supervise.Member) bool { return slices.Contains(others, m.Pid) })
 		select {
 		case <-within.Done():
 		case <-time.After(stopGrace):
+			// The same holds here.
 			_ = child.SignalMembers(syscall.SIGKILL, func(m supervise.Member) bool {
 				return slices.Contains(others, m.Pid) && !slices.Contains(kamals, m.Pid)
 			})
 		}
-		// That a hook has become another user's is no reason to hasten Kamal.
 		return err
 	}
 }

@@ -105,7 +105,7 @@ func (p Plan) Write(dir string) (err error) {
 	defer func() {
 		for _, f := range files {
 			if f.temp != "" {
-				_ = f.root.Remove(f.temp)
+				_ = f.root.Remove(f.temp) // what stopped the change is told
 			}
 			_ = f.root.Close()
 		}
@@ -211,7 +211,7 @@ func (f ready) take() error {
 		return err
 	}
 	if err := errors.Join(file.Close(), f.root.Rename(f.temp, f.rel)); err != nil {
-		_ = f.root.Remove(f.rel)
+		_ = f.root.Remove(f.rel) // err says more
 		return err
 	}
 	return nil
@@ -263,7 +263,7 @@ func writeBeside(root *os.Root, rel, text string, mode fs.FileMode, owner fs.Fil
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err != nil {
-		_ = root.Remove(temp)
+		_ = root.Remove(temp) // err says more
 		return "", err
 	}
 	return temp, nil

@@ -199,6 +199,7 @@ func (s *Stream) around(write func() error) error {
 // hide takes the line away.
 func (s *Stream) hide() {
 	if s.drawn {
+		// A terminal that is gone is found by the next write of what matters.
 		_, _ = io.WriteString(s.to, "\r\x1b[K")
 		s.drawn = false
 	}
@@ -210,7 +211,7 @@ func (s *Stream) show() {
 		return
 	}
 	if text := s.status(); text != "" {
-		_, _ = io.WriteString(s.to, text)
+		_, _ = io.WriteString(s.to, text) // as in hide
 		s.drawn = true
 	}
 }

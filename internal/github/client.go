@@ -71,6 +71,7 @@ type Options struct {
 
 // Format prints the options without the token, whatever the verb.
 func (o Options) Format(f fmt.State, _ rune) {
+	// A Formatter has nobody to tell: who prints gets the error.
 	_, _ = fmt.Fprintf(f, "github.Options{%s %s}", o.BaseURL, o.Repository)
 }
 

@@ -70,7 +70,7 @@ func (p *proxy) Close() error {
 	p.once.Do(func() {
 		err := p.Conn.Close()
 		group := -p.cmd.Process.Pid
-		_ = syscall.Kill(group, syscall.SIGTERM)
+		_ = syscall.Kill(group, syscall.SIGTERM) // it may have ended
 		late := time.AfterFunc(proxyGrace, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 		_ = p.cmd.Wait() // it was ended
 		late.Stop()
@@ -82,7 +82,7 @@ func (p *proxy) Close() error {
 // said is the last line that the command wrote to its standard error, once it has
 // ended: what came before are warnings.
 func (p *proxy) said() string {
-	_ = p.Close()
+	_ = p.Close() // what it has said is asked for, not how it ended
 	lines := strings.Split(p.stderr.String(), "\n")
 	for _, line := range slices.Backward(lines) {
 		if text := plain(line); text != "" {

@@ -74,7 +74,7 @@ module KamalOpPlan
     def proxied(state, service)
       Array(JSON.parse(state)).find { |entry| entry["name"] == service }&.slice("options", "target_options", "active_targets")
     rescue JSON::ParserError
-      nil
+      nil # a proxy that does not tell its state is one whose state is not known
     end
 
     # The commits between two versions, or why they are not known.

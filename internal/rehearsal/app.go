@@ -46,11 +46,11 @@ func ServeApp(ctx context.Context, addr string, env []string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /up", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintln(w, "up")
+		_, _ = fmt.Fprintln(w, "up") // who asked may be gone
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(append(body, '\n'))
+		_, _ = w.Write(append(body, '\n')) // who asked may be gone
 	})
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)

@@ -23,5 +23,6 @@ func newTeller(out io.Writer) *teller {
 // step tells one thing. A log that cannot be written is no reason to leave a
 // rehearsal half done, so that error is passed over.
 func (t *teller) step(format string, args ...any) {
+	// See above.
 	_, _ = fmt.Fprintf(t.out, "%6.1f s  %s\n", time.Since(t.begun).Seconds(), fmt.Sprintf(format, args...))
 }

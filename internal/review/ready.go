@@ -101,7 +101,7 @@ func ask(ctx context.Context, client *http.Client, url string) error {
 	if err != nil {
 		return err
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // the status is what counts
 	_ = resp.Body.Close()
 	if resp.StatusCode < http.StatusBadRequest || resp.StatusCode == http.StatusUnauthorized {
 		return nil

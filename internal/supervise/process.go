@@ -80,7 +80,7 @@ func (p *Process) signalGroup(sig syscall.Signal) {
 	// An error means that the group is gone, or that its members have become
 	// other users'; in both cases the later stages are all that is left.
 	if p.SignalGroup(sig) == nil && ends(sig) {
-		_ = p.SignalGroup(syscall.SIGCONT)
+		_ = p.SignalGroup(syscall.SIGCONT) // the same holds
 	}
 }
 
@@ -88,6 +88,7 @@ func (p *Process) signalGroup(sig syscall.Signal) {
 // says to how many.
 func (p *Process) signalLeftovers(sig syscall.Signal) int {
 	n := 0
+	// Who is another user's cannot be ended, and is not waited for.
 	_ = p.SignalMembers(sig, func(Member) bool { n++; return true })
 	return n
 }

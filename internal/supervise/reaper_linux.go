@@ -117,11 +117,11 @@ func (r *Reaper) End(grace time.Duration) {
 			left++
 			switch {
 			case time.Now().After(kill):
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 			case !asked[pid]:
 				asked[pid] = true
-				_ = syscall.Kill(pid, syscall.SIGTERM)
-				_ = syscall.Kill(pid, syscall.SIGCONT)
+				_ = syscall.Kill(pid, syscall.SIGTERM) // the same
+				_ = syscall.Kill(pid, syscall.SIGCONT) // the same
 			}
 		})
 		if left == 0 {

@@ -112,7 +112,7 @@ func (t *terminal) handle(sig os.Signal) {
 		// Not typed, that goes to the child, but sent: whoever sent it shall
 		// find the terminal as it was. SIGSTOP takes effect here and now.
 		_ = term.Restore(int(t.ours.Fd()), t.raw)
-		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // nobody may refuse it to us
 	case syscall.SIGCONT:
 		// A shell has had the terminal meanwhile and left it its own way.
 		_, _ = term.MakeRaw(int(t.ours.Fd()))
@@ -130,6 +130,7 @@ func (t *terminal) resize() {
 	if err != nil {
 		return
 	}
+	// A pty that is closed has no size; one that keeps its old size still works.
 	_ = conn.Control(func(fd uintptr) {
 		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(size))) //nolint:gosec // as ioctl wants it
 	})
@@ -148,7 +149,7 @@ func (t *terminal) input() {
 			}
 		}
 		if err != nil {
-			_, _ = t.master.Write([]byte{endOfInput})
+			_, _ = t.master.Write([]byte{endOfInput}) // a child that has ended needs none
 			return
 		}
 	}
@@ -201,7 +202,7 @@ func (t *terminal) close() {
 		if t.waking != nil {
 			_ = t.waking.Close()
 		}
-		_ = term.Restore(int(t.ours.Fd()), t.raw)
+		_ = term.Restore(int(t.ours.Fd()), t.raw) // a terminal that is gone has no state
 	})
 }
 

@@ -42,9 +42,10 @@ func Main(name string, args, env []string, stderr io.Writer) int {
 	err := run(name, args, env)
 	var exit *exitError
 	if errors.As(err, &exit) { // ssh has said what is wrong
-		_, _ = stderr.Write(exit.stderr)
+		_, _ = stderr.Write(exit.stderr) // where nobody reads, the status still tells
 		return exit.status
 	}
+	// Where nobody reads, the status still tells.
 	_, _ = fmt.Fprintf(stderr, "%s (of kamal-op): %v\n", filepath.Base(name), err)
 	return failed
 }

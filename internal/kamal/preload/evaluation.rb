@@ -206,7 +206,7 @@ module KamalOp
         @also.concat(fields.values.grep(String))
         word
       rescue JSON::ParserError, ArgumentError
-        nil
+        nil # no JSON is in it: it is kept as it is
       end
 
       # The words of a command. What a fetch gave is one, however long: a shell's

@@ -80,7 +80,7 @@ module KamalOp
       def own_keys(found)
         Array(found[:key_data]).size + Array(found[:keys]).count { |file| File.readable?(File.expand_path(file.to_s)) }
       rescue ArgumentError
-        0
+        0 # "~nobody/key" names no file
       end
 
       def tell_hosts(targets, log_in: false)

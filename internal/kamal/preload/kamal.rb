@@ -168,7 +168,7 @@ module KamalOp
       def version(name)
         Object.const_get(name)::VERSION.to_s
       rescue NameError
-        "?"
+        "?" # kamal-op is told that it is not known
       end
   end
 

@@ -46,7 +46,7 @@ func (q Question) ask(ctx context.Context, want string) (answer Answer, err erro
 	if err != nil {
 		return answer, fmt.Errorf("a directory for Kamal's configuration: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = os.RemoveAll(dir) }() // it holds a script of ours, and no secret
 	script := filepath.Join(dir, "resolved.rb")
 	if err := os.WriteFile(script, []byte(Preload), 0o600); err != nil {
 		return answer, fmt.Errorf("writing what Kamal loads: %w", err)
