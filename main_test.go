@@ -25,6 +25,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/github/githubtest"
 	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -127,7 +128,7 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 		env.Values["secrets"] = append(lines(key), append(mapValues(values), vault.Token())...)
 		env.Setenv("OP_CONNECT_HOST", vault.URL())
 		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
-		env.Setenv("SERVICE_TOKEN", serviceToken())
+		env.Setenv("SERVICE_TOKEN", testkit.ServiceToken())
 		env.Setenv("NL", "\n")
 		gitHubFor(t, env)
 		for _, name := range []string{"CI", "GITHUB_ACTIONS"} {

@@ -72,10 +72,7 @@ func (c checkCommand) Run(a *app) error {
 		if !ok {
 			a.notices("no credentials for 1Password are given: the vault is not asked (--offline says so without this notice)")
 		} else {
-			if vault.Prepare != nil {
-				vault.Prepare()
-			}
-			backend, err := vault.Open()
+			backend, err := vault.Opened()
 			if err != nil {
 				return err
 			}

@@ -111,9 +111,6 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	if !c.JSON {
 		j.Terminal = a.terminal()
 	}
-	if j.Vault.Prepare != nil {
-		j.Vault.Prepare()
-	}
 	begun := time.Now()
 	status, err := j.Run(ctx)
 	if a.lookup.form != inputs { // the action does so by itself, whatever it has run

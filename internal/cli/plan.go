@@ -53,9 +53,6 @@ func (c planCommand) Run(a *app) error {
 		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any",
 	}
 	j.Stdout = a.Stderr // standard output is the plan's
-	if vault.Prepare != nil {
-		vault.Prepare()
-	}
 	out, err := j.Ask(ctx, deploy.Call{
 		Title: "asking the hosts what they run", Preload: plan.Preload(),
 		Args: kamal.Args(plan.Command, kamal.ArgOptions{

@@ -152,9 +152,6 @@ func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan
 		}
 		r.leave(plan)
 	}
-	if j.Vault.Prepare != nil {
-		j.Vault.Prepare()
-	}
 	return j.Open(ctx)
 }
 

@@ -37,9 +37,6 @@ func (c runCommand) Run(a *app) error {
 	}
 	ctx, signals, stop := c.context(a)
 	defer stop()
-	if vault.Prepare != nil {
-		vault.Prepare()
-	}
 	status, err := deploy.Command{
 		Process: a.process(signals), Vault: vault, Wanted: wanted,
 		Argv: argv, Dir: dir, Terminal: a.terminal(),

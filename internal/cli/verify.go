@@ -60,9 +60,6 @@ func (c verifyCommand) Run(a *app) error {
 		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any",
 	}
 	j.Stdout = a.Stderr // standard output is the report's
-	if vault.Prepare != nil {
-		vault.Prepare()
-	}
 	running, items, err := j.Verify(ctx, kamal.ArgOptions{
 		Destination: c.Destination, ConfigFile: c.ConfigFile, Hosts: commas(c.Hosts), Roles: commas(c.Roles),
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // What an option allows is in the job where it is given, and nowhere else.
@@ -54,5 +55,15 @@ func TestProcess_AWorkspaceOfSomebodyElses(t *testing.T) {
 		if got := a.process(nil).Foreign; got != want {
 			t.Errorf("%s: %v", workspace, got)
 		}
+	}
+}
+
+// A service account's SDK is begun beside all else: whoever opens its vault has that to
+// begin.
+func TestVault_OfAServiceAccountHasWhatBegins(t *testing.T) {
+	a := &app{env: map[string]string{"OP_SERVICE_ACCOUNT_TOKEN": testkit.ServiceToken()}, gate: gate.New(gate.Options{})}
+	vault, there, err := a.vault(credentialFlags{})
+	if err != nil || !there || vault.Prepare == nil {
+		t.Errorf("there is a vault: %v, and nothing to begin: %v, %v", there, vault.Prepare == nil, err)
 	}
 }

@@ -46,6 +46,19 @@ type Vault struct {
 	Op string
 }
 
+// prepare begins what takes long.
+func (v Vault) prepare() {
+	if v.Prepare != nil {
+		v.Prepare()
+	}
+}
+
+// Opened is the way in for who only asks: what takes long is begun, and nothing sent.
+func (v Vault) Opened() (onepassword.Backend, error) {
+	v.prepare()
+	return v.Open()
+}
+
 // Wanted is what a run needs out of the vault.
 type Wanted struct {
 	Secrets    []onepassword.Declaration
@@ -108,8 +121,10 @@ type session struct {
 }
 
 // newSession makes the private directory, and masks the credentials before
-// anything can print them. Whoever made the session ends it.
+// anything can print them. What the vault needs long for begins at once, beside all
+// that comes before it is asked. Whoever made the session ends it.
 func newSession(p Process, v Vault) (*session, error) {
+	v.prepare()
 	s := &session{Process: p}
 	if err := s.mask(v.Credentials...); err != nil {
 		return s, err
