@@ -16,6 +16,10 @@ if ! docker image inspect "$image" >/dev/null 2>&1; then
   "$here/kamal-image.sh" "$image"
 fi
 
+# Each image has it at a place of its own: Debian's in /usr/bin, the official one with
+# Ruby's gems.
+kamal=$(docker run --rm --entrypoint sh "$image" -c 'command -v kamal')
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/kamal-op-test.XXXXXX")
 # A job in the background does not hear of an interrupt.
 trap 'docker rm --force "$(basename "$work")" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
@@ -33,7 +37,7 @@ in_kamal() {
   echo "$package, in $image" >&2
   docker run --rm --name "$(basename "$work")" --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
     --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
-    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v=test2json "-test.run=^($tests)\$" -kamal /usr/bin/kamal "$@" 2>&1 |
+    --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v=test2json "-test.run=^($tests)\$" -kamal "$kamal" "$@" 2>&1 |
     go tool test2json -t -p "$package"
 }
 
