@@ -9,10 +9,17 @@ import (
 	"time"
 )
 
-// native puts the native forms of the action into the project, as a commit that is no
-// release has them: they take the kamal-op that is on the PATH. It gives a machine that
-// has Node.
+// native puts the native forms of the action into the project, and gives a machine
+// that has Node.
 func (c *scene) native() *machine {
+	c.t.Helper()
+	c.nativeForm()
+	return c.rig.machineOf(c.t, c.project, os.Getenv(envHost))
+}
+
+// nativeForm puts the native forms of the action into the project, as a commit that is
+// no release has them: they take the kamal-op that is on the PATH.
+func (c *scene) nativeForm() {
 	c.t.Helper()
 	for _, pattern := range []string{"*.js", "*.json", "action.yml"} {
 		files, err := filepath.Glob("../*/" + pattern)
@@ -27,7 +34,6 @@ func (c *scene) native() *machine {
 			c.project.write(".kamal-op/"+strings.TrimPrefix(file, "../"), string(text))
 		}
 	}
-	return c.rig.machineOf(c.t, c.project, os.Getenv(envHost))
 }
 
 // act runs the native form and setup as steps of a workflow: main and post steps, the

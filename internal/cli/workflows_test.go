@@ -30,7 +30,7 @@ func TestDocumentedWorkflows(t *testing.T) {
 	seen := 0
 	for _, file := range files {
 		for _, step := range strings.Split(read(strings.TrimPrefix(filepath.ToSlash(file), "../../")), "- uses: ")[1:] {
-			if !strings.HasPrefix(step, "kamal-op/kamal-op@") {
+			if !strings.HasPrefix(step, "kamal-op/kamal-op@") && !strings.HasPrefix(step, "kamal-op/kamal-op/native@") {
 				continue
 			}
 			step, _, _ = strings.Cut(step, "\n  review:")
@@ -45,7 +45,9 @@ func TestDocumentedWorkflows(t *testing.T) {
 	if seen < 10 {
 		t.Errorf("only %d inputs were seen", seen)
 	}
-	if !strings.Contains(read("docs", "review-apps.md"), "```yaml\n"+read("docs", "workflows", "review-apps.yml")+"```\n") {
-		t.Error("docs/review-apps.md shows another workflow than docs/workflows/review-apps.yml")
+	for _, page := range []string{"review-apps", "rehearse"} {
+		if !strings.Contains(read("docs", page+".md"), "```yaml\n"+read("docs", "workflows", page+".yml")+"```\n") {
+			t.Errorf("docs/%[1]s.md shows another workflow than docs/workflows/%[1]s.yml", page)
+		}
 	}
 }

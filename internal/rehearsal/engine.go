@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -85,6 +86,31 @@ func (e *engine) address(ctx context.Context) (string, error) {
 			"a rehearsal stays on this machine: choose a local engine with `docker context use default`, or unset DOCKER_HOST")
 	}
 	return address, nil
+}
+
+// ownID is what Docker calls a container inside: the beginning of its id.
+var ownID = lazy.Regexp(`^[0-9a-f]{12}$`)
+
+// beside is a problem where this is a container of the engine's with a network of its
+// own, as the action's is: the engine would look for the registry on another loopback
+// than the one it listens on, and the proxy would answer on another.
+func (e *engine) beside(ctx context.Context, hostname string) error {
+	if !ownID().MatchString(hostname) {
+		return nil
+	}
+	out, err := e.run(ctx, "container", "inspect", "--format", "{{.Id}} {{.HostConfig.NetworkMode}}", hostname)
+	if err != nil {
+		if ctx.Err() == nil && goneAlready(err) {
+			return nil
+		}
+		return err
+	}
+	id, network, _ := strings.Cut(out, " ")
+	if !strings.HasPrefix(id, hostname) || network == "host" {
+		return nil
+	}
+	return problem.New("this is a container with a network of its own, and a rehearsal shares the loopback of the Docker engine",
+		"on GitHub take the native form, uses: kamal-op/kamal-op/native@v1, in a job without container:; by hand give docker run --network host")
 }
 
 // answers is a problem where the engine does not.

@@ -47,6 +47,9 @@ type Options struct {
 	// TMPDIR of Env, else /tmp, where it is empty. The Docker engine has to see
 	// it under the same path.
 	TempDir string
+	// Hostname is this machine's name, by which a container knows itself; the
+	// system's where it is empty.
+	Hostname string
 	// Docker and Kamal are paths of the programs; where they are empty docker,
 	// and bin/kamal of the project or kamal, are looked up in PATH of Env.
 	Docker, Kamal string

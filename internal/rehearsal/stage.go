@@ -111,6 +111,15 @@ func (s *stage) findEngine(ctx context.Context) error {
 	if err := s.engine.answers(ctx); err != nil {
 		return err
 	}
+	hostname := s.opts.Hostname
+	if hostname == "" {
+		if hostname, err = os.Hostname(); err != nil {
+			return fmt.Errorf("asking for this machine's name: %w", err)
+		}
+	}
+	if err := s.engine.beside(ctx, hostname); err != nil {
+		return err
+	}
 	if err := s.engine.builds(ctx); err != nil {
 		return err
 	}
