@@ -57,7 +57,7 @@ race: for-unit sdk ## Run the tests of every room, under the race detector where
 	go test -json -shuffle=on -count=1 -run '$(NOT_UNDER_RACE)' . | $(TESTSUM) not-under-race
 
 .PHONY: for-unit
-for-unit:
+for-unit: $(TOOLS)/actionlint
 	@build/needs.sh go gcc git docker node ssh sshd
 	@build/kamal-image.sh kamal-op/kamal-base:test
 
@@ -67,7 +67,7 @@ sdk:
 	go test -C internal/standin/sdktest -json -count=1 ./... | $(TESTSUM) sdk
 
 .PHONY: kamal
-kamal: ## Run the tests of single rooms against real Kamal
+kamal: $(TOOLS)/actionlint ## Run the tests of single rooms against real Kamal
 	@build/needs.sh go docker
 	build/kamal-tests.sh | $(TESTSUM) -v -no-skips -least 20 kamal
 

@@ -3,11 +3,12 @@ package main
 import (
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // TestProjects runs every script in testdata/projects through the real main: each is
@@ -78,21 +79,12 @@ func become(ts *testscript.TestScript, neg bool, args []string) {
 	}))
 }
 
-// workflows has actionlint look at the project's workflows, where it is there.
+// workflows has actionlint look at the project's workflows.
 func workflows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: workflows")
 	}
 	files, err := filepath.Glob(ts.MkAbs(".github/workflows/*.yml"))
-	if err != nil || len(files) == 0 {
-		ts.Fatalf("there are no workflows (%v)", err)
-	}
-	tool := filepath.Join(ts.Getenv("HERE"), ".cache", "tools", "actionlint")
-	if _, err := os.Stat(tool); err != nil {
-		if tool, err = exec.LookPath("actionlint"); err != nil {
-			ts.Logf("actionlint is not there (make lint brings it)")
-			return
-		}
-	}
-	ts.Check(ts.Exec(tool, append([]string{"-shellcheck=", "-pyflakes="}, files...)...))
+	ts.Check(err)
+	ts.Check(testkit.Actionlint(ts.Getenv("HERE"), files...))
 }

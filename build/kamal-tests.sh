@@ -20,6 +20,14 @@ fi
 # Ruby's gems.
 kamal=$(docker run --rm --entrypoint sh "$image" -c 'command -v kamal')
 
+# What the tests hold workflows against; .cache may be a link, which leads nowhere in
+# the image.
+actionlint=$(readlink -f .cache/tools/actionlint || true)
+if [ ! -x "$actionlint" ]; then
+  echo "build/kamal-tests.sh: actionlint is not there: make .cache/tools/actionlint brings it" >&2
+  exit 1
+fi
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/kamal-op-test.XXXXXX")
 # A job in the background does not hear of an interrupt.
 trap 'docker rm --force "$(basename "$work")" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
@@ -36,7 +44,7 @@ in_kamal() {
   tests=$(grep -l -w -E 'needKamal|realKamal' "$package"/*_test.go | xargs sed -n -E 's/^func (Test[A-Za-z0-9_]+).*/\1/p' | paste -s -d '|')
   echo "$package, in $image" >&2
   docker run --rm --name "$(basename "$work")" --network host --tmpfs /tmp:exec --env KAMAL_OP_LONG_TESTS \
-    --volume "$work:$work:ro" --volume "$root:$root:ro" --workdir "$root/$package" \
+    --volume "$work:$work:ro" --volume "$root:$root:ro" --volume "$actionlint:/usr/local/bin/actionlint:ro" --workdir "$root/$package" \
     --entrypoint "$binary" "$image" -test.count=1 -test.timeout=20m -test.v=test2json "-test.run=^($tests)\$" -kamal "$kamal" "$@" 2>&1 |
     go tool test2json -t -p "$package"
 }

@@ -2,7 +2,6 @@ package edit
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // head is a workflow up to its last job's steps.
@@ -149,26 +149,15 @@ func TestMigrate_readsTheScriptAsAShellDoes(t *testing.T) {
 	lint(t, results)
 }
 
-// lint has actionlint look at every workflow of a directory, where it is there.
+// lint has actionlint look at every workflow of a directory.
 func lint(t *testing.T, dir string) {
 	t.Helper()
-	tool, err := filepath.Abs(filepath.Join("..", "..", ".cache", "tools", "actionlint"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(tool); err != nil {
-		if tool, err = exec.LookPath("actionlint"); err != nil {
-			t.Log("actionlint is not there (make lint brings it)")
-			return
-		}
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.yml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("nothing to look at, %v", err)
-	}
-	out, err := exec.Command(tool, append([]string{"-shellcheck=", "-pyflakes="}, files...)...).CombinedOutput()
-	if err != nil {
-		t.Errorf("actionlint: %v\n%s", err, out)
+	if err := testkit.Actionlint(filepath.Join("..", ".."), files...); err != nil {
+		t.Error(err)
 	}
 }
 
