@@ -126,9 +126,12 @@ func trialsOf(g testkit.Generated) []*trial {
 		&trial{what: "init anew", project: g, do: func(o check.Options) (Plan, error) {
 			return Init(context.Background(), o, InitOptions{Force: true, Vault: "Shop"})
 		}},
-		&trial{what: "migrate", project: g, do: func(o check.Options) (Plan, error) {
-			return Migrate(o, MigrateOptions{SSHKey: "op://Shop/Server"})
-		}},
+		&trial{
+			what: "migrate", project: g, do: func(o check.Options) (Plan, error) {
+				return Migrate(o, MigrateOptions{SSHKey: "op://Shop/Server"})
+			},
+			expected: func(_ string, before answer) answer { return before },
+		},
 	)
 	return trials
 }
@@ -241,7 +244,6 @@ func (tr *trial) compare(t *testing.T, answers []answer) {
 		switch {
 		case after.Error != "":
 			t.Errorf("%s: %s", what, after.Error)
-		case tr.what == "migrate":
 		case tr.what == "init anew":
 			for _, container := range after.Containers {
 				for name, value := range container {
