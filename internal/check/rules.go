@@ -397,6 +397,9 @@ func (c *destinationCheck) checkFiles() {
 	for _, file := range c.project.Secrets.Files {
 		for _, line := range file.Ignored {
 			level, hint := Warning, "dotenv is no shell and runs no statement: nothing that is used here needs the line"
+			if line.Decides {
+				hint = "dotenv is no shell and decides nothing: every NAME=value below it counts, and the last one wins"
+			}
 			if c.needed(line) && line.Adds != "" {
 				level, hint = Error, "dotenv adds to no value: write "+line.Adds+"=$"+line.Adds+"… on a line below the first"
 			} else if c.needed(line) {

@@ -20,35 +20,7 @@ func (c *destinationCheck) checkShell(d *kamal.Definition) {
 		if s.Doubtful || !c.used(d.Name) {
 			level = Warning
 		}
-		var p *problem.Problem
-		switch s.Kind {
-		case kamal.Expansion:
-			arrives := "the rest arrives as it is written"
-			if d.Quote == 0 && strings.HasSuffix(s.Text, "#") {
-				arrives = "the rest is a comment to it, and the value arrives whole"
-			}
-			p = problem.New(d.Name+" has "+s.Text+"…}, which dotenv does not know: "+arrives,
-				"dotenv knows $NAME and ${NAME}; give the variable its value where the command is started, or write the default on a line of its own, above")
-		case kamal.Backticks:
-			p = problem.New(d.Name+" has a command between backticks, which dotenv does not run: it arrives as it is written",
-				"write $(command), or single quotes around a value that has backticks")
-		case kamal.Quoting:
-			p = problem.New(d.Name+" has "+s.Text+"…"+s.Text[1:]+", which neither dotenv nor sh knows: another text arrives",
-				"write plain quotes; a value of several lines stands between double quotes as it is")
-		case kamal.Operator:
-			p = problem.New(d.Name+" has "+s.Text+" behind its value, which only a shell reads: it arrives with the value",
-				"write one definition on a line, and what a shell is to run between the brackets of $(…)")
-		case kamal.OpenQuote:
-			p = problem.New(d.Name+" begins with "+s.Text+" and does not end with it: the quotes arrive with the value",
-				"put one pair of quotes around the whole value; what follows it on the line may be a comment, behind a blank and #")
-		case kamal.Arithmetic:
-			p = problem.New(d.Name+" has $((…)), which Kamal runs as a command: it is empty",
-				"write $(echo $((…))), or the number")
-		case kamal.NeverClosed:
-			p = problem.New(d.Name+" has a $( that is never closed: it arrives as it is written",
-				"close it on the same line, or put double quotes around a command that goes over several; single quotes around a value that has $(")
-		}
-		c.find(RuleShell, level, d.Name, p, s.Place)
+		c.find(RuleShell, level, d.Name, shellProblem(d, s), s.Place)
 	}
 }
 

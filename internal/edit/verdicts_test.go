@@ -94,7 +94,9 @@ func (a answer) bad() string {
 		case *value == "":
 			return name + " is empty"
 		case strings.Contains(*value, "op://"), strings.HasPrefix(*value, "`"), strings.HasPrefix(*value, "$("), strings.HasPrefix(*value, "\""),
-			strings.HasPrefix(*value, "$'"), strings.Contains(*value, ":-"), strings.Contains(*value, ":?"), strings.Contains(*value, "#v}"):
+			strings.HasPrefix(*value, "$'"), strings.Contains(*value, ":-"), strings.Contains(*value, ":?"), strings.Contains(*value, "#v}"),
+			strings.HasPrefix(*value, "("), strings.HasPrefix(*value, "<("), *value == "$$", strings.Contains(*value, "${{"), strings.Contains(*value, `'\''`),
+			strings.Contains(*value, "2>"), strings.HasPrefix(*value, "{k:") && !strings.HasSuffix(*value, "}"):
 			return name + " is " + *value
 		}
 	}

@@ -137,12 +137,14 @@ func (r *secretsReader) define(m []int) {
 		v := r.unquote(m[8], m[9], &d)
 		r.openQuote(v, &d)
 		r.cutOff(v, &d)
+		r.innerQuotes(v, &d)
 		if d.Quote == '\'' {
 			d.Parts = literal(v, r)
 		} else {
 			v = v.unescape()
 			d.Parts = r.parts(v, &d)
 		}
+		r.cutWord(m[8], m[9], &d)
 	}
 	switch len(d.Parts) {
 	case 0:
@@ -336,6 +338,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 				r.expansionsIn(command, d)
 				r.arithmetic(command, d)
 				r.quotingIn(command, d)
+				r.shellIn(command, d)
 				copy(outside[at:end], strings.Repeat("$", end-at))
 				i = end
 			}
@@ -358,9 +361,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 			write(i, m[0])
 		default:
 			flush()
-			if next := at + len(m[0]); m[0][1] == '{' && m[0][len(m[0])-1] != '}' && next < len(v.text) && strings.IndexByte(expansions, v.text[next]) >= 0 {
-				d.Shell = append(d.Shell, Shell{Kind: Expansion, Text: m[0] + v.text[next:next+1], Place: r.at(v.at(at))})
-			}
+			r.aroundName(v, at, m[0], d)
 			p := Part{Kind: PassThrough, Text: m[0], Name: m[1], Place: r.at(v.at(at))}
 			_, p.Known = r.lookup(m[1])
 			parts = append(parts, p)
@@ -370,6 +371,7 @@ func (r *secretsReader) parts(v span, d *Definition) []Part {
 	flush()
 	r.backticks(string(outside), v, d)
 	r.operators(string(outside), v, d)
+	r.wholeValue(string(outside), v, d)
 	return parts
 }
 

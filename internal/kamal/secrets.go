@@ -93,13 +93,25 @@ type ShellKind int
 
 // The kinds.
 const (
-	Expansion   ShellKind = iota // ${NAME:-…} and its like: dotenv knows $NAME and ${NAME}
-	Backticks                    // `command`: dotenv knows $(command)
-	NeverClosed                  // $( without its )
-	Quoting                      // $'…' and $"…"
-	Arithmetic                   // $((…)), which is taken for a command
-	Operator                     // && and its like behind a value, which no shell reads
-	OpenQuote                    // a quote before a value that does not close at its end
+	Expansion    ShellKind = iota // ${NAME:-…} and its like: dotenv knows $NAME and ${NAME}
+	Backticks                     // `command`: dotenv knows $(command)
+	NeverClosed                   // $( without its )
+	Quoting                       // $'…' and $"…"
+	Arithmetic                    // $((…)), which is taken for a command
+	Operator                      // && and its like behind a value, which no shell reads
+	OpenQuote                     // a quote before a value that does not close at its end
+	Special                       // $?, $$ and its like: dotenv leaves them
+	HereDocument                  // <<WORD and <<<
+	Process                       // <(…) and >(…)
+	Array                         // (…)
+	Continuation                  // a backslash at the end of the line
+	Brace                         // $NAME}: dotenv takes the brace for the variable's
+	Expression                    // ${{ … }} of GitHub's
+	Cut                           // a # in a word, which begins a comment
+	Home                          // ~/…
+	InnerQuotes                   // '…'\''…': dotenv takes off the outer quotes alone
+	BashOnly                      // in a command: the sh that runs it need not know it
+	CutQuote                      // in a command: a quote that does not close, as where a parenthesis between quotes ends it
 )
 
 // A PassedOver is a line that dotenv takes nothing from.
@@ -111,6 +123,8 @@ type PassedOver struct {
 	Continues string
 	// Adds is the definition that the line is to add to, NAME+=value, or "".
 	Adds string
+	// Decides tells that the line is to decide whether others hold: if, case, for.
+	Decides bool
 }
 
 // A SecretsFile is one file, parsed as dotenv parses it and never executed.

@@ -33,6 +33,15 @@ var Mistakes = []string{
 	"a quote is not closed",
 	"ANSI quotes",
 	"a sum",
+	"an array",
+	"a special parameter",
+	"a here-string",
+	"a command for a file",
+	"a file for a command",
+	"an expression of GitHub's",
+	"quotes put together",
+	"a brace behind a name",
+	"a redirection",
 	"a colon",
 	"blanks around the sign",
 	"twice",
@@ -136,6 +145,24 @@ func (g Generated) Broken(mistake string, where uint64) (broken Generated, ok bo
 		text = valued(`$'a\nb'`)
 	case "a sum":
 		text = valued("$((1 + 2))")
+	case "an array":
+		text = valued("(one two)")
+	case "a special parameter":
+		text = valued(`"$$"`)
+	case "a here-string":
+		text = valued("$(cat <<< x)")
+	case "a command for a file":
+		text = valued("<(echo x)")
+	case "a file for a command":
+		text = valued("$(< /etc/hostname)")
+	case "an expression of GitHub's":
+		text = valued("${{ secrets." + name + " }}")
+	case "quotes put together":
+		text = valued(`'it'\''s'`)
+	case "a brace behind a name":
+		text = valued("{k:$HOME}")
+	case "a redirection":
+		text = valued("$(echo x) 2>/dev/null")
 	case "a colon":
 		text = line(name + ": " + value + "\n")
 	case "blanks around the sign":
