@@ -2,6 +2,7 @@ package kamal
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
 )
@@ -59,16 +60,15 @@ var (
 	isLink = lazy.Regexp(`^(Net::SSH::.*|IOError|EOFError|Errno::E(PIPE|CONNRESET))?$`)
 )
 
-// dockerSays begins what docker and buildx say themselves: the rest of a command's
-// output may be an app's, which has registries and logins of its own.
-const dockerSays = `(?m)(?:^|std(?:out|err): )(?:docker: )?(?:Error response from daemon: |ERROR: failed to )`
-
 const keyHint = "add the public key to ~/.ssh/authorized_keys of that user on the server, or name the right key with --ssh-key"
 
 // causes are looked for in this order; the first counts. A command's failure is
 // known by docker's own sentences: its output may hold an app's, whose words say
 // nothing of the deploy.
-var causes = []cause{
+var causes = slices.Concat(kamalCauses, registryCauses, dockerCauses, bootCauses)
+
+// kamalCauses are of Kamal's own errors, and of what it runs beside docker.
+var kamalCauses = []cause{
 	// Hooks: whatever a hook has printed, it is the hook that failed.
 	{
 		class: isHook, text: lazy.Regexp("^Hook `([a-z-]+)` failed:(?s:.*) stderr: env: .*: Permission denied"),
@@ -250,138 +250,5 @@ var causes = []cause{
 		class: lazy.Regexp(`^Kamal::Cli::Build::BuildError$`),
 		cause: "Kamal could not clone the repository to build from it",
 		hint:  "git says why above; `builder.context: .` in deploy.yml builds from the directory as it is",
-	},
-
-	// The registry.
-	{
-		class: isCommand, text: lazy.Regexp(`std(?:out|err): (?:flag needs an argument: 'p' in -p|(?i:must provide --username with --password))`),
-		cause: "the registry's password is empty",
-		hint:  "look at registry.password in deploy.yml and at the secret it names",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`Get "https?://[^"]+": (?:dial tcp|net/http|context deadline|EOF|remote error|tls)|failed to do request: .*dial tcp`),
-		cause: "docker does not reach the registry",
-		hint:  "look at registry.server in deploy.yml, and at DNS and the firewall of the host that is named",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(dockerSays + `.*(?i:unauthorized|": denied|registry: denied|access denied|incorrect username or password|no basic auth credentials|authentication required|insufficient_scope|failed with status: 40[13]|40[13] forbidden|failed to fetch \w+ token|authorization failed)|(?:^|std(?:out|err): )(?:error from registry: |denied: |unauthorized: )`),
-		cause: "the registry refused the login",
-		hint:  "look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
-	},
-
-	// Docker, here and on the hosts.
-	{
-		class: isCommand, text: lazy.Regexp(`permission denied while trying to connect to the (?i:docker daemon|docker api)`),
-		cause: "the user may not use Docker",
-		hint:  "on a server, Kamal's user has to be root or in the group docker; here, the user that runs the deploy",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`(?:sh|line \d+|env): .?docker.?: (?:command not found|not found|No such file or directory)`),
-		cause: "Docker is not installed where it is to run",
-		hint:  "on a server kamal-op setup installs it, where the user may",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`Cannot connect to the Docker daemon|Is the docker daemon running|failed to connect to the docker API`),
-		cause: "Docker does not answer",
-		hint:  "start Docker on the host that is named",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`(?i:no space left on device)`),
-		cause: "a disk is full",
-		hint:  "free space on the host that is named; docker system df says what images take",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) [\d.\[\]:]*?:(80|443)\b.*(?:already allocated|already in use)`),
-		cause: "the port $1, which kamal-proxy needs, is in use",
-		hint:  "stop what listens there on that host: another proxy or web server",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) [\d.\[\]:]*?:(\d+)\b.*(?:already allocated|already in use)`),
-		cause: "the port $1 is in use",
-		hint:  "stop what listens there on that host, or publish another port in deploy.yml",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`std(?:out|err): Image \S+ is missing the 'service' label`),
-		cause: "the image was built for another service",
-		hint:  "use an image name or a version of its own for each service",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`no matching manifest for (\S+)`),
-		cause: "the image was not built for the host's architecture, $1",
-		hint:  "add it to builder.arch in deploy.yml",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`manifest unknown|manifest for \S+ not found|failed to resolve reference .*: not found`),
-		cause: "the registry has no such image",
-		hint:  "deploy without --skip-push, or give the --version that was pushed",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`failed to read dockerfile|failed to solve: .*Dockerfile: no such file`),
-		cause: "there is no such Dockerfile",
-		hint:  "look at builder.dockerfile and builder.context in deploy.yml; what is not committed is not built",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
-		cause: "the image could not be built",
-		hint:  "the step that failed stands above; docker build . on this machine shows the same",
-	},
-
-	// The new container.
-	{
-		class: isCommand, text: lazy.Regexp(`runc create failed: .*exec: "([^"]+)": .*permission denied`),
-		cause: "the container cannot be started: $1 in the image cannot be executed", boots: true,
-		hint: "make it executable in the image: git update-index --chmod=+x, or chmod +x in the Dockerfile",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`runc create failed: .*exec: "([^"]+)": `),
-		cause: "the container cannot be started: $1 is not in the image", boots: true,
-		hint: "look at CMD and ENTRYPOINT in the Dockerfile, and at cmd in deploy.yml",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`Error response from daemon: (?:failed to create task|failed to create shim|OCI runtime)`),
-		cause: "the container cannot be started", boots: true,
-		hint: "docker says why above; docker run with the same image shows the same",
-	},
-	{
-		class: lazy.Regexp(`^(SSHKit::(Command::Failed|Runner::ExecuteError)|Kamal::Cli::(BootError|Healthcheck::Error))$`),
-		text:  lazy.Regexp(`target failed to become healthy|did the container boot|container not ready after`),
-		log:   lazy.Regexp(`(?m)^\s*(?:ERROR )?(?:\S+ )?exec (/\S+): exec format error$`),
-		cause: "the container cannot run: $1 was built for another architecture", boots: true,
-		hint: "set builder.arch in deploy.yml to that of the host",
-	},
-	{
-		class: isCommand, text: lazy.Regexp(`target failed to become healthy`),
-		cause: "the new container did not become healthy", boots: true,
-		hint: "its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
-	},
-	{
-		class: lazy.Regexp(`^(Kamal::Cli::BootError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`did the container boot`),
-		cause: "the new container ended right after its start", boots: true,
-		hint: "its log's last lines stand above",
-	},
-	{
-		class: lazy.Regexp(`^(Kamal::Cli::Healthcheck::Error|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`container not ready after .*\((\w*)\)`),
-		cause: "the new container did not stay up: it is $1", boots: true,
-		hint: "its log's last lines stand above; a role without the proxy has to run, and be healthy where its image has a HEALTHCHECK",
-	},
-	{
-		class: lazy.Regexp(`^(Kamal::Cli::Healthcheck::Error|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`Halted at barrier`),
-		cause: "the role waited for the primary role, whose container did not become healthy", boots: true,
-		hint: "why stands above, at the primary role's host",
-	},
-	{
-		class: lazy.Regexp(`^(RuntimeError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`kamal-proxy version \S+ is too old`),
-		cause: "kamal-proxy on the host is older than this Kamal needs",
-		hint:  "kamal-op kamal -- proxy reboot takes the new one; requests fail meanwhile, for seconds",
-	},
-	{
-		class: lazy.Regexp(`^RuntimeError$`), text: lazy.Regexp(`^Docker is not installed on`),
-		cause: "Docker is not on the server, and the user may not install it",
-		hint:  "install Docker there, or let ssh.user be root",
-	},
-	{
-		near:  lazy.Regexp(`is not available as a container`),
-		cause: "that version is not on the servers",
-		hint:  "kamal-op kamal -- app containers lists the versions that are",
 	},
 }

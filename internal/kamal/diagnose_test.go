@@ -137,25 +137,133 @@ func TestDiagnose_WhatKamalReallyPrints(t *testing.T) {
 	}
 }
 
-// Other words of docker's for the same, and an app's that are alike.
+// docker's own sentences, each caused for real, and the cause that is told where Kamal
+// ran it. Three were not to be had, and stand in failures.txtar as docker's source has
+// them: a push by a builder in a container (its image is on Docker Hub alone), a client
+// newer than 28.5 ("failed to connect to the docker API"), and a program of another
+// architecture behind its entrypoint.
+var dockersWords = []struct{ name, cause string }{
+	{"login-basic", "the registry refused the login"},
+	{"login-denied", "the registry refused the login"},
+	{"login-unauthorized", "the registry refused the login"},
+	{"login-403", "the registry refused the login"},
+	{"login-429", "the registry answers no more for now"},
+	{"login-500", "the registry failed"},
+	{"login-refused", "docker does not reach the registry"},
+	{"login-dns", "docker does not reach the registry"},
+	{"login-empty", "the registry's password is empty"},
+	{"login-notty", "the registry's password is empty"},
+	{"pull-token-denied", "the registry refused the login"},
+	{"pull-token-unauthorized", "the registry refused the login"},
+	{"pull-denied", "the registry refused the login"},
+	{"pull-403", "the registry refused the login"},
+	{"pull-429", "the registry answers no more for now"},
+	{"pull-500", "the registry failed"},
+	{"push-token-denied", "the registry refused the login"},
+	{"push-denied", "the registry refused the login"},
+	{"push-403", "the registry refused the login"},
+	{"push-429", "the registry answers no more for now"},
+	{"push-noauth", "the registry refused the login"},
+	{"pull-noauth", "the registry refused the login"},
+	{"pull-unknown-tag", "the registry has no such image"},
+	{"pull-badname", "the image's name is none"},
+	{"pull-platform", "the host's architecture, linux/amd64"},
+	{"run-arm", "the host's architecture, linux/amd64"},
+	{"run-nofile", "bin/server is not in the image"},
+	{"run-noexe", "server is not in the image"},
+	{"run-abs", "/app/bin/server is not in the image"},
+	{"run-noexec", "/noexec in the image cannot be executed"},
+	{"run-nocmd", "the image says no command"},
+	{"run-noimage", "the image is not on the host"},
+	{"run-nonet", "the network kamal is not on the host"},
+	{"run-mount", "/nowhere/x, which is mounted, is not on the host"},
+	{"run-user", "the image has no user nobodyhere"},
+	{"run-memory", "docker refuses an option of the container"},
+	{"run-cpus", "docker refuses an option of the container"},
+	{"run-opt", "docker does not know the option --nosuchoption"},
+	{"run-log", "docker refuses an option of the container"},
+	{"run-gpus", "docker refuses an option of the container"},
+	{"run-envfile", ""},
+	{"run-device", "docker refuses an option of the container"},
+	{"run-dir", "the container cannot be started"},
+	{"run-name", "a container of the name shop-web-1 is there already"},
+	{"start-none", "there is no container nowhere"},
+	{"net-dup", ""}, // Kamal looks for it by itself
+	{"port-listen", "the port 5061 is in use"},
+	{"port-docker", "the port 5062 is in use"},
+	{"daemon-off", "Docker does not answer"},
+	{"daemon-tcp", "Docker does not answer"},
+	{"daemon-permission", "the user may not use Docker"},
+	{"nocontext", ""},
+	{"compose", ""},
+	{"build-nofile", "there is no such Dockerfile"},
+	{"build-runsh", "the image could not be built"},
+	{"build-copy", "/nowhere, which the Dockerfile copies, is not in the build's context"},
+	{"build-base-unknown", "the registry has no such image"},
+	{"build-base-unreachable", "docker does not reach the registry"},
+	{"build-base-tls", "docker does not reach the registry"},
+	{"build-syntax", "the Dockerfile cannot be read"},
+	{"build-secret", "the build asks for the secret T"},
+	{"build-target", "the Dockerfile has no stage nope"},
+	{"build-builder", "there is no builder nowhere"},
+	{"build-push-denied", "the registry refused the login"},
+	{"build-push-token-denied", "the registry refused the login"},
+	{"build-secretenv", "the image could not be built"},
+	{"build-nocontext", "/nowhere, the build's context, is not there"},
+	{"build-dc", "docker does not reach the registry"},
+	{"builder-ssh", "the remote builder cannot be reached"},
+	{"builder-tcp", "Docker does not answer"},
+	{"disk-pull", "a disk is full"},
+	{"disk-run", "a disk is full"},
+	{"disk-build", "a disk is full"},
+}
+
 func TestDiagnose_WordsOfDockers(t *testing.T) {
-	const registry, app = "the registry refused the login", ""
-	for said, cause := range map[string]string{
-		`Error response from daemon: Get "https://ghcr.io/v2/": denied: denied`:                                                                        registry,
-		"Error response from daemon: login attempt to https://ghcr.io/v2/ failed with status: 403 Forbidden":                                           registry,
-		"Error response from daemon: pull access denied for example/shop, repository does not exist or may require 'docker login': denied":             registry,
-		"ERROR: failed to build: failed to solve: failed to push ghcr.io/a/b:c: unexpected status from POST request to https://ghcr.io: 403 Forbidden": registry,
-		"Error response from daemon: unauthorized: authentication required":                                                                            registry,
-		"denied: requested access to the resource is denied":                                                                                           registry,
-		"Stripe: 401 Unauthorized":                                     app,
-		"RuntimeError: unauthorized: authentication required by proxy": app,
-		"connect: Connection refused":                                  app,
-		"target service: unhealthy":                                    app,
-		"getaddrinfo: Name or service not known":                       app,
-		"git@example.com: Permission denied (publickey).":              app,
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "docker.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]string{}
+	for _, file := range archive.Files {
+		words[file.Name] = strings.TrimSuffix(string(file.Data), "\n")
+	}
+	if len(words) != len(dockersWords) {
+		t.Errorf("%d texts, %d causes", len(words), len(dockersWords))
+	}
+	for _, test := range dockersWords {
+		if words[test.name] == "" {
+			t.Errorf("%s: there is no text", test.name)
+		}
+		for _, stream := range []string{"docker stdout: Nothing written\ndocker stderr: ", "docker stdout: "} {
+			f := Diagnose(strings.Split(commandFailed(stream+words[test.name]), "\n"))
+			if (test.cause == "") != (f.Cause == "") || !strings.Contains(f.Cause, test.cause) || (f.Cause == "") != (f.Hint == "") || strings.Contains(f.Cause+f.Hint, "$1") {
+				t.Errorf("%s: %s\nthe cause is %q, not %q (hint %q)", test.name, words[test.name], f.Cause, test.cause, f.Hint)
+			}
+		}
+	}
+}
+
+// commandFailed is what Kamal ends with where a command failed.
+func commandFailed(output string) string {
+	return "  ERROR (SSHKit::Command::Failed): Exception while executing on host 192.0.2.1: docker exit status: 1\n" + output
+}
+
+// What an app says is no cause, as alike as it is.
+func TestDiagnose_WordsOfAnApp(t *testing.T) {
+	for _, said := range []string{
+		"Stripe: 401 Unauthorized",
+		"RuntimeError: unauthorized: authentication required by proxy",
+		"connect: Connection refused",
+		"target service: unhealthy",
+		"getaddrinfo: Name or service not known",
+		"git@example.com: Permission denied (publickey).",
+		"Aws: toomanyrequests: slow down",
+		"the container name is already in use by a colleague",
+		"no such image: logo.png",
+		"received unexpected HTTP status: 500 from the API",
+		"network timeout not found in config",
 	} {
-		text := "  ERROR (SSHKit::Command::Failed): Exception while executing on host 192.0.2.1: docker exit status: 1\ndocker stdout: Nothing written\ndocker stderr: " + said
-		if f := Diagnose(strings.Split(text, "\n")); f.Cause != cause {
+		if f := Diagnose(strings.Split(commandFailed("docker stdout: Nothing written\ndocker stderr: "+said), "\n")); f.Cause != "" {
 			t.Errorf("%s: the cause is %q", said, f.Cause)
 		}
 	}

@@ -1,0 +1,65 @@
+package kamal
+
+import "github.com/kamal-op/kamal-op/internal/lazy"
+
+// bootCauses are of a new container that does not take over, and of what else stands
+// between an image that is there and an app that runs.
+var bootCauses = []cause{
+	{
+		class: isCommand, text: lazy.Regexp(`runc create failed: .*exec: "([^"]+)": .*permission denied`),
+		cause: "the container cannot be started: $1 in the image cannot be executed", boots: true,
+		hint: "make it executable in the image: git update-index --chmod=+x, or chmod +x in the Dockerfile",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`runc create failed: .*exec: "([^"]+)": `),
+		cause: "the container cannot be started: $1 is not in the image", boots: true,
+		hint: "look at CMD and ENTRYPOINT in the Dockerfile, and at cmd in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: (?:failed to create task|failed to create shim|OCI runtime|Cannot mkdir: )`),
+		cause: "the container cannot be started", boots: true,
+		hint: "docker says why above; docker run with the same image shows the same",
+	},
+	{
+		class: lazy.Regexp(`^(SSHKit::(Command::Failed|Runner::ExecuteError)|Kamal::Cli::(BootError|Healthcheck::Error))$`),
+		text:  lazy.Regexp(`target failed to become healthy|did the container boot|container not ready after`),
+		log:   lazy.Regexp(`(?m)^\s*(?:ERROR )?(?:\S+ )?exec (/\S+): exec format error$`),
+		cause: "the container cannot run: $1 was built for another architecture", boots: true,
+		hint: "set builder.arch in deploy.yml to that of the host",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`target failed to become healthy`),
+		cause: "the new container did not become healthy", boots: true,
+		hint: "its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::Cli::BootError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`did the container boot`),
+		cause: "the new container ended right after its start", boots: true,
+		hint: "its log's last lines stand above",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::Cli::Healthcheck::Error|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`container not ready after .*\((\w*)\)`),
+		cause: "the new container did not stay up: it is $1", boots: true,
+		hint: "its log's last lines stand above; a role without the proxy has to run, and be healthy where its image has a HEALTHCHECK",
+	},
+	{
+		class: lazy.Regexp(`^(Kamal::Cli::Healthcheck::Error|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`Halted at barrier`),
+		cause: "the role waited for the primary role, whose container did not become healthy", boots: true,
+		hint: "why stands above, at the primary role's host",
+	},
+	{
+		class: lazy.Regexp(`^(RuntimeError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`kamal-proxy version \S+ is too old`),
+		cause: "kamal-proxy on the host is older than this Kamal needs",
+		hint:  "kamal-op kamal -- proxy reboot takes the new one; requests fail meanwhile, for seconds",
+	},
+	{
+		class: lazy.Regexp(`^RuntimeError$`), text: lazy.Regexp(`^Docker is not installed on`),
+		cause: "Docker is not on the server, and the user may not install it",
+		hint:  "install Docker there, or let ssh.user be root",
+	},
+	{
+		near:  lazy.Regexp(`is not available as a container`),
+		cause: "that version is not on the servers",
+		hint:  "kamal-op kamal -- app containers lists the versions that are",
+	},
+}

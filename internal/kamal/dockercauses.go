@@ -1,0 +1,180 @@
+package kamal
+
+import "github.com/kamal-op/kamal-op/internal/lazy"
+
+// dockerSays begins what docker and buildx say themselves: the rest of a command's
+// output may be an app's, which has registries and logins of its own.
+const dockerSays = `(?m)(?:^|std(?:out|err): )(?:docker: )?(?:Error response from daemon: |ERROR: failed to )`
+
+// registryCauses are what a registry, or the way to it, says.
+var registryCauses = []cause{
+	{
+		class: isCommand, text: lazy.Regexp(`std(?:out|err): (?:flag needs an argument: 'p' in -p|(?i:must provide --username with --password)|password is empty|(?s:.*)Error: Cannot perform an interactive login)`),
+		cause: "the registry's password is empty",
+		hint:  "look at registry.password in deploy.yml and at the secret it names",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Get "https?://[^"]+": (?:dial tcp|net/http|context deadline|EOF|remote error|tls)|failed to do request: .*(?:dial tcp|tls:|EOF)`),
+		cause: "docker does not reach the registry",
+		hint:  "look at registry.server in deploy.yml, and at DNS and the firewall of the host that is named",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(dockerSays + `.*(?i:unauthorized|": denied|registry: denied|access denied|incorrect username or password|no basic auth credentials|authentication required|insufficient_scope|failed with status: 40[13]|40[13] forbidden|failed to fetch \w+ token|authorization failed)|(?m)^(?:docker )?std(?:out|err): (?:error from registry: |denied: |unauthorized: |no basic auth credentials$)|^ERROR: failed to build: denied: `),
+		cause: "the registry refused the login",
+		hint:  "look at registry.username and at the secret of registry.password: a token may have run out, or lack the right to push",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)(?:daemon: |std(?:out|err): |^ERROR: .*)toomanyrequests: |` + dockerSays + `.*failed with status: 429|^ERROR: failed to .*429 Too Many Requests`),
+		cause: "the registry answers no more for now: too many requests",
+		hint:  "log in, which allows more, or deploy later; a pull-through mirror spares the registry",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(dockerSays + `.*(?:failed with status: 5\d\d|received unexpected HTTP status: 5\d\d|unexpected status from \w+ request to \S+ 5\d\d)|(?m)std(?:out|err): received unexpected HTTP status: 5\d\d [A-Z]`),
+		cause: "the registry failed",
+		hint:  "try again; if it stays so, whoever runs the registry knows why",
+	},
+}
+
+// dockerCauses are of Docker and its builds, here and on the hosts.
+var dockerCauses = []cause{
+	{
+		class: isCommand, text: lazy.Regexp(`permission denied while trying to connect to the (?i:docker daemon|docker api)`),
+		cause: "the user may not use Docker",
+		hint:  "on a server, Kamal's user has to be root or in the group docker; here, the user that runs the deploy",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?:sh|line \d+|env): .?docker.?: (?:command not found|not found|No such file or directory)`),
+		cause: "Docker is not installed where it is to run",
+		hint:  "on a server kamal-op setup installs it, where the user may",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Cannot connect to the Docker daemon|Is the docker daemon running|failed to connect to the docker API`),
+		cause: "Docker does not answer",
+		hint:  "start Docker on the host that is named",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?i:no space left on device)`),
+		cause: "a disk is full",
+		hint:  "free space on the host that is named; docker system df says what images take",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) (?:\[[^\]]*\]|[\d.]*|::):(80|443)\b.*(?:already allocated|already in use)`),
+		cause: "the port $1, which kamal-proxy needs, is in use",
+		hint:  "stop what listens there on that host: another proxy or web server",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) (?:\[[^\]]*\]|[\d.]*|::):(\d+)\b.*(?:already allocated|already in use)`),
+		cause: "the port $1 is in use",
+		hint:  "stop what listens there on that host, or publish another port in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`std(?:out|err): Image \S+ is missing the 'service' label`),
+		cause: "the image was built for another service",
+		hint:  "use an image name or a version of its own for each service",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`no matching manifest for (\S+)`),
+		cause: "the image was not built for the host's architecture, $1",
+		hint:  "add it to builder.arch in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`manifest unknown|manifest for \S+ not found|failed to resolve (?:reference|source metadata) .*: not found`),
+		cause: "the registry has no such image",
+		hint:  "deploy without --skip-push, or give the --version that was pushed",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)(?:daemon: |std(?:out|err): |docker: |^ERROR: .*)invalid reference format(?:: repository name \((\S+)\) must be lowercase)?`),
+		cause: "the image's name is none that docker takes",
+		hint:  "look at image and registry.server in deploy.yml: lower case, no https://, no tag",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: Conflict\. The container name "/(\S+)" is already in use`),
+		cause: "a container of the name $1 is there already",
+		hint:  "another run may be at it; if none is, remove it on that host: docker rm -f $1",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: (?:failed to set up container networking: )?network (\S+) not found`),
+		cause: "the network $1 is not on the host",
+		hint:  "kamal-op setup makes the network kamal; another one that deploy.yml names has to be made on the host",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`bind source path does not exist: (\S+)`),
+		cause: "$1, which is mounted, is not on the host",
+		hint:  "make it there, or look at volumes and files in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: unable to find user (\S+):`),
+		cause: "the image has no user $1",
+		hint:  "look at user under options in deploy.yml, and at USER in the Dockerfile",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: no command specified`),
+		cause: "the image says no command, and deploy.yml neither",
+		hint:  "write CMD in the Dockerfile, or cmd in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: No such image: (\S+)`),
+		cause: "the image is not on the host",
+		hint:  "it may have been pruned: deploy again, or name a version that is there",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: No such container: (\S+)`),
+		cause: "there is no container $1 on the host",
+		hint:  "kamal-op kamal -- app containers lists those that are; kamal-op setup makes what is missing",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)std(?:out|err): (?:docker: )?unknown (?:shorthand )?flag: (?:'\w' in )?(-\S+)`),
+		cause: "docker does not know the option $1",
+		hint:  "look at options in deploy.yml: each is given to docker run as --NAME",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`docker: Error response from daemon: (?:Minimum memory limit|range of CPUs|error looking up logging plugin|could not select device driver|error gathering device information|[Ii]nvalid (?:restart policy|log opt|ulimit|value))`),
+		cause: "docker refuses an option of the container",
+		hint:  "docker says which above; look at options and logging in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)^(?:docker std(?:out|err): )?ERROR: (?:failed to \S+ builder|no builder).*command \[ssh `),
+		cause: "the remote builder cannot be reached by SSH",
+		hint:  "look at builder.remote in deploy.yml, and whether this machine may log in there",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)(?:^|: )ERROR: no builder "(\S+)" found`),
+		cause: "there is no builder $1 on this machine",
+		hint:  "kamal-op kamal -- build create makes it; builder.driver in deploy.yml names another",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve: secret (\S+): not found`),
+		cause: "the build asks for the secret $1, which it is not given",
+		hint:  "name it under builder.secrets in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve: .*failed to calculate checksum of ref \S+: "([^"]+)": not found`),
+		cause: "$1, which the Dockerfile copies, is not in the build's context",
+		hint:  "commit it, or look at .dockerignore and builder.context in deploy.yml; what is not committed is not built",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve: target stage "([^"]+)" could not be found`),
+		cause: "the Dockerfile has no stage $1",
+		hint:  "look at builder.target in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve: dockerfile parse error on line (\d+)`),
+		cause: "the Dockerfile cannot be read, at line $1",
+		hint:  "docker says why above",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`ERROR: failed to build: unable to prepare context: path "([^"]+)" not found`),
+		cause: "$1, the build's context, is not there",
+		hint:  "look at builder.context in deploy.yml; what is not committed is not built",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to read dockerfile|failed to solve: .*Dockerfile: no such file`),
+		cause: "there is no such Dockerfile",
+		hint:  "look at builder.dockerfile and builder.context in deploy.yml; what is not committed is not built",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
+		cause: "the image could not be built",
+		hint:  "the step that failed stands above; docker build . on this machine shows the same",
+	},
+}
