@@ -60,6 +60,9 @@ func shellValueProblem(d *kamal.Definition, s kamal.Shell) *problem.Problem {
 	case kamal.Array:
 		return problem.New(d.Name+" is written as an array, which only a shell knows: it arrives with its parentheses", "an environment has no arrays: write one text, in quotes where it has parentheses")
 	case kamal.Continuation:
+		if d.Quote == '"' {
+			return problem.New(d.Name+` has a \ at the end of a line in a command, which dotenv takes off: the next line is a command of its own`, "write the command on one line, or into a script")
+		}
 		return problem.New(d.Name+` has a \ at the end of its line, which continues none to dotenv: it arrives with the value, and the next line is one of its own`, "write the value on one line, or between double quotes")
 	case kamal.Brace:
 		return problem.New(d.Name+" has "+s.Text+", and dotenv takes the } for the variable's: it does not arrive", "write ${"+strings.Trim(s.Text, "$}")+"}}")

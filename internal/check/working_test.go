@@ -141,6 +141,7 @@ func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
 		"export DB=\"a\" X=\"b\"\n":            RuleShell,
 		"DB=$REG 2>/dev/null\n":                RuleShell,
 		"DB=one\\\ntwo\n":                      RuleShell,
+		"DB=\"$(cat x \\\n y)\"\n":             RuleShell,
 		"DB=$(cat <<END\nx\nEND\n)\n":          RuleShell,
 		"DB=postgres://u:`op read x`@h/db\n":   RuleShell,
 		"REF=op://Vault/Item/field\nDB=$REF\n": RuleReference,

@@ -13,7 +13,11 @@ func (r *secretsReader) shellIn(command span, d *Definition) {
 		d.Shell = append(d.Shell, Shell{Kind: CutQuote, Text: command.text[at : at+1], Place: r.at(command.at(at))})
 		return
 	}
-	if inlined().MatchString(command.text) || ownShell().MatchString(command.text) {
+	if inlined().MatchString(command.text) {
+		return // its words may stand on several lines
+	}
+	r.joinedLines(command, d)
+	if ownShell().MatchString(command.text) {
 		return
 	}
 	plain := quoted().ReplaceAllStringFunc(command.text, func(q string) string { return strings.Repeat("x", len(q)) })
@@ -22,6 +26,18 @@ func (r *secretsReader) shellIn(command span, d *Definition) {
 			m = m[2:] // another alternative
 		}
 		d.Shell = append(d.Shell, Shell{Kind: BashOnly, Text: command.text[m[2]:m[3]], Place: r.at(command.at(m[2]))})
+	}
+}
+
+// joinedLines notes a backslash at the end of a line within double quotes: dotenv takes
+// it off, and what follows is a line of its own.
+func (r *secretsReader) joinedLines(v span, d *Definition) {
+	for i := range len(v.text) {
+		at := v.from[i]
+		if v.text[i] == '\n' && at > 0 && r.text[at-1] == '\\' && (i == 0 || v.from[i-1] < at-1) {
+			d.Shell = append(d.Shell, Shell{Kind: Continuation, Text: `\`, Place: r.at(at - 1)})
+			return
+		}
 	}
 }
 

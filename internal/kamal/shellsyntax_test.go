@@ -66,6 +66,9 @@ var forms = []struct {
 	{"export A=1 C=2", true},
 	{"A=one\\\ntwo", true},
 	{"A=\"one\ntwo\"", false},
+	{"A=\"$(echo one \\\n two)\"", true},
+	{"A=\"$(echo one \\\\\n two)\"", true}, // Kamal takes it for no command
+	{"A=\"$(echo one |\n cat)\"", false},
 	{"A=$B 2>/dev/null", true},
 	{"A=$(cat nowhere 2>/dev/null) > /dev/null", true},
 	{"A=\"$B > x\"", false},
