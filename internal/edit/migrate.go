@@ -168,17 +168,6 @@ func (w *workflow) refuse(line int, hint, format string, args ...any) error {
 	return p.At(w.file, line, 0)
 }
 
-func parseWorkflow(text string) (ast.Node, error) {
-	file, err := yamlfile.Parse(text, false)
-	if err != nil {
-		return nil, fmt.Errorf("reading a workflow: %w", err)
-	}
-	if len(file.Docs) == 0 {
-		return nil, nil //nolint:nilnil // an empty file
-	}
-	return file.Docs[0].Body, nil
-}
-
 // migrate gives the new text.
 func (w *workflow) migrate() (string, error) {
 	root, err := parseWorkflow(w.text)
@@ -188,10 +177,17 @@ func (w *workflow) migrate() (string, error) {
 	w.root, w.lines = root, strings.SplitAfter(w.text, "\n")
 	migrated, certain := false, len(deployingSteps(w.text)) > 0
 	// The last job first: what is changed below leaves the lines above alone.
-	for _, job := range slices.Backward(mappingOf(child(root, "jobs"))) {
+	jobs := child(root, "jobs")
+	for _, job := range slices.Backward(mappingOf(jobs)) {
 		steps, err := w.stepsOf(job.Value)
 		if err != nil {
 			return "", err
+		}
+		if name := job.Key.GetToken().Value; w.isAlias(jobs, name) || w.isAlias(job.Value, "steps") {
+			if slices.ContainsFunc(steps, func(s workflowStep) bool { return parseScript(s.Run).deploys() }) {
+				return "", w.refuse(job.Key.GetToken().Position.Line, "write its steps out", "the steps of the job %s are an alias of another job's", name)
+			}
+			continue
 		}
 		deploying := map[int]bool{}
 		for i, s := range steps {
@@ -335,19 +331,6 @@ func (w *workflow) inherited(s workflowStep, key string) string {
 	return ""
 }
 
-// scalarText is the text of a scalar, quotes taken off.
-func scalarText(n ast.Node) string {
-	switch n := n.(type) {
-	case nil:
-		return ""
-	case *ast.StringNode:
-		return n.Value
-	case *ast.LiteralNode:
-		return n.Value.Value
-	}
-	return n.GetToken().Value
-}
-
 // goneSteps are the steps that the one takes the place of.
 func (w *workflow) goneSteps(steps []workflowStep, deploying map[int]bool, needs stepNeeds, gone map[int]bool) {
 	others := false // steps that may need Ruby
@@ -415,7 +398,7 @@ func (w *workflow) dropToken(job ast.Node) error {
 			continue
 		}
 		line := v.Key.GetToken().Position.Line - 1
-		if w.keepsToken {
+		if w.keepsToken || w.isShared(job, "env") {
 			w.plan.note("%s:%d: the token stays in the job's environment, for the steps that ask 1Password themselves", w.file, line+1)
 			return nil
 		}
@@ -432,25 +415,6 @@ func (w *workflow) dropToken(job ast.Node) error {
 			return nil
 		}
 		w.lines = slices.Delete(w.lines, from, line+1)
-	}
-	return nil
-}
-
-func child(n ast.Node, key string) ast.Node {
-	for _, v := range mappingOf(n) {
-		if v.Key.GetToken().Value == key {
-			return v.Value
-		}
-	}
-	return nil
-}
-
-func mappingOf(n ast.Node) []*ast.MappingValueNode {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}
 	}
 	return nil
 }

@@ -179,6 +179,38 @@ func TestMigrate_keepsWhatStandsAround(t *testing.T) {
 			text: "defaults: {run: {working-directory: a}}\n" + jobs + "    steps:\n      - working-directory: b\n        run: kamal deploy\n",
 			want: "defaults: {run: {working-directory: a}}\n" + jobs + "    steps:\n      - uses: kamal-op/kamal-op@v1\n" + with + "          working-directory: b\n",
 		},
+		"an environment that is an alias": {
+			text: strings.Replace(jobs, "jobs:", "env: &e\n  D: eu\njobs:", 1) + "    steps:\n      - run: kamal deploy -d $D\n        env: *e\n",
+			want: strings.Replace(jobs, "jobs:", "env: &e\n  D: eu\njobs:", 1) + "    steps:\n      - uses: kamal-op/kamal-op@v1\n" + with + "          destination: eu\n        env: *e\n",
+		},
+		"a script that is an alias": {
+			text: jobs + "    steps:\n      - run: &r kamal deploy\n      - run: *r\n",
+			want: jobs + "    steps:\n      - uses: kamal-op/kamal-op@v1\n" + with + "      - uses: kamal-op/kamal-op@v1\n" + with,
+		},
+		"a token in an environment that another job shares": {
+			text: jobs + "    env: &e\n      OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}\n    steps:\n      - run: kamal deploy\n  other:\n    runs-on: ubuntu-latest\n    env: *e\n    steps:\n      - run: op read x\n",
+			want: jobs + "    env: &e\n      OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}\n    steps:\n      - uses: kamal-op/kamal-op@v1\n" + with + "  other:\n    runs-on: ubuntu-latest\n    env: *e\n    steps:\n      - run: op read x\n",
+		},
+		"an alias of which a part would go": {
+			text: strings.Replace(jobs, "jobs:", "env: &e\n  D: eu\njobs:", 1) + "    steps:\n      - run: A=b kamal deploy\n        env: *e\n",
+			err:  "which others share",
+		},
+		"steps that are an alias": {
+			text: jobs + "    steps: &s\n      - run: kamal deploy\n  other:\n    runs-on: ubuntu-latest\n    steps: *s\n",
+			err:  "are an alias of another job's",
+		},
+		"a job that is an alias": {
+			text: "on: push\njobs:\n  a: &a\n    runs-on: ubuntu-latest\n    steps:\n      - run: kamal deploy\n  b: *a\n",
+			err:  "are an alias of another job's",
+		},
+		"an alias of nothing": {
+			text: jobs + "    steps:\n      - run: kamal deploy\n        env: *e\n",
+			err:  "is not YAML",
+		},
+		"a variable of the runner": {
+			text: jobs + "    steps:\n      - run: kamal deploy -c $GITHUB_WORKSPACE/x.yml\n",
+			err:  "of the runner, which is another",
+		},
 		"the shell of the workflow": {
 			text: "defaults:\n  run:\n    shell: python\n" + jobs + "    steps:\n      - run: kamal deploy\n",
 			err:  "has python as its shell",

@@ -110,8 +110,14 @@ func (w *workflow) value(s workflowStep, before []workflowStep, name string) (st
 			return "${{ env." + name + " }}", nil
 		}
 	}
+	if runnersOwn().MatchString(name) {
+		return "", fmt.Errorf("its script takes $%s of the runner, which is another in the action's container", name)
+	}
 	return "", fmt.Errorf("its script takes $%s, which nothing in the workflow sets", name)
 }
+
+// runnersOwn are the variables of the machine that a step runs on.
+var runnersOwn = lazy.Regexp(`^(?:GITHUB|RUNNER|ACTIONS|ImageOS|HOME$|PWD$|USER$|PATH$|TMPDIR$|HOSTNAME$)`)
 
 // fromGitHub are the variables that every step has, and a context of the same name.
 var fromGitHub = [...]string{

@@ -147,6 +147,9 @@ func (e *stepEdit) env(env ast.Node, call kamalCall, removed []string) ([]lineCh
 	if len(gone) == 0 && len(call.env) == 0 {
 		return nil, nil
 	}
+	if e.w.isShared(e.s.node, "env") {
+		return nil, e.w.refuse(e.s.from+1, "write its names out under env of this step", "env of the step that runs kamal is an anchor or an alias, which others share, and not all of it stays")
+	}
 	if m, ok := env.(*ast.MappingNode); !ok && len(values) == 0 || ok && m.IsFlowStyle {
 		return nil, e.w.refuse(e.s.from+1, "write each of its names in a line of its own", "env of the step that runs kamal is written in braces")
 	}
