@@ -6,6 +6,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -68,7 +69,7 @@ func (c *destinationCheck) checkReference(d *kamal.Definition) {
 	origin := c.origin(d)
 	first := &origin.Parts[0]
 	switch {
-	case first.Kind == kamal.Literal && isReference(first.Text):
+	case first.Kind == kamal.Literal && isReference(first.Text), len(d.Shell) == 0 && slices.ContainsFunc(origin.Parts, hasReference):
 		c.find(RuleReference, level, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
 	case len(origin.Parts) == 1 && first.Kind == kamal.PassThrough && !c.declared(first.Name):
 		if isReference(environ.List(c.o.Env).Get(first.Name)) {
@@ -90,6 +91,13 @@ func (c *destinationCheck) origin(d *kamal.Definition) *kamal.Definition {
 	}
 	return d
 }
+
+// hasReference tells whether a text has a reference amid others, as a URL's password.
+func hasReference(p kamal.Part) bool {
+	return p.Kind == kamal.Literal && reference().MatchString(p.Text)
+}
+
+var reference = lazy.Regexp(`(?:^|[^\w$])op://[^/\s"']+/[^/\s"']+/[^/\s"']`)
 
 func isReference(value string) bool {
 	value = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(value), "{{")) // as op inject has it

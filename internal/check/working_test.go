@@ -146,6 +146,8 @@ func TestCheck_FindsWhatArrivesAsItIsWritten(t *testing.T) {
 		"DB=postgres://u:`op read x`@h/db\n":   RuleShell,
 		"REF=op://Vault/Item/field\nDB=$REF\n": RuleReference,
 		"DB=op://Vault/Item/field\n":           RuleReference,
+		"DB=postgres://u:op://V/I/f@h/d\n":     RuleReference,
+		"DB=\"$REG op://V/I/f\"\n":             RuleReference,
 	} {
 		if !slices.ContainsFunc(findings(t, map[string]string{".kamal/secrets": "REG=$REG\n" + secrets}), func(f Finding) bool {
 			return f.Rule == rule && f.Secret == "DB" && f.Breaks()
