@@ -311,6 +311,18 @@ func TestAction(t *testing.T) {
 	if out := step.file("GITHUB_OUTPUT"); !strings.Contains(out, version) {
 		t.Errorf("the outputs do not have the version %s: %q", version, out)
 	}
+	// The summary has what only the real parts say: the boot of each host, each secret
+	// with its item, the logins with their processes.
+	summary := step.file("GITHUB_STEP_SUMMARY")
+	want := []string{"| boot web | `" + c.servers[0].Address + "` |", "| login | docker login " + c.rig.registry.Address + " |", "| signature | a login with SHA256:"}
+	for _, name := range append([]string{"KAMAL_REGISTRY_PASSWORD"}, c.project.Secrets...) {
+		want = append(want, "| `"+name+"` | MyApp | Production | ")
+	}
+	for _, row := range want {
+		if !strings.Contains(summary, row) {
+			t.Errorf("%q is not in the summary\n%s", row, summary)
+		}
+	}
 }
 
 func TestActionThatFails(t *testing.T) {
