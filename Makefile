@@ -118,7 +118,7 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## Check format, code, workflow
 	go run ./build/exported
 	$(TOOLS)/actionlint
 	$(TOOLS)/actionlint docs/workflows/*.yml
-	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry)
+	shellcheck $$(git ls-files '*.sh' .ci/run e2e/host/server e2e/host/registry e2e/host/database)
 
 $(TOOLS)/golangci-lint: build/tools/go.mod
 	@build/needs.sh go

@@ -37,6 +37,7 @@ type head struct {
 	number  int
 	service string
 	host    string
+	url     string // where GitHub shall say that the preview is
 	sha     string
 }
 
@@ -110,7 +111,7 @@ func (h *theater) open(number int) {
 		h.t.Fatalf("%v\n%s", err, out)
 	}
 	h.t.Cleanup(p.removeImages)
-	d := &head{machine: h.rig.machine(h.t, p), number: number, service: service, host: p.Domain}
+	d := &head{machine: h.rig.machine(h.t, p), number: number, service: service, host: p.Domain, url: "http://" + p.Domain}
 	// A wildcard record of the DNS.
 	mustDocker(h.t, "exec", d.id, "sh", "-c", `echo "$1 $2" >>/etc/hosts`, "-", h.servers[0].Address, d.host)
 	h.heads[number] = d
@@ -149,18 +150,24 @@ func (h *theater) command(command string, args ...string) []string {
 	return append(argv, args...)
 }
 
-// event is a job that a pull_request event begins.
-func (h *theater) event(number int, action string) map[string]string {
-	d := h.heads[number]
-	pull := githubtest.Pull{Number: number, SHA: d.sha, Closed: action == "closed", Merged: action == "closed", Title: "`$(id)` ::error::\n"}
-	payload, err := json.Marshal(map[string]any{"action": action, "pull_request": pull.GitHub("acme/shop"), "repository": map[string]string{"full_name": "acme/shop"}})
+// payload writes the file of a pull_request event.
+func (h *theater) payload(path string, number int, action string) {
+	h.t.Helper()
+	pull := githubtest.Pull{Number: number, SHA: h.heads[number].sha, Closed: action == "closed", Merged: action == "closed", Title: "`$(id)` ::error::\n"}
+	text, err := json.Marshal(map[string]any{"action": action, "pull_request": pull.GitHub("acme/shop"), "repository": map[string]string{"full_name": "acme/shop"}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	path := filepath.Join(d.project.Dir, ".git", "event.json") // git does not see it there
-	if err := os.WriteFile(path, payload, 0o644); err != nil {
+	if err := os.WriteFile(path, text, 0o644); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// event is a job that a pull_request event begins.
+func (h *theater) event(number int, action string) map[string]string {
+	d := h.heads[number]
+	path := filepath.Join(d.project.Dir, ".git", "event.json") // git does not see it there
+	h.payload(path, number, action)
 	env := h.job()
 	maps.Copy(env, map[string]string{"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": path, "GITHUB_SHA": d.sha})
 	return env
@@ -227,7 +234,7 @@ func (h *theater) told(number int, text string, states ...string) {
 	for _, deployment := range h.api.Deployments() {
 		if deployment.GetTask() == "deploy:"+d.service {
 			got = append(got, deployment.State())
-			if url := deployment.Statuses[len(deployment.Statuses)-1].GetEnvironmentURL(); deployment.State() == "success" && url != "http://"+d.host {
+			if url := deployment.Statuses[len(deployment.Statuses)-1].GetEnvironmentURL(); deployment.State() == "success" && url != d.url {
 				h.t.Errorf("the deployment of %d is at %q", number, url)
 			}
 		}
@@ -373,14 +380,15 @@ func (h *theater) swept(res result) {
 	}
 }
 
-// get asks the proxy of a server for a host.
+// get asks the proxy of a server for a host, and follows it nowhere.
 func get(address, host string) (status int, err error) {
 	req, err := http.NewRequest(http.MethodGet, "http://"+address+"/up", nil)
 	if err != nil {
 		return 0, err
 	}
 	req.Host = host
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := (&http.Client{Timeout: 10 * time.Second, CheckRedirect: stay}).Do(req)
 	if err != nil {
 		return 0, err
 	}

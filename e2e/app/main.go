@@ -17,6 +17,13 @@ import (
 )
 
 func main() {
+	if address := os.Getenv("DATABASE_ADDRESS"); address != "" {
+		// As an app does, it needs its database from the beginning to the end.
+		if err := connect(address, os.Getenv("DATABASE_NAME")); err != nil {
+			println(err.Error())
+			os.Exit(1)
+		}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/up", func(w http.ResponseWriter, _ *http.Request) {
 		if os.Getenv("APP_IS_ILL") != "" || os.Getenv("APP_IS_ILL_ON") == os.Getenv("KAMAL_HOST") {
