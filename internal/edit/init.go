@@ -271,7 +271,11 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 		case startsDeploys(strings.TrimPrefix(already, e.tree.prefix())) && !strings.Contains(already, workflowDir):
 			e.plan.note("%s deploys already, and no second workflow is written", already)
 		case !ours:
-			e.plan.note("%s deploys already, and no second workflow is written: kamal-op migrate makes the one step of what is there", already)
+			next := "call kamal-op in place of kamal where that does it"
+			if found, err := e.tree.read(already); err == nil && len(deployingSteps(found.text)) > 0 {
+				next = "kamal-op migrate makes the one step of what is there"
+			}
+			e.plan.note("%s deploys already, and no second workflow is written: %s", already, next)
 		}
 		return nil
 	case f.exists && !in.CI.manyFiles():

@@ -61,6 +61,24 @@ func TestInit_addsNoSecondDeploy(t *testing.T) {
 	}
 }
 
+// migrate is named where it can do it: not where an action or a script deploys.
+func TestInit_namesWhatComesNext(t *testing.T) {
+	for step, next := range map[string]string{
+		"      - run: kamal deploy\n": "kamal-op migrate makes",
+		"      - run: bin/ship\n":     "call kamal-op in place of kamal",
+	} {
+		dir := project(t, map[string]string{
+			"config/deploy.yml":        "service: shop\nimage: a\nservers: [a]\n",
+			"bin/ship":                 "#!/bin/sh\nkamal deploy\n",
+			".github/workflows/ci.yml": "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n" + step,
+		})
+		plan, err := Init(context.Background(), check.Options{Dir: dir}, InitOptions{})
+		if notes := strings.Join(plan.Notes, "\n"); err != nil || !strings.Contains(notes, next) {
+			t.Errorf("%s: %v, notes %q", step, err, notes)
+		}
+	}
+}
+
 // Vault and item are those that the project names already.
 func TestInit_takesVaultAndItemFromTheProject(t *testing.T) {
 	config := "service: shop\nimage: a\nservers: [a]\nenv: {secret: [A, B]}\n"
