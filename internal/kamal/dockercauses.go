@@ -58,12 +58,12 @@ var dockerCauses = []cause{
 		hint:  "free space on the host that is named; docker system df says what images take",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) (?:\[[^\]]*\]|[\d.]*|::):(80|443)\b.*(?:already allocated|already in use)`),
+		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP|listen tcp[46]?) (?:\[[^\]]*\]|[\d.]*|::):(80|443)\b.*(?:already allocated|already in use)`),
 		cause: "the port $1, which kamal-proxy needs, is in use",
 		hint:  "stop what listens there on that host: another proxy or web server",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP) (?:\[[^\]]*\]|[\d.]*|::):(\d+)\b.*(?:already allocated|already in use)`),
+		class: isCommand, text: lazy.Regexp(`(?:Bind for|failed to bind host port for|exposing port TCP|listen tcp[46]?) (?:\[[^\]]*\]|[\d.]*|::):(\d+)\b.*(?:already allocated|already in use)`),
 		cause: "the port $1 is in use",
 		hint:  "stop what listens there on that host, or publish another port in deploy.yml",
 	},
@@ -108,7 +108,7 @@ var dockerCauses = []cause{
 		hint:  "look at user under options in deploy.yml, and at USER in the Dockerfile",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`Error response from daemon: no command specified`),
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: [Nn]o command specified`),
 		cause: "the image says no command, and deploy.yml neither",
 		hint:  "write CMD in the Dockerfile, or cmd in deploy.yml",
 	},
@@ -128,7 +128,7 @@ var dockerCauses = []cause{
 		hint:  "look at options in deploy.yml: each is given to docker run as --NAME",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`docker: Error response from daemon: (?:Minimum memory limit|range of CPUs|error looking up logging plugin|could not select device driver|error gathering device information|[Ii]nvalid (?:restart policy|log opt|ulimit|value))`),
+		class: isCommand, text: lazy.Regexp(`docker: Error response from daemon: (?:Minimum memory limit|[Rr]ange of CPUs|error looking up logging plugin|could not select device driver|error gathering device information|[Ii]nvalid (?:restart policy|log opt|ulimit|value))`),
 		cause: "docker refuses an option of the container",
 		hint:  "docker says which above; look at options and logging in deploy.yml",
 	},
