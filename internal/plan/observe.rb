@@ -162,7 +162,7 @@ module KamalOpPlan
       ranges = Array(registries["InsecureRegistryCIDRs"]).map { |range| IPAddr.new(range) }
       addresses(host).any? { |ip| ranges.any? { |range| range.family == ip.family && range.include?(ip) } }
     rescue JSON::ParserError, IPAddr::Error
-      nil
+      nil # what docker says is not understood: whether it trusts the registry is not known
     end
 
     # The addresses of a host, as docker looks for them.
@@ -172,7 +172,7 @@ module KamalOpPlan
       begin
         Addrinfo.getaddrinfo(host, nil, nil, :STREAM).map { |found| IPAddr.new(found.ip_address.split("%").first) }
       rescue SocketError
-        []
+        [] # a name that nobody knows has no address, and lies in no range
       end
     end
 
@@ -190,7 +190,7 @@ module KamalOpPlan
 
       (0..600).cover?(Time.parse(created).to_i - written.to_i)
     rescue ArgumentError, TypeError
-      false
+      false # a time that is none: whose file it is is not known
     end
 
     # The first line of an error, or of what a program says of one.
