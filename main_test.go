@@ -80,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"documented": documented(sections),
 			"field":      setField,
 			"secure":     secure,
+			"hosted":     hosted,
 			"reacted":    reacted,
 
 			"opened":      opened,
@@ -125,6 +126,7 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 		}
 		env.Defer(func() { _ = vault.Close() })
 		env.Values["vault"] = vault
+		env.Values["public"] = public
 		env.Values["secrets"] = append(lines(key), append(mapValues(values), vault.Token())...)
 		env.Setenv("OP_CONNECT_HOST", vault.URL())
 		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
@@ -295,6 +297,25 @@ func setField(ts *testscript.TestScript, neg bool, args []string) {
 		value = ts.ReadFile(file)
 	}
 	ts.Check(ts.Value("vault").(*standin.Vault).SetField("MyApp", args[0], args[1], value))
+}
+
+// hosted starts a host that lets in the key of the item Server, as deploy, with the
+// programs of a directory before the machine's, and says its port: hosted DIRECTORY.
+func hosted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hosted DIRECTORY")
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ts.Value("public").(string)))
+	ts.Check(err)
+	home := ts.MkAbs("home-of-the-host")
+	ts.Check(os.MkdirAll(home, 0o700))
+	host, err := standin.StartSSHHost(context.Background(), standin.SSHHostOptions{
+		AuthorizedKey: key, User: "deploy", Dir: home, Env: []string{"PATH=" + ts.MkAbs(args[0]) + ":/usr/bin:/bin"},
+	})
+	ts.Check(err)
+	ts.Defer(func() { _ = host.Close() })
+	ts.Setenv("HOST_PORT", strconv.Itoa(host.Port()))
+	ts.Setenv("HOST_KEY", "[127.0.0.1]:"+strconv.Itoa(host.Port())+" "+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(host.HostKey()))))
 }
 
 func newKey(t *testing.T) (private, public string) {

@@ -128,6 +128,9 @@ func newWorld(t *testing.T) *world {
 	w.write("observed", `@kamal-op-plan {"service":"shop","version":"v2","repository":`+plain+`,"image_unknown":`+plain+`,"versions":["v1"],"commits":{"v1":{"list":[`+quoteJSON(t, "v2\t"+bad("qsubjectq"))+`]}},"hosts":[`+
 		`{"host":`+plain+`,"named":true,"containers":[{"role":`+plain+`,"prefix":"shop","want":{"options":[["env",`+quoteJSON(t, "A="+bad("qvariableq"))+`],[`+plain+`,null]],"secrets":[`+plain+`]},"has":{"name":"/shop-v1"}}]},`+
 		`{"host":"192.0.2.1","error":`+quoteJSON(t, bad("qunreachedq"))+`}]}`+"\n")
+	sick := quoteJSON(t, bad("qdoctorq"))
+	w.write("examined", `@kamal-op-doctor {"ruby":`+sick+`,"dotenv":`+sick+`,"aside":[{"part":`+sick+`,"why":`+sick+`}],"architectures":[`+sick+`],`+
+		`"registries":[{"server":`+sick+`,"state":"refused","why":`+sick+`},{"server":"r.example","state":"unknown","why":`+sick+`}]}`+"\n")
 	for _, args := range [][]string{
 		{"init", "--quiet", "--initial-branch", "topic-qbranchq"},
 		{"add", "--all"},
@@ -153,6 +156,7 @@ case $1 in
 version) echo 2.12.0; echo "$KAMAL_OP_PROBE"; exit ;;
 kamal_op_running) cat "$STAGE/running"; exit ;;
 kamal_op_plan) cat "$STAGE/observed"; exit ;;
+kamal_op_doctor) cat "$STAGE/examined"; exit ;;
 config)
   s=$REVIEW_SERVICE d=review
   [ -n "$s" ] || { s=shop d=; }
@@ -384,6 +388,7 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", "init", "--dry-run")
 		w.run(system, env, "table", "verify")
 		w.run(system, env, "table", "plan")
+		w.run(system, env, "table", "doctor")
 		w.run(system, env, "log", "host-keys")
 	}
 	for _, format := range []string{"json", "sarif"} {
@@ -391,10 +396,12 @@ func TestMatrix(t *testing.T) {
 	}
 	w.run("nobody", plain, "json", "verify", "--format", "json")
 	w.run("nobody", plain, "json", "plan", "--json")
+	w.run("nobody", plain, "json", "doctor", "--json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
 	w.onTerminal("check", "--offline")
 	w.onTerminal("remove", "S1", "--dry-run")
+	w.onTerminal("doctor")
 	w.failing(gitHub)
 	w.review(gitHub)
 	w.judge()

@@ -6,12 +6,39 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// A signal ends doctor while it waits for a Kamal and for a host, both of which say
+// nothing for longer than a person would wait.
+func TestSignals_EndDoctor(t *testing.T) {
+	s := newStage(t, "mkfifo -m 600 never; echo up >pipe; exec cat never\n")
+	pipe := filepath.Join(s.dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := s.command("doctor")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if up, err := os.ReadFile(pipe); err != nil || string(up) != "up\n" {
+		t.Fatalf("%q, %v", up, err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if state := s.ended(cmd, 30*time.Second); state.ExitCode() != 130 {
+		t.Errorf("%v", state)
+	}
+	t.Logf("it took %v", time.Since(begun))
+}
 
 // A signal ends every command that waits for 1Password, with the signal's status. Each
 // is named here, so that a new one is thought of.
@@ -19,7 +46,7 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 	key := "--ssh-key=op://MyApp/Production/A"
 	waits := map[string][]string{ // for 1Password
 		"deploy": {key, "--", "-P"}, "setup": {key}, "redeploy": {key}, "rollback": {key, "v1"}, "kamal": {key, "--", "app", "logs"},
-		"run": {"--", "true"}, "check": nil, "verify": {key}, "plan": {key}, "host-keys": {key},
+		"run": {"--", "true"}, "check": nil, "verify": {key}, "plan": {key}, "doctor": {key}, "host-keys": {key},
 		"add": {"B", "--item", "op://MyApp/Production"}, "init": {"--vault", "MyApp", "--item", "Production"},
 	}
 	byItself := map[string]bool{ // it asks nobody who would keep it waiting

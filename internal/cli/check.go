@@ -47,19 +47,10 @@ func (c checkCommand) Run(a *app) error {
 	if c.Destination != "" {
 		o.Destinations = []string{c.Destination}
 	}
-	declared, err := c.declarations()
+	declared, err := c.toCheck(&o)
 	if err != nil {
 		return err
 	}
-	for _, d := range declared {
-		if d.Name != "" {
-			o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Origin: d.Origin})
-		}
-	}
-	if o.Keys, err = c.namedKeys(); err != nil {
-		return err
-	}
-	o.AllowEmpty, o.AllowReference = c.AllowEmpty.names(), c.AllowReference.names()
 	ctx, _, stop := supervise.Notify(context.Background())
 	defer stop()
 	if c.Offline {
@@ -79,12 +70,8 @@ func (c checkCommand) Run(a *app) error {
 			defer func() { _ = backend.Close() }() // it was only read from
 			resolver := onepassword.NewResolver(backend, onepassword.Options{AllowEmpty: c.AllowEmpty.names()})
 			o.Vault = resolver
-			names, err := wholeItems(ctx, resolver, declared)
-			if err != nil {
+			if err := addWholeItems(ctx, resolver, declared, &o); err != nil {
 				return a.explainConnect(err)
-			}
-			for name, origin := range names {
-				o.Declared = append(o.Declared, check.Declared{Name: name, Origin: origin, Found: true})
 			}
 		}
 	}
@@ -160,9 +147,25 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 	return report, a.explainConnect(err)
 }
 
+// toCheck has a check look at what the options declare, and gives the declarations.
+func (f vaultFlags) toCheck(o *check.Options) ([]onepassword.Declaration, error) {
+	declared, err := f.declarations()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range declared {
+		if d.Name != "" {
+			o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Origin: d.Origin})
+		}
+	}
+	o.Keys, err = f.namedKeys()
+	o.AllowEmpty, o.AllowReference = f.AllowEmpty.names(), f.AllowReference.names()
+	return declared, err
+}
+
 // namedKeys are the SSH keys and their passphrase.
-func (c checkCommand) namedKeys() ([]check.Declared, error) {
-	refs, err := c.keys()
+func (f vaultFlags) namedKeys() ([]check.Declared, error) {
+	refs, err := f.keys()
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +173,8 @@ func (c checkCommand) namedKeys() ([]check.Declared, error) {
 	for _, ref := range refs {
 		named = append(named, check.Declared{Name: "the SSH key", Ref: ref, Origin: "--ssh-key"})
 	}
-	if c.SSHKeyPassphrase != "" {
-		ref, err := onepassword.ParseReference(c.SSHKeyPassphrase)
+	if f.SSHKeyPassphrase != "" {
+		ref, err := onepassword.ParseReference(f.SSHKeyPassphrase)
 		if err != nil {
 			return nil, err
 		}
@@ -180,23 +183,21 @@ func (c checkCommand) namedKeys() ([]check.Declared, error) {
 	return named, nil
 }
 
-// wholeItems are the names that declarations of whole items declare, and where each
-// declaration stands.
-func wholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration) (map[string]string, error) {
-	names := map[string]string{}
+// addWholeItems has a check know the names that declarations of whole items declare.
+func addWholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration, o *check.Options) error {
 	for _, d := range declared {
 		if d.Name != "" || d.Environment != "" {
 			continue
 		}
 		secrets, err := r.Resolve(ctx, []onepassword.Declaration{d})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, s := range secrets {
-			names[s.Name()] = d.Origin
+			o.Declared = append(o.Declared, check.Declared{Name: s.Name(), Origin: d.Origin, Found: true})
 		}
 	}
-	return names, nil
+	return nil
 }
 
 // tell writes the report; on a CI system that can show them at the line, its

@@ -54,6 +54,7 @@ type grammar struct {
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
 	Verify   verifyCommand   `cmd:"" help:"Hold what the running containers have against the vault: equal, stale, missing."`
 	Plan     planCommand     `cmd:"" help:"Say what a deploy would change, and change nothing."`
+	Doctor   doctorCommand   `cmd:"" help:"Look at all that a run needs, and deploy nothing."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`
 	Migrate  migrateCommand  `cmd:"" help:"Make one step of the steps in a workflow that install op, Ruby and Kamal and start an agent."`
@@ -167,7 +168,7 @@ func (a *app) main(args []string, f form) int {
 	if err != nil {
 		return a.fail(err, g.name(args))
 	}
-	if names := a.lookup.file.unconfirmed(); len(names) > 0 && kctx.Command() != "config" {
+	if names := a.lookup.file.unconfirmed(); len(names) > 0 && !slices.Contains([]string{"config", "doctor"}, kctx.Command()) {
 		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+", which count from there only with --trust-project-file",
 			"give that, or the options themselves"))
 	}

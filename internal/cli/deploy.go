@@ -148,6 +148,15 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 // wanted is what the flags ask of 1Password, and the way in. All that is wrong
 // with the declarations is told together.
 func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault, err error) {
+	w, v, ok, err := a.asked(f)
+	if err == nil && !ok && (needed || len(w.Secrets)+len(w.Keys) > 0) {
+		return deploy.Wanted{}, v, noCredentials()
+	}
+	return w, v, err
+}
+
+// asked is wanted, where it may be that there are no credentials: ok says whether.
+func (a *app) asked(f vaultFlags) (w deploy.Wanted, v deploy.Vault, ok bool, err error) {
 	declared, declaredErr := f.declarations()
 	keys, keysErr := f.keys()
 	certificates, certificatesErr := f.certificates()
@@ -166,16 +175,13 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 		problems = append(problems, problem.Of(err)...)
 	}
 	if len(problems) > 0 {
-		return w, v, problems
-	}
-	if !ok && (needed || len(declared)+len(keys) > 0) {
-		return w, v, noCredentials()
+		return w, v, false, problems
 	}
 	return deploy.Wanted{
 		Secrets: declared, Keys: keys, Passphrase: passphrase, Public: public, AllowEmpty: f.AllowEmpty.names(),
 		AllowNames: f.AllowName.names(), References: f.AllowReference.names(),
 		Certs: certificates, Users: f.SSHUser.names(), Forward: f.ForwardAgent, AnyPeer: f.AllowAnyPeer,
-	}, vault, nil
+	}, vault, ok, nil
 }
 
 // noCredentials is what is wrong where something is wanted of 1Password and there

@@ -46,9 +46,17 @@ func (p projectOptions) lines(option string) (list []line) {
 }
 
 // unconfirmed are the options that the file gives and that do not count.
-func (p projectOptions) unconfirmed() (names []string) {
+func (p projectOptions) unconfirmed() []string {
+	if p.trusted {
+		return nil
+	}
+	return p.weakening()
+}
+
+// weakening are the options that the file gives and that need somebody to confirm them.
+func (p projectOptions) weakening() (names []string) {
 	for name, needed := range p.confirmed {
-		if needed && !p.trusted && len(p.lines(name)) > 0 {
+		if needed && len(p.lines(name)) > 0 {
 			names = append(names, name)
 		}
 	}

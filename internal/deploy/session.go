@@ -40,6 +40,10 @@ type Vault struct {
 	Prepare     func()                              // begins in the background what takes long; may be nil
 	Credentials []mask.Secret
 
+	// Resolver is one that has asked already, and is asked on: its backend is not
+	// opened, nor closed. nil is the usual.
+	Resolver *onepassword.Resolver
+
 	// Op is the person's own op that secrets come from, "" where they come from
 	// elsewhere. It may ask the person for leave: it is called for what is needed
 	// and for no more, and it answers the op commands that we do not know.
@@ -170,10 +174,12 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 		return nil
 	}
 	var err error
-	if s.backend, err = v.Open(); err != nil {
-		return err
+	if s.resolver = v.Resolver; s.resolver == nil {
+		if s.backend, err = v.Open(); err != nil {
+			return err
+		}
+		s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{AllowEmpty: w.AllowEmpty})
 	}
-	s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{AllowEmpty: w.AllowEmpty})
 	if len(refs)+len(w.Secrets) == 0 {
 		return nil // Kamal may still ask
 	}

@@ -52,14 +52,22 @@ func Targets(ctx context.Context, c *kamal.Config, env []string) (targets []host
 
 // ReadKeys gets the SSH keys that are wanted, for a command that has no child.
 func ReadKeys(ctx context.Context, p Process, v Vault, w Wanted) (keys []*sshagent.Key, err error) {
+	w.PinRefs = nil
+	keys, _, err = ReadLogin(ctx, p, v, w)
+	return keys, err
+}
+
+// ReadLogin gets what a run would log in to its hosts with: the SSH keys, and the host
+// keys that it would accept, nil for any.
+func ReadLogin(ctx context.Context, p Process, v Vault, w Wanted) (keys []*sshagent.Key, pins *hosts.Pins, err error) {
 	s := &session{Process: p}
 	defer func() { err = errors.Join(err, s.end()) }()
 	if err := s.mask(v.Credentials...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	w.Secrets, w.PinRefs = nil, nil
+	w.Secrets = nil
 	if err := s.resolve(ctx, v, w); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.keys, nil
+	return s.keys, s.pins, nil
 }

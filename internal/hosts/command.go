@@ -3,8 +3,10 @@ package hosts
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"golang.org/x/crypto/ssh"
@@ -12,7 +14,7 @@ import (
 
 // runs sees that the user can run a command: a login may end in a notice that the
 // account is not to be used.
-func runs(ctx context.Context, client *ssh.Client, result *Result) bool {
+func runs(ctx context.Context, client *ssh.Client, command string, result *Result) bool {
 	session, err := client.NewSession()
 	if err != nil {
 		result.Outcome, result.Detail = UserBarred, plain(err.Error())
@@ -21,9 +23,10 @@ func runs(ctx context.Context, client *ssh.Client, result *Result) bool {
 	defer func() { _ = session.Close() }()
 	done := context.AfterFunc(ctx, func() { _ = client.Close() })
 	defer done()
-	out := &head{limit: 4 << 10}
-	session.Stdout, session.Stderr = out, out
-	err = session.Run("true")
+	answer, out := &head{limit: 4 << 10}, &head{limit: 4 << 10}
+	session.Stdout, session.Stderr = io.MultiWriter(answer, out), out
+	err = session.Run(command)
+	result.Answer, result.Answered = answer.String(), time.Now()
 	var exit *ssh.ExitError
 	var lost *ssh.ExitMissingError
 	switch {
@@ -32,7 +35,7 @@ func runs(ctx context.Context, client *ssh.Client, result *Result) bool {
 	case errors.As(err, &exit):
 		result.Outcome, result.Detail = UserBarred, plain(out.String())
 	case ctx.Err() != nil:
-		result.Outcome = NoAnswer
+		result.Outcome, result.Detail = NoAnswer, "it let the key in, and a command there did not end"
 	case errors.As(err, &lost):
 		result.Outcome, result.Detail = UserBarred, plain(out.String())
 	default:

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -38,6 +39,10 @@ type Options struct {
 	// What a target's Command is run in.
 	Env []string
 	Dir string
+
+	// Ask is a command that is run on each host in place of `true`, to be told what it
+	// says. It changes nothing there, and ends with 0.
+	Ask string
 }
 
 // An Outcome is how a login ended. They are told apart since each has another
@@ -74,6 +79,9 @@ type Result struct {
 	Detail  string        // what the other side said, in characters that can be shown
 	Took    time.Duration
 	Tries   int // how often it was tried
+
+	Answer   string    // what Options.Ask wrote to its standard output, the first 4 KiB
+	Answered time.Time // when it had ended
 }
 
 // Login logs in to every target, and to every host that they go through, each
@@ -253,7 +261,7 @@ func (r *round) once(ctx context.Context, through *ssh.Client, result *Result) *
 	if client == nil {
 		return nil
 	}
-	if r.scan || runs(ctx, client, result) {
+	if r.scan || runs(ctx, client, cmp.Or(r.o.Ask, "true"), result) {
 		result.Outcome = LoggedIn
 		return client
 	}

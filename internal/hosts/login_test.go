@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +79,40 @@ func TestLogin_TellsFailuresApart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a host says to a question comes back, without what it says on standard error.
+func TestLogin_Asks(t *testing.T) {
+	key := makeKey(t)
+	good := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key})
+	o := Options{Keys: []*sshagent.Key{key}, Time: ample, Ask: "echo one; echo err >&2; echo two"}
+	before := time.Now()
+	r := Login(t.Context(), []Target{good.target()}, o)[0]
+	if r.Outcome != LoggedIn || r.Answer != "one\ntwo\n" || r.Answered.Before(before) || r.Answered.After(time.Now()) {
+		t.Errorf("%+v", r)
+	}
+	o.Ask = "echo no; exit 3"
+	if r := Login(t.Context(), []Target{good.target()}, o)[0]; r.Outcome != UserBarred || r.Detail != "no" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A question that has no end is told from a host that does not answer.
+func TestLogin_AsksInVain(t *testing.T) {
+	key := makeKey(t)
+	good := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key})
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	check(t, syscall.Mkfifo(pipe, 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _ = os.ReadFile(pipe) // it runs
+		cancel()
+	}()
+	r := Login(ctx, []Target{good.target()}, Options{Keys: []*sshagent.Key{key}, Time: ample, Ask: "echo up >" + pipe + "; while [ -e " + pipe + " ]; do sleep 0.1; done"})[0]
+	if r.Outcome != NoAnswer || r.Detail != "it let the key in, and a command there did not end" {
+		t.Errorf("%+v", r)
+	}
+	check(t, os.Remove(pipe)) // it ends
 }
 
 func TestLogin_RootMayNot(t *testing.T) {
