@@ -13,15 +13,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// MaxDepth is how deep a text may be nested. The parser's time and memory grow with
+// maxDepth is how deep a text may be nested. The parser's time and memory grow with
 // the square of the depth: 200 kB of opening brackets take 44 s and 10 GB.
-const MaxDepth = 200
+const maxDepth = 200
 
-// ErrDepth is a text that is nested deeper than MaxDepth.
+// ErrDepth is a text that is nested deeper than maxDepth.
 var ErrDepth = errors.New("nested too deep to be read")
 
-// ErrUnreadable is a text that the parser gives up on without an error of its own.
-var ErrUnreadable = errors.New("not YAML that can be read here")
+// errUnreadable is a text that the parser gives up on without an error of its own.
+var errUnreadable = errors.New("not YAML that can be read here")
 
 // Parse reads a text. A key may be given twice where twice is true. Line breaks of
 // Windows count as others do: the parser counts a line twice that ends in a comment
@@ -30,7 +30,7 @@ func Parse(text string, twice bool) (file *ast.File, err error) {
 	defer func() {
 		// A parser of somebody else's meets files of everybody's.
 		if r := recover(); r != nil {
-			file, err = nil, fmt.Errorf("%w: %v", ErrUnreadable, r)
+			file, err = nil, fmt.Errorf("%w: %v", errUnreadable, r)
 		}
 	}()
 	tokens := lexer.Tokenize(strings.ReplaceAll(text, "\r\n", "\n"))
@@ -44,7 +44,7 @@ func Parse(text string, twice bool) (file *ast.File, err error) {
 	return parser.Parse(tokens, 0, options...)
 }
 
-// deep says whether tokens nest deeper than MaxDepth: by brackets, by columns, or by
+// deep says whether tokens nest deeper than maxDepth: by brackets, by columns, or by
 // what stands before a value (anchors, tags, dashes, question marks).
 func deep(tokens token.Tokens) bool {
 	var (
@@ -74,7 +74,7 @@ func deep(tokens token.Tokens) bool {
 				before = 0
 			}
 		}
-		if len(columns)+flow+before > MaxDepth {
+		if len(columns)+flow+before > maxDepth {
 			return true
 		}
 	}
