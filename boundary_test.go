@@ -39,7 +39,8 @@ var texts = map[string]string{
 	"github.PullRequest.Author": "the name of a user", "github.PullRequest.Title": "the title of a pull request", "github.PullRequest.BaseRef": "the name of a branch", "github.PullRequest.URL": "not told",
 
 	"kamal.Running.Host": "the name of a container", "kamal.Running.Role": "the name of a container", "kamal.Running.Accessory": "the name of a container",
-	"kamal.Running.Container": "the name of a container", "kamal.RunningSecret.Variable": "the name of a container", "kamal.RunningSecret.Secret": "the name of a container",
+	"kamal.Running.Container": "the name of a container", "kamal.Running.ID": "checked: hexadecimal", "kamal.Running.Version": "checked: what can be a tag",
+	"kamal.RunningSecret.Variable": "the name of a container", "kamal.RunningSecret.Secret": "the name of a container",
 	"kamal.RunningSecret.State": "checked: one of four words",
 
 	"broker.Event.Message": "what the preload says went wrong", "broker.Event.Hint": "what the preload says went wrong",
@@ -131,7 +132,7 @@ func TestMatrix_HasEveryWayOut(t *testing.T) {
 
 // commands are those that the matrix runs, and those that it does not, with the reason.
 var commands = map[string]string{
-	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "plan": "", "doctor": "", "host-keys": "", "init": "",
+	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "plan": "", "doctor": "", "rotate": "", "host-keys": "", "init": "",
 	"review deploy": "", "review list": "", "review status": "",
 	"setup": "as deploy", "redeploy": "as deploy", "rollback": "as deploy", "action": "as the command that it runs", "plugin": "as the command that it runs",
 	"review remove": "as review deploy", "review sweep": "as review deploy", "review build": "as review deploy", "review event": "as review deploy",

@@ -124,6 +124,8 @@ func newWorld(t *testing.T) *world {
 	}}))
 	container := `[{"host":` + quoteJSON(t, "192.0.2.1 "+bad("qcontainerq")) + `,"role":` + quoteJSON(t, bad("qcontainerq")) + `,"container":"shop","created":"2026-01-01T00:00:00Z","secrets":[{"variable":"A","secret":"A","state":"stale"}]}]`
 	w.write("running", "@kamal-op-running "+container+"\n")
+	rotatable := `[{"host":` + quoteJSON(t, "192.0.2.1 "+bad("qcontainerq")) + `,"role":` + quoteJSON(t, bad("qcontainerq")) + `,"container":"shop","id":"0123456789ab","version":"v1","secrets":[{"variable":"A","secret":"A","state":"stale"}]}]`
+	w.write("rotatable", "@kamal-op-running "+rotatable+"\n@kamal-op-rotate {\"lock\":\"h\",\"version\":"+quoteJSON(t, bad("qversionq"))+",\"unreached\":[{\"host\":"+quoteJSON(t, bad("qdownq"))+",\"why\":"+quoteJSON(t, bad("qdownq"))+"}]}\n")
 	plain := quoteJSON(t, bad("qplanq"))
 	w.write("observed", `@kamal-op-plan {"service":"shop","version":"v2","repository":`+plain+`,"image_unknown":`+plain+`,"versions":["v1"],"commits":{"v1":{"list":[`+quoteJSON(t, "v2\t"+bad("qsubjectq"))+`]}},"hosts":[`+
 		`{"host":`+plain+`,"named":true,"containers":[{"role":`+plain+`,"prefix":"shop","want":{"options":[["env",`+quoteJSON(t, "A="+bad("qvariableq"))+`],[`+plain+`,null]],"secrets":[`+plain+`]},"has":{"name":"/shop-v1"}}]},`+
@@ -157,6 +159,8 @@ version) echo 2.12.0; echo "$KAMAL_OP_PROBE"; exit ;;
 kamal_op_running) cat "$STAGE/running"; exit ;;
 kamal_op_plan) cat "$STAGE/observed"; exit ;;
 kamal_op_doctor) cat "$STAGE/examined"; exit ;;
+kamal_op_rotatable) cat "$STAGE/rotatable"; exit ;;
+kamal_op_rotate) exit ;;
 config)
   s=$REVIEW_SERVICE d=review
   [ -n "$s" ] || { s=shop d=; }
@@ -389,6 +393,7 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", "verify")
 		w.run(system, env, "table", "plan")
 		w.run(system, env, "table", "doctor")
+		w.run(system, env, "table", "rotate", "--check", "warn")
 		w.run(system, env, "log", "host-keys")
 	}
 	for _, format := range []string{"json", "sarif"} {
@@ -397,6 +402,7 @@ func TestMatrix(t *testing.T) {
 	w.run("nobody", plain, "json", "verify", "--format", "json")
 	w.run("nobody", plain, "json", "plan", "--json")
 	w.run("nobody", plain, "json", "doctor", "--json")
+	w.run("nobody", plain, "json", "rotate", "--check", "warn", "--json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
 	w.onTerminal("check", "--offline")

@@ -1,5 +1,7 @@
 package cli
 
+import "time"
+
 // The options that several commands have, each declared once. What a command says
 // of one in its own words stands where the command takes it, as set:"NAME=WORDS".
 //
@@ -45,6 +47,14 @@ type (
 	}
 	reportFormatFlag struct {
 		Format string `name:"format" enum:"text,json" default:"text" help:"Output: text or json."`
+	}
+	lockFlags struct {
+		StaleLock string        `name:"stale-lock" enum:"release,fail" default:"release" help:"What to do with the deploy lock of a run of this repository that GitHub says is over: release it and go on, or fail." file:"yes"`
+		LockWait  time.Duration `name:"lock-wait" placeholder:"DURATION" help:"How long to wait for a deploy lock that another holds, such as 15m (default: not at all)." file:"yes"`
+		JobID     int64         `name:"job-id" placeholder:"NUMBER" help:"Number of this job on GitHub (job.check_run_id): with it another run can tell exactly when this job is over." given:"${{ job.check_run_id }}"`
+	}
+	checkFlag struct {
+		Check string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look." file:"confirmed"`
 	}
 	dryChangeFlag struct {
 		DryRun bool `name:"dry-run" short:"n" help:"${dry_run=Show what would change, and write nothing.}"`

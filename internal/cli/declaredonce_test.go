@@ -14,13 +14,14 @@ import (
 // namesakes are options that have one name and are two: of other commands, with
 // another meaning or another form.
 var namesakes = map[string]string{
-	"account": "what a new fetch names, or all that init writes",
-	"dry-run": "of what changes files (-n), of a sweep, and of the event that asks for one",
-	"format":  "check knows sarif, too",
-	"item":    "a secret's, with its vault, or the name of all secrets'",
-	"json":    "events, a document, or a plan's",
-	"offline": "what is not asked is another thing in each",
-	"ssh-key": "migrate's is one",
+	"accessory": "the one that add writes into, or those that are rebooted",
+	"account":   "what a new fetch names, or all that init writes",
+	"dry-run":   "of what changes files (-n), of a sweep, and of the event that asks for one",
+	"format":    "check knows sarif, too",
+	"item":      "a secret's, with its vault, or the name of all secrets'",
+	"json":      "events, a document, or a plan's",
+	"offline":   "what is not asked is another thing in each",
+	"ssh-key":   "migrate's is one",
 }
 
 // An option is declared once, in this room or in one that it embeds, whatever the

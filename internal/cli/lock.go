@@ -11,7 +11,7 @@ import (
 // locks is what the options say about the deploy lock. GitHub's token has no flag:
 // it is an input of the action, which the workflow's own token is put into, or in
 // the environment. Another CI system's is in the environment alone.
-func (f projectFlags) locks(a *app) (deploy.LockOptions, error) {
+func (f lockFlags) locks(a *app) (deploy.LockOptions, error) {
 	if f.LockWait < 0 {
 		return deploy.LockOptions{}, problem.Usagef("such as --lock-wait 15m", "--lock-wait is less than nothing")
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/deploy"
@@ -65,11 +64,9 @@ type projectFlags struct {
 
 	envFlag
 
-	StaleLock string        `name:"stale-lock" enum:"release,fail" default:"release" help:"What to do with the deploy lock of a run of this repository that GitHub says is over: release it and go on, or fail." file:"yes"`
-	LockWait  time.Duration `name:"lock-wait" placeholder:"DURATION" help:"How long to wait for a deploy lock that another holds, such as 15m (default: not at all)." file:"yes"`
-	JobID     int64         `name:"job-id" placeholder:"NUMBER" help:"Number of this job on GitHub (job.check_run_id): with it another run can tell exactly when this job is over." given:"${{ job.check_run_id }}"`
+	lockFlags
 
-	Check string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look." file:"confirmed"`
+	checkFlag
 	hostKeysFlag
 	CheckHosts string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each." file:"confirmed"`
 	opScopeFlag

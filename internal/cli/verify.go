@@ -135,7 +135,7 @@ func (v verified) text(colour bool) string {
 	}
 	b.WriteString("\n")
 	if counts[kamal.Stale]+counts[kamal.Missing] > 0 {
-		b.WriteString("hint: deploy, and the containers have what the vault has\n")
+		b.WriteString("hint: deploy or rotate, and the containers have what the vault has\n")
 	}
 	return b.String()
 }

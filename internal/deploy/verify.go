@@ -25,7 +25,7 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	out, err := s.ask(ctx, Call{
+	out, err := s.Ask(ctx, Call{
 		Title: "asking the containers what they have", Args: kamal.Args(kamal.RunningCommand, o),
 		Preload: kamal.RunningPreload,
 	})
@@ -56,11 +56,11 @@ func (j Job) Ask(ctx context.Context, c Call) (out []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.ask(ctx, c)
+	return s.Ask(ctx, c)
 }
 
-// ask is Ask of a series.
-func (s *Series) ask(ctx context.Context, c Call) ([]byte, error) {
+// Ask is a job's Ask, of a series.
+func (s *Series) Ask(ctx context.Context, c Call) ([]byte, error) {
 	c.Capture = true
 	out, err := s.Run(ctx, c)
 	return out, withoutCopies(err)

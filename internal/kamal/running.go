@@ -20,8 +20,13 @@ var RunningPreload string
 // options, and ParseRunning reads what it writes.
 const RunningCommand = "kamal_op_running"
 
-// containerName is what Docker allows.
-var containerName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+// containerName is what Docker allows, containerID what it gives, and versionName what
+// can be an image's tag.
+var (
+	containerName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	containerID   = lazy.Regexp(`^[0-9a-f]{12,64}$`)
+	versionName   = lazy.Regexp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,160}$`)
+)
 
 // A RunningState is what a running container has of a secret, against what Kamal
 // would give it now.
@@ -52,6 +57,8 @@ type Running struct {
 	Role      string          `json:"role,omitempty"`
 	Accessory string          `json:"accessory,omitempty"`
 	Container string          `json:"container"`
+	ID        string          `json:"id,omitempty"`
+	Version   string          `json:"version,omitempty"` // of the app, in a role's container
 	Created   time.Time       `json:"created,omitzero"`
 	Secrets   []RunningSecret `json:"secrets"`
 }
@@ -76,6 +83,9 @@ func ParseRunning(out []byte) ([]Running, error) {
 		running[i] = r.Running
 		if r.Container != "" && !containerName().MatchString(r.Container) {
 			return nil, fmt.Errorf("%s names a container as no container is named", r.Host)
+		}
+		if r.ID != "" && !containerID().MatchString(r.ID) || r.Version != "" && !versionName().MatchString(r.Version) {
+			return nil, fmt.Errorf("%s gives %s an id or a version that none can have", r.Host, r.Container)
 		}
 		running[i].Created, _ = time.Parse(time.RFC3339Nano, r.Created) // zero where nothing runs
 		for _, s := range r.Secrets {

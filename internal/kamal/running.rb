@@ -13,9 +13,46 @@ module KamalOpRunning
   # read that, whatever is in a value.
   FORMAT = '{{.Name}} {{.Created}}{{println}}{{range .Config.Env}}{{printf "%x" .}}{{println}}{{end}}'
 
+  ID = /\A[0-9a-f]{12,64}\z/
+
   Want = Struct.new(:variable, :secret, :line, :escaped)
 
   class << self
+    # Every place where a container should have secrets: the host, the role or the
+    # accessory, how the container is found, what it is wanted to have.
+    def asks
+      asks = KAMAL.app_hosts.flat_map do |host|
+        KAMAL.roles_on(host).map do |role|
+          { host: host.to_s, role: role.name.to_s, prefix: role.container_prefix, env: role.env(host), id: KAMAL.app(role: role, host: host).current_running_container_id }
+        end
+      end
+      KAMAL.config.accessories.each do |accessory|
+        id = [ :docker, :container, :ls, "--filter", "'name=^#{accessory.service_name}$'", "--quiet" ]
+        (accessory.hosts.map(&:to_s) & KAMAL.accessory_hosts.map(&:to_s)).each do |host|
+          asks << { host: host, accessory: accessory.name.to_s, env: accessory.env, id: id }
+        end
+      end
+      asks.each { |ask| ask[:wants] = wanted(ask.delete(:env)) }
+      asks.reject { |ask| ask[:wants].empty? }
+    end
+
+    # What is told of a place before its host has answered: nothing runs there.
+    def nothing(ask) = ask.slice(:host, :role, :accessory).merge(container: "", created: "", secrets: [])
+
+    # What a host answers, over Kamal's connection; nil where nothing runs.
+    def answer(backend, ask, salt)
+      id = backend.capture(*ask[:id], verbosity: Logger::DEBUG, raise_on_non_zero_exit: false).strip
+      return unless id.match?(ID)
+
+      output = backend.capture(command(id, ask[:wants].map(&:variable), salt), verbosity: Logger::DEBUG, raise_on_non_zero_exit: false)
+      compare(output, ask[:wants], salt).merge(id: id, **version(output, ask)) unless output.strip.empty?
+    end
+
+    def tell(found)
+      $stdout.puts "@kamal-op-running #{JSON.generate(found)}"
+      $stdout.flush
+    end
+
     # What docker is given of an environment's secrets: the lines of the env file.
     def wanted(env)
       env.secret_keys.map do |key|
@@ -47,41 +84,29 @@ module KamalOpRunning
       { container: name.to_s.delete_prefix("/"), created: created.to_s, secrets: secrets }
     end
 
+    # The version of the app, which the container's name ends in. One whose successor
+    # of the same version did not come up has a mark of Kamal's behind it.
+    def version(output, ask)
+      name = output.lines.first.to_s.split(" ", 2).first.to_s.delete_prefix("/")
+      return {} unless ask[:prefix] && name.start_with?("#{ask[:prefix]}-")
+
+      { version: name.delete_prefix("#{ask[:prefix]}-").sub(/_replaced_\h+\z/, "") }
+    end
+
     def hex(text) = text.unpack1("H*")
   end
 
   def kamal_op_running
     KAMAL.config.secrets.to_h # all that is wrong with them is told before a host is asked
     salt = SecureRandom.hex(32)
-    asks = KAMAL.app_hosts.flat_map do |host|
-      KAMAL.roles_on(host).map do |role|
-        { host: host.to_s, role: role.name.to_s, env: role.env(host), id: KAMAL.app(role: role, host: host).current_running_container_id }
-      end
-    end
-    KAMAL.config.accessories.each do |accessory|
-      id = [ :docker, :container, :ls, "--filter", "'name=^#{accessory.service_name}$'", "--quiet" ]
-      (accessory.hosts.map(&:to_s) & KAMAL.accessory_hosts.map(&:to_s)).each do |host|
-        asks << { host: host, accessory: accessory.name.to_s, env: accessory.env, id: id }
-      end
-    end
-    asks.each { |ask| ask[:wants] = KamalOpRunning.wanted(ask.delete(:env)) }
-    asks.reject! { |ask| ask[:wants].empty? }
-    found = asks.map { |ask| ask.slice(:host, :role, :accessory).merge(container: "", created: "", secrets: []) }
-
+    asks = KamalOpRunning.asks
+    found = asks.map { |ask| KamalOpRunning.nothing(ask) }
     on(asks.map { |ask| ask[:host] }.uniq) do |host|
       asks.each_with_index do |ask, n|
-        next unless ask[:host] == host.to_s
-
-        id = capture(*ask[:id], verbosity: Logger::DEBUG, raise_on_non_zero_exit: false).strip
-        next unless id.match?(/\A[0-9a-f]{12,64}\z/)
-
-        command = KamalOpRunning.command(id, ask[:wants].map(&:variable), salt)
-        output = capture(command, verbosity: Logger::DEBUG, raise_on_non_zero_exit: false)
-        found[n].merge!(KamalOpRunning.compare(output, ask[:wants], salt)) unless output.strip.empty?
+        found[n].merge!(KamalOpRunning.answer(self, ask, salt).to_h) if ask[:host] == host.to_s
       end
     end
-    $stdout.puts "@kamal-op-running #{JSON.generate(found)}"
-    $stdout.flush
+    KamalOpRunning.tell(found)
   end
 end
 

@@ -43,11 +43,11 @@ module KamalOp
         end
       end
 
-      private
-        def flags(options)
-          [ ("--config-file=#{options[:config_file]}" if options[:config_file]), ("--destination=#{options[:destination]}" if options[:destination]),
-            ("--verbose" if options[:verbose]), ("--quiet" if options[:quiet]) ].compact
-        end
+      # What another Kamal is told of the same project.
+      def flags(options)
+        [ ("--config-file=#{options[:config_file]}" if options[:config_file]), ("--destination=#{options[:destination]}" if options[:destination]),
+          ("--verbose" if options[:verbose]), ("--quiet" if options[:quiet]) ].compact
+      end
     end
 
     module Told
