@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
@@ -23,6 +24,14 @@ func main() {
 			println(err.Error())
 			os.Exit(1)
 		}
+	}
+	if len(os.Args) > 1 && os.Args[1] == "digests" {
+		for _, entry := range os.Environ() { // of a command, such as a migration
+			name, value, _ := strings.Cut(entry, "=")
+			sum := sha256.Sum256([]byte(value))
+			fmt.Println(name, hex.EncodeToString(sum[:]))
+		}
+		return
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/up", func(w http.ResponseWriter, _ *http.Request) {

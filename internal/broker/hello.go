@@ -76,6 +76,7 @@ type helloReply struct {
 
 	ForwardAgent bool       `json:"forward_agent"`
 	RollBack     bool       `json:"roll_back"`
+	FreshEnv     bool       `json:"fresh_env,omitempty"`
 	Mark         *markReply `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
 	KnownHosts   string     `json:"known_hosts,omitempty"` // the file with the host keys that count
 	Agent        string     `json:"agent,omitempty"`       // the socket of the run's agent
@@ -84,7 +85,7 @@ type helloReply struct {
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure}
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv}
 	if b.o.Hosts != nil {
 		r.KnownHosts, r.LogIn, r.Agent = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn, b.o.Hosts.Agent
 	}

@@ -64,6 +64,9 @@ type Options struct {
 	// ForwardAgent lets Kamal forward the agent to the servers (--forward-agent).
 	ForwardAgent bool
 
+	// FreshEnv gives new code that runs before it is booted the secrets of now.
+	FreshEnv bool
+
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 

@@ -33,7 +33,8 @@ type (
 	// kamalCommand is `kamal-op kamal -- ARGS`.
 	kamalCommand struct {
 		deployCommand
-		Args []string `arg:"" optional:"" passthrough:"" name:"args" help:"Kamal's command and its arguments."`
+		FreshEnv bool     `name:"fresh-env" help:"Give a new container of app exec the secrets of now, in an env file of its own, and not those of the last boot."`
+		Args     []string `arg:"" optional:"" passthrough:"" name:"args" help:"Kamal's command and its arguments."`
 	}
 )
 
@@ -92,7 +93,7 @@ func (c kamalCommand) Run(a *app) error {
 	if err := a.show(c.logFlags, c.WorkingDirectory, false); err != nil {
 		return err
 	}
-	j := deploy.Job{Args: slices.Insert(args, end, flags...), Lenient: true}
+	j := deploy.Job{Args: slices.Insert(args, end, flags...), Lenient: true, FreshEnv: c.FreshEnv}
 	j.Apart = !a.runnerReorders() && !c.JSON
 	return c.job(a, j, false)
 }
@@ -142,6 +143,9 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	j.Kamal = c.Kamal
 	j.Check = deploy.CheckLevel(c.Check)
 	j.AnyVault, j.Choices = c.OpScope == "any", c.Choices
+	if deploys := []string{"deploy", "redeploy", "setup"}; len(j.Args) > 0 && slices.Contains(deploys, j.Args[0]) {
+		j.FreshEnv = !c.NoFreshEnv
+	}
 	return j, nil
 }
 

@@ -84,7 +84,7 @@ func (c rotateCommand) job(a *app) (j deploy.Job, err error) {
 		return j, err
 	}
 	j = deploy.Job{
-		Kamal: c.Kamal, Container: a.dubious(), Check: deploy.CheckLevel(c.Check), AnyVault: c.OpScope == "any",
+		Kamal: c.Kamal, Check: deploy.CheckLevel(c.Check), AnyVault: c.OpScope == "any",
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
 	}
 	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, true); err != nil {

@@ -15,6 +15,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 		"--op-scope=any":        func(j deploy.Job) bool { return j.AnyVault },
 		"--allow-output-copies": func(j deploy.Job) bool { return j.AllowOutputCopies },
 		"--rollback-on-failure": func(j deploy.Job) bool { return j.RollbackOnFailure },
+		"--no-fresh-env":        func(j deploy.Job) bool { return !j.FreshEnv },
 		"--forward-agent":       func(j deploy.Job) bool { return j.Wanted.Forward },
 		"--allow-any-peer":      func(j deploy.Job) bool { return j.Wanted.AnyPeer },
 		"--allow-empty=A":       func(j deploy.Job) bool { return slices.Equal(j.Wanted.AllowEmpty, []string{"A"}) },
@@ -30,7 +31,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 			args = append(args, "--check-hosts=off")
 		}
 		g := parsed(t, map[string]string{}, noForm, args...)
-		j, err := g.Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{}, false)
+		j, err := g.Deploy.fill(&app{env: connect, gate: gate.New(gate.Options{})}, deploy.Job{Args: []string{"deploy"}}, false)
 		if err != nil {
 			t.Fatal(err)
 		}

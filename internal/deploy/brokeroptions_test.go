@@ -12,7 +12,7 @@ import (
 // Each option of a job reaches the broker: none does where it is not given.
 func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	j := Job{
-		AnyVault: true, Choices: broker.Choices{AllowOutputCopies: true, RollbackOnFailure: true}, Vault: Vault{Op: "/usr/bin/op"},
+		AnyVault: true, FreshEnv: true, Choices: broker.Choices{AllowOutputCopies: true, RollbackOnFailure: true}, Vault: Vault{Op: "/usr/bin/op"},
 		Wanted: Wanted{
 			AllowEmpty: []string{"E"}, References: []string{"R"}, Forward: true, AnyPeer: true, Public: map[string]bool{"P": true},
 			Secrets: []onepassword.Declaration{{Name: "A", Ref: onepassword.Reference{Vault: "V", Item: "I"}}, {Environment: "env1"}},
@@ -23,7 +23,7 @@ func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	o := s.brokerOptions(j, nil, hosts)
 	waiting := s.brokerWaiting(j, "/run/x/bin")
 	for name, held := range map[string]bool{
-		"op-scope": o.AnyVault, "allow-output-copies": o.AllowOutputCopies, "rollback-on-failure": o.RollbackOnFailure, "forward-agent": o.ForwardAgent,
+		"op-scope": o.AnyVault, "allow-output-copies": o.AllowOutputCopies, "rollback-on-failure": o.RollbackOnFailure, "fresh-env": o.FreshEnv, "forward-agent": o.ForwardAgent,
 		"allow-any-peer": waiting.AnyPeer, "allow-empty": slices.Equal(o.AllowEmpty, []string{"E"}), "allow-reference": slices.Equal(o.AllowReferences, []string{"R"}),
 		"the person's op": o.RealOp == "/usr/bin/op", "the vaults": slices.Equal(o.Vaults, []string{"V"}), "the Environments": slices.Equal(o.Environments, []string{"env1"}),
 		"the hosts": o.Hosts == hosts, "the directory": waiting.Dir == "/run/x/bin", "the vault": o.Vault != nil, "the login": o.Login != nil,
@@ -35,7 +35,7 @@ func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	}
 	s.resolver = nil
 	o = s.brokerOptions(Job{}, nil, nil)
-	if o.AnyVault || o.AllowOutputCopies || o.RollbackOnFailure || o.ForwardAgent || s.brokerWaiting(Job{}, "").AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
+	if o.AnyVault || o.AllowOutputCopies || o.RollbackOnFailure || o.FreshEnv || o.ForwardAgent || s.brokerWaiting(Job{}, "").AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
 		t.Errorf("what nobody asked for: %+v", o)
 	}
 }

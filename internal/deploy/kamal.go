@@ -37,6 +37,7 @@ type Job struct {
 	Check      CheckLevel
 	CheckHosts bool // log in to every host before Kamal does anything
 	AnyVault   bool // --op-scope any: op may ask every vault that the credentials see
+	FreshEnv   bool // new code that runs before it is booted has the secrets of now
 
 	broker.Choices
 
@@ -134,7 +135,7 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, hosts *broker.Hos
 	o := broker.Options{
 		Hosts: hosts, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward,
-		Choices: j.Choices, RealOp: j.Vault.Op, Locks: s.locks,
+		Choices: j.Choices, FreshEnv: j.FreshEnv, RealOp: j.Vault.Op, Locks: s.locks,
 		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
 		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 	}

@@ -75,6 +75,13 @@ func TestPreloadPartsInRuby(t *testing.T) {
 			Dotenv::Parser.ancestors.include?(KamalOp::Fidelity::Parsed)`,
 		"lock":  `KamalOp::DeployLock.attach(Kamal::Cli::Base) && Kamal::Commands::Lock.ancestors.include?(KamalOp::DeployLock::Marked) && !KamalOp::DeployLock.acquiring?`,
 		"boots": `KamalOp::Boots.install && Kamal::Cli::App::Boot.ancestors.include?(KamalOp::Boots::Told) && !KamalOp::Boots.roll_back? && "v1_replaced_0af".sub(KamalOp::Boots::REPLACED, "") == "v1"`,
+		"fresh": `begin
+			KamalOp::FreshEnv.install
+			role = Struct.new(:to_s).new("web")
+			path = KamalOp::FreshEnv.send(:file, Struct.new(:to_s, :secrets_path).new("web", "env/web.env"), "h1")
+			Kamal::Commands::App.ancestors.first == KamalOp::FreshEnv::OwnFile && Kamal::Cli::App.ancestors.include?(KamalOp::FreshEnv::Exec) &&
+				path.match?(/\Aenv\/web\.env\.\h{16}\z/) && KamalOp::FreshEnv.take(role, "h2").nil? && KamalOp::FreshEnv.take(role, "h1") == path && KamalOp::FreshEnv.take(role, "h1").nil?
+		end`,
 		"login": `KamalOp::LocalLogin.install && KamalOp::LocalLogin.passwords == {} && SSHKit::Backend::Local.ancestors.include?(KamalOp::LocalLogin::Run)`,
 		"early": `begin
 			e = KamalOp::Early
