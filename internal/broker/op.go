@@ -128,7 +128,7 @@ func (b *Broker) command(ctx context.Context, c commandLine, r *opclient.Request
 		return say(""), nil
 	}
 	if b.o.Vault == nil {
-		return nil, problem.New("this run has no access to 1Password", "give OP_SERVICE_ACCOUNT_TOKEN, or OP_CONNECT_HOST and OP_CONNECT_TOKEN")
+		return nil, problem.New("this run has no access to 1Password", "give OP_SERVICE_ACCOUNT_TOKEN, or OP_CONNECT_HOST and OP_CONNECT_TOKEN; or write NAME=$NAME in the secrets file, and declare what an earlier step has loaded: NAME=env://VARIABLE")
 	}
 	switch name {
 	case "item get":

@@ -18,19 +18,34 @@ type Declared struct {
 	Ref    onepassword.Reference // the zero one where the value's place is not known
 	Origin string                // who declares it: the flag, the input, the workflow
 	Found  bool                  // it has been read already
+
+	// Variable is the variable of the deploy's environment that its value comes from,
+	// "" where it comes from 1Password. No vault is asked for it.
+	Variable string
+}
+
+// from is who declares it, and the variable that it comes from.
+func (d Declared) from() string {
+	if d.Variable == "" {
+		return d.Origin
+	}
+	return d.Origin + ", " + onepassword.VariableText(d.Variable)
 }
 
 // source is where a name that a secrets file passes on gets its value: who declares
 // it, and what is known of it in the vault.
 func (c *destinationCheck) source(name string) (from string, vault State) {
 	if d, ok := c.declaration(name); ok {
-		return d.Origin, c.declaredState(d)
+		return d.from(), c.declaredState(d)
 	}
 	if value, ok := environ.List(c.o.Env).Lookup(name); ok && value != "" {
 		return "environment", None
 	}
 	if ref, ok := c.o.deployments().declared[name]; ok {
 		return "workflow", c.declaredState(Declared{Name: name, Ref: ref, Origin: "workflow"})
+	}
+	if variable, ok := c.o.deployments().loaded[name]; ok {
+		return Declared{Origin: "workflow", Variable: variable}.from(), None
 	}
 	if c.o.deployments().mentioned[name] {
 		return "workflow", Unknown
@@ -50,7 +65,10 @@ func (c *destinationCheck) declaration(name string) (Declared, bool) {
 
 // declaredState is what is known of a declared secret in the vault.
 func (c *destinationCheck) declaredState(d Declared) State {
-	if d.Found {
+	switch {
+	case d.Variable != "":
+		return None
+	case d.Found:
 		return Yes
 	}
 	if state, ok := c.inVault[declaredWanted(d)]; ok {

@@ -21,7 +21,8 @@ type deployments struct {
 	configs      map[string]bool // named by --config-file, by their base name
 	writesFiles  bool            // a pipeline writes a secrets file
 	declared     map[string]onepassword.Reference
-	mentioned    map[string]bool // every word of a pipeline that could be a variable's name
+	loaded       map[string]string // declared as env://VARIABLE, with the variable
+	mentioned    map[string]bool   // every word of a pipeline that could be a variable's name
 }
 
 // Where deploys are started from, in the project and at the root of its repository: by
@@ -43,7 +44,7 @@ var (
 	namesConfig      = lazy.Regexp(`(?:(?:^|\s)-c[ =]?|--config-file[ =]|\bconfig-file:\s*|\bconfig_file:\s*|\bKAMAL_OP_CONFIG_FILE(?:["']?:\s*|=))["']?([^\s"']+\.ya?ml)`)
 	writesSecrets    = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*\.kamal/secrets`)
 	aVariable        = lazy.Regexp(`[A-Za-z_][A-Za-z0-9_]*`)
-	declaration      = lazy.Regexp(`(?m)^[ \t]+(?:-[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(op://\S[^\r\n]*?)[ \t]*\r?$`)
+	declaration      = lazy.Regexp(`(?m)^[ \t]+(?:-[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=((?:op|env)://\S[^\r\n]*?)[ \t]*\r?$`)
 )
 
 // maxDeployFile is beyond every workflow that a person writes.
@@ -53,7 +54,7 @@ const maxDeployFile = 1 << 20
 func readDeployments(dir string) *deployments {
 	d := &deployments{
 		destinations: map[string]bool{}, configs: map[string]bool{},
-		declared: map[string]onepassword.Reference{}, mentioned: map[string]bool{},
+		declared: map[string]onepassword.Reference{}, loaded: map[string]string{}, mentioned: map[string]bool{},
 	}
 	places := []string{dir}
 	if root := repositoryRoot(dir); root != "" && root != filepath.Clean(dir) {
@@ -103,6 +104,8 @@ func (d *deployments) read(name string, pipeline bool) {
 		for _, m := range declaration().FindAllStringSubmatch(text, -1) {
 			if ref, err := onepassword.ParseReference(m[2]); err == nil {
 				d.declared[m[1]] = ref
+			} else if variable, err := onepassword.ParseVariable(m[2], ""); err == nil {
+				d.loaded[m[1]] = variable
 			}
 		}
 	}

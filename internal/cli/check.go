@@ -149,13 +149,13 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 
 // toCheck has a check look at what the options declare, and gives the declarations.
 func (f vaultFlags) toCheck(o *check.Options) ([]onepassword.Declaration, error) {
-	declared, err := f.declarations()
+	declared, err := f.declarations(unread)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range declared {
 		if d.Name != "" {
-			o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Origin: d.Origin})
+			o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin})
 		}
 	}
 	o.Keys, err = f.namedKeys()
@@ -165,22 +165,19 @@ func (f vaultFlags) toCheck(o *check.Options) ([]onepassword.Declaration, error)
 
 // namedKeys are the SSH keys and their passphrase.
 func (f vaultFlags) namedKeys() ([]check.Declared, error) {
-	refs, err := f.keys()
+	keys, err := f.keys(unread)
+	if err != nil {
+		return nil, err
+	}
+	passphrase, err := f.passphrase(unread)
 	if err != nil {
 		return nil, err
 	}
 	var named []check.Declared
-	for _, ref := range refs {
-		named = append(named, check.Declared{Name: "the SSH key", Ref: ref, Origin: "--ssh-key"})
+	for _, key := range keys { // of one that is loaded, the vault has nothing
+		named = append(named, check.Declared{Name: "the SSH key", Ref: key.Ref, Origin: "--ssh-key"})
 	}
-	if f.SSHKeyPassphrase != "" {
-		ref, err := onepassword.ParseReference(f.SSHKeyPassphrase)
-		if err != nil {
-			return nil, err
-		}
-		named = append(named, check.Declared{Name: "the passphrase", Ref: ref, Origin: "--ssh-key-passphrase"})
-	}
-	return named, nil
+	return append(named, check.Declared{Name: "the passphrase", Ref: passphrase.Ref, Origin: "--ssh-key-passphrase"}), nil
 }
 
 // addWholeItems has a check know the names that declarations of whole items declare.

@@ -91,8 +91,11 @@ type app struct {
 	Stdout *gate.Stream
 	Stderr *gate.Stream
 	reaper *supervise.Reaper
-	shown  logFlags
-	dir    string // that the places of problems are relative to
+
+	helpers *helpers // what starts the CI system's own; nil where nothing does
+
+	shown logFlags
+	dir   string // that the places of problems are relative to
 
 	cancel func() // says that the run is cancelled
 
@@ -116,11 +119,12 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 func Main(p Process) int {
 	cancelled := make(chan struct{})
 	env := environ.List(p.Env).Map()
-	way := gate.New(gate.Options{Env: env, Stdout: p.Stdout, Stderr: p.Stderr, Cancelled: cancelled, Run: helpers{p.Env, p.Dir}.run})
+	own := &helpers{p.Env, p.Dir}
+	way := gate.New(gate.Options{Env: env, Stdout: p.Stdout, Stderr: p.Stderr, Cancelled: cancelled, Run: own.run})
 	defer way.Close()
 	p.Stdout, p.Stderr = nil, nil // from here on there is the gate
 	a := &app{
-		Process: p, env: env, gate: way, Stdout: way.Stdout(), Stderr: way.Stderr(), reaper: supervise.StartReaper(),
+		Process: p, env: env, gate: way, Stdout: way.Stdout(), Stderr: way.Stderr(), reaper: supervise.StartReaper(), helpers: own,
 		cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
 	defer a.reaper.Close(time.Second)
@@ -156,6 +160,7 @@ func (a *app) main(args []string, f form) int {
 		return exited
 	}
 	if err == nil {
+		a.takeVariables(kctx)
 		// Where the project is, and which destination is meant, the line has said.
 		if a.lookup.file, err = a.readProjectFile(kctx); err != nil {
 			return a.fail(err, kctx.Command())
@@ -169,6 +174,10 @@ func (a *app) main(args []string, f form) int {
 	if err != nil {
 		return a.fail(err, g.name(args))
 	}
+	if err := a.lookup.file.variables().Err(); err != nil && kctx.Command() != "config" {
+		return a.fail(err, kctx.Command())
+	}
+	a.takeVariables(kctx)
 	if names := a.lookup.file.unconfirmed(); len(names) > 0 && !slices.Contains([]string{"config", "doctor"}, kctx.Command()) {
 		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+", which count from there only with --trust-project-file",
 			"give that, or the options themselves"))

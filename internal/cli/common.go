@@ -40,7 +40,7 @@ type (
 		Env lines `name:"env" placeholder:"NAME=VALUE" help:"${variables=Variable that the project's configuration reads, beside what is in the environment; not for a secret. Repeatable.}"`
 	}
 	hostKeysFlag struct {
-		HostKeys lines `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"Host keys of the servers, the only ones that are accepted${host_keys=: a secret reference, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…)}. Repeatable." note:"They hold for Kamal, Docker, and the ssh, scp, sftp, rsync and git of hooks: one that fetches from GitHub needs a line for github.com. Without it they are accepted on first sight, and the log says which they were." file:"yes"`
+		HostKeys lines `name:"host-keys" placeholder:"op://VAULT/ITEM/FIELD|env://NAME|LINE" help:"Host keys of the servers, the only ones that are accepted${host_keys=: a secret reference, a variable, or lines as kamal-op host-keys prints them (known_hosts, HOST KEY, HOST SHA256:…)}. Repeatable." note:"They hold for Kamal, Docker, and the ssh, scp, sftp, rsync and git of hooks: one that fetches from GitHub needs a line for github.com. Without it they are accepted on first sight, and the log says which they were." file:"yes"`
 	}
 	opScopeFlag struct {
 		OpScope string `name:"op-scope" enum:"named,any" default:"named" help:"Vaults that op may ask in .kamal/secrets${op_scope= and hooks}: those that the project and the options name, or any that the credentials see." file:"confirmed"`

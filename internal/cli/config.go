@@ -138,6 +138,8 @@ func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
 	at, there := f.file.Given(o.Name, f.destination)
 	switch {
 	case !there:
+	case mayBeVariable(o.Name) && slices.ContainsFunc(f.lines(o.Name), func(l line) bool { _, is := variableIn(l.text); return is }) && !f.trusted:
+		s.Counts, s.Note = false, "env:// counts with --trust-project-file"
 	case len(s.Values) == 0:
 		s.Note = f.file.Origin(at) + ", an empty list"
 	case f.confirmed[o.Name] && !f.trusted:
@@ -149,6 +151,16 @@ func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
 // cell is a text as a cell of the table: a tab in it would begin the next one.
 func cell(text string) string { return strings.ReplaceAll(gate.Visible(text), "\t", `\t`) }
 
+// shownVariable tells whether a text is env:// and the name of a variable: nothing else
+// that stands there may be shown.
+func shownVariable(text string) bool {
+	if !onepassword.IsVariable(text) {
+		return false
+	}
+	_, err := onepassword.ParseVariable(text, "")
+	return err == nil
+}
+
 // shownValue is a value as it may be shown. What is to be a secret's reference and is
 // none may be the secret itself; a variable's value and the password in an address
 // stay away, too.
@@ -159,19 +171,24 @@ func shownValue(o reference.Option, text string) string {
 		switch {
 		case strings.HasPrefix(text, "op://"):
 			return text
+		case named && shownVariable(ref):
+			return text
 		case !named || !onepassword.IsEnvironmentName(name):
 			return "(no declaration)"
 		case !strings.HasPrefix(ref, "op://"):
 			return name + "=(no secret reference)"
 		}
 	case "ssh-key", "ssh-key-passphrase":
-		if !strings.HasPrefix(text, "op://") {
+		if !strings.HasPrefix(text, "op://") && !shownVariable(text) {
 			return "(no secret reference)"
 		}
 	case "env":
 		name, _, _ := strings.Cut(text, "=")
 		return name + "=…"
 	case "host-keys", "ssh-certificate":
+		if onepassword.IsVariable(text) && !shownVariable(text) {
+			return "(no secret reference)"
+		}
 		if strings.Contains(text, "PRIVATE KEY") {
 			return "(a private key)"
 		}

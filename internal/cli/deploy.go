@@ -9,7 +9,6 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/kamal"
-	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -129,7 +128,7 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, needed); err != nil {
 		return j, err
 	}
-	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys); err != nil {
+	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
 		return j, err
 	}
 	if len(j.Wanted.PinRefs) > 0 && j.Vault.Open == nil {
@@ -149,11 +148,11 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	return j, nil
 }
 
-// wanted is what the flags ask of 1Password, and the way in. All that is wrong
+// wanted is what the flags ask of 1Password and of the environment, and the way in. All that is wrong
 // with the declarations is told together.
 func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault, err error) {
 	w, v, ok, err := a.asked(f)
-	if err == nil && !ok && (needed || len(w.Secrets)+len(w.Keys) > 0) {
+	if err == nil && !ok && (w.AsksVault() || needed && !w.Loaded()) {
 		return deploy.Wanted{}, v, noCredentials()
 	}
 	return w, v, err
@@ -161,19 +160,12 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 
 // asked is wanted, where it may be that there are no credentials: ok says whether.
 func (a *app) asked(f vaultFlags) (w deploy.Wanted, v deploy.Vault, ok bool, err error) {
-	declared, declaredErr := f.declarations()
-	keys, keysErr := f.keys()
-	certificates, certificatesErr := f.certificates()
+	declared, declaredErr := f.declarations(a.loaded)
+	keys, keysErr := f.keys(a.loaded)
+	certificates, certificatesErr := f.certificates(a.loaded)
+	passphrase, passphraseErr := f.passphrase(a.loaded)
 	public, publicErr := nameSet("public", f.Public)
 	vault, ok, vaultErr := a.vault(f.credentialFlags)
-	var passphrase onepassword.Reference
-	var passphraseErr error
-	if f.SSHKeyPassphrase != "" {
-		passphrase, passphraseErr = onepassword.ParseReference(f.SSHKeyPassphrase)
-		if passphraseErr == nil && passphrase.WholeItem() {
-			passphraseErr = problem.Usagef("name the field too: "+f.SSHKeyPassphrase+"/password", "--ssh-key-passphrase names an item, not a field")
-		}
-	}
 	problems := problem.Of(vaultErr)
 	for _, err := range []error{declaredErr, keysErr, certificatesErr, passphraseErr, publicErr} {
 		problems = append(problems, problem.Of(err)...)

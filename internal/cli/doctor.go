@@ -89,6 +89,7 @@ type doctorProject struct {
 	questions *doctor.Questions
 	job       deploy.Job
 	backend   onepassword.Backend // nil without credentials
+	keyless   bool                // there are none, and an earlier step has loaded all that is wanted
 
 	binary   func(ctx context.Context) (kamal.Binary, error)
 	config   func(ctx context.Context) (configured, error)
@@ -110,7 +111,7 @@ func (p *doctorProject) prepare(process deploy.Process) error {
 	if err != nil {
 		return err
 	}
-	if wanted.Pins, wanted.PinRefs, err = hostKeys(p.given.HostKeys); err != nil {
+	if wanted.Pins, wanted.PinRefs, err = hostKeys(p.given.HostKeys, p.loaded); err != nil {
 		return err
 	}
 	if ok {
@@ -122,6 +123,7 @@ func (p *doctorProject) prepare(process deploy.Process) error {
 		}
 		vault.Resolver = onepassword.NewResolver(p.backend, onepassword.Options{AllowEmpty: wanted.AllowEmpty})
 	}
+	p.keyless = !ok && wanted.Loaded() && !wanted.AsksVault()
 	process.System = quiet{process.System}
 	process.Stdout = p.Stderr // standard output is the report's
 	p.job = deploy.Job{
@@ -152,16 +154,19 @@ func (p *doctorProject) checks() ([]doctor.Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	checks := []doctor.Check{
-		doctor.CheckCredentials(p.backend, p.vaults),
-		doctor.CheckSecrets(p.backend != nil, compare),
+	var checks []doctor.Check
+	if !p.keyless {
+		checks = append(checks, doctor.CheckCredentials(p.backend, p.vaults))
+	}
+	checks = append(checks,
+		doctor.CheckSecrets(p.backend != nil || p.keyless, compare),
 		doctor.CheckKeys(len(p.job.Wanted.Keys) > 0, p.login, time.Now),
 		doctor.CheckHosts(doctor.HostLook{Servers: p.servers, Login: p.login, Observed: p.observed, Env: p.Env, Dir: p.dir}),
 		doctor.CheckRegistries(p.observed),
 		doctor.CheckDocker(p.Env, p.dir, p.buildsHere),
 		doctor.CheckBinary(p.binary),
 		doctor.CheckPreload(p.observed),
-	}
+	)
 	if p.env["GITHUB_ACTIONS"] == "true" {
 		client, err := p.githubClient("")
 		if err != nil {
@@ -247,9 +252,9 @@ func (p *doctorProject) buildsHere(ctx context.Context) bool {
 // readLogin gets the keys and the host keys.
 func (p *doctorProject) readLogin(ctx context.Context) (l doctor.Login, err error) {
 	switch {
-	case p.backend == nil && len(p.job.Wanted.Keys)+len(p.job.Wanted.PinRefs) > 0:
+	case p.backend == nil && p.job.Wanted.AsksVault():
 		return l, noCredentials()
-	case p.backend == nil:
+	case p.backend == nil && !p.keyless:
 		return doctor.Login{Pins: p.job.Wanted.Pins}, nil
 	}
 	l.Keys, l.Pins, err = deploy.ReadLogin(ctx, p.job.Process, p.job.Vault, p.job.Wanted)
@@ -258,7 +263,7 @@ func (p *doctorProject) readLogin(ctx context.Context) (l doctor.Login, err erro
 
 // observe has Kamal say what it makes of the project.
 func (p *doctorProject) observe(ctx context.Context) (doctor.Observed, error) {
-	if p.backend == nil {
+	if p.backend == nil && !p.keyless {
 		return doctor.Observed{}, noCredentials()
 	}
 	out, err := p.job.Ask(ctx, deploy.Call{

@@ -96,9 +96,9 @@ func (c hostKeysCommand) targets(ctx context.Context, a *app, dir string) ([]hos
 }
 
 // hostKeys takes --host-keys apart: the lines of host keys, and the references of
-// fields that hold such. All that is wrong is told together, and nothing of a
+// fields that hold such. What a variable holds are lines. All that is wrong is told together, and nothing of a
 // line, which may be a key that was pasted by mistake.
-func hostKeys(given lines) (*hosts.Pins, []onepassword.Reference, error) {
+func hostKeys(given lines, read variableReader) (*hosts.Pins, []onepassword.Reference, error) {
 	var (
 		pins     *hosts.Pins
 		refs     []onepassword.Reference
@@ -116,7 +116,16 @@ func hostKeys(given lines) (*hosts.Pins, []onepassword.Reference, error) {
 			refs = append(refs, ref)
 			continue
 		}
-		more, err := hosts.ParsePins(l.text, l.origin)
+		text := l.text
+		if onepassword.IsVariable(text) {
+			value, err := read(text, l.origin)
+			if err != nil {
+				problems = append(problems, problem.Of(err)...)
+				continue
+			}
+			text = value.Reveal()
+		}
+		more, err := hosts.ParsePins(text, l.origin)
 		if err != nil {
 			for _, p := range problem.Of(err) {
 				q := *p

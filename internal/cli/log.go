@@ -63,7 +63,7 @@ type helpers struct {
 }
 
 // run runs one. The gate alone calls it.
-func (h helpers) run(stdin io.Reader, name string, args ...string) error {
+func (h *helpers) run(stdin io.Reader, name string, args ...string) error {
 	path, err := environ.List(h.env).LookTool(name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -29,9 +29,9 @@ type credentialFlags struct {
 type accessFlags struct {
 	credentialFlags
 
-	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]" help:"SSH key to log in to the servers with. An item without a field means its private key. Repeatable." note:"A private key is that of an SSH Key item, else the field SSH_KEY." file:"yes"`
-	SSHCertificate   lines  `name:"ssh-certificate" aliases:"ssh-certificates" placeholder:"op://VAULT/ITEM/FIELD|LINE" help:"SSH certificate of a key, where the servers trust an authority: a secret reference, or the line of a -cert.pub file. One in the key's item is found without. Repeatable." note:"The field there is SSH_CERTIFICATE or certificate." file:"yes"`
-	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD" help:"Passphrase of the keys." file:"yes"`
+	SSHKey           lines  `name:"ssh-key" aliases:"ssh-keys" placeholder:"op://VAULT/ITEM[/FIELD]|env://NAME" help:"SSH key to log in to the servers with. An item without a field means its private key; env://NAME is a variable that an earlier step has loaded it into. Repeatable." note:"A private key is that of an SSH Key item, else the field SSH_KEY." file:"yes"`
+	SSHCertificate   lines  `name:"ssh-certificate" aliases:"ssh-certificates" placeholder:"op://VAULT/ITEM/FIELD|env://NAME|LINE" help:"SSH certificate of a key, where the servers trust an authority: a secret reference, a variable, or the line of a -cert.pub file. One in the key's item is found without. Repeatable." note:"The field there is SSH_CERTIFICATE or certificate." file:"yes"`
+	SSHKeyPassphrase string `name:"ssh-key-passphrase" placeholder:"op://VAULT/ITEM/FIELD|env://NAME" help:"Passphrase of the keys." file:"yes"`
 }
 
 // vaultFlags say which secrets are wanted, and what for.
@@ -42,7 +42,7 @@ type vaultFlags struct {
 	ForwardAgent bool  `name:"forward-agent" help:"Let servers use the key through the agent, for as long as the run lives." file:"confirmed"`
 	AllowAnyPeer bool  `name:"allow-any-peer" help:"Let processes of this user that the run has not started use its sockets: op's, and the agent's. For a Kamal or a command in a container that has the run's directory mounted." file:"confirmed"`
 
-	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD" help:"Secret to hand to the command under NAME. Repeatable." input:"secrets" note:"op://VAULT/ITEM alone declares every field of the item under its label. Kamal has each under its name, so .kamal/secrets holds NAME=$NAME." file:"yes"`
+	Secret      lines `name:"secret" aliases:"secrets" placeholder:"NAME=op://VAULT/ITEM/FIELD|env://VARIABLE" help:"Secret to hand to the command under NAME: from 1Password, or what an earlier step has loaded into VARIABLE. Repeatable." input:"secrets" note:"op://VAULT/ITEM alone declares every field of the item under its label. Kamal has each under its name, so .kamal/secrets holds NAME=$NAME." file:"yes"`
 	Environment lines `name:"environment" placeholder:"ID" help:"1Password Environment, by its id: all of its variables are handed over (service account only). Repeatable." file:"yes"`
 	Public      lines `name:"public" placeholder:"NAME" help:"Declared name whose value is no secret: it is passed on and not masked. Repeatable." complete:"secret" file:"confirmed"`
 	AllowEmpty  lines `name:"allow-empty" placeholder:"NAME" help:"Declared name whose value may be empty. Repeatable." complete:"secret" note:"Any other empty value stops the run before it begins." file:"confirmed"`
@@ -75,7 +75,7 @@ type projectFlags struct {
 
 // declarations are the declared secrets in the order in which they were given.
 // Every line that is not one is a problem, all of them together.
-func (f vaultFlags) declarations() ([]onepassword.Declaration, error) {
+func (f vaultFlags) declarations(read variableReader) ([]onepassword.Declaration, error) {
 	public, err := nameSet("public", f.Public)
 	if err != nil {
 		return nil, err
@@ -96,6 +96,9 @@ func (f vaultFlags) declarations() ([]onepassword.Declaration, error) {
 	)
 	for _, l := range f.Secret {
 		d, err := onepassword.ParseDeclaration(l.text, l.origin)
+		if err == nil && d.Variable != "" {
+			d.Value, err = read(onepassword.VariableText(d.Variable), l.origin+": "+d.Name)
+		}
 		if err != nil {
 			problems = append(problems, problem.Of(err)...)
 			continue
@@ -115,13 +118,22 @@ func (f vaultFlags) declarations() ([]onepassword.Declaration, error) {
 	return declared, problems.Err()
 }
 
-// keys are the references of the SSH keys.
-func (f vaultFlags) keys() ([]onepassword.Reference, error) {
+// keys are the SSH keys: their references, or what is loaded.
+func (f vaultFlags) keys(read variableReader) ([]deploy.Value, error) {
 	var (
-		refs     []onepassword.Reference
+		keys     []deploy.Value
 		problems problem.List
 	)
 	for _, l := range f.SSHKey {
+		if onepassword.IsVariable(l.text) {
+			key, err := read(l.text, l.origin)
+			if err != nil {
+				problems = append(problems, problem.Of(err)...)
+				continue
+			}
+			keys = append(keys, deploy.Value{Loaded: key})
+			continue
+		}
 		ref, err := onepassword.ParseReference(l.text)
 		if err != nil {
 			for _, p := range problem.Of(err) {
@@ -130,22 +142,46 @@ func (f vaultFlags) keys() ([]onepassword.Reference, error) {
 				q.Status = problem.Usage
 				if strings.Contains(l.text, "PRIVATE KEY") {
 					q.Message = l.origin + ": is a key, not a secret reference"
-					q.Hint = "keep the key in 1Password and give its reference, op://Vault/Item"
+					q.Hint = "keep the key in 1Password and give its reference, op://Vault/Item; what an earlier step has loaded is env://VARIABLE"
 				}
 				problems = append(problems, &q)
 			}
 			continue
 		}
-		refs = append(refs, ref)
+		keys = append(keys, deploy.Value{Ref: ref})
 	}
-	return refs, problems.Err()
+	return keys, problems.Err()
+}
+
+// passphrase is that of the SSH keys.
+func (f vaultFlags) passphrase(read variableReader) (v deploy.Value, err error) {
+	const origin = "--ssh-key-passphrase"
+	text := f.SSHKeyPassphrase
+	switch {
+	case text == "":
+	case onepassword.IsVariable(text):
+		v.Loaded, err = read(text, origin)
+	default:
+		if v.Ref, err = onepassword.ParseReference(text); err == nil && v.Ref.WholeItem() {
+			err = problem.Usagef("name the field too: "+text+"/password", "%s names an item, not a field", origin)
+		}
+	}
+	return v, err
 }
 
 // certificates are those of the SSH keys that are given beside their items.
-func (f vaultFlags) certificates() (certificates []deploy.Certificate, err error) {
+func (f vaultFlags) certificates(read variableReader) (certificates []deploy.Certificate, err error) {
 	var problems problem.List
 	for _, l := range f.SSHCertificate {
 		c := deploy.Certificate{Text: l.text, From: l.origin}
+		if onepassword.IsVariable(l.text) {
+			text, err := read(l.text, l.origin)
+			if err != nil {
+				problems = append(problems, problem.Of(err)...)
+				continue
+			}
+			c.Text, c.From = text.Reveal(), l.text
+		}
 		if strings.HasPrefix(l.text, "op://") {
 			if c.Ref, err = onepassword.ParseReference(l.text); err == nil && c.Ref.WholeItem() {
 				err = problem.Usagef("name the field too: "+l.text+"/certificate", "%s names an item, not a field", l.origin)
@@ -189,8 +225,9 @@ func (a *app) withEnv(given lines) error {
 			// A plugin is trusted with secrets since its settings have it run nothing.
 			problems = append(problems, problem.Usagef("leave it away, or give it another name", "%s: %s is a variable that changes what programs run: a plugin's settings name no program", l.origin, name))
 			continue
-		case strings.HasPrefix(value, "op://"):
-			problems = append(problems, problem.Usagef("declare it as a secret: --secret "+name+"=op://…", "%s: the value of %s is a secret reference", l.origin, name))
+		case strings.HasPrefix(value, "op://"), onepassword.IsVariable(value):
+			scheme, _, _ := strings.Cut(value, "//")
+			problems = append(problems, problem.Usagef("declare it as a secret: --secret "+name+"="+scheme+"//…", "%s: the value of %s is a secret reference", l.origin, name))
 			continue
 		}
 		a.Env = environ.List(a.Env).With(name, value)

@@ -42,7 +42,7 @@ func (c planCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys); err != nil {
+	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
 		return err
 	}
 	ctx, signals, stop := c.context(a)

@@ -44,5 +44,5 @@ func settingName(name string) string {
 // its parts are joined by commas. A comma is taken for the end of a part only where
 // a secret reference follows; names may be separated by commas anyway.
 func settingLines(text string) string {
-	return regexp.MustCompile(`,((?:[A-Za-z_][A-Za-z0-9_]*=)?op://)`).ReplaceAllString(text, "\n$1")
+	return regexp.MustCompile(`,((?:[A-Za-z_][A-Za-z0-9_]*=)?(?:op|env)://)`).ReplaceAllString(text, "\n$1")
 }

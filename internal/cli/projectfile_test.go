@@ -117,6 +117,12 @@ func TestShownValue_HasNoSecret(t *testing.T) {
 	for _, test := range []struct{ option, text, want string }{
 		{"secret", "A=op://v/i/f", "A=op://v/i/f"},
 		{"secret", "op://v/i", "op://v/i"},
+		{"secret", "A=env://B", "A=env://B"},
+		{"secret", "A=env://hunter-2", "A=(no secret reference)"},
+		{"secret", "env://B", "(no declaration)"},
+		{"ssh-key", "env://B", "env://B"},
+		{"ssh-key", "env://hunter-2", "(no secret reference)"},
+		{"ssh-certificate", "env://hunter-2", "(no secret reference)"},
 		{"secret", "A=hunter2", "A=(no secret reference)"},
 		{"secret", "hunter2", "(no declaration)"},
 		{"ssh-key", "-----BEGIN OPENSSH PRIVATE KEY-----", "(no secret reference)"},

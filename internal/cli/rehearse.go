@@ -66,7 +66,7 @@ func (c rehearseCommand) Run(a *app) error {
 // rehearsed does the main job of a rehearsal, as the command line would: through
 // the same options, the same environment, the same way.
 func (a *app) rehearsed(_ context.Context, r rehearsal.DeployRequest) (int, error) {
-	sub := &app{Process: a.Process, gate: a.gate, Stdout: a.Stdout, Stderr: a.Stderr, reaper: a.reaper, cancel: a.cancel}
+	sub := &app{Process: a.Process, gate: a.gate, Stdout: a.Stdout, Stderr: a.Stderr, reaper: a.reaper, helpers: a.helpers, cancel: a.cancel}
 	sub.Env = append(append([]string(nil), r.Env...),
 		connectHostEnv+"="+r.ConnectHost, connectTokenEnv+"="+r.ConnectToken)
 	sub.env = environ.List(sub.Env).Map()

@@ -206,11 +206,14 @@ func (r *reviewing) checkItems(ctx context.Context, c checkout, plan review.Plan
 	if err != nil {
 		return err
 	}
-	refs := append(broker.References(project), j.Wanted.Keys...)
+	refs := broker.References(project)
+	for _, key := range j.Wanted.Keys {
+		refs = append(refs, key.Ref)
+	}
 	for _, d := range j.Wanted.Secrets {
 		refs = append(refs, d.Ref)
 	}
-	refs = append(refs, j.Wanted.Passphrase)
+	refs = append(refs, j.Wanted.Passphrase.Ref)
 	for _, c := range j.Wanted.Certs {
 		refs = append(refs, c.Ref)
 	}

@@ -90,7 +90,7 @@ func (c rotateCommand) job(a *app) (j deploy.Job, err error) {
 	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, true); err != nil {
 		return j, err
 	}
-	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys); err != nil {
+	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
 		return j, err
 	}
 	j.Locks, err = c.locks(a)

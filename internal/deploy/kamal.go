@@ -150,7 +150,9 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, hosts *broker.Hos
 			o.Environments = append(o.Environments, d.Environment)
 			continue
 		}
-		o.Vaults = append(o.Vaults, d.Ref.Vault)
+		if d.FromVault() {
+			o.Vaults = append(o.Vaults, d.Ref.Vault)
+		}
 	}
 	return o
 }

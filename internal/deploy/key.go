@@ -20,7 +20,12 @@ import (
 // a word and then log in nowhere. Certificates of the key are taken from wherever
 // in the item they are: beside it, in the place of the public key, in the key's own
 // field.
-func parseKey(from onepassword.SSHKey, passphrase mask.Secret, passphraseRef onepassword.Reference) (*sshagent.Key, error) {
+func parseKey(from onepassword.SSHKey, as Value, passphrase mask.Secret, passphraseFrom Value) (*sshagent.Key, error) {
+	where := keyItem(from, as)
+	field := where
+	if !as.loaded() {
+		field = from.Ref.Field + " in " + where
+	}
 	text, certificates := splitCertificates(from.Private.Reveal())
 	if strings.TrimSpace(text) == "" {
 		text = from.Private.Reveal() // it is told that it is no private key
@@ -29,13 +34,13 @@ func parseKey(from onepassword.SSHKey, passphrase mask.Secret, passphraseRef one
 	if errors.Is(err, &sshagent.KeyError{Kind: sshagent.WrongPassphrase}) {
 		if trimmed := strings.TrimRight(passphrase.Reveal(), "\r\n"); trimmed != passphrase.Reveal() {
 			if _, e := sshagent.ParseKey([]byte(text), []byte(trimmed)); e == nil {
-				return nil, problem.New("the passphrase in "+passphraseRef.String()+" ends with a line break, and is the key's without it",
+				return nil, problem.New("the passphrase in "+passphraseFrom.String()+" ends with a line break, and is the key's without it",
 					"take the line break out of the field")
 			}
 		}
 	}
 	if err != nil {
-		return nil, keyProblem(from.Ref, err)
+		return nil, keyProblem(field, err)
 	}
 	for _, other := range []string{from.Public, from.Fingerprint} {
 		rest, more := splitCertificates(other)
@@ -44,7 +49,7 @@ func parseKey(from onepassword.SSHKey, passphrase mask.Secret, passphraseRef one
 			continue
 		}
 		if err := key.Check(rest); err != nil {
-			return nil, keyProblem(from.Ref, err)
+			return nil, keyProblem(field, err)
 		}
 	}
 	if from.Certificate != "" && !strings.Contains(from.Certificate, "-----BEGIN") { // an X.509 one is for something else
@@ -52,7 +57,7 @@ func parseKey(from onepassword.SSHKey, passphrase mask.Secret, passphraseRef one
 	}
 	for _, certificate := range certificates {
 		if err := key.Certify([]byte(certificate)); err != nil {
-			return nil, certificateProblem("the SSH certificate in "+itemOf(from.Ref), err)
+			return nil, certificateProblem("the SSH certificate in "+where, err)
 		}
 	}
 	return key, nil
@@ -108,20 +113,25 @@ func certificateProblem(what string, err error) error {
 	return &problem.Problem{Message: what + " " + wrong.Message, Hint: wrong.Hint, Status: problem.Found, Cause: err}
 }
 
-func itemOf(ref onepassword.Reference) string {
+// keyItem is where a key came from: its item, or the variable that it was loaded into.
+func keyItem(from onepassword.SSHKey, as Value) string {
+	if as.loaded() {
+		return as.String()
+	}
+	ref := from.Ref
 	ref.Section, ref.Field = "", ""
 	return ref.String()
 }
 
-// keyProblem tells what is in the field in place of a usable key: "SSH_KEY in
-// op://MyApp/Server is a public key".
-func keyProblem(ref onepassword.Reference, err error) error {
+// keyProblem tells what is in the field, or the variable, in place of a usable key:
+// "SSH_KEY in op://MyApp/Server is a public key".
+func keyProblem(where string, err error) error {
 	var wrong *sshagent.KeyError
 	if !errors.As(err, &wrong) {
 		return err
 	}
 	return &problem.Problem{
-		Message: ref.Field + " in " + itemOf(ref) + " " + wrong.Message,
+		Message: where + " " + wrong.Message,
 		Hint:    wrong.Hint,
 		Status:  problem.Found,
 		Cause:   err,

@@ -84,7 +84,7 @@ func TestParseKey_Certificates(t *testing.T) {
 			if c.item.Private.Reveal() == "" {
 				c.item.Private = mask.NewSecret("", private)
 			}
-			key, err := parseKey(c.item, mask.Secret{}, onepassword.Reference{})
+			key, err := parseKey(c.item, Value{}, mask.Secret{}, Value{})
 			if c.says != "" {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%v", err)
@@ -136,7 +136,7 @@ func TestParseKey_Passphrases(t *testing.T) {
 		"wrong": "does not open with this passphrase", "wrong\n": "does not open with this passphrase", "": "is protected by a passphrase",
 	} {
 		item := onepassword.SSHKey{Ref: onepassword.Reference{Vault: "V", Item: "I", Field: "SSH_KEY"}, Private: mask.NewSecret("", private)}
-		_, err := parseKey(item, mask.NewSecret("", passphrase), ref)
+		_, err := parseKey(item, Value{}, mask.NewSecret("", passphrase), Value{Ref: ref})
 		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", passphrase, err)
 		}

@@ -11,12 +11,10 @@ import (
 )
 
 // secretsUsed are the secrets of the run by their names, with the items that they
-// came from: the declared ones, then those that the secrets files fetch or read, then
-// what else was read of 1Password. Nothing is asked for that was not asked before.
+// came from, or the variables: the declared ones, then those that the secrets files
+// fetch or read, then what else was read of 1Password. Nothing is asked for that was
+// not asked before.
 func (s *ready) secretsUsed(ctx context.Context) []ci.SecretReport {
-	if s.resolver == nil {
-		return nil
-	}
 	items := map[string]bool{} // the ids of those that stand in a row
 	var all []ci.SecretReport
 	put := func(name string, ref onepassword.Reference, item *onepassword.Item) {
@@ -28,12 +26,17 @@ func (s *ready) secretsUsed(ctx context.Context) []ci.SecretReport {
 		}
 	}
 	add := func(name string, ref onepassword.Reference) {
+		if s.resolver == nil {
+			return
+		}
 		if item := s.resolver.Fetched(ref.Vault, ref.Item); item != nil { // else it has not come so far
 			put(name, ref, item)
 		}
 	}
 	for _, d := range s.job.Wanted.Secrets {
 		switch {
+		case !d.FromVault():
+			all = append(all, ci.SecretReport{Name: d.Name, Item: onepassword.VariableText(d.Variable), Public: s.job.Wanted.Public[d.Name]})
 		case d.Name != "":
 			add(d.Name, d.Ref)
 		default:
@@ -55,8 +58,15 @@ func (s *ready) secretsUsed(ctx context.Context) []ci.SecretReport {
 	for _, from := range sources(s.project) {
 		add(from.name, from.ref)
 	}
-	for _, ref := range s.job.Wanted.Keys {
-		add("SSH key", ref)
+	for _, key := range s.job.Wanted.Keys {
+		if key.loaded() {
+			all = append(all, ci.SecretReport{Name: "SSH key", Item: key.String()})
+			continue
+		}
+		add("SSH key", key.Ref)
+	}
+	if s.resolver == nil {
+		return all
 	}
 	for _, item := range s.resolver.Fetches() {
 		if !items[item.Vault.ID+"/"+item.ID] {

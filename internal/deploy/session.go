@@ -63,11 +63,11 @@ func (v Vault) Opened() (onepassword.Backend, error) {
 	return v.Open()
 }
 
-// Wanted is what a run needs out of the vault.
+// Wanted is what a run needs: out of the vault, and of what an earlier step has loaded.
 type Wanted struct {
 	Secrets    []onepassword.Declaration
-	Keys       []onepassword.Reference // of SSH keys
-	Passphrase onepassword.Reference   // of the keys; the zero Reference for none
+	Keys       []Value                 // SSH keys
+	Passphrase Value                   // of the keys; the zero Value for none
 	Certs      []Certificate           // SSH certificates of the keys, beside those of their items
 	Public     map[string]bool         // names whose values are no secret, and are not masked
 	AllowEmpty []string                // names whose empty value is wanted
@@ -87,14 +87,16 @@ type Wanted struct {
 
 // references is everything that is to be fetched.
 func (w Wanted) references() []onepassword.Reference {
-	refs := slices.Concat(w.Keys, w.PinRefs)
-	for _, d := range w.Secrets {
-		if d.Environment == "" {
-			refs = append(refs, d.Ref)
+	refs := slices.Clone(w.PinRefs)
+	for _, v := range append(slices.Clone(w.Keys), w.Passphrase) {
+		if v.Ref.Item != "" {
+			refs = append(refs, v.Ref)
 		}
 	}
-	if w.Passphrase.Item != "" {
-		refs = append(refs, w.Passphrase)
+	for _, d := range w.Secrets {
+		if d.FromVault() && d.Environment == "" {
+			refs = append(refs, d.Ref)
+		}
 	}
 	for _, c := range w.Certs {
 		if c.Ref.Item != "" {
@@ -169,50 +171,24 @@ func (s *session) startAgent(ctx context.Context, w Wanted) (err error) {
 // together, in the order of declaration, keys last.
 func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 	s.pins = w.Pins
-	refs := w.references()
-	if v.Open == nil {
-		return nil
-	}
-	var err error
-	if s.resolver = v.Resolver; s.resolver == nil {
-		if s.backend, err = v.Open(); err != nil {
-			return err
-		}
-		s.resolver = onepassword.NewResolver(s.backend, onepassword.Options{AllowEmpty: w.AllowEmpty})
-	}
-	if len(refs)+len(w.Secrets) == 0 {
-		return nil // Kamal may still ask
-	}
-	if err := s.resolver.Prefetch(ctx, refs...); err != nil {
+	resolver, err := s.open(v, w)
+	if err != nil {
 		return err
 	}
-	secrets, err := s.resolver.Resolve(ctx, w.Secrets)
+	refs := w.references()
+	if v.Open == nil {
+		refs = nil // the project's files may name some: who asks is told
+	}
+	if len(refs)+len(w.Secrets)+len(w.Keys) == 0 {
+		return nil // Kamal may still ask
+	}
+	if err := resolver.Prefetch(ctx, refs...); err != nil {
+		return err
+	}
+	secrets, err := resolver.Resolve(ctx, w.Secrets)
 	problems := problem.Of(err)
-	masked := make([]mask.Secret, 0, len(secrets)+len(w.Keys)+1)
-	var passphrase mask.Secret
-	if w.Passphrase.Item != "" {
-		if passphrase, err = s.resolver.Read(ctx, w.Passphrase); err != nil {
-			problems = append(problems, problem.Of(err)...)
-		}
-		masked = append(masked, passphrase)
-	}
-	for _, ref := range w.Keys {
-		from, err := s.resolver.SSHKey(ctx, ref)
-		if err != nil {
-			problems = append(problems, problem.Of(err)...)
-			continue
-		}
-		masked = append(masked, from.Private)
-		key, err := parseKey(from, passphrase, w.Passphrase)
-		if err != nil {
-			problems = append(problems, problem.Of(err)...)
-			continue
-		}
-		for _, repair := range key.Repairs() {
-			s.System.Info("the SSH key of op://" + from.Ref.Vault + "/" + from.Ref.Item + " is fine, though " + repair)
-		}
-		s.keys = append(s.keys, key)
-	}
+	masked, wrong := s.readKeys(ctx, resolver, w)
+	problems = append(problems, wrong...)
 	if len(s.keys) == len(w.Keys) { // else it is not known whose they are
 		problems = append(problems, s.certify(ctx, w.Certs)...)
 	}
@@ -226,6 +202,58 @@ func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
 		}
 	}
 	return errors.Join(s.mask(masked...), problems.Err())
+}
+
+// open opens the vault, where there is one. The resolver that is given reads what is
+// loaded as well; without a vault it is for nothing else, and the session keeps none.
+func (s *session) open(v Vault, w Wanted) (*onepassword.Resolver, error) {
+	o := onepassword.Options{AllowEmpty: w.AllowEmpty}
+	if v.Open == nil {
+		if w.AsksVault() {
+			return nil, problem.Usagef("", "no credentials for 1Password are given")
+		}
+		return onepassword.NewResolver(nil, o), nil
+	}
+	if s.resolver = v.Resolver; s.resolver != nil {
+		return s.resolver, nil
+	}
+	var err error
+	if s.backend, err = v.Open(); err != nil {
+		return nil, err
+	}
+	s.resolver = onepassword.NewResolver(s.backend, o)
+	return s.resolver, nil
+}
+
+// readKeys gets the SSH keys and their passphrase, and gives what of them is to be
+// masked.
+func (s *session) readKeys(ctx context.Context, r *onepassword.Resolver, w Wanted) (masked []mask.Secret, problems problem.List) {
+	var passphrase mask.Secret
+	if w.Passphrase.given() {
+		var err error
+		if passphrase, err = w.Passphrase.read(ctx, r); err != nil {
+			problems = append(problems, problem.Of(err)...)
+		}
+		masked = append(masked, passphrase)
+	}
+	for _, v := range w.Keys {
+		from, err := v.sshKey(ctx, r)
+		if err != nil {
+			problems = append(problems, problem.Of(err)...)
+			continue
+		}
+		masked = append(masked, from.Private)
+		key, err := parseKey(from, v, passphrase, w.Passphrase)
+		if err != nil {
+			problems = append(problems, problem.Of(err)...)
+			continue
+		}
+		for _, repair := range key.Repairs() {
+			s.System.Info("the SSH key of " + keyItem(from, v) + " is fine, though " + repair)
+		}
+		s.keys = append(s.keys, key)
+	}
+	return masked, problems
 }
 
 // tellBlank warns of values that are nothing but white space. They arrive as they

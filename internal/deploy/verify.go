@@ -37,7 +37,7 @@ func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Ru
 	}
 	items = map[string]ItemVersion{}
 	for _, d := range j.Wanted.Secrets {
-		if d.Environment != "" || d.Name == "" {
+		if d.Environment != "" || d.Name == "" || !d.FromVault() {
 			continue
 		}
 		if item, err := s.r.resolver.Item(ctx, d.Ref.Vault, d.Ref.Item); err == nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
 )
 
 // A Declaration is a secret that the caller wants.
@@ -17,6 +18,12 @@ type Declaration struct {
 	// every variable of it is declared. Only a service account has Environments.
 	Environment string
 
+	// Variable, in place of Ref, is the variable of our environment that holds the
+	// value, env://Variable: an earlier step has loaded it, and nothing is asked for
+	// it. Value is what it holds, from whoever reads the environment.
+	Variable string
+	Value    mask.Secret
+
 	// Origin says where the declaration stands, for messages: "--secret",
 	// "input secrets, line 3".
 	Origin string
@@ -25,14 +32,17 @@ type Declaration struct {
 	AllowEmpty bool // empty values are wanted; otherwise they are a problem
 }
 
-// ParseDeclaration reads NAME=op://vault/item/field or op://vault/item. The error
-// is a *problem.Problem of wrong usage.
+// ParseDeclaration reads NAME=op://vault/item/field, op://vault/item or
+// NAME=env://VARIABLE. The error is a *problem.Problem of wrong usage.
 func ParseDeclaration(text, origin string) (Declaration, error) {
 	d := Declaration{Origin: origin}
 	text = strings.TrimSpace(text)
 	reference := text
 	if strings.TrimLeft(text, quotes) != text {
 		return d, problem.Usagef(unquote, "%s: the declaration stands in quotes", origin)
+	}
+	if IsVariable(text) {
+		return d, problem.Usagef("write NAME="+VariableText("VARIABLE"), "%s: a secret from a variable has no name", origin)
 	}
 	if !strings.HasPrefix(text, scheme) {
 		name, after, ok := strings.Cut(text, "=")
@@ -44,6 +54,11 @@ func ParseDeclaration(text, origin string) (Declaration, error) {
 		if !IsEnvironmentName(d.Name) {
 			return d, problem.Usagef("letters, digits and _, and no digit first", "%s: %s is not the name of an environment variable", origin, quote(d.Name))
 		}
+	}
+	if IsVariable(reference) {
+		var err error
+		d.Variable, err = ParseVariable(reference, origin+": "+d.Name)
+		return d, err
 	}
 	ref, err := ParseReference(reference)
 	if err != nil {
@@ -87,3 +102,6 @@ func (d Declaration) title() string {
 	}
 	return d.Name
 }
+
+// FromVault tells whether 1Password is asked for the value.
+func (d Declaration) FromVault() bool { return d.Variable == "" }

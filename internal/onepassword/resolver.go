@@ -104,7 +104,7 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 	ctx = context.WithValue(ctx, untilKey{}, time.Now().Add(r.deadline))
 	var refs []Reference
 	for _, d := range declared {
-		if d.Environment == "" {
+		if d.FromVault() && d.Environment == "" {
 			refs = append(refs, d.Ref)
 		}
 	}
@@ -146,7 +146,10 @@ func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.
 // from is the declaration with where it stands.
 func (d Declaration) from() string {
 	text := d.title()
-	if d.Environment == "" {
+	switch {
+	case d.Variable != "":
+		text = VariableText(d.Variable)
+	case d.Environment == "":
 		text = quoteReference(d.Ref.String())
 	}
 	if d.Origin != "" {
@@ -159,6 +162,12 @@ func (r *Resolver) resolveOne(ctx context.Context, d Declaration) ([]mask.Secret
 	switch {
 	case d.Environment != "":
 		return r.resolveEnvironment(ctx, d)
+	case d.Variable != "":
+		s := mask.NewSecret(d.Name, d.Value.Reveal())
+		if err := r.checkValue(d, s, VariableText(d.Variable)+" has no value"); err != nil {
+			return nil, err
+		}
+		return []mask.Secret{s}, nil
 	case d.Name == "":
 		return r.resolveItem(ctx, d)
 	}
@@ -178,14 +187,21 @@ func (r *Resolver) resolveOne(ctx context.Context, d Declaration) ([]mask.Secret
 func (r *Resolver) checkValue(d Declaration, s mask.Secret, empty string) error {
 	switch {
 	case s.Len() == 0 && !d.AllowEmpty && !slices.Contains(r.allowEmpty, s.Name()):
+		where := "fill it in in 1Password"
+		if d.Variable != "" {
+			where = "have the earlier step load it (on GitHub an output that is not there is empty)"
+		}
 		return &problem.Problem{
 			Message: s.Name() + " is empty: " + empty,
-			Hint:    "fill it in in 1Password, or allow it with --allow-empty " + s.Name(), Status: problem.Found,
+			Hint:    where + ", or allow it with --allow-empty " + s.Name(), Status: problem.Found,
 		}
 	case strings.ContainsRune(s.Reveal(), 0):
 		where := quoteReference(d.Ref.String())
-		if d.Environment != "" {
+		switch {
+		case d.Environment != "":
 			where = d.title()
+		case d.Variable != "":
+			where = VariableText(d.Variable)
 		}
 		return &problem.Problem{
 			Message: fmt.Sprintf("%s has a NUL byte in it, which no environment variable can hold: %s", s.Name(), where),
