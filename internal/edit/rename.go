@@ -150,7 +150,7 @@ func (e *editor) fieldIsFree(from string) bool {
 	}
 	for _, f := range e.workflows() {
 		for _, l := range declarations(f.text) {
-			if l.name != from && strings.HasSuffix(l.reference, "/"+from) {
+			if l.name != from && !l.loaded() && strings.HasSuffix(l.reference, "/"+from) {
 				keep(l.name + " in " + f.name)
 			}
 		}

@@ -110,7 +110,7 @@ func hiddenInWorkflow(keys []string, value string) bool {
 	for line := range strings.Lines(value) {
 		line = strings.TrimSpace(line)
 		switch {
-		case line == "" || line == "true" || line == "false" || strings.Contains(line, "op://"):
+		case line == "" || line == "true" || line == "false" || strings.Contains(line, "op://"), strings.Contains(line, "env://"):
 		case secret && strings.TrimSpace(embedded().ReplaceAllString(line, "")) != "", holdsSecret(line):
 			return true
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // openWorkflows reads the workflows, and the files of other CI systems, that declare
-// secrets to kamal-op: lines NAME=op://Vault/Item/field, in the input secrets of its
+// secrets to kamal-op: lines NAME=op://Vault/Item/field or NAME=env://VARIABLE, in the input secrets of its
 // step, in a variable or an entry of a list. Where they stand,
 // the declaration is one of the places a secret must be named in.
 func (e *editor) openWorkflows() error {
@@ -45,12 +45,16 @@ func (e *editor) allWorkflows() []*workFile {
 	return all
 }
 
-// A declaredLine is one line NAME=op://… of a workflow, by its offsets.
+// A declaredLine is one line NAME=op://… or NAME=env://… of a workflow, by its offsets.
 type declaredLine struct {
 	name, reference  string
 	from, at, to, in int    // line, name, end of the line; indentation
 	entry            string // what stands between indentation and name: "- " in a list
 }
+
+// loaded tells whether an earlier step loads the value: there is no field of it that is
+// known here.
+func (l declaredLine) loaded() bool { return onepassword.IsVariable(l.reference) }
 
 // declarations are the lines of a workflow that declare a secret.
 func declarations(text string) []declaredLine {
@@ -63,7 +67,7 @@ func declarations(text string) []declaredLine {
 		entry := trimmed[:len(trimmed)-len(strings.TrimLeft(strings.TrimPrefix(trimmed, "- "), " "))]
 		trimmed = trimmed[len(entry):]
 		name, reference, ok := strings.Cut(strings.TrimRight(trimmed, " \t\r\n"), "=")
-		if ok && in > 0 && onepassword.IsEnvironmentName(name) && strings.HasPrefix(reference, "op://") {
+		if ok && in > 0 && onepassword.IsEnvironmentName(name) && (strings.HasPrefix(reference, "op://") || onepassword.IsVariable(reference)) {
 			all = append(all, declaredLine{name, reference, from, from + in + len(entry), to, in, entry})
 		}
 		from = to
@@ -84,10 +88,7 @@ func (e *editor) declare(name string, ref onepassword.Reference) {
 			continue
 		}
 		last := lines[len(lines)-1]
-		reference := last.reference[:strings.LastIndexByte(last.reference, '/')+1] + name
-		if parts := strings.Split(last.reference, "/"); len(parts) < 5 { // op://Vault/Item alone
-			reference = last.reference + "/" + name
-		}
+		reference := besides(lines, name)
 		if ref.Vault != "" {
 			field := name
 			if ref.Field != "" {
@@ -108,6 +109,10 @@ func (e *editor) declare(name string, ref onepassword.Reference) {
 		f.text = f.text[:last.to] + line + f.text[last.to:]
 		found = true
 		e.needReference(reference)
+		if onepassword.IsVariable(reference) {
+			e.plan.todo(Todo{Do: "load", Reference: reference, Text: "have a step of " + f.name + " load " + name +
+				", and hand it to the step of kamal-op, under env: there"})
+		}
 	}
 	if found {
 		return
@@ -124,6 +129,21 @@ func (e *editor) declare(name string, ref onepassword.Reference) {
 		Do: "declare", Reference: reference,
 		Text: "declare " + name + "=" + reference + " to kamal-op (input secrets, flag --secret): the secrets file passes on what is declared",
 	})
+}
+
+// besides is where a name comes from that is declared behind these: the item of the
+// last, and where all of them are loaded by an earlier step, that step.
+func besides(lines []declaredLine, name string) string {
+	for _, l := range slices.Backward(lines) {
+		if l.loaded() {
+			continue
+		}
+		if parts := strings.Split(l.reference, "/"); len(parts) < 5 { // op://Vault/Item alone
+			return l.reference + "/" + name
+		}
+		return l.reference[:strings.LastIndexByte(l.reference, '/')+1] + name
+	}
+	return onepassword.VariableText(name)
 }
 
 func (e *editor) needReference(text string) {
@@ -159,7 +179,7 @@ func (e *editor) redeclare(from, to string) {
 			}
 			line := f.text[l.at:l.to]
 			line = to + strings.TrimPrefix(line, from)
-			if rest, ok := strings.CutSuffix(l.reference, "/"+from); ok {
+			if rest, ok := strings.CutSuffix(l.reference, "/"+from); ok && !l.loaded() {
 				line = strings.Replace(line, l.reference, rest+"/"+to, 1)
 				e.renameField(l.reference, to)
 			}
