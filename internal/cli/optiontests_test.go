@@ -57,6 +57,9 @@ func allOptions(t *testing.T) []option {
 var elsewhere = map[string]string{
 	"keep-fd":             "faults_test.go",
 	"forward-agent":       "e2e/fidelity_test.go",
+	"no-fresh-env":        "e2e/fresh_test.go",
+	"fresh-env":           "e2e/fresh_test.go",
+	"accessory of rotate": "e2e/rotate_test.go",
 	"shared-accessories":  "e2e/review_test.go",
 	"review-drop":         "e2e/reviewtls_test.go",
 	"rollback-on-failure": "e2e/rollback_test.go",

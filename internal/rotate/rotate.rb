@@ -24,7 +24,7 @@ module KamalOpRotate
     def version
       KAMAL.config.version.to_s
     rescue StandardError
-      ""
+      "" # what cannot be read has no version: nothing is booted from it
     end
 
     # The words of Kamal's command for a boot.
