@@ -82,7 +82,8 @@ module KamalOp
 
             called = name == :initialize ? "#{owner}.new" : name
             guard.define_method(name) do |*args, **options, &block|
-              Early.leave("it calls #{called}") if Early.waiting? && (leaves.nil? || leaves.call(args.first))
+              next Early.leave("it calls #{called}") if Early.waiting? && (leaves.nil? || leaves.call(args.first))
+
               super(*args, **options, &block)
             end
             guard.send(:private, name) if private
