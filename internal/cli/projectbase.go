@@ -23,8 +23,9 @@ func (a *app) projectFile(dir, command string) (text []byte, bases bool, err err
 		text, err = readSmall(filepath.Join(dir, projectfile.Name))
 		return text, false, err
 	}
+	_, missing := os.Lstat(filepath.Join(dir, projectfile.Name))
 	none := func(why string) ([]byte, bool, error) {
-		if _, err := os.Lstat(filepath.Join(dir, projectfile.Name)); err == nil {
+		if missing == nil {
 			a.notices(projectfile.Name + " does not count: a pull request's is the one of its base, " + why)
 		}
 		return nil, true, fs.ErrNotExist
@@ -32,7 +33,11 @@ func (a *app) projectFile(dir, command string) (text []byte, bases bool, err err
 	if base == "" {
 		return none("which is not known here")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	within := time.Minute
+	if command == "post" {
+		within = 10 * time.Second // a lock waits to be released
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	c := checkout{dir: dir, env: a.Env}
 	text, there, err := c.file(ctx, base, repoPath(c.prefix(ctx), projectfile.Name))
@@ -48,6 +53,11 @@ func (a *app) projectFile(dir, command string) (text []byte, bases bool, err err
 		}
 		defer client.Close()
 		text, there, err = client.File(ctx, repoPath(c.prefix(ctx), projectfile.Name), base)
+		// A project that has the file relies on it: what it pins is not to be lost in
+		// an outage. One without it, and a lock that waits, can do without GitHub.
+		if err != nil && (missing != nil || command == "post") {
+			return none("which GitHub does not give: " + err.Error())
+		}
 	}
 	if err == nil && !there {
 		err = fs.ErrNotExist

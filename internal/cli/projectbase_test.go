@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,6 +122,43 @@ func TestProjectFile_IsTheWorkspacesElsewhere(t *testing.T) {
 		if got := user(t, a, "review", "deploy", "12"); got != "" {
 			t.Errorf("%s: review deploy takes %q", name, got)
 		}
+	}
+}
+
+// Where GitHub does not give the base's file, a project that has one does not go on
+// without what it pins; one that has none does, and so does what releases a lock.
+func TestProjectFile_WhereGitHubDoesNotGiveIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		command     string
+		there, fail bool
+	}{
+		"a project that has it": {"check", true, true},
+		"one without it":        {"check", false, false},
+		"the post step":         {"post", true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = w.Write([]byte(`{"message": "Resource not accessible by integration"}`)) // the test fails without it
+			}))
+			t.Cleanup(server.Close)
+			a, _, _ := ofPull(t)
+			if !test.there {
+				if err := os.Remove(filepath.Join(a.Dir, projectfile.Name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			event := filepath.Join(t.TempDir(), "event.json")
+			if err := os.WriteFile(event, []byte(`{"pull_request": {"base": {"sha": "`+strings.Repeat("1", 40)+`"}}}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			a.env["GITHUB_EVENT_PATH"], a.env["GITHUB_EVENT_NAME"] = event, "pull_request"
+			a.env["GITHUB_API_URL"], a.env["GITHUB_REPOSITORY"], a.env["KAMAL_OP_GITHUB_TOKEN"] = server.URL, "me/app", "a-made-up-token"
+			_, bases, err := a.projectFile(a.Dir, test.command)
+			if !bases || errors.Is(err, fs.ErrNotExist) == test.fail || err == nil {
+				t.Errorf("%v, %v", bases, err)
+			}
+		})
 	}
 }
 

@@ -146,8 +146,11 @@ func unknownDestinations(f *projectfile.File, dir, configFile string) (problems 
 		return nil // there is no Kamal here that could have destinations
 	}
 	known := kamal.Destinations(dir, configFile)
+	beside, _ := os.ReadDir(filepath.Dir(base)) // it has the base in it
 	for _, d := range f.Destinations() {
-		if slices.Contains(known, d.Text) {
+		// One of another service of the project, which has a configuration of its own,
+		// counts too: a file is for all of them.
+		if slices.ContainsFunc(beside, func(e os.DirEntry) bool { return strings.HasSuffix(e.Name(), "."+d.Text+".yml") }) {
 			continue
 		}
 		hint := "name it as its file: " + kamal.DestinationFile(kamal.DefaultConfigFile, "NAME")
