@@ -4,6 +4,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -38,6 +40,42 @@ func TestSignals_EndDoctor(t *testing.T) {
 		t.Errorf("%v", state)
 	}
 	t.Logf("it took %v", time.Since(begun))
+}
+
+// A signal ends a command whose reader takes nothing any more, such as a pager that was
+// stopped.
+func TestSignals_EndACommandThatNobodyReads(t *testing.T) {
+	s := newStage(t, "")
+	var names strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&names, "N%d=$N%d\n", i, i)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, ".kamal", "secrets"), []byte(names.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"check", "--offline"}, {"check", "--offline", "--format", "json"}} {
+		cmd := s.command(args...)
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stdout = w
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_ = w.Close()
+		// It has begun to write; what a pipe does not hold, waits.
+		if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if state := s.ended(cmd, 30*time.Second); state.ExitCode() != 143 {
+			t.Errorf("%v: %v", args, state)
+		}
+		_ = r.Close()
+	}
 }
 
 // A signal ends every command that waits for 1Password, with the signal's status. Each

@@ -151,8 +151,11 @@ func (a *app) main(args []string, f form) int {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, a.rest, a.dashes = args[:i], args[i+1:], true
 	}
-	if len(args) == 0 && !a.dashes {
+	switch {
+	case len(args) == 0 && !a.dashes:
 		args = []string{"--help"}
+	case len(args) == 1 && args[0] == "--version": // behind a command it is Kamal's
+		args = []string{"version"}
 	}
 
 	g, kctx, exited, err := a.parse(args)
@@ -179,7 +182,7 @@ func (a *app) main(args []string, f form) int {
 	}
 	a.takeVariables(kctx)
 	if names := a.lookup.file.unconfirmed(); len(names) > 0 && !slices.Contains([]string{"config", "doctor"}, kctx.Command()) {
-		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+", which count from there only with --trust-project-file",
+		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+": that counts from there only with --trust-project-file",
 			"give that, or the options themselves"))
 	}
 	keep, err := numbers(g.KeepFD)
@@ -189,7 +192,7 @@ func (a *app) main(args []string, f form) int {
 	supervise.CloseInherited(keep)
 	run := func() error { return kctx.Run(a) }
 	if name, _, _ := strings.Cut(kctx.Command(), " "); slices.Contains(startNothing, name) {
-		err = promptly(run)
+		err = promptly(a.cancel, run)
 	} else {
 		err = run()
 	}
@@ -292,8 +295,15 @@ func (a *app) detect(out *gate.Stream) ci.System {
 	})
 }
 
-// colours tells whether a report on a stream has colours.
-func (a *app) colours(s *gate.Stream) bool { return s.IsTerminal() && a.env["NO_COLOR"] == "" }
+// colours tells whether a report on a stream has colours: on a terminal that has some,
+// and where CLICOLOR_FORCE asks for them; not where NO_COLOR asks for none.
+func (a *app) colours(s *gate.Stream) bool {
+	if a.env["NO_COLOR"] != "" {
+		return false
+	}
+	forced := a.env["CLICOLOR_FORCE"]
+	return forced != "" && forced != "0" || s.IsTerminal() && a.env["TERM"] != "dumb"
+}
 
 // isTerminal tells whether a file is a terminal.
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }

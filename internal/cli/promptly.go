@@ -20,16 +20,17 @@ const promptGrace = 1500 * time.Millisecond
 
 // promptly runs a command, and lets a signal end it: by itself where its work looks
 // at its context, else by leaving the work where it is. What a plan writes is whole
-// or not there at all at every moment.
-func promptly(run func() error) error {
+// or not there at all at every moment. given tells the streams of the signal: a
+// reader that takes nothing is waited for no longer.
+func promptly(given func(), run func() error) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
-	return endedBy(signals, promptGrace, run)
+	return endedBy(signals, promptGrace, given, run)
 }
 
 // endedBy runs a command until it ends, or until a grace after a signal is over.
-func endedBy(signals <-chan os.Signal, grace time.Duration, run func() error) error {
+func endedBy(signals <-chan os.Signal, grace time.Duration, given func(), run func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- run() }()
 	var err error
@@ -39,6 +40,7 @@ func endedBy(signals <-chan os.Signal, grace time.Duration, run func() error) er
 		return err
 	case sig = <-signals:
 	}
+	given()
 	ended := exitStatus(supervise.Signalled{Signal: sig.(syscall.Signal)}.Status())
 	select {
 	case err = <-done:

@@ -29,7 +29,7 @@ func TestPromptly(t *testing.T) {
 			signals <- syscall.SIGTERM // taken when it is seen
 			close(sent)
 		}()
-		err := endedBy(signals, test.grace, func() error {
+		err := endedBy(signals, test.grace, func() {}, func() error {
 			if test.grace < time.Hour {
 				<-never
 			}
@@ -40,7 +40,7 @@ func TestPromptly(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := promptly(func() error { return errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
+	if err := promptly(func() {}, func() error { return errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("without a signal: %v", err)
 	}
 }
