@@ -22,8 +22,9 @@ or OP_CONNECT_TOKEN_FILE.
 
 Exit status: 0 done; Kamal's own where Kamal failed; 2 wrong usage; 3 a problem
 found before anything changed; 4 1Password refused or could not be reached;
-5 time ran out; 6 done in part; 130 and 143 cancelled. kamal-op run passes on
-the command's own; 125 is a problem of ours, 126 and 127 as in a shell.
+5 time ran out; 6 done in part; 7 kamal-op plan --exit-code would change
+something; 130 and 143 cancelled. kamal-op run passes on the command's own; 125
+is a problem of ours, 126 and 127 as in a shell.
 `
 
 // helpCommand is `kamal-op help [COMMAND]`.
@@ -109,7 +110,13 @@ func writeHelp(w io.Writer, ctx *kong.Context, width int, end string) error {
 		h.line("")
 		h.line(fmt.Sprintf(`Run "%s <command> --help" for more information on a command.`, ctx.Model.Name))
 	}
-	_, err := io.WriteString(w, h.b.String()+end)
+	if end != "" {
+		h.line("")
+		for _, l := range wrapped(end, width) {
+			h.line(l)
+		}
+	}
+	_, err := io.WriteString(w, h.b.String())
 	return err
 }
 
