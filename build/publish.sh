@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # The steps of release.yml that leave something behind. Each finds what an earlier try
 # has done, so that a run that has failed half way is simply run again, and refuses
 # what is another commit's.
@@ -12,6 +12,13 @@
 # have to be logged in.
 set -euo pipefail
 
+# What fails in $(…) ends the step, too: a remote that does not answer is not one that
+# has no such tag. A bash before 4.4, such as macOS has at /bin/bash, cannot be told so.
+if ! shopt -s inherit_errexit 2>/dev/null; then
+  echo "build/publish.sh: bash $BASH_VERSION is too old: put one of 4.4 or newer first on the PATH" >&2
+  exit 1
+fi
+
 image=ghcr.io/kamal-op/kamal-op
 step=${1:?usage: build/publish.sh image|commit|release|series VERSION …}
 version=${2:?which version?}
@@ -23,6 +30,8 @@ fail() {
 }
 
 # at REF: the commit that a ref of the repository on GitHub has, "" where there is none.
+# What this and the functions below print is assigned, and compared on another line:
+# in [ ], in an if and before || a failure of theirs would not end the step.
 at() { git ls-remote origin "$1" | cut -f 1; }
 
 # begun: the commit of this release, "" where there is none yet.
@@ -101,7 +110,7 @@ push_commit() {
     git push --quiet origin "$commit:refs/heads/release-$version"
   fi
   [ "$(names "$commit")" = "$digest" ] || fail "the commit $commit names another image than $digest"
-  git show "$commit:native/release.json" | cmp --silent - "$dist/release.json" || fail "the commit $commit has the hashes of other files"
+  git show "$commit:native/release.json" | cmp -s - "$dist/release.json" || fail "the commit $commit has the hashes of other files"
   echo "$commit"
 }
 
@@ -109,23 +118,28 @@ push_commit() {
 drafts() { gh release list --limit 1000 --json tagName,isDraft --jq ".[] | select(.tagName == \"v$version\") | .isDraft"; }
 
 publish() {
-  local commit=$1 dist=$2 state flags=()
+  local commit=$1 dist=$2 state tag newest flags=()
   state=$(drafts)
-  while [ "$state" != "${state#*true}" ]; do
+  # Of a draft and a published release with one tag, gh would delete the published one.
+  while [[ $state == *true* && $state != *false* ]]; do
     gh release delete "v$version" --yes # a draft has been seen by nobody, and may lack files
     state=$(drafts)
   done
   if [ -z "$state" ]; then
     case $version in
       *-*) flags=(--prerelease --latest=false) ;;
-      *) [ "$(newest '')" = "$version" ] || flags=(--latest=false) ;;
+      *)
+        newest=$(newest '')
+        [ "$newest" = "$version" ] || flags=(--latest=false)
+        ;;
     esac
     gh release create "v$version" --draft --target "$commit" --title "v$version" --notes "See CHANGELOG.md." "${flags[@]}" \
       "$dist"/*.tar.gz "$dist"/*.deb "$dist"/*.rpm "$dist"/*.apk "$dist"/*.cdx.json "$dist"/*.spdx.json "$dist/kamal-op.rb" \
       "$dist/release.json" "$dist/checksums.txt" "$dist/checksums.txt.sigstore.json"
     gh release edit "v$version" --draft=false
   fi
-  [ "$(at "refs/tags/v$version")" = "$commit" ] || fail "the tag v$version is not $commit"
+  tag=$(at "refs/tags/v$version")
+  [ "$tag" = "$commit" ] || fail "the tag v$version is not $commit"
 }
 
 # newest PREFIX: the newest version that has a tag, or is this one, and begins so.
@@ -140,12 +154,15 @@ newest() {
 
 # A series follows its newest version: a patch of an older one leaves it.
 move_series() {
-  local commit=$1 digest=$2 series
-  [ "$(at "refs/tags/v$version")" = "$commit" ] || fail "v$version is not published, or is not $commit"
-  [ "$(begun)" = "$commit" ] || fail "v$version is not this release's"
+  local commit=$1 digest=$2 series tag begun newest
+  tag=$(at "refs/tags/v$version")
+  [ "$tag" = "$commit" ] || fail "v$version is not published, or is not $commit"
+  begun=$(begun)
+  [ "$begun" = "$commit" ] || fail "v$version is not this release's"
   case $version in *-*) return ;; esac
   for series in "${version%.*}" "${version%%.*}"; do
-    if [ "$(newest "$series.")" = "$version" ]; then
+    newest=$(newest "$series.")
+    if [ "$newest" = "$version" ]; then
       docker buildx imagetools create --tag "$image:$series" "$image@$digest"
       [ "$(digest_of "$series")" = "$digest" ] || fail "$image:$series is not $digest"
       git push --quiet --force origin "$commit:refs/tags/v$series"

@@ -12,7 +12,7 @@ import (
 // A forge is what a release is published to: a real repository, and programs in the
 // place of gh, docker and cosign, which keep what they are told in files. Each call of
 // one that changes something is counted, and one may fail, before it does anything or
-// after.
+// after; or a call of git that is named by its words, each time.
 type forge struct {
 	t                 *testing.T
 	dir, work, script string
@@ -24,7 +24,7 @@ const (
 # changes WHAT: the call FAIL fails before it does anything, and FAIL+ after.
 changes() {
   echo "$*" >>"$FORGE/log"
-  n=$(wc -l <"$FORGE/log")
+  n=$(($(wc -l <"$FORGE/log")))
   [ "$n" != "$FAIL" ] || exit 1
 }
 done_() { [ "$n+" != "$FAIL" ] || exit 1; }
@@ -33,13 +33,15 @@ done_() { [ "$n+" != "$FAIL" ] || exit 1; }
 
 var fakes = map[string]string{
 	"git": `case "$*" in
+"$FAIL") echo "fatal: unable to access the remote" >&2; exit 128 ;;
 push*) changes git "$@"; "$GIT" "$@" || exit; done_ ;;
 *) exec "$GIT" "$@" ;;
 esac`,
+	"wc": `awk 'END { printf "%8d\n", NR }'`, // with spaces, as on macOS
 	"gh": `case "$2" in
 list) [ ! -e "$FORGE/draft" ] || echo true; [ ! -e "$FORGE/published" ] || echo false ;;
 create) [ ! -e "$FORGE/draft" ] || exit 1; changes gh "$@"; while [ "$1" != --target ]; do shift; done; echo "$2" >"$FORGE/draft"; done_ ;;
-delete) changes gh "$@"; rm "$FORGE/draft"; done_ ;;
+delete) changes gh "$@"; rm "$FORGE/published" || rm "$FORGE/draft"; done_ ;; # the published one, where both have the tag
 edit) changes gh "$@"; "$GIT" -C "$FORGE/origin" tag "$3" "$(cat "$FORGE/draft")"; mv "$FORGE/draft" "$FORGE/published"; done_ ;;
 esac`,
 	"docker": `case "$2 $3" in
@@ -57,6 +59,9 @@ esac`,
 	"go": `[ "$1 $2" = "run ./build/release" ] && shift 2 && AS_RELEASE=1 exec "$SELF" "$@"`,
 }
 
+// noConfig keeps a person's configuration of git, which may sign each commit, away.
+var noConfig = []string{"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_SYSTEM=" + os.DevNull}
+
 // TestMain makes this program the command release, too, for build/publish.sh.
 func TestMain(m *testing.M) {
 	if os.Getenv("AS_RELEASE") != "" {
@@ -68,6 +73,9 @@ func TestMain(m *testing.M) {
 
 func newForge(t *testing.T) *forge {
 	t.Helper()
+	if exec.Command("bash", "-c", "shopt -s inherit_errexit").Run() != nil {
+		t.Skip("the script refuses a bash before 4.4, and this is one")
+	}
 	script, err := filepath.Abs("../publish.sh")
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +124,7 @@ func (f *forge) read(name string) string {
 func (f *forge) git(dir string, args ...string) string {
 	f.t.Helper()
 	cmd := exec.Command("git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), noConfig...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		f.t.Fatalf("git %q: %v\n%s", args, err, out)
@@ -150,7 +158,7 @@ func (f *forge) run(version, digest, fail string) error {
 	step := func(args ...string) (string, error) {
 		cmd := exec.Command(f.script, args...)
 		cmd.Dir = f.work
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(f.dir, "bin")+":"+os.Getenv("PATH"), "FORGE="+f.dir, "SELF="+self, "FAIL="+fail,
+		cmd.Env = append(append(os.Environ(), noConfig...), "PATH="+filepath.Join(f.dir, "bin")+":"+os.Getenv("PATH"), "FORGE="+f.dir, "SELF="+self, "FAIL="+fail,
 			"DIGEST="+digest, "GITHUB_SHA="+built, "GITHUB_REPOSITORY=kamal-op/kamal-op")
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -325,4 +333,94 @@ func TestPublish_series(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A remote that does not answer is not one without tags: nothing is done then.
+func TestPublish_noAnswer(t *testing.T) {
+	t.Parallel()
+	f := newForge(t)
+	digest := func(n int) string { return fmt.Sprintf("sha256:%064d", n) }
+	if err := f.run("1.2.0", digest(1), ""); err != nil {
+		t.Fatal(err)
+	}
+	f.commit("a patch")
+	if err := os.Remove(filepath.Join(f.dir, "published")); err != nil {
+		t.Fatal(err)
+	}
+	fails := func(call, step string) {
+		t.Helper()
+		before := f.read("log")
+		if err := f.run("1.1.5", digest(2), call); err == nil || !strings.Contains(err.Error(), `["`+step+`" `) {
+			t.Errorf("git %s fails, and %s goes on: %v", call, step, err)
+		}
+		more := strings.TrimPrefix(f.read("log"), before)
+		for _, word := range []string{"gh ", "--force", "imagetools"} {
+			if strings.Contains(more, word) {
+				t.Errorf("git %s fails, and this is done:\n%s", call, more)
+			}
+		}
+		f.published("1.2.0", digest(1), "1", "1.2")
+	}
+	fails("ls-remote --tags origin", "release")
+	// Its commit is pushed now, and is not pushed a second time.
+	for _, ref := range []string{"refs/tags/v1.1.5", "refs/heads/release-1.1.5"} {
+		fails("ls-remote origin "+ref, "image")
+	}
+	// It is published, and its series have not been moved.
+	calls := strings.Count(f.read("log"), "\n") + 1
+	if err := f.run("1.1.5", digest(2), fmt.Sprintf("%d+", calls+2)); err == nil || f.tag("v1.1.5") == "" {
+		t.Fatalf("the release is not published, or the run has not failed: %v", err)
+	}
+	fails("ls-remote --tags origin", "series")
+	if err := f.run("1.1.5", digest(2), ""); err != nil {
+		t.Fatal(err)
+	}
+	f.published("1.1.5", digest(2), "1.1")
+	f.published("1.2.0", digest(1), "1", "1.2")
+}
+
+// A draft that has the tag of a published release, too, is left alone: gh would take
+// the published one.
+func TestPublish_draftBeside(t *testing.T) {
+	t.Parallel()
+	f := newForge(t)
+	if err := f.run("1.2.3", image13, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.write("draft", "")
+	if err := f.run("1.2.3", image13, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.published("1.2.3", image13, "1", "1.2")
+	if _, err := os.Stat(filepath.Join(f.dir, "published")); err != nil || strings.Contains(f.read("log"), "gh release delete") {
+		t.Errorf("the published release is deleted: %v\n%s", err, f.read("log"))
+	}
+}
+
+// A bash that cannot be told to end at a failure in $(…) is refused.
+func TestPublish_oldBash(t *testing.T) {
+	t.Parallel()
+	old := filepath.Join(t.TempDir(), "old")
+	if err := os.WriteFile(old, []byte("shopt() { return 1; }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("../publish.sh", "series", "1.2.3", "commit", "digest")
+	cmd.Env = append(os.Environ(), "GITHUB_SHA=x", "BASH_ENV="+old)
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "is too old: put one of 4.4 or newer first on the PATH") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// How a person has set up git, to sign each commit for one, has no say in these tests.
+func TestForge_config(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[commit]\n\tgpgsign = true\n[gpg]\n\tprogram = false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GIT_CONFIG_GLOBAL", config)
+	f := newForge(t)
+	if err := f.run("1.2.3", image13, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.published("1.2.3", image13, "1", "1.2")
 }
