@@ -10,19 +10,28 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const path = require("node:path");
 
-const { Problem, env, input, isProgram, onPath, outside, place, places, run } = require("./runner.js");
+const { Problem, env, input, isOutside, isProgram, onPath, outside, place, places, run, warn } = require("./runner.js");
 
 // What Ruby and gem are told of the environment: where they are, how the network is
 // reached, how something is compiled. RUBYOPT and what Bundler reads are not among it,
 // since they can load files of the project.
 const passed = [
-  "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "GEMRC", "RBENV_ROOT", "RBENV_VERSION", "ASDF_DIR", "ASDF_DATA_DIR",
+  "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "GEMRC",
   "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
   "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS", "CPATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "SDKROOT",
 ];
 
+// What the ruby of rbenv, asdf or mise needs to find the Ruby that it stands for: the
+// version that the workflow has chosen, and directories, none of which is the project's.
+const versions = ["RBENV_VERSION", "ASDF_RUBY_VERSION", "MISE_RUBY_VERSION"];
+const directories = ["RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "MISE_CONFIG_DIR", "XDG_DATA_HOME"];
+
 function rubyEnvironment() {
-  const told = passed.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]);
+  const told = [
+    ...passed.filter((name) => env[name] !== undefined),
+    ...versions.filter((name) => /^[^/]+$/.test(env[name] || "")), // asdf and mise take "path:DIRECTORY", too
+    ...directories.filter((name) => isOutside(env[name] || "")),
+  ].map((name) => [name, env[name]]);
   return { ...Object.fromEntries(told), PATH: outside().join(path.delimiter) };
 }
 
@@ -40,8 +49,14 @@ async function kamalDirectory(install) {
   }
   const ruby = findRuby();
   if (!ruby) {
-    if (isProgram(ownKamal()) && !/^#!.*ruby/.test(fs.readFileSync(ownKamal(), "latin1"))) {
-      return ""; // it may work without: kamal-op finds out
+    if (mayRun()) {
+      return "";
+    }
+    if (onPath("ruby", outside()) && onPath("gem", outside())) {
+      throw new Problem(
+        "there is no Kamal on this runner, and its Ruby does not run outside the project, where the gem is installed",
+        `where the project's files choose the version of Ruby, give it to the step in its env, too: ${versions.join(", ")}`,
+      );
     }
     throw new Problem(
       "there is no Kamal on this runner, and no Ruby to install it with",
@@ -53,7 +68,29 @@ async function kamalDirectory(install) {
   if (found) {
     return path.join(found, "bin");
   }
-  return install ? installKamal(version, name, ruby) : "";
+  return install ? installOrOwn(version, name, ruby) : "";
+}
+
+// mayRun says whether the project's bin/kamal may work without the runner's gem:
+// kamal-op finds out. It may be no Ruby, or its Ruby be one that the project's files
+// choose, of which the launcher, which does not follow them, finds none.
+function mayRun() {
+  return isProgram(ownKamal()) && (onPath("ruby") !== "" || !/^#!.*ruby/.test(fs.readFileSync(ownKamal(), "latin1")));
+}
+
+// installOrOwn installs Kamal. Where that fails and the project has a bin/kamal it is
+// left to that: its Kamal may be a directory's or a repository's, which bundled does
+// not see, and the runner have no way to the gems.
+async function installOrOwn(version, name, ruby) {
+  try {
+    return await installKamal(version, name, ruby);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status > 128 || !mayRun()) { // above 128 it was ended: the job is cancelled
+      throw error;
+    }
+    warn(`${error.message}; the project's bin/kamal is tried`);
+    return "";
+  }
 }
 
 function projectDirectory() {

@@ -220,6 +220,92 @@ func commandsOff(t *testing.T, log string) {
 	}
 }
 
+// Where the gem cannot be installed a bin/kamal of the project is left to kamal-op: it
+// may be no Ruby, or its Kamal come from a directory or a repository.
+func TestKamal_ownWhereNoGemCanBe(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a shell script":   "#!/bin/sh\ntouch RAN\nexec docker run kamal\n",
+		"of a path or git": "#!/usr/bin/env ruby\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newDeploy(t)
+			r.withRuby("exit 5")
+			r.write(r.file("project/bin/kamal"), strings.Replace(text, "RAN", r.file("ran"), 1))
+			r.start("launch.js").ends(t, 0, "::warning::Kamal "+kamal.TestedVersion+" could not be installed: gem ended with 5; the project's bin/kamal is tried",
+				"called", "in PATH "+r.env["PATH"]+"\n")
+			if r.read("gem") == "" {
+				t.Error("no gem was tried")
+			}
+			if _, err := os.Stat(r.file("ran")); err == nil {
+				t.Error("bin/kamal was run")
+			}
+			r.withRuby("kill -TERM $$")
+			log := r.start("launch.js").ends(t, 143, "::error::Kamal ", "gem ended with 143")
+			if strings.Contains(log, "called") {
+				t.Errorf("a job that is cancelled goes on:\n%s", log)
+			}
+		})
+	}
+}
+
+// A ruby that stands for another is told which the workflow has chosen, and where it
+// lies; but nothing that leads into the project.
+func TestKamal_versionManagers(t *testing.T) {
+	t.Parallel()
+	versions := []string{"RBENV_VERSION", "ASDF_RUBY_VERSION", "MISE_RUBY_VERSION"}
+	directories := []string{"RBENV_ROOT", "ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR", "MISE_CONFIG_DIR", "XDG_DATA_HOME"}
+	for name, test := range map[string]struct {
+		version, directory string
+		told               bool
+	}{
+		"the runner's":      {"3.4.1", "DIR/managers", true},
+		"the project's":     {"path:DIR/project/ruby", "DIR/project/managers", false},
+		"a relative of it":  {"path:./ruby", "managers", false},
+		"the project by ..": {"../../project/ruby", "DIR/home/../project", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newDeploy(t)
+			r.withRuby("exit 0")
+			in := strings.NewReplacer("DIR/", r.file("")+"/")
+			for _, name := range versions {
+				r.env[name] = in.Replace(test.version)
+			}
+			for _, name := range directories {
+				r.env[name] = in.Replace(test.directory)
+			}
+			r.start("launch.js").ends(t, 0, "called")
+			for _, program := range []string{"ruby", "gem"} {
+				told := "\n" + r.read(program+".env")
+				for _, name := range append(versions, directories...) {
+					if strings.Contains(told, "\n"+name+"="+r.env[name]+"\n") != test.told || strings.Contains(told, "\n"+name+"=") != test.told {
+						t.Errorf("%s: %s=%s, told should be %v:\n%s", program, name, r.env[name], test.told, told)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A Ruby that only the project's files choose is none outside of it: a bin/kamal is
+// left to kamal-op, and without one it is told what to give.
+func TestKamal_rubyOfTheProjectOnly(t *testing.T) {
+	t.Parallel()
+	r := newDeploy(t)
+	r.withRuby("exit 0")
+	r.program("ruby", `[ -n "$ASDF_RUBY_VERSION" ] || { echo "No version is set for command ruby" >&2; exit 126; }`+"\nprintf '/opt/ruby/bin/ruby\\nruby-3.4.0-x86_64-linux\\n'")
+	log := r.start("launch.js").ends(t, 3, "::error::there is no Kamal on this runner, and its Ruby does not run outside the project", "ASDF_RUBY_VERSION")
+	if strings.Contains(log, "called") {
+		t.Error(log)
+	}
+	r.write(r.file("project/bin/kamal"), "#!/usr/bin/env ruby\n")
+	r.start("launch.js").ends(t, 0, "called", "in PATH "+r.env["PATH"]+"\n")
+	r.env["ASDF_RUBY_VERSION"] = "3.4.1"
+	r.start("launch.js").ends(t, 0, "called", "kamal-op-kamal")
+}
+
 // What stands in the way is told with what to do.
 func TestKamal_none(t *testing.T) {
 	t.Parallel()
@@ -229,6 +315,9 @@ func TestKamal_none(t *testing.T) {
 	// A bin/kamal that is no Ruby may work without: kamal-op finds out.
 	r.write(r.file("project/bin/kamal"), "#!/bin/sh\nexec docker run kamal\n")
 	r.start("launch.js").ends(t, 0, "called", "in PATH "+r.env["PATH"]+"\n")
+	if err := os.Remove(r.file("project/bin/kamal")); err != nil {
+		t.Fatal(err)
+	}
 	r.withRuby("exit 5")
 	log := r.start("launch.js").ends(t, 3, "::error::Kamal "+kamal.TestedVersion+" could not be installed: gem ended with 5", "::endgroup::")
 	if strings.Contains(log, "called") {

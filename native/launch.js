@@ -18,7 +18,7 @@ const zlib = require("node:zlib");
 
 const { download, sizeLimit } = require("./download.js");
 const { kamalDirectory } = require("./kamal.js");
-const { Problem, append, env, input, isProgram, onPath, outside, place, places, removePrivate, run, saveState, setOutput, sha256 } = require("./runner.js");
+const { Problem, append, env, fail, input, isProgram, onPath, outside, place, places, removePrivate, run, saveState, setOutput, sha256 } = require("./runner.js");
 
 const releases = "https://github.com/kamal-op/kamal-op/releases/download";
 
@@ -147,7 +147,7 @@ async function start(step) {
     await step();
   } catch (error) {
     const text = error instanceof Problem ? [error.message, error.hint && `hint: ${error.hint}`].filter(Boolean).join("\n") : `${error.stack}`;
-    console.log(`::error::${text.replace(/%/g, "%25").replace(/\r/g, "%0D").replace(/\n/g, "%0A")}`);
+    fail(text);
     process.exitCode = error.status || 1;
   }
   process.exit(); // whatever a server still holds open

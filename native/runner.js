@@ -37,6 +37,19 @@ function append(variable, text) {
   }
 }
 
+// warn and fail tell a person something, as an annotation.
+function warn(text) {
+  annotate("warning", text);
+}
+
+function fail(text) {
+  annotate("error", text);
+}
+
+function annotate(kind, text) {
+  console.log(`::${kind}::${text.replace(/%/g, "%25").replace(/\r/g, "%0D").replace(/\n/g, "%0A")}`);
+}
+
 function sha256(bytes) {
   return crypto.createHash("sha256").update(bytes).digest("hex");
 }
@@ -58,8 +71,13 @@ function isProgram(file) {
 // outside are the directories of the PATH that are none of the project's. The launcher
 // runs nothing of the project: kamal-op does, once it has taken the tokens away.
 function outside() {
+  return (env.PATH || "").split(path.delimiter).filter(isOutside);
+}
+
+// isOutside says whether a directory has an absolute name and is none of the project's.
+function isOutside(directory) {
   const project = real(env.GITHUB_WORKSPACE || ".") + path.sep;
-  return (env.PATH || "").split(path.delimiter).filter((directory) => path.isAbsolute(directory) && !`${real(directory)}${path.sep}`.startsWith(project));
+  return path.isAbsolute(directory) && !`${real(directory)}${path.sep}`.startsWith(project);
 }
 
 // real is a path without links in it; what is not there is as it is.
@@ -169,4 +187,4 @@ function run(program, args, options) {
   });
 }
 
-module.exports = { Problem, append, env, input, isProgram, onPath, outside, place, places, removePrivate, run, saveState, setOutput, sha256 };
+module.exports = { Problem, append, env, fail, input, isOutside, isProgram, onPath, outside, place, places, removePrivate, run, saveState, setOutput, sha256, warn };
