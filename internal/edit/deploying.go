@@ -69,7 +69,7 @@ func (t tree) deploysHere(text, config string) bool {
 	if len(scriptsOf(text, (*script).mayDeploy)) == 0 && !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
 		return t.deploysBeyond(plain, 0) != ""
 	}
-	root, err := parseWorkflow(text)
+	root, _, err := parseWorkflow(text)
 	if err != nil || root == nil {
 		return true
 	}

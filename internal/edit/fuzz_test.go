@@ -23,6 +23,14 @@ func FuzzWorkflow(f *testing.F) {
 	f.Add("on: push\ndefaults: {run: {working-directory: app}}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          # c\n          X=1 kamal deploy \"$Y\"\n        if: always()\n")
 	f.Add("jobs:\n  a: &a\n    steps:\n    - run: kamal setup\n  b: *a\n")
 	f.Add("jobs: [{steps: kamal deploy}]")
+	f.Add("jobs:\n  a:\n    steps: &s [{run: kamal deploy, with: *s}]\n")
+	f.Add(sharedJob + "      - *s\n")
+	f.Add(sharedJob + "  b: {runs-on: x, steps: *s}\n")
+	f.Add(sharedJob + "  b:\n    runs-on: x\n    steps:\n      *s\n")
+	f.Add(sharedJob + "      - &d\n        run: kamal redeploy\n      - *d\n")
+	f.Add(sharedLoad + "      - run: kamal deploy\n        env: *e\n")
+	f.Add(bomb("    steps:\n      - run: kamal deploy\n        env: *a29\n"))
+	f.Add(bomb("    steps: [{run: *a29, with: *a29}]\n"))
 	f.Fuzz(func(t *testing.T, text string) {
 		dir := t.TempDir()
 		const name = ".github/workflows/deploy.yml"

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
-	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // MigrateOptions say what a workflow does not.
@@ -117,7 +117,8 @@ func scriptsOf(text string, is func(*script) bool) []*script {
 	if !strings.Contains(text, "kamal") {
 		return nil
 	}
-	if _, err := yamlfile.Parse(text, false); err != nil || yaml.Unmarshal([]byte(text), &w) != nil {
+	// Aliases without an end are none of the library's: it would read on.
+	if _, _, err := parseWorkflow(text); err != nil || yaml.Unmarshal([]byte(text), &w) != nil {
 		return nil
 	}
 	var all []*script
@@ -150,6 +151,8 @@ type workflow struct {
 	o     MigrateOptions
 	tree  tree
 	root  ast.Node
+	*aliases
+	removed []lineRange
 
 	token    string   // the expression of the service account's token
 	key      string   // references, one a line
@@ -163,18 +166,20 @@ type workflow struct {
 }
 
 func (w *workflow) refuse(line int, hint, format string, args ...any) error {
-	p := problem.Newf(format, args...)
-	p.Hint = hint
-	return p.At(w.file, line, 0)
+	return refuseIn(w.file, line, hint, format, args...)
 }
 
 // migrate gives the new text.
 func (w *workflow) migrate() (string, error) {
-	root, err := parseWorkflow(w.text)
+	root, shared, err := parseWorkflow(w.text)
+	var alias *aliasError
+	if errors.As(err, &alias) {
+		return "", w.refuse(alias.line, alias.hint, "%s", alias.text)
+	}
 	if err != nil || root == nil {
 		return "", w.refuse(0, "GitHub would not take it either", "%s is not YAML", w.file)
 	}
-	w.root, w.lines = root, strings.SplitAfter(w.text, "\n")
+	w.root, w.aliases, w.lines = root, shared, strings.SplitAfter(w.text, "\n")
 	migrated, certain := false, len(deployingSteps(w.text)) > 0
 	// The last job first: what is changed below leaves the lines above alone.
 	jobs := child(root, "jobs")
@@ -202,6 +207,9 @@ func (w *workflow) migrate() (string, error) {
 				w.plan.note("%s:%d: which command of kamal this step runs is not known: it stays as it is", w.file, s.from+1)
 				continue
 			}
+			if err := w.changeable(s); err != nil {
+				return "", err
+			}
 			if s.flow {
 				return "", w.refuse(s.from+1, "write it in lines of its own: run: kamal deploy", "the step that runs kamal is written in braces")
 			}
@@ -216,27 +224,36 @@ func (w *workflow) migrate() (string, error) {
 		}
 	}
 	if !migrated {
-		if strings.Contains(w.text, oneStep) {
-			w.plan.note("%s has the one step already", w.file)
-			return w.text, nil
-		}
-		if child(root, "runs") != nil {
-			return "", w.refuse(0, "write the deploy into a step of the workflow that uses it, as run: kamal deploy", "%s is an action and no workflow: only the steps of a workflow are migrated", w.file)
-		}
-		if line := deploysElsewhere(w.text); line > 0 {
-			return "", w.refuse(line, "write it as a step with run: kamal deploy first",
-				"the deploy stands in no step's run that can be read here: an action's input, an anchor, or a container of Kamal's")
-		}
-		return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
+		return w.nothing()
+	}
+	if err := w.anchorsStay(); err != nil {
+		return "", err
 	}
 	text := strings.Join(w.lines, "")
 	if text, err = w.declareCalled(text); err != nil {
 		return "", err
 	}
-	if _, err := parseWorkflow(text); err != nil {
+	if _, _, err := parseWorkflow(text); err != nil {
 		return "", w.refuse(0, "migrate it by hand", "%s is written in a way that cannot be changed here", w.file)
 	}
 	return text, nil
+}
+
+// nothing is a workflow in which no step is migrated: it is one already, or the reason
+// is told.
+func (w *workflow) nothing() (string, error) {
+	if strings.Contains(w.text, oneStep) {
+		w.plan.note("%s has the one step already", w.file)
+		return w.text, nil
+	}
+	if child(w.root, "runs") != nil {
+		return "", w.refuse(0, "write the deploy into a step of the workflow that uses it, as run: kamal deploy", "%s is an action and no workflow: only the steps of a workflow are migrated", w.file)
+	}
+	if line := deploysElsewhere(w.text); line > 0 {
+		return "", w.refuse(line, "write it as a step with run: kamal deploy first",
+			"the deploy stands in no step's run that can be read here: an action's input, an anchor, or a container of Kamal's")
+	}
+	return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
 }
 
 // deploysElsewhere is the line in which a workflow deploys otherwise than by the
@@ -297,6 +314,7 @@ func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[
 			w.lines = slices.Replace(w.lines, s.from, s.to, changed[i]...)
 		case gone[i]:
 			w.lines = slices.Delete(w.lines, s.from, s.to)
+			w.removed = append(w.removed, lineRange{s.from, s.to})
 		}
 	}
 	return w.dropToken(job)
@@ -367,56 +385,6 @@ func (w *workflow) goneSteps(steps []workflowStep, deploying map[int]bool, needs
 			}
 		}
 	}
-}
-
-// takeToken finds the token of the service account in the environment.
-func (w *workflow) takeToken(job ast.Node, steps []workflowStep) {
-	for _, env := range []ast.Node{child(job, "env"), child(w.root, "env")} {
-		if v := child(env, tokenVariable); v != nil && w.token == "" {
-			w.token = scalarText(v)
-		}
-	}
-	for _, s := range steps {
-		if v, ok := s.Env[tokenVariable]; ok && w.token == "" {
-			w.token = fmt.Sprint(v)
-		}
-	}
-	if w.token == "" {
-		w.token = "${{ secrets." + tokenVariable + " }}"
-	}
-}
-
-const tokenVariable = "OP_SERVICE_ACCOUNT_TOKEN"
-
-// dropToken takes the token out of the job's environment, where no step of it
-// could need it any more.
-func (w *workflow) dropToken(job ast.Node) error {
-	env := child(job, "env")
-	values := mappingOf(env)
-	for _, v := range values {
-		if v.Key.String() != tokenVariable {
-			continue
-		}
-		line := v.Key.GetToken().Position.Line - 1
-		if w.keepsToken || w.isShared(job, "env") {
-			w.plan.note("%s:%d: the token stays in the job's environment, for the steps that ask 1Password themselves", w.file, line+1)
-			return nil
-		}
-		from := line
-		if len(values) == 1 {
-			for _, j := range mappingOf(job) {
-				if at := j.Key.GetToken().Position.Line - 1; j.Key.String() == "env" && at < line && strings.TrimSpace(strings.Join(w.lines[at+1:line], "")) == "" {
-					from = at
-				}
-			}
-		}
-		if line >= len(w.lines) || !strings.HasPrefix(strings.TrimSpace(w.lines[line]), tokenVariable) || len(values) == 1 && from == line {
-			w.plan.note("%s:%d: the token stays in the job's environment", w.file, line+1)
-			return nil
-		}
-		w.lines = slices.Delete(w.lines, from, line+1)
-	}
-	return nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

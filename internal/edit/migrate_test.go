@@ -86,7 +86,7 @@ func TestMigrate(t *testing.T) {
 		"no YAML":                 {text: "jobs: [\n - run: kamal deploy\n", err: "is not YAML"},
 		"the input of an action":  {text: before + "      # now\n      - uses: nick-fields/retry@v3\n        with:\n          command: kamal deploy\n", err: "the deploy stands in no step's run"},
 		"a container of Kamal's":  {text: before + "      - run: docker run --rm ghcr.io/basecamp/kamal:v2.12.0 deploy -d x\n", err: "the deploy stands in no step's run"},
-		"a step with an anchor":   {text: before + "      - &deploy\n        run: kamal deploy\n", err: "the deploy stands in no step's run"},
+		"a step with an anchor":   {text: before + "      - &deploy\n        run: kamal deploy\n", err: "d.yml:13: the step that runs kamal is an anchor or an alias"},
 		"a name that says deploy": {text: before + "      - name: kamal deploy\n        run: ./deploy\n", err: "has no step that runs kamal deploy"},
 		"no Kamal":                {text: before, err: "has no step that runs kamal deploy"},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // secretsOf is the name in ${{ secrets.NAME }}.
@@ -35,7 +36,7 @@ func (w *workflow) declareCalled(text string) (string, error) {
 // declareIn declares secrets under on.workflow_call of a workflow; called is
 // whether it has that.
 func (w *workflow) declareIn(file, text string, names []string) (string, bool, error) {
-	root, err := parseWorkflow(text)
+	root, shared, err := parseWorkflow(text)
 	if err != nil || root == nil {
 		return text, false, w.refuse(0, "migrate it by hand", "%s is written in a way that cannot be changed here", file)
 	}
@@ -67,7 +68,7 @@ func (w *workflow) declareIn(file, text string, names []string) (string, bool, e
 			missing = append(missing, name)
 		}
 	}
-	text, err = w.addUnder(file, text, call, "secrets", missing, func(name, pad string) []string {
+	text, err = w.addUnder(shared, file, text, call, missing, func(name, pad string) []string {
 		return []string{pad + name + ":", pad + "  required: true"}
 	})
 	return text, true, err
@@ -82,7 +83,7 @@ func (w *workflow) declareInCallers(name string, secrets []string, seen map[stri
 			continue
 		}
 		seen[file] = true
-		root, err := parseWorkflow(f.text)
+		root, shared, err := parseWorkflow(f.text)
 		if err != nil || root == nil {
 			continue
 		}
@@ -103,7 +104,7 @@ func (w *workflow) declareInCallers(name string, secrets []string, seen map[stri
 					missing = append(missing, secret)
 				}
 			}
-			f.text, err = w.addUnder(file, f.text, job, "secrets", missing, func(name, pad string) []string {
+			f.text, err = w.addUnder(shared, file, f.text, job, missing, func(name, pad string) []string {
 				return []string{pad + name + ": ${{ secrets." + name + " }}"}
 			})
 			if err != nil {
@@ -129,9 +130,15 @@ func (w *workflow) declareInCallers(name string, secrets []string, seen map[stri
 	return nil
 }
 
-// addUnder adds entries to the mapping under a key of outer, which is made where it
-// is not there.
-func (w *workflow) addUnder(file, text string, outer *ast.MappingValueNode, key string, names []string, entry func(name, pad string) []string) (string, error) {
+func refuseIn(file string, line int, hint, format string, args ...any) error {
+	p := problem.Newf(format, args...)
+	p.Hint = hint
+	return p.At(file, line, 0)
+}
+
+// addUnder adds entries to the mapping secrets of outer, which is made where it is not
+// there.
+func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.MappingValueNode, names []string, entry func(name, pad string) []string) (string, error) {
 	if len(names) == 0 {
 		return text, nil
 	}
@@ -141,8 +148,11 @@ func (w *workflow) addUnder(file, text string, outer *ast.MappingValueNode, key 
 		eol = "\r\n"
 	}
 	refuse := func(line int) (string, error) {
-		p := w.refuse(line, "write each key in a line of its own", "%s cannot take the secrets %s", file, strings.Join(names, ", "))
+		p := refuseIn(file, line, "write each key in a line of its own", "%s cannot take the secrets %s", file, strings.Join(names, ", "))
 		return text, p
+	}
+	if line := shared.sharedLine(outer, "secrets"); line > 0 {
+		return text, refuseIn(file, line, "write it out there", "%s cannot take the secrets %s: what has them is an anchor or an alias, which others share", file, strings.Join(names, ", "))
 	}
 	indent := outer.Key.GetToken().Position.Column + 1
 	if inner := mappingOf(outer.Value); len(inner) > 0 {
@@ -160,12 +170,12 @@ func (w *workflow) addUnder(file, text string, outer *ast.MappingValueNode, key 
 	var add []string
 	var list *ast.MappingValueNode
 	for _, v := range mappingOf(outer.Value) {
-		if v.Key.GetToken().Value == key {
+		if v.Key.GetToken().Value == "secrets" {
 			list = v
 		}
 	}
 	if list == nil {
-		add = append(add, pad+key+":")
+		add = append(add, pad+"secrets:")
 		pad += "  "
 	} else {
 		end = list

@@ -205,7 +205,7 @@ func TestMigrate_keepsWhatStandsAround(t *testing.T) {
 		},
 		"an alias of nothing": {
 			text: jobs + "    steps:\n      - run: kamal deploy\n        env: *e\n",
-			err:  "is not YAML",
+			err:  "d.yml:7: *e has no anchor above it",
 		},
 		"a variable of the runner": {
 			text: jobs + "    steps:\n      - run: kamal deploy -c $GITHUB_WORKSPACE/x.yml\n",

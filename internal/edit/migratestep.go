@@ -23,6 +23,7 @@ type workflowStep struct {
 	node     *ast.MappingNode
 	from, to int  // lines, counted from 0; to is behind the last
 	flow     bool // written in braces: it stays as it is
+	marked   bool // an anchor or an alias: it stays too
 }
 
 // load notes what a step loads from 1Password.
@@ -280,18 +281,25 @@ func (w *workflow) stepsOf(job ast.Node) ([]workflowStep, error) {
 		return nil, nil
 	}
 	if list.IsFlowStyle {
-		if deploys().MatchString(list.String()) {
+		if slices.ContainsFunc(list.Values, func(v ast.Node) bool {
+			item, _ := w.item(v)
+			return deploys().MatchString(item.String())
+		}) {
 			return nil, w.refuse(list.Start.Position.Line, "write each in lines of its own: - run: kamal deploy", "the steps that run kamal are written in brackets")
 		}
 		return nil, nil
 	}
 	var steps []workflowStep
 	for i, v := range list.Values {
-		n, ok := v.(*ast.MappingNode)
+		item, marked := w.item(v)
+		n, ok := item.(*ast.MappingNode)
 		if !ok || len(n.Values) == 0 {
 			continue
 		}
 		s := workflowStep{node: n, flow: n.IsFlowStyle, from: n.Values[0].Key.GetToken().Position.Line - 1}
+		if marked {
+			s.marked, s.flow, s.from = true, true, v.GetToken().Position.Line-1
+		}
 		if err := yaml.NodeToValue(n, &s); err != nil {
 			return nil, w.refuse(s.from+1, "GitHub would not take it either", "a step of %s cannot be read", w.file)
 		}

@@ -30,7 +30,7 @@ func (e *stepEdit) span(v *ast.MappingValueNode) (from, to int) {
 	at := v.Key.GetToken().Position
 	from = at.Line - 1 - e.s.from
 	to = from + 1
-	_, block := v.Value.(*ast.LiteralNode)
+	block := e.block(v)
 	for i := from + 1; i < len(e.lines); i++ {
 		trimmed := strings.TrimLeft(e.lines[i], " ")
 		if strings.TrimSpace(trimmed) == "" {
@@ -47,11 +47,17 @@ func (e *stepEdit) span(v *ast.MappingValueNode) (from, to int) {
 	return from, to
 }
 
+// block tells whether a text stands in lines below its key, where # begins no comment.
+func (e *stepEdit) block(v *ast.MappingValueNode) bool {
+	_, literal := v.Value.(*ast.LiteralNode)
+	return literal && e.w.marks[v] != "*"
+}
+
 // remark is the comment at the end of a key's own line, with the blanks before it.
 func (e *stepEdit) remark(v *ast.MappingValueNode) string {
 	from, to := e.span(v)
 	line := strings.TrimRight(e.lines[from], "\r\n")
-	_, block := v.Value.(*ast.LiteralNode)
+	block := e.block(v)
 	if to > from+1 && !block {
 		return ""
 	}
@@ -118,6 +124,7 @@ func (e *stepEdit) rewrite(with []string, call kamalCall, removed []string) ([]s
 	}
 	slices.SortFunc(changes, func(a, b lineChange) int { return b.from - a.from })
 	for _, c := range changes {
+		e.w.removed = append(e.w.removed, lineRange{e.s.from + c.from, e.s.from + c.to})
 		e.lines = slices.Replace(e.lines, c.from, c.to, c.text...)
 	}
 	// The dash stands before the first key that is left.
