@@ -60,12 +60,13 @@ func (r Report) Status() int {
 }
 
 // report makes one of findings that stand in the order of their checks. What two looks
-// have met, such as credentials that are refused, is told once.
+// have met, such as credentials that are refused, is told once; what is wrong in two
+// places is told of each.
 func report(found []Finding) Report {
 	r := Report{Findings: []Finding{}, Counts: map[State]int{Well: 0, Notice: 0, Wrong: 0, Unseen: 0}}
 	for _, f := range found {
 		same := func(other Finding) bool {
-			return other.Text == f.Text && other.About == f.About && other.State == f.State
+			return other.Text == f.Text && other.About == f.About && other.State == f.State && other.Place == f.Place
 		}
 		if slices.ContainsFunc(r.Findings, same) {
 			continue

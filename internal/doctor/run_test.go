@@ -55,15 +55,17 @@ func TestRun_TellsInOrderAndOnce(t *testing.T) {
 			{Area: "an area", State: Wrong, Text: "second"},
 			{Area: "an area", State: Wrong, Text: "first"},
 			{Area: "an area", State: Wrong, Text: "first", About: "another host"},
+			{Area: "an area", State: Wrong, Text: "first", Place: "a.yml:3"},
+			{Area: "an area", State: Wrong, Text: "first", Place: "a.yml:9"},
 		}
 	}
 	var told []string
 	r := Run(t.Context(), []Check{slow, quick}, func(text string) { told = append(told, text) })
 	var texts []string
 	for _, f := range r.Findings {
-		texts = append(texts, f.About+f.Text)
+		texts = append(texts, f.About+f.Text+f.Place)
 	}
-	if diff := cmp.Diff([]string{"first", "second", "another hostfirst"}, texts); diff != "" {
+	if diff := cmp.Diff([]string{"first", "second", "another hostfirst", "firsta.yml:3", "firsta.yml:9"}, texts); diff != "" {
 		t.Error(diff)
 	}
 	want := []string{"looking: 0 of 2, waiting for first, second", "looking: 1 of 2, waiting for first", ""}
