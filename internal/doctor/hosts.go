@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,9 +25,14 @@ type HostLook struct {
 	Servers  func(ctx context.Context) (Servers, error)
 	Login    func(ctx context.Context) (Login, error)
 	Observed func(ctx context.Context) (Observed, error)
-	Env      []string // what a proxy command runs in
+	Wait     time.Duration // for Observed, from the beginning of the look; 0 is kamalTime
+	Env      []string      // what a proxy command runs in
 	Dir      string
 }
+
+// kamalTime is how long the look at the hosts waits for Kamal: what the hosts have said
+// is to be told in the check's own time, also of a Kamal that hangs.
+const kamalTime = usualLimit * 2 / 3
 
 // question is what a host is asked, in one command that changes nothing. It is one line
 // without what a login shell that is no sh reads something into.
@@ -56,6 +63,8 @@ const patience = 2 * time.Second
 func CheckHosts(l HostLook) Check {
 	c := Check{Area: areaHosts, Name: "hosts"}
 	c.Look = func(ctx context.Context) []Finding {
+		patient, cancel := context.WithTimeout(ctx, cmp.Or(l.Wait, kamalTime))
+		defer cancel()
 		servers, err := l.Servers(ctx)
 		if err != nil {
 			return problems(Finding{Area: areaHosts, Check: "hosts", State: Wrong}, err)
@@ -91,7 +100,7 @@ func CheckHosts(l HostLook) Check {
 		for _, r := range results {
 			if r.Outcome == hosts.LoggedIn {
 				named := slices.ContainsFunc(servers.Targets, func(t hosts.Target) bool { return t.String() == r.Target.String() })
-				found = append(found, l.host(ctx, r, named)...)
+				found = append(found, l.host(patient, r, named)...)
 			}
 		}
 		return found
@@ -232,6 +241,9 @@ func (l HostLook) architecture(ctx context.Context, said map[string]string, f fu
 	if err != nil {
 		g := f("architecture", Unseen, "whether images are built for "+machine)
 		g.Hint = "Kamal could not be asked"
+		if errors.Is(err, context.DeadlineExceeded) {
+			g.Hint = "Kamal has not answered yet"
+		}
 		return g
 	}
 	name, ok := o.builtFor(machine)

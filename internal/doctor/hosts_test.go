@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -188,6 +189,27 @@ func TestCheckHosts_WhatCannotBeLookedAt(t *testing.T) {
 		if name != "Kamal is mute" && holds(got, "well ") {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// A Kamal that hangs takes nothing from what the hosts have said.
+func TestCheckHosts_KamalHangs(t *testing.T) {
+	s := newScene(t, map[string]string{"docker": ""})
+	s.look.Wait = time.Nanosecond
+	s.look.Observed = func(ctx context.Context) (Observed, error) {
+		<-ctx.Done()
+		return Observed{}, ctx.Err()
+	}
+	c := CheckHosts(s.look)
+	c.Limit = 30 * time.Second
+	got := looked(t, c)
+	for _, want := range []string{"problem " + s.target.String() + ": docker is not installed", "unknown " + s.target.String() + ": whether images are built for x86_64"} {
+		if !holds(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
+	}
+	if holds(got, "it took longer") {
+		t.Errorf("%q", got)
 	}
 }
 

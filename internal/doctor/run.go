@@ -92,7 +92,8 @@ func (q *Questions) Close() {
 }
 
 // Share is a question of which the first who wants the answer asks, and all wait for
-// it, each as long as it may.
+// it, each as long as it may. An answer that is there is given also to who may not wait
+// any more.
 func Share[T any](q *Questions, ask func(ctx context.Context) (T, error)) func(ctx context.Context) (T, error) {
 	var (
 		once   sync.Once
@@ -109,10 +110,14 @@ func Share[T any](q *Questions, ask func(ctx context.Context) (T, error)) func(c
 		})
 		select {
 		case <-done:
-			return answer, failed
 		case <-ctx.Done():
-			var none T
-			return none, ctx.Err()
+			select {
+			case <-done:
+			default:
+				var none T
+				return none, ctx.Err()
+			}
 		}
+		return answer, failed
 	}
 }
