@@ -249,16 +249,25 @@ func (p *doctorProject) buildsHere(ctx context.Context) bool {
 	return err != nil || !config.Builder.Remote.Known && !config.Builder.Remote.ERB
 }
 
-// readLogin gets the keys and the host keys.
-func (p *doctorProject) readLogin(ctx context.Context) (l doctor.Login, err error) {
-	switch {
-	case p.backend == nil && p.job.Wanted.AsksVault():
-		return l, noCredentials()
-	case p.backend == nil && !p.keyless:
-		return doctor.Login{Pins: p.job.Wanted.Pins}, nil
+// readLogin gets the keys and the host keys. Beside an error are the host keys that the
+// options give themselves.
+func (p *doctorProject) readLogin(ctx context.Context) (doctor.Login, error) {
+	wanted := p.job.Wanted
+	wanted.Secrets = nil
+	given := doctor.Login{Pins: wanted.Pins, PinsUnread: len(wanted.PinRefs) > 0}
+	if p.backend == nil {
+		switch {
+		case wanted.AsksVault():
+			return given, noCredentials()
+		case !wanted.Loaded():
+			return given, nil
+		}
 	}
-	l.Keys, l.Pins, err = deploy.ReadLogin(ctx, p.job.Process, p.job.Vault, p.job.Wanted)
-	return l, p.explainConnect(err)
+	keys, pins, err := deploy.ReadLogin(ctx, p.job.Process, p.job.Vault, wanted)
+	if err != nil {
+		return given, p.explainConnect(err)
+	}
+	return doctor.Login{Keys: keys, Pins: pins}, nil
 }
 
 // observe has Kamal say what it makes of the project.

@@ -89,14 +89,11 @@ func CheckHosts(l HostLook) Check {
 		}
 		if why != "" {
 			found = append(found, unseen(areaHosts, "login", "the login to the hosts, and what is there", why))
-			if err != nil {
-				return found
-			}
-			return append(found, l.keys(hosts.Scan(ctx, servers.Targets, o), o, servers.Targets)...)
+			return append(found, scanned(ctx, servers.Targets, o, login.PinsUnread)...)
 		}
 		o.Ask, o.Time = question, answerTime
 		results := hosts.Login(ctx, servers.Targets, o)
-		found = append(found, l.keys(results, o, servers.Targets)...)
+		found = append(found, keysOf(results, o, servers.Targets)...)
 		for _, r := range results {
 			if r.Outcome == hosts.LoggedIn {
 				named := slices.ContainsFunc(servers.Targets, func(t hosts.Target) bool { return t.String() == r.Target.String() })
@@ -108,8 +105,33 @@ func CheckHosts(l HostLook) Check {
 	return c
 }
 
-// keys are what the hosts' keys are, and what stood in the way of the hosts.
-func (l HostLook) keys(results []hosts.Result, o hosts.Options, targets []hosts.Target) []Finding {
+// scanned is what is seen of the hosts without a login: their keys. A host behind others
+// is not reached so, and the first on its way stands for it.
+func scanned(ctx context.Context, targets []hosts.Target, o hosts.Options, pinsUnread bool) []Finding {
+	var direct []hosts.Target
+	for _, t := range targets {
+		for t.Jump != nil {
+			t = *t.Jump
+		}
+		direct = append(direct, t)
+	}
+	if !pinsUnread {
+		return keysOf(hosts.Scan(ctx, direct, o), o, targets)
+	}
+	o.Pins = nil
+	results := hosts.Scan(ctx, direct, o)
+	found := problems(Finding{Area: areaHosts, Check: "login", State: Wrong}, hosts.Problems(results, o).Err())
+	keys := unseen(areaHosts, "host-keys", "whether the hosts show the host keys that are given", "those could not be read; shown are these lines")
+	p := hosts.FirstSight(results)
+	if p == nil {
+		return found
+	}
+	keys.Details = p.Details
+	return append(found, keys)
+}
+
+// keysOf are what the hosts' keys are, and what stood in the way of the hosts.
+func keysOf(results []hosts.Result, o hosts.Options, targets []hosts.Target) []Finding {
 	wrong := Finding{Area: areaHosts, Check: "login", State: Wrong}
 	failed := hosts.Problems(results, o)
 	found := problems(wrong, failed.Err())

@@ -166,6 +166,7 @@ func TestCheckHosts_WhatCannotBeLookedAt(t *testing.T) {
 	s := newScene(t, nil)
 	whole := s.look
 	unread := error(problem.New("no such item", "look"))
+	pins := s.pins(t, s.host.HostKey())
 	for name, c := range map[string]struct {
 		change func(*HostLook)
 		want   []string
@@ -173,7 +174,8 @@ func TestCheckHosts_WhatCannotBeLookedAt(t *testing.T) {
 		"no file":         {func(l *HostLook) { l.Servers = answers(Servers{}, unread) }, []string{"problem no such item"}},
 		"no hosts":        {func(l *HostLook) { l.Servers = answers(Servers{Partly: true}, nil) }, []string{"unknown some hosts of deploy.yml", "unknown the hosts: deploy.yml has none that is known here"}},
 		"no key":          {func(l *HostLook) { l.Login = answers(Login{}, nil) }, []string{"unknown the login to the hosts", "notice no host keys are given"}},
-		"a key unread":    {func(l *HostLook) { l.Login = answers(Login{}, unread) }, []string{"unknown the login to the hosts"}},
+		"a key unread":    {func(l *HostLook) { l.Login = answers(Login{}, unread) }, []string{"unknown the login to the hosts", "notice no host keys are given"}},
+		"keys unread":     {func(l *HostLook) { l.Login = answers(Login{Pins: pins, PinsUnread: true}, unread) }, []string{"unknown the login to the hosts", "unknown whether the hosts show the host keys that are given"}},
 		"Kamal's own":     {func(l *HostLook) { l.Servers = answers(Servers{Targets: []hosts.Target{s.target}, OwnKeys: true}, nil) }, []string{"unknown the login to the hosts", "notice no host keys"}},
 		"Kamal is mute":   {func(l *HostLook) { l.Observed = answers(Observed{}, errors.New("no answer")) }, []string{"unknown " + s.target.String() + ": whether images are built for x86_64"}},
 		"a key of others": {func(l *HostLook) { l.Login = answers(Login{Keys: []*sshagent.Key{makeKey(t)}}, nil) }, []string{"problem " + s.target.String() + " does not take the key"}},
@@ -189,6 +191,34 @@ func TestCheckHosts_WhatCannotBeLookedAt(t *testing.T) {
 		if name != "Kamal is mute" && holds(got, "well ") {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// Without what to log in with, the hosts' keys are held against those that are given. A
+// host that is reached through another is not, and the other is not logged in to.
+func TestCheckHosts_KeysWithoutALogin(t *testing.T) {
+	s := newScene(t, nil)
+	behind := hosts.Target{Host: "behind.invalid", Jump: &s.target}
+	s.look.Servers = answers(Servers{Targets: []hosts.Target{s.target, behind}}, nil)
+	unread := error(problem.New("no credentials", "give them"))
+	for name, c := range map[string]struct {
+		login Login
+		err   error
+		want  string
+	}{
+		"no key":      {Login{}, nil, "notice no host keys are given"},
+		"unread":      {Login{}, unread, "notice no host keys are given"},
+		"another key": {Login{Pins: s.pins(t, makeKey(t).Public())}, unread, "has another host key than the one given"},
+		"one missing": {Login{Pins: s.pins(t, s.host.HostKey())}, unread, "behind.invalid has no line in --host-keys"},
+	} {
+		s.look.Login = answers(c.login, c.err)
+		got := looked(t, CheckHosts(s.look))
+		if !holds(got, c.want) || !holds(got, "unknown the login to the hosts") || holds(got, "does not take") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if s.host.Logins() != 0 {
+		t.Errorf("%d logins", s.host.Logins())
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 type Login struct {
 	Keys []*sshagent.Key
 	Pins *hosts.Pins // the host keys that it accepts; nil accepts any
+
+	PinsUnread bool // some of the host keys that it accepts could not be read
 }
 
 // What is told of keys and certificates.
