@@ -19,7 +19,7 @@ import (
 // we can log in to one by one, as ssh's configuration has them, or else through the
 // very command that Net::SSH starts.
 func targetOf(ctx context.Context, asked broker.Host, env []string) hosts.Target {
-	t := hosts.Target{Host: asked.Host, Port: asked.Port, User: asked.User, Certificates: asked.Certificates}
+	t := hosts.Target{Host: asked.Host, Port: asked.Port, User: asked.User, Certificates: asked.Certificates, NoPublicKey: asked.NoPublicKey}
 	if asked.Jump == "" {
 		t.Command = proxyCommand(asked)
 		return t
@@ -64,9 +64,7 @@ func (h *hostCheck) obstacles(asked broker.Host, t hosts.Target) problem.List {
 		return list
 	}
 	if asked.NoPublicKey {
-		list = append(list, problem.New(
-			"the ssh configuration does not let Kamal log in to "+t.Host+" with a key",
-			"take out PubkeyAuthentication no and PreferredAuthentications for this host, or set ssh.config: false in deploy.yml"))
+		list = append(list, hosts.Barred(t.Host))
 	}
 	if asked.KeysOnly && asked.Keys == 0 {
 		list = append(list, problem.New(

@@ -35,7 +35,7 @@ func Targets(ctx context.Context, c *kamal.Config, env []string) (targets []host
 		default:
 			asked.Config = config
 			found := hosts.Resolve(ctx, asked.Host, config, env)
-			asked.Host = found.Host
+			asked.Host, asked.NoPublicKey = found.Host, found.NoPublicKey
 			if !proxied {
 				asked.Jump, asked.Command = found.ProxyJump, found.ProxyCommand
 			}

@@ -77,6 +77,9 @@ func CheckHosts(l HostLook) Check {
 			return append(found, unseen(areaHosts, "hosts", "the hosts: deploy.yml has none that is known here", ""))
 		}
 		login, err := l.Login(ctx)
+		if err != nil || len(login.Keys) > 0 {
+			found = append(found, barred(servers.Targets)...)
+		}
 		o := hosts.Options{Keys: login.Keys, Pins: login.Pins, Patience: patience, Env: l.Env, Dir: l.Dir}
 		why := ""
 		switch {
@@ -103,6 +106,17 @@ func CheckHosts(l HostLook) Check {
 		return found
 	}
 	return c
+}
+
+// barred are the hosts that the ssh configuration keeps Kamal's key from. The login here
+// does not go by it.
+func barred(targets []hosts.Target) (found []Finding) {
+	for _, t := range targets {
+		if t.NoPublicKey {
+			found = append(found, problems(Finding{Area: areaHosts, Check: "ssh-config", State: Wrong}, hosts.Barred(t.Host))...)
+		}
+	}
+	return found
 }
 
 // scanned is what is seen of the hosts without a login: their keys. A host behind others

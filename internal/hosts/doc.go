@@ -28,6 +28,7 @@ type Target struct {
 	Command string
 
 	Certificates []string // files of certificates to log in with, beside the plain keys
+	NoPublicKey  bool     // the ssh configuration does not let keys be tried
 }
 
 // String is user@host, with the port where it is not 22.

@@ -150,6 +150,12 @@ func TestResolve(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", host, got, want)
 		}
 	}
+	check(t, os.WriteFile(file, []byte("Host no\n PubkeyAuthentication no\nHost others\n PreferredAuthentications password,keyboard-interactive\nHost keys\n PreferredAuthentications password,publickey\n"), 0o600))
+	for host, want := range map[string]bool{"no": true, "others": true, "keys": false, "any": false} {
+		if got := Resolve(t.Context(), host, file, os.Environ()); got.NoPublicKey != want {
+			t.Errorf("%s: %+v", host, got)
+		}
+	}
 	if got := Resolve(t.Context(), "x@web:9", file+"-nowhere", os.Environ()); got.String() != "x@web:9" {
 		t.Errorf("without a configuration: %v", got)
 	}

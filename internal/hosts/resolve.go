@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,6 +55,10 @@ func Resolve(ctx context.Context, host, config string, env []string) Resolved {
 				value = filepath.Join(home, rest)
 			}
 			t.Certificates = append(t.Certificates, value)
+		case "pubkeyauthentication":
+			t.NoPublicKey = t.NoPublicKey || value == "false" || value == "no"
+		case "preferredauthentications":
+			t.NoPublicKey = t.NoPublicKey || !slices.Contains(strings.Split(value, ","), "publickey")
 		case "proxycommand":
 			t.ProxyCommand = value
 		case "proxyjump":

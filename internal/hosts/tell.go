@@ -92,6 +92,12 @@ func (r Result) problem(o Options) *problem.Problem {
 	return p
 }
 
+// Barred is what to say of a host that the ssh configuration lets no key be tried at.
+func Barred(host string) *problem.Problem {
+	return problem.New("the ssh configuration does not let Kamal log in to "+host+" with a key",
+		"take out PubkeyAuthentication no and PreferredAuthentications for this host, or set ssh.config: false in deploy.yml")
+}
+
 // keyNames are the keys by their fingerprints, as they stand in a sentence.
 func (o Options) keyNames() string {
 	if len(o.Keys) == 0 {
