@@ -17,7 +17,7 @@ func CheckDocker(env []string, dir string, needed func(ctx context.Context) bool
 	c := Check{Area: areaMachine, Name: "docker"}
 	c.Look = func(ctx context.Context) []Finding {
 		env := kamal.WithoutCredentials(env)
-		path, err := environ.List(env).LookPath("docker", dir)
+		path, err := environ.List(env).LookTool("docker")
 		if err != nil {
 			return []Finding{{
 				Area: areaMachine, Check: "docker", State: Wrong, Text: "docker is not on the PATH: Kamal builds and logs in with it",
