@@ -147,6 +147,11 @@ bench: ## Run the benchmarks; the masker's, beside its peers, fails below three 
 	go run ./bench/sshagent -rounds 1 -time 1s
 	cd bench/mask && ./peers.sh && go run -tags peers . -size 16 -rounds 4 -budget 20ms
 
+.PHONY: bench-deploy
+bench-deploy: ## Deploy with real Kamal, by it alone and by kamal-op in turn, and print the ratios (ROUNDS=10)
+	@build/needs.sh go git docker
+	build/bench-deploy.sh $(or $(ROUNDS),10)
+
 .PHONY: image
 image: ## Build the action's image (IMAGE=name:tag), also without a registry or network
 	@build/needs.sh go docker

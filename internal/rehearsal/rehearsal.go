@@ -33,6 +33,9 @@ type Options struct {
 	// then rehearsed with NAME=$NAME lines in its place, as is one that asks
 	// anybody else.
 	NoOp bool
+	// Latency is how long the vault waits before every answer, as one on the
+	// network would.
+	Latency time.Duration
 	// Deploy is the main job.
 	Deploy func(ctx context.Context, request DeployRequest) (status int, err error)
 	// Out is told what happens, a line each.

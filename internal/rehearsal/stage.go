@@ -210,7 +210,7 @@ func (s *stage) start(ctx context.Context, c cast) error {
 	if err != nil {
 		return err
 	}
-	if s.vault, err = standin.StartVault(ctx, standin.VaultOptions{Vaults: c.vaults(s.key)}); err != nil {
+	if s.vault, err = standin.StartVault(ctx, standin.VaultOptions{Vaults: c.vaults(s.key), Latency: s.opts.Latency}); err != nil {
 		return fmt.Errorf("starting the vault: %w", err)
 	}
 	s.host, err = standin.StartSSHHost(ctx, standin.SSHHostOptions{AuthorizedKey: public, User: hostUser, Dir: s.path("home"), Env: s.hostEnv()})
