@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
@@ -201,35 +200,6 @@ func (a *app) main(args []string, f form) int {
 		return int(status)
 	}
 	return a.fail(err, kctx.Command())
-}
-
-// parse makes a grammar of a command line. exited is the status that kong wants to exit
-// with, as it does behind --help, else -1.
-func (a *app) parse(args []string) (g *grammar, kctx *kong.Context, exited int, err error) {
-	g, exited = &grammar{}, -1
-	parser, err := kong.New(g,
-		kong.Name("kamal-op"),
-		kong.Description(description),
-		kong.Writers(a.Stdout, a.Stderr),
-		kong.Exit(func(status int) { exited = status; panic(exitStatus(status)) }),
-		kong.Resolvers(a.lookup),
-		kong.Help(a.help),
-	)
-	if err != nil {
-		panic(err) // the grammar is wrong: no user can mend that
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			if _, ours := r.(exitStatus); !ours || exited < 0 {
-				panic(r)
-			}
-		}
-	}()
-	kctx, err = parser.Parse(args)
-	if err != nil {
-		err = usage(parser, err)
-	}
-	return g, kctx, exited, err
 }
 
 // numbers are the numbers of descriptors.
