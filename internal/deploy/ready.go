@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/environ"
@@ -75,6 +76,7 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 		binary, err := r.look(ctx, preload)
 		local <- answer{binary, err}
 	}()
+	r.tellAsked(j)
 	err = r.begin(ctx, j.Vault, j.Wanted)
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
@@ -108,6 +110,28 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	}
 	r.env, err = r.kamalEnv(j, project, r.broker, r.binary)
 	return r, err
+}
+
+// tellAsked says what is waited for: Kamal's first line is a second away, or seconds.
+func (r *ready) tellAsked(j Job) {
+	environments := 0
+	for _, d := range j.Wanted.Secrets {
+		if d.Environment != "" {
+			environments++
+		}
+	}
+	var what []string
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{len(j.Wanted.Secrets) - environments, "secret"}, {environments, "Environment"}, {len(j.Wanted.Keys), "SSH key"}} {
+		if part.n > 0 {
+			what = append(what, count(part.n, part.what))
+		}
+	}
+	if j.Vault.Open != nil && len(what) > 0 {
+		j.System.Info("asking 1Password for " + strings.Join(what, ", "))
+	}
 }
 
 // close takes away all that prepare has made.

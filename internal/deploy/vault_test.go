@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +16,10 @@ import (
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
-// What a vault needs long for is begun before it is asked, whoever asks.
-func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
+// askingJob is a deploy of a project whose Kamal is not started before the vault has
+// answered, and the process that it is in; what it says goes to out.
+func askingJob(t *testing.T, out io.Writer, vault Vault) (Process, Job) {
+	t.Helper()
 	dir, place := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
 		"config/deploy.yml": "service: a\nimage: a/a\nservers: [203.0.113.10]\nregistry: {username: a, password: [P]}\nbuilder: {arch: amd64}\n",
@@ -27,7 +31,42 @@ func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
 	}
 	self, err := os.Executable()
 	ok(t, err)
-	way := gate.New(gate.Options{})
+	way := gate.New(gate.Options{Stdout: out})
+	process := Process{
+		Env: []string{"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + place, "HOME=" + place}, Gate: way, Stdout: way.Stdout(), Stderr: way.Stderr(),
+		System: ci.Detect(nil, way, way.Stdout(), ci.Options{}), Executable: self,
+	}
+	return process, Job{
+		Process: process, Vault: vault, Check: CheckOff, Args: []string{"deploy"}, Kamal: "bin/kamal",
+		Project: kamal.ProjectOptions{Dir: dir},
+	}
+}
+
+// What is waited for is told before it is waited for.
+func TestJob_SaysFirstWhatItAsksFor(t *testing.T) {
+	for want, wanted := range map[string]Wanted{
+		"":                                {},
+		"asking 1Password for 1 secret\n": {Secrets: []onepassword.Declaration{{Name: "P"}}},
+		"asking 1Password for 2 secrets, 1 Environment, 1 SSH key\n": {
+			Secrets: []onepassword.Declaration{{Name: "P"}, {Environment: "e"}, {Name: "Q"}}, Keys: []onepassword.Reference{{}},
+		},
+	} {
+		var out bytes.Buffer
+		said := ""
+		vault := Vault{Open: func() (onepassword.Backend, error) {
+			said = out.String()
+			return nil, errors.New("nobody is there")
+		}}
+		_, job := askingJob(t, &out, vault)
+		job.Wanted = wanted
+		if _, err := job.Run(t.Context()); err == nil || said != want {
+			t.Errorf("%v: %q is said, and not %q", err, said, want)
+		}
+	}
+}
+
+// What a vault needs long for is begun before it is asked, whoever asks.
+func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
 	var order []string
 	vault := Vault{
 		Prepare: func() { order = append(order, "begun") },
@@ -36,17 +75,10 @@ func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
 			return nil, errors.New("nobody is there")
 		},
 	}
-	process := Process{
-		Env: []string{"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + place, "HOME=" + place}, Gate: way, Stdout: way.Stdout(), Stderr: way.Stderr(),
-		System: ci.Detect(nil, way, way.Stdout(), ci.Options{}), Executable: self,
-	}
-	job := Job{
-		Process: process, Vault: vault, Check: CheckOff, Args: []string{"deploy"}, Kamal: "bin/kamal",
-		Project: kamal.ProjectOptions{Dir: dir},
-	}
+	process, job := askingJob(t, io.Discard, vault)
 	for name, do := range map[string]func(context.Context) error{
 		"a command": func(ctx context.Context) error {
-			_, err := Command{Process: process, Vault: vault, Argv: []string{"true"}, Dir: dir}.Run(ctx)
+			_, err := Command{Process: process, Vault: vault, Argv: []string{"true"}, Dir: job.Project.Dir}.Run(ctx)
 			return err
 		},
 		"a job":    func(ctx context.Context) error { _, err := job.Run(ctx); return err },
