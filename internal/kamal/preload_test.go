@@ -91,8 +91,10 @@ func TestPreloadPartsInRuby(t *testing.T) {
 			e.define_singleton_method(:leave) { |why| left << why }
 			[ -> { system("true") }, -> { spawn("true") }, -> { %x(true) }, -> { Process.spawn("true") }, -> { IO.popen("true") },
 			  -> { Kernel.system("true") }, -> { exec("true") }, -> { fork { exit!(0) } }, -> { Kernel.fork } ].each(&:call)
+			said, $stderr = $stderr, StringIO.new
 			e.over
-			left.size == 9 && system("true") && %x(echo a) == "a
+			said, $stderr = $stderr.string, said
+			said == "" && left.size == 9 && system("true") && %x(echo a) == "a
 " && left.size == 9 && Kernel.instance_method(:system).owner == Kernel
 		end`,
 		"start": `defined?(KamalOp::SOCKET) && !Kamal::Cli::Base.ancestors.include?(KamalOp::Connecting)`,

@@ -42,8 +42,12 @@ module KamalOp
       def over
         @waiting = false
         @trace&.disable
+        # Of an initialize that goes Ruby warns, in the log of whoever deploys.
+        verbose, $VERBOSE = $VERBOSE, nil
         @guards&.each { |guard| guard.instance_methods(false).concat(guard.private_instance_methods(false)).each { |name| guard.send(:remove_method, name) } }
         @guards = nil
+      ensure
+        $VERBOSE = verbose
       end
 
       # Ends the process without a word, and without what it has registered for its end.
