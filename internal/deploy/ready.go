@@ -114,17 +114,28 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 
 // tellAsked says what is waited for: Kamal's first line is a second away, or seconds.
 func (r *ready) tellAsked(j Job) {
-	environments := 0
+	var secrets, items, environments, keys int
 	for _, d := range j.Wanted.Secrets {
-		if d.Environment != "" {
+		switch {
+		case d.Environment != "":
 			environments++
+		case !d.FromVault(): // an earlier step has loaded it
+		case d.Name == "":
+			items++
+		default:
+			secrets++
+		}
+	}
+	for _, key := range j.Wanted.Keys {
+		if !key.loaded() {
+			keys++
 		}
 	}
 	var what []string
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{len(j.Wanted.Secrets) - environments, "secret"}, {environments, "Environment"}, {len(j.Wanted.Keys), "SSH key"}} {
+	}{{secrets, "secret"}, {items, "whole item"}, {environments, "Environment"}, {keys, "SSH key"}} {
 		if part.n > 0 {
 			what = append(what, count(part.n, part.what))
 		}
