@@ -22,7 +22,10 @@ type form struct {
 // addToSecrets defines the name for a destination, where it is not yet.
 func (e *editor) addToSecrets(d string, a Addition, ref onepassword.Reference) error {
 	if def, f, ok := e.lookup(d, a.Name); ok {
-		return e.complete(f, def)
+		return e.complete(d, f, def)
+	}
+	if done, err := e.isDeclared(d, a.Name); done || err != nil {
+		return err
 	}
 	if err := e.writableName(d, a.Name); err != nil {
 		return err
@@ -31,13 +34,16 @@ func (e *editor) addToSecrets(d string, a Addition, ref onepassword.Reference) e
 	if err != nil {
 		return err
 	}
+	if e.declaresThere(d, at, ref) {
+		return e.declare(d, a.Name, ref)
+	}
 	field := a.Name
 	if ref.Field != "" {
 		field = strings.Trim(ref.Section+"/"+ref.Field, "/")
 	}
 	switch {
 	case at.kind == kamal.PassThrough:
-		return e.addPassThrough(at, a, ref)
+		return e.addPassThrough(d, at, a, ref)
 	case at.kind == kamal.Read || ref.Vault != "" && field != a.Name:
 		return e.addRead(at, a.Name, ref, field)
 	case at.kind == kamal.Fetch:
@@ -50,10 +56,12 @@ func (e *editor) addToSecrets(d string, a Addition, ref onepassword.Reference) e
 }
 
 // complete adds a name that is extracted to the fetch that lacks it.
-func (e *editor) complete(f *workFile, def kamal.Definition) error {
+func (e *editor) complete(d string, f *workFile, def kamal.Definition) error {
 	for _, p := range def.Parts {
-		if p.Kind == kamal.PassThrough && p.Name == def.Name && len(e.workflows()) > 0 {
-			e.declare(def.Name, onepassword.Reference{})
+		if p.Kind == kamal.PassThrough && p.Name == def.Name && (len(e.workflows()) > 0 || e.names().listFor(d) != nil) {
+			if err := e.declare(d, def.Name, onepassword.Reference{}); err != nil {
+				return err
+			}
 		}
 		if p.Kind != kamal.Extract {
 			continue
@@ -339,7 +347,7 @@ func (e *editor) addRead(at form, name string, ref onepassword.Reference, field 
 }
 
 // addPassThrough adds NAME=$NAME, and the declaration that gives it a value.
-func (e *editor) addPassThrough(at form, a Addition, ref onepassword.Reference) error {
+func (e *editor) addPassThrough(d string, at form, a Addition, ref onepassword.Reference) error {
 	ok, err := at.file.secrets.AddLineLike(at.model, a.Name, a.Name)
 	if !ok && err == nil {
 		err = at.file.secrets.AddLine(a.Name, a.Name+"=$"+a.Name, &at.model)
@@ -347,8 +355,7 @@ func (e *editor) addPassThrough(at form, a Addition, ref onepassword.Reference) 
 	if err != nil {
 		return err
 	}
-	e.declare(a.Name, ref)
-	return nil
+	return e.declare(d, a.Name, ref)
 }
 
 // addFetch writes a fetch of its own, and the line that extracts the name.

@@ -16,6 +16,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
 )
 
 // A Change is one file as it is and as it is to be.
@@ -298,6 +299,8 @@ func (f *workFile) changeOf() (Change, bool) {
 	switch {
 	case f.secrets != nil:
 		c.shown = func(text string) string { return shownSecrets(f.name, text) }
+	case f.name == projectfile.Name:
+		c.shown = shownProjectFile
 	case f.config != nil || f.name == reviewConfig:
 		c.shown = shownConfig
 	}

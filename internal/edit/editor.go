@@ -63,7 +63,10 @@ func openEditor(o check.Options, command string, names ...string) (*editor, erro
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	return e, e.openWorkflows()
+	if err := e.openWorkflows(); err != nil {
+		return nil, err
+	}
+	return e, e.openProjectFile()
 }
 
 func (e *editor) open(name string, config bool) error {

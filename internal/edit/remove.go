@@ -21,7 +21,12 @@ func Remove(o check.Options, name string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	stood := e.stands(name).File != ""
 	var problems problem.List
+	places := e.namers(name)
+	if e.alone || len(places) == 0 {
+		problems = append(problems, problem.Of(e.undeclareInProject(name))...)
+	}
 	for _, f := range e.configFiles() {
 		problems = append(problems, problem.Of(f.config.Remove(name, e.baseOf(f)))...)
 	}
@@ -36,7 +41,7 @@ func Remove(o check.Options, name string) (Plan, error) {
 	if err := problems.Err(); err != nil {
 		return Plan{}, err
 	}
-	switch places := e.namers(name); {
+	switch {
 	case e.alone:
 	case len(places) > 0:
 		e.plan.note("%s reads the variable %s of the environment still: what declares it stays", places[0], name)
@@ -44,7 +49,12 @@ func Remove(o check.Options, name string) (Plan, error) {
 		e.undeclare(name)
 	}
 	e.tellLeft(name, nil)
-	return e.finish()
+	plan, err := e.finish()
+	if err == nil && !stood && len(plan.Changes)+len(plan.Notes) == 0 {
+		e.nowhere(name)
+		plan = e.plan
+	}
+	return plan, err
 }
 
 // baseOf is deploy.yml, for a destination's file that is merged into it.

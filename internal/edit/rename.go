@@ -6,7 +6,9 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
 )
 
 // Rename plans to give a secret another name in all its places, in the fetch and
@@ -27,8 +29,14 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 		return Plan{}, err
 	}
 	old, taken := e.stands(from), e.stands(to)
+	if taken.File == "" {
+		taken = e.namedInProject(to, func(l *projectList) bool { return l.declares() && (l.destination == "" || e.ours(l)) })
+	}
 	if old.File == "" {
-		e.plan.note("%s is named nowhere", from)
+		old = e.namedInProject(from, e.ours)
+	}
+	if old.File == "" {
+		e.nowhere(from)
 		return e.finish()
 	}
 	if taken.File != "" {
@@ -37,7 +45,9 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 		return Plan{}, p
 	}
 	r := kamal.Renaming{From: from, To: to, Field: e.fieldIsFree(from), Environment: e.givesVariable(from, to)}
-	var problems problem.List
+	declared, err := e.renameInProject(r)
+	problems := append(problem.List{}, problem.Of(err)...)
+	again := r.Environment || declared && !e.readsVariable(from)
 	others := e.otherConfigs(from)
 	e.files = append(e.files, others...)
 	for _, f := range append(e.configFiles(), others...) {
@@ -49,8 +59,10 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	if err := problems.Err(); err != nil {
 		return Plan{}, err
 	}
-	if r.Environment {
+	if again {
 		e.redeclare(from, to)
+	}
+	if r.Environment {
 		e.plan.note("where %s is declared outside of this repository's workflows (--secret, KAMAL_OP_SECRETS, an export), declare %s there", from, to)
 	}
 	e.tellLeft(from, e.told)
@@ -144,6 +156,15 @@ func (e *editor) fieldIsFree(from string) bool {
 				}
 				if (p.Kind == kamal.Extract || p.Kind == kamal.Read) && name == from && (foreign || def.Name != from) {
 					keep(def.Name + " in " + f.name)
+				}
+			}
+		}
+	}
+	for _, l := range e.names().lists {
+		for _, element := range l.elements {
+			for _, w := range element.words {
+				if (w.name != from || !e.ours(l)) && !onepassword.IsVariable(w.reference) && strings.HasSuffix(w.reference, "/"+from) {
+					keep(w.name + " in " + projectfile.Name)
 				}
 			}
 		}

@@ -118,6 +118,24 @@ func hiddenInWorkflow(keys []string, value string) bool {
 	return false
 }
 
+// shownProjectFile is the project file without what could be a secret's value.
+func shownProjectFile(text string) string {
+	return shownText(kamal.HideScalars(text, hiddenInProjectFile))
+}
+
+func hiddenInProjectFile(keys []string, value string) bool {
+	declares := slices.ContainsFunc(keys, func(key string) bool { return key == "secret" || key == "secrets" })
+	for line := range strings.Lines(value) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#' || strings.Contains(line, "op://") || strings.Contains(line, "env://"):
+		case declares, holdsSecret(line):
+			return true
+		}
+	}
+	return false
+}
+
 // holdsSecret tells whether a word of a text looks like a secret.
 func holdsSecret(text string) bool {
 	return slices.ContainsFunc(strings.Fields(text), mayBeSecret)

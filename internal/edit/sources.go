@@ -28,7 +28,8 @@ func (e *editor) givesVariable(from, to string) bool {
 	if e.alone {
 		return false
 	}
-	declared := false
+	declared := !slices.ContainsFunc(e.destinations, func(d string) bool { return !declares(e.names().declared(d), from) })
+	fromFile := declared
 	for _, f := range e.allWorkflows() {
 		names := 0
 		for _, l := range declarations(f.text) {
@@ -43,12 +44,19 @@ func (e *editor) givesVariable(from, to string) bool {
 		if steps == 0 && names > 0 {
 			steps = len(declaresSecrets().FindAllString(f.text, -1)) // another CI system's
 		}
+		if fromFile && names == 0 && !declaresSecrets().MatchString(f.text) {
+			steps = 0 // it takes what the project file declares
+		}
 		if names != steps || strings.Count(f.text, "--secret") > 0 {
 			return false
 		}
 		declared = declared || names > 0
 	}
 	return declared && len(e.namers(from)) == 0 && !e.readsVariable(to)
+}
+
+func declares(words []projectWord, name string) bool {
+	return slices.ContainsFunc(words, func(w projectWord) bool { return w.name == name })
 }
 
 // readsVariable tells whether a secrets file takes a variable of the environment.
@@ -137,6 +145,9 @@ func (e *editor) setBy(name string) string {
 				places = append(places, at.String())
 			}
 		}
+	}
+	if at := e.namedInProject(name, (*projectList).declares); at.Line > 0 {
+		places = append(places, at.String())
 	}
 	if len(places) == 0 {
 		return "no file of the project, so a shell or a CI setting"

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
 )
 
 // openWorkflows reads the workflows, and the files of other CI systems, that declare
@@ -27,7 +28,7 @@ func (e *editor) openWorkflows() error {
 // workflows are those that declare secrets.
 func (e *editor) workflows() []*workFile {
 	return slices.DeleteFunc(slices.Clone(e.files), func(f *workFile) bool {
-		return f.secrets != nil || f.config != nil || f.name == reviewConfig
+		return f.secrets != nil || f.config != nil || f.name == reviewConfig || f.name == projectfile.Name
 	})
 }
 
@@ -75,11 +76,14 @@ func declarations(text string) []declaredLine {
 	return all
 }
 
-// declare adds a declaration behind the last of every workflow that has some, for
-// the item of that one unless ref names another; without a workflow it is left to
-// a person.
-func (e *editor) declare(name string, ref onepassword.Reference) {
-	found := false
+// declare adds a declaration behind the last of every workflow that has some, and of
+// the project file's for a destination, for the item of that one unless ref names
+// another; without any it is left to a person.
+func (e *editor) declare(d, name string, ref onepassword.Reference) error {
+	found, err := e.declareInProject(d, name, ref)
+	if err != nil {
+		return err
+	}
 	for _, f := range e.workflows() {
 		lines := declarations(f.text)
 		if i := slices.IndexFunc(lines, func(l declaredLine) bool { return l.name == name }); i >= 0 {
@@ -90,11 +94,7 @@ func (e *editor) declare(name string, ref onepassword.Reference) {
 		last := lines[len(lines)-1]
 		reference := besides(lines, name)
 		if ref.Vault != "" {
-			field := name
-			if ref.Field != "" {
-				field = strings.Trim(ref.Section+"/"+ref.Field, "/")
-			}
-			reference = "op://" + ref.Vault + "/" + ref.Item + "/" + field
+			reference = referenceFor(name, ref)
 		}
 		eol := "\n"
 		if strings.HasSuffix(f.text[:last.to], "\r\n") {
@@ -115,20 +115,18 @@ func (e *editor) declare(name string, ref onepassword.Reference) {
 		}
 	}
 	if found {
-		return
+		return nil
 	}
 	reference := "op://VAULT/ITEM/" + name
 	if ref.Vault != "" {
-		reference = "op://" + ref.Vault + "/" + ref.Item + "/" + name
-		if ref.Field != "" {
-			reference = "op://" + ref.Vault + "/" + ref.Item + "/" + strings.Trim(ref.Section+"/"+ref.Field, "/")
-		}
+		reference = referenceFor(name, ref)
 		e.needReference(reference)
 	}
 	e.plan.todo(Todo{
 		Do: "declare", Reference: reference,
 		Text: "declare " + name + "=" + reference + " to kamal-op (input secrets, flag --secret): the secrets file passes on what is declared",
 	})
+	return nil
 }
 
 // besides is where a name comes from that is declared behind these: the item of the
