@@ -247,6 +247,12 @@ func TestProjectFile_WithTheOtherPlaces(t *testing.T) {
 			files: map[string]string{projectfile.Name: own, "config/deploy.eu.yml": "env: {secret: [OLD, B]}\n"}, destination: "eu", do: remove,
 			want: map[string]string{projectfile.Name: declared + "destinations:\n  eu:\n", "config/deploy.eu.yml": "env: {secret: [B]}\n"},
 		},
+		"remove beside what is odd": {
+			files: map[string]string{projectfile.Name: "secrets: [OLD=op://V/I/OLD, \"C\\x3dop://V/I/C\"]\n"}, do: remove, err: "is written in a way that is not changed here",
+		},
+		"remove beside another's comment": {
+			files: map[string]string{projectfile.Name: "secrets: [\n  C=op://V/I/C, # c\n  OLD=op://V/I/OLD,\n]\n"}, do: remove, err: "is written in a way that is not changed here",
+		},
 		"remove what is named nowhere": {
 			files: map[string]string{projectfile.Name: "secrets:\n  MASTER_KEY: op://V/I/K\n"}, do: func(o check.Options) (Plan, error) { return Remove(o, "MASTR_KEY") },
 			note: "MASTR_KEY is named nowhere: did you mean MASTER_KEY?",

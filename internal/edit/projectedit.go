@@ -19,7 +19,7 @@ func (p *projectNames) oddly(name string, in func(*projectList) bool) error {
 	for _, l := range p.lists {
 		for _, o := range l.odd {
 			if in(l) && (name == "" || wordAt(o.text, name).Line > 0) {
-				return p.refuse(o.line, "write "+l.option+" as a list or a text with one a line, without anchors, and "+name+" in a line of its own",
+				return p.refuse(o.line, "write "+l.option+" as a list, or as a text with one a line, without anchors and escapes",
 					l.option+" is written in a way that is not changed here")
 			}
 		}
@@ -145,10 +145,17 @@ func (p *projectNames) removeWord(l *projectList, i, j int) error {
 	case len(l.elements) == 1 && len(l.odd) == 0:
 		return p.removeList(l)
 	case l.form == formInline || l.form == formBraces:
-		if i == 0 {
-			return p.splice(e.from, l.elements[1].from, "")
+		from, to := e.from, e.to
+		switch {
+		case i > 0:
+			from = l.elements[i-1].to
+		case len(l.elements) > 1:
+			to = l.elements[1].from
 		}
-		return p.splice(l.elements[i-1].to, e.to, "")
+		if len(l.odd) > 0 || strings.Contains(p.text[from:to], "#") { // what is between may be of another entry
+			return p.refuse(l.line+1, "take "+w.name+" out by hand first", l.option+" is written in a way that is not changed here")
+		}
+		return p.splice(from, to, "")
 	}
 	return p.removeLines(p.lineOf(e.from))
 }

@@ -206,10 +206,9 @@ func (p *projectNames) lineAt(i int) string {
 func (p *projectNames) entry(l *projectList, from, to, at int, text string) bool {
 	e := projectElement{from: from, to: to}
 	trimmed := strings.TrimSpace(text)
-	at += strings.Index(text, trimmed)
+	start := at + strings.Index(text, trimmed)
 	switch name, reference, ok := strings.Cut(trimmed, "="); {
 	case !l.declares():
-		at -= strings.Index(text, trimmed) // blanks are between words, too
 		apart := func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }
 		for rest := text; rest != ""; {
 			word := rest
@@ -224,10 +223,10 @@ func (p *projectNames) entry(l *projectList, from, to, at int, text string) bool
 			rest = rest[len(word):]
 		}
 	case strings.HasPrefix(trimmed, "op://"):
-		e.words = []projectWord{{reference: trimmed, refAt: at}}
+		e.words = []projectWord{{reference: trimmed, refAt: start}}
 	case ok:
-		refAt := at + len(trimmed) - len(strings.TrimSpace(reference))
-		e.words = []projectWord{{strings.TrimSpace(name), strings.TrimSpace(reference), at, refAt}}
+		refAt := start + len(trimmed) - len(strings.TrimSpace(reference))
+		e.words = []projectWord{{strings.TrimSpace(name), strings.TrimSpace(reference), start, refAt}}
 	}
 	l.elements = append(l.elements, e)
 	return len(e.words) > 0
@@ -253,9 +252,9 @@ func (p *projectNames) source(n ast.Node) (from, to, at int, text string, ok boo
 	at, to = from, from+len(s.Value)
 	if s.Token.Type == yamltoken.SingleQuoteType || s.Token.Type == yamltoken.DoubleQuoteType {
 		at, to = from+1, to+2
-		if to > len(p.text) || p.text[to-1] != p.text[from] {
+		if from < 0 || to > len(p.text) || p.text[to-1] != p.text[from] {
 			return 0, 0, 0, "", false
 		}
 	}
-	return from, to, at, s.Value, s.Value != "" && strings.HasPrefix(p.text[at:], s.Value)
+	return from, to, at, s.Value, s.Value != "" && at <= len(p.text) && strings.HasPrefix(p.text[at:], s.Value)
 }
