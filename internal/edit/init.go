@@ -285,7 +285,14 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 		return nil
 	case f.exists && !in.Force:
 		if !strings.Contains(f.text, oneStep) {
-			e.plan.note("%s is there already and stays: kamal-op migrate makes the one step of it, init --force writes over it", name)
+			next := "it has no step that runs kamal, so migrate changes nothing in it: rename it, for init to write its own beside it"
+			switch {
+			case len(deployingSteps(f.text)) > 0 || len(scriptsOf(f.text, (*script).mayDeploy)) > 0:
+				next = "kamal-op migrate makes the one step of it"
+			case already == name:
+				next = "call kamal-op in place of kamal where that does it"
+			}
+			e.plan.note("%s is there already and stays: %s, or init --force writes over it", name, next)
 		}
 		return nil
 	}

@@ -79,6 +79,28 @@ func TestInit_namesWhatComesNext(t *testing.T) {
 	}
 }
 
+// A workflow of the name that init writes, of which migrate can make nothing, is no
+// case for migrate.
+func TestInit_namesMigrateWhereItMakesAStep(t *testing.T) {
+	for step, next := range map[string]string{
+		"      - run: kamal deploy\n":          "stays: kamal-op migrate makes the one step of it, or init --force",
+		"      - run: kamal ${{ inputs.c }}\n": "stays: kamal-op migrate makes the one step of it, or init --force",
+		"      - run: bin/ship\n":              "stays: call kamal-op in place of kamal",
+		"      - run: fly deploy\n":            "stays: it has no step that runs kamal, so migrate changes nothing in it",
+		"      - run: kamal version\n":         "stays: it has no step that runs kamal",
+	} {
+		dir := project(t, map[string]string{
+			"config/deploy.yml":            "service: shop\nimage: a\nservers: [a]\n",
+			"bin/ship":                     "#!/bin/sh\nkamal deploy\n",
+			".github/workflows/deploy.yml": "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n" + step,
+		})
+		plan, err := Init(context.Background(), check.Options{Dir: dir}, InitOptions{})
+		if notes := strings.Join(plan.Notes, "\n"); err != nil || !strings.Contains(notes, next) {
+			t.Errorf("%s: %v, notes %q", step, err, notes)
+		}
+	}
+}
+
 // Vault and item are those that the project names already.
 func TestInit_takesVaultAndItemFromTheProject(t *testing.T) {
 	config := "service: shop\nimage: a\nservers: [a]\nenv: {secret: [A, B]}\n"
