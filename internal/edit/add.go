@@ -228,7 +228,7 @@ func (e *editor) askVault(ctx context.Context) error {
 	for i := range e.plan.Todo {
 		t := &e.plan.Todo[i]
 		ref, err := onepassword.ParseReference(t.Reference)
-		if t.Do != "add-field" || err != nil || ref.WholeItem() {
+		if t.Do != "add-key" && (t.Do != "add-field" || ref.WholeItem()) || err != nil {
 			continue
 		}
 		item, err := e.o.Vault.Item(ctx, ref.Vault, ref.Item)
@@ -240,17 +240,31 @@ func (e *editor) askVault(ctx context.Context) error {
 		}
 		if err != nil {
 			for _, p := range problem.Of(err) {
-				e.plan.note("whether the field is there is not known: %s", p.Message)
+				e.plan.note("whether the %s is there is not known: %s", strings.TrimPrefix(t.Do, "add-"), p.Message)
 			}
 			continue
 		}
-		t.State = check.No
-		if f := check.FieldOf(item, strings.Trim(ref.Section+"."+ref.Field, ".")); f != nil {
-			t.State = check.Yes
-			if f.Value.Len() == 0 {
-				t.State, t.Text = check.No, "give field "+ref.Field+" of op://"+ref.Vault+"/"+ref.Item+" a value: it is empty"
-			}
-		}
+		t.lookIn(item, ref)
 	}
 	return refusals.Err()
+}
+
+// lookIn looks whether what is to be added is in its item. The SSH key of an item that
+// is named alone is that of an SSH Key item, or else the field SSH_KEY.
+func (t *Todo) lookIn(item *onepassword.Item, ref onepassword.Reference) {
+	name := strings.Trim(ref.Section+"."+ref.Field, ".")
+	if ref.WholeItem() {
+		name = "SSH_KEY"
+		if slices.ContainsFunc(item.Fields, func(f onepassword.Field) bool { return f.Type == "SSHKEY" }) {
+			t.State = check.Yes
+			return
+		}
+	}
+	t.State = check.No
+	if f := check.FieldOf(item, name); f != nil {
+		t.State = check.Yes
+		if f.Value.Len() == 0 {
+			t.State, t.Text = check.No, "give field "+name+" of op://"+ref.Vault+"/"+ref.Item+" a value: it is empty"
+		}
+	}
 }

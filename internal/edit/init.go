@@ -81,7 +81,8 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 	if err := e.initWorkflow(in, key); err != nil {
 		return Plan{}, err
 	}
-	e.plan.todo(Todo{Do: "add-key", Reference: key, Text: "add the SSH key that may log in to the servers: " + key + ", an item of the type SSH Key, or its field SSH_KEY"})
+	e.remindFields()
+	e.needKey(in, key)
 	e.plan.todo(Todo{Do: "set-token", Text: in.CI.tokenPlace() + " OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that may read the vault " + in.Vault + " and nothing else"})
 	if err := e.askVault(ctx); err != nil {
 		return Plan{}, err

@@ -3,6 +3,7 @@ package edit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -98,6 +99,57 @@ func TestInit_namesMigrateWhereItMakesAStep(t *testing.T) {
 		if notes := strings.Join(plan.Notes, "\n"); err != nil || !strings.Contains(notes, next) {
 			t.Errorf("%s: %v, notes %q", step, err, notes)
 		}
+	}
+}
+
+// What is to be created in 1Password is listed every time, from what the project names
+// by then, in whatever way.
+func TestInit_listsTheFieldsAgain(t *testing.T) {
+	const (
+		config = "service: shop\nimage: a\nservers: [a]\nenv: {secret: [A, B]}\n"
+		fetch  = "S=$(kamal secrets fetch --adapter 1password --account a --from Shop/Live A)\nA=$(kamal secrets extract A $S)\nB=$(op read op://Shop/Other/B)\n"
+		step   = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: kamal-op/kamal-op@v1\n        with:\n          ssh-key: op://Shop/Hosts/key # of all\n"
+	)
+	for name, test := range map[string]struct {
+		files map[string]string
+		in    InitOptions
+		want  []string
+	}{
+		"nothing before":  {want: []string{"op://Shop/Production/A", "op://Shop/Production/B", "op://Shop/Server"}},
+		"a secrets file":  {files: map[string]string{".kamal/secrets": fetch}, want: []string{"op://Shop/Live/A", "op://Shop/Other/B", "op://Shop/Server"}},
+		"the key's place": {files: map[string]string{".kamal/secrets": fetch, ".github/workflows/deploy.yml": step}, want: []string{"op://Shop/Live/A", "op://Shop/Other/B", "op://Shop/Hosts/key"}},
+		"a key of its own": {
+			files: map[string]string{".kamal/secrets": fetch, ".github/workflows/deploy.yml": step}, in: InitOptions{KeyItem: "Mine"},
+			want: []string{"op://Shop/Live/A", "op://Shop/Other/B", "op://Shop/Mine"},
+		},
+		"passed on": {
+			files: map[string]string{".kamal/secrets": "A=$A\nB=$B\n", ".github/workflows/deploy.yml": step + "          secrets: |\n            A=op://Shop/Live/A\n            B=env://B\n"},
+			want:  []string{"op://Shop/Live/A", "op://Shop/Hosts/key"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{"config/deploy.yml": config}
+			maps.Copy(files, test.files)
+			dir := project(t, files)
+			for range 2 {
+				plan, err := Init(context.Background(), check.Options{Dir: dir}, test.in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, todo := range plan.Todo {
+					if todo.Reference != "" {
+						got = append(got, todo.Reference)
+					}
+				}
+				if !slices.Equal(got, test.want) {
+					t.Errorf("%q in place of %q", got, test.want)
+				}
+				if err := plan.Write(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
@@ -73,4 +75,51 @@ func (in InitOptions) itemFor(d string) string {
 		return titleOf(d)
 	}
 	return orElse(in.known, defaultItem)
+}
+
+// remindFields lists the fields that the project's secrets come from, also of what
+// was written before: nobody may have created them yet.
+func (e *editor) remindFields() {
+	for _, d := range e.destinations {
+		for _, name := range e.usedNames(d) {
+			def, f, ok := e.lookup(d, name)
+			if !ok {
+				continue
+			}
+			if w, ok := e.wantedOf(f, def); ok {
+				e.needField(w.Vault, w.Item, w.Field)
+				continue
+			}
+			if def.Kind != kamal.PassThrough {
+				continue
+			}
+			for _, workflow := range e.workflows() {
+				for _, l := range declarations(workflow.text) {
+					if l.name == def.Parts[0].Name {
+						e.needReference(l.reference)
+					}
+				}
+			}
+		}
+	}
+}
+
+// namedKey is an SSH key that a workflow or a job gives to kamal-op.
+var namedKey = lazy.Regexp(`(?m)^\s*(?:ssh-key|KAMAL_OP_SSH_KEY):\s*["']?(op://[^"'#\r\n]*[^"'#\s])["']?\s*(?:#.*)?$`)
+
+// needKey lists the SSH key: the one that the file which deploys already names, where
+// none is given.
+func (e *editor) needKey(in InitOptions, key string) {
+	if already, ours := e.tree.deploysAlready(e.o.ConfigFile); in.KeyItem == "" && already != "" && (ours || pageOf(already) != "") {
+		if f, err := e.tree.read(already); err == nil && !f.opaque {
+			if m := namedKey().FindStringSubmatch(f.text); m != nil {
+				key = m[1]
+			}
+		}
+	}
+	text := "add the SSH key that may log in to the servers: " + key
+	if ref, err := onepassword.ParseReference(key); err != nil || ref.WholeItem() {
+		text += ", an item of the type SSH Key, or its field SSH_KEY"
+	}
+	e.plan.todo(Todo{Do: "add-key", Reference: key, Text: text})
 }
