@@ -160,6 +160,7 @@ type workflow struct {
 	declared []string // NAME=reference, of one step
 	loaded   map[string]string
 	job      ast.Node
+	agents   map[int]agentScript // of the job's steps
 
 	keepsToken bool        // in the job's environment, for a step that stays
 	callers    []*workFile // workflows that call this one
@@ -278,8 +279,15 @@ func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[
 	if err := w.runnable(job, steps, deploying); err != nil {
 		return err
 	}
+	for _, s := range steps {
+		if action, _, _ := strings.Cut(s.Uses, "@"); action == loadAction && !s.flow {
+			w.load(s)
+		}
+	}
+	w.agents = w.agentScripts(steps)
+	w.agentKeys(steps, w.agents)
 	gone := map[int]bool{}
-	needs := needsOf(steps, deploying)
+	needs := w.needs(steps, deploying, w.agents, gone)
 	w.goneSteps(steps, deploying, needs, gone)
 	for _, s := range steps {
 		if strings.HasPrefix(s.Uses, agentAction+"@") {
@@ -292,6 +300,7 @@ func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[
 		return err
 	}
 	w.takeToken(job, steps)
+	w.noteAgents(steps, deploying, gone, w.agents, needs)
 	w.runnerHad(steps, deploying)
 	changed := map[int][]string{}
 	var all []string
@@ -299,7 +308,7 @@ func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[
 		if !deploying[i] {
 			continue
 		}
-		lines, err := w.step(s, steps[:i])
+		lines, err := w.step(s, steps[:i], w.agents[i])
 		if err != nil {
 			return err
 		}
@@ -355,14 +364,13 @@ func (w *workflow) goneSteps(steps []workflowStep, deploying map[int]bool, needs
 	for i, s := range steps {
 		action, _, _ := strings.Cut(s.Uses, "@")
 		switch {
-		case deploying[i]:
+		case deploying[i], gone[i]:
 		case s.flow:
 			others = others || s.Run != ""
 		case isCLI(s):
 			gone[i] = !needs.op
 		case action == loadAction:
 			gone[i] = true // unless another step needs it, see keepLoading
-			w.load(s)
 		case action == agentAction:
 			if gone[i] = !needs.ssh; needs.ssh {
 				w.plan.note("%s:%d: the agent stays for the other steps of the job: kamal-op has its own", w.file, s.from+1)

@@ -58,7 +58,7 @@ func (w *workflow) runnerHad(steps []workflowStep, deploying map[int]bool) {
 		if sshConfig().MatchString(s.Run) || s.With["config"] != nil && strings.Contains(s.Uses, "ssh") {
 			at("%s:%d: the SSH configuration that this step writes (a ProxyCommand, names of hosts) is not in the action's container: say it in deploy.yml, under ssh: proxy, proxy_command, config")
 		}
-		if sshKeyFile().MatchString(s.Run) || s.With["key"] != nil && strings.Contains(s.Uses, "ssh") {
+		if _, agent := w.agents[i]; !agent && sshKeyFile().MatchString(s.Run) || s.With["key"] != nil && strings.Contains(s.Uses, "ssh") {
 			at("%s:%d: the SSH key that this step puts in place is not in the action's container: the input ssh-key takes one from 1Password (--ssh-key op://Vault/Server)")
 		}
 		if hostsFile().MatchString(s.Run) {

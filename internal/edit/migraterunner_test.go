@@ -56,7 +56,7 @@ func TestMigrate_tellsWhatTheRunnerHad(t *testing.T) {
 		"whatever key answers":          {steps: "      - run: ssh-keyscan h >> ~/.ssh/known_hosts\n", told: []string{"ssh-keyscan takes whatever key answers"}},
 		"a configuration of SSH":        {steps: "      - run: printf 'Host a' > ~/.ssh/config\n", told: []string{"the SSH configuration that this step writes"}},
 		"a key in a file":               {steps: "      - run: |\n          echo \"${{ secrets.KEY }}\" > ~/.ssh/id_ed25519\n", told: []string{"the SSH key that this step puts in place"}},
-		"an agent of a script's":        {steps: "      - run: eval $(ssh-agent) && ssh-add - <<< \"${{ secrets.KEY }}\"\n", told: []string{"the SSH key that this step puts in place"}},
+		"an agent of a script's":        {steps: "      - run: eval $(ssh-agent) && ssh-add - <<< \"${{ secrets.KEY }}\"\n", nothingTold: true}, // its step is gone
 		"names of hosts":                {steps: "      - run: echo \"10.0.0.1 db\" | sudo tee -a /etc/hosts\n", told: []string{"the names of hosts that this step adds"}},
 		"nothing that is on the runner": {steps: "      - run: echo done\n", nothingTold: true},
 	}

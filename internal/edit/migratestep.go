@@ -128,8 +128,13 @@ var fromGitHub = [...]string{
 
 // step is the one step, in the lines of the one that ran kamal: what it has
 // beside its script stays.
-func (w *workflow) step(s workflowStep, before []workflowStep) ([]string, error) {
-	call, err := parseScript(s.Run).understand(func(name string) (string, error) { return w.value(s, before, name) })
+func (w *workflow) step(s workflowStep, before []workflowStep, a agentScript) ([]string, error) {
+	script := parseScript(s.Run)
+	if script.why == nil && a.script != nil && w.key != "" {
+		script = a.script
+		script.file.Stmts = a.rest
+	}
+	call, err := script.understand(func(name string) (string, error) { return w.value(s, before, name) })
 	if err != nil {
 		return nil, w.refuse(s.from+1, "give kamal a step of its own first, with nothing else in it", "the step that runs kamal cannot become a step of kamal-op: %s", err)
 	}
@@ -174,7 +179,13 @@ func (w *workflow) inputs(call kamalCall, directory string) []string {
 		put("service-account-token", strings.TrimSpace(w.token))
 	}
 	put("ssh-key", w.key)
-	if w.key == "" {
+	switch {
+	case w.key != "":
+	case len(w.agents) > 0:
+		if !slices.ContainsFunc(w.allKeys(), func(k keySource) bool { return k.reference == "" }) {
+			w.plan.note("%s starts an agent with keys that are not known here: put them into 1Password, and name them in the input ssh-key", w.file)
+		}
+	default:
 		w.plan.note("%s starts no agent: add the input ssh-key, unless the servers are reached without a key", w.file)
 	}
 	put("host-keys", strings.Join(w.hostKeys, "\n"))

@@ -1,0 +1,98 @@
+package edit
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/check"
+)
+
+// A script that starts an agent with keys of 1Password's becomes the input ssh-key,
+// however it hands them over; where one is from elsewhere, that is told.
+func TestMigrate_agentOfAScript(t *testing.T) {
+	const (
+		server   = "          ssh-key: op://MyApp/Server/SSH_KEY\n"
+		start    = "eval $(ssh-agent -s)\n"
+		read     = "op read op://MyApp/Server/SSH_KEY"
+		cli      = "      - uses: 1password/install-cli-action@v2\n"
+		deploy   = "      - run: kamal deploy\n"
+		elsewise = "put the key into 1Password, and migrate with --ssh-key op://Vault/Server"
+	)
+	script := func(text string) string {
+		return "      - name: Agent\n        run: |\n          " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n          ") + "\n"
+	}
+	for name, test := range map[string]struct {
+		steps string
+		key   string // that the command line names
+		want  string // of the inputs
+		stays bool   // the step that starts the agent
+		notes []string
+	}{
+		"a pipe":                     {steps: script(start + read + " | ssh-add -"), want: server},
+		"with a file for others":     {steps: script("set -euo pipefail\nssh-agent -a /tmp/agent.sock > /dev/null\necho \"SSH_AUTH_SOCK=/tmp/agent.sock\" >> \"$GITHUB_ENV\"\nexport SSH_AUTH_SOCK=/tmp/agent.sock\n" + read + " | tr -d '\\r' | ssh-add -q - 2>/dev/null\nssh-add -l"), want: server},
+		"what echo prints":           {steps: script(start + "echo \"$(" + read + ")\" | ssh-add -"), want: server},
+		"a word as the input":        {steps: script("eval \"$(ssh-agent -s)\" && ssh-add - <<< \"$(" + read + ")\""), want: server},
+		"a document as the input":    {steps: script(start + "ssh-add - <<END\n$(" + read + ")\nEND"), want: server},
+		"a command as the file":      {steps: script(start + "ssh-add <(" + read + ")"), want: server},
+		"a command as the input":     {steps: script(start + "ssh-add - < <(" + read + ")"), want: server},
+		"a variable":                 {steps: script(start + "KEY=\"$(" + read + ")\"\nprintf '%s\\n' \"$KEY\" | ssh-add -"), want: server},
+		"a file":                     {steps: script("mkdir -p ~/.ssh\n" + start + read + " > ~/.ssh/key\nchmod 600 ~/.ssh/key\nssh-add ~/.ssh/key\nrm ~/.ssh/key"), want: server},
+		"two keys":                   {steps: script(start + read + " | ssh-add -\nop read 'op://MyApp/Proxy/private key' | ssh-add -"), want: "          ssh-key: |\n            op://MyApp/Server/SSH_KEY\n            op://MyApp/Proxy/private key\n"},
+		"two steps":                  {steps: script(start) + strings.Replace(script(read+" | ssh-add -"), "Agent", "Agent 2", 1), want: server},
+		"a vault that is given":      {steps: strings.Replace(script(start+"op read \"op://$VAULT/Server/SSH_KEY\" | ssh-add -"), "        run", "        env:\n          VAULT: MyApp\n        run", 1), want: server},
+		"an output":                  {steps: load + strings.Replace(script(start+"echo \"$KEY\" | ssh-add -"), "        run", "        env:\n          KEY: ${{ steps.op.outputs.KEY }}\n        run", 1), want: "          ssh-key: op://V/Server/key\n"},
+		"an output, as it is":        {steps: load + script(start+"echo \"${{ steps.op.outputs.KEY }}\" | ssh-add -"), want: "          ssh-key: op://V/Server/key\n"},
+		"more in the step":           {steps: script(start + read + " | ssh-add -\nbin/tidy"), want: server, stays: true, notes: []string{"the agent of this step stays"}},
+		"ssh in another":             {steps: script(start+read+" | ssh-add -") + "      - run: ssh deploy@host uptime\n", want: server, stays: true, notes: []string{"the agent of this step stays"}},
+		"a script in another":        {steps: script(start+read+" | ssh-add -") + "      - run: bin/tidy\n", want: server, notes: []string{"no agent runs any more"}},
+		"GitHub's secret":            {steps: script(start + "echo \"${{ secrets.SSH_KEY }}\" | ssh-add -"), stays: true, notes: []string{"starts an agent with a key that comes from GitHub's secrets (${{ secrets.SSH_KEY }})", elsewise}},
+		"GitHub's secret, by env":    {steps: strings.Replace(script(start+"ssh-add - <<< \"$K\""), "        run", "        env:\n          K: ${{ secrets.SSH_KEY }}\n        run", 1), stays: true, notes: []string{"comes from GitHub's secrets (${{ secrets.SSH_KEY }})", elsewise}},
+		"GitHub's secret, now given": {steps: script(start + "echo \"${{ secrets.SSH_KEY }}\" | ssh-add -"), key: "op://MyApp/Server/SSH_KEY", want: server},
+		"one of each":                {steps: script(start + read + " | ssh-add -\necho \"${{ secrets.SSH_KEY }}\" | ssh-add -"), stays: true, notes: []string{"comes from GitHub's secrets"}},
+		"in a condition":             {steps: script("if true; then\n  " + start + "  " + read + " | ssh-add -\nfi"), stays: true, notes: []string{"a key that cannot be read here", elsewise}},
+		"a file of somewhere":        {steps: script(start + "ssh-add deploy_key"), stays: true, notes: []string{"a key that cannot be read here", elsewise}},
+		"no key":                     {steps: script(start), stays: true, notes: []string{"starts an agent with keys that are not known here"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := project(t, map[string]string{".github/workflows/d.yml": before + cli + test.steps + deploy})
+			plan, err := Migrate(check.Options{Dir: dir}, MigrateOptions{SSHKey: test.key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := plan.Changes[0].New
+			if test.want == "" && strings.Contains(got, "ssh-key:") || !strings.Contains(got, "secrets.OP") || !strings.Contains(got, test.want) {
+				t.Errorf("no %q in\n%s", test.want, got)
+			}
+			if test.stays != strings.Contains(got, "- name: Agent") {
+				t.Errorf("the step stays: %v\n%s", !test.stays, got)
+			}
+			notes := strings.Join(plan.Notes, "\n")
+			for _, note := range append(test.notes, "") {
+				if !strings.Contains(notes, note) {
+					t.Errorf("no %q in %q", note, notes)
+				}
+			}
+			if strings.Contains(notes, "starts no agent") || len(test.notes) == 0 && slices.ContainsFunc(plan.Notes, func(n string) bool { return strings.Contains(n, "agent") }) {
+				t.Errorf("notes: %q", notes)
+			}
+			if gone := !test.stays && !strings.Contains(got, "op read"); gone && strings.Contains(got, "install-cli-action") {
+				t.Errorf("op is installed for nothing:\n%s", got)
+			}
+		})
+	}
+}
+
+// The agent and the deploy in one script: the agent's lines go.
+func TestMigrate_agentAndDeployInOneScript(t *testing.T) {
+	text := before + "      - name: Deploy\n        run: |\n          eval $(ssh-agent -s)\n          op read op://MyApp/Server/SSH_KEY | ssh-add -\n          kamal deploy -d eu\n"
+	dir := project(t, map[string]string{".github/workflows/d.yml": text})
+	plan, err := Migrate(check.Options{Dir: dir}, MigrateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := before + "      - name: Deploy\n        uses: kamal-op/kamal-op@v1\n        with:\n          service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}\n          ssh-key: op://MyApp/Server/SSH_KEY\n          destination: eu\n"
+	if got := plan.Changes[0].New; got != want {
+		t.Error(got)
+	}
+}
