@@ -83,7 +83,7 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 	}
 	e.remindFields()
 	e.needKey(in, key)
-	e.plan.todo(Todo{Do: "set-token", Text: in.CI.tokenPlace() + " OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that may read the vault " + in.Vault + " and nothing else"})
+	e.plan.todo(setToken(in.CI, in.Vault))
 	if err := e.askVault(ctx); err != nil {
 		return Plan{}, err
 	}

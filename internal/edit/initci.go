@@ -51,6 +51,19 @@ func (c CI) tokenPlace() string {
 	return "set the repository's secret"
 }
 
+// setToken is to give the CI system the token.
+func setToken(ci CI, vaults ...string) Todo {
+	which := "the vaults of the project"
+	switch len(vaults) {
+	case 0:
+	case 1:
+		which = "the vault " + vaults[0]
+	default:
+		which = "the vaults " + strings.Join(vaults, ", ")
+	}
+	return Todo{Do: "set-token", Text: ci.tokenPlace() + " " + tokenVariable + ": the token of a service account that may read " + which + " and nothing else"}
+}
+
 // A deployJob is the job that deploys.
 type deployJob struct {
 	branch, group, key, destination, config, within string

@@ -155,6 +155,7 @@ type workflow struct {
 	removed []lineRange
 
 	token    string   // the expression of the service account's token
+	newToken bool     // that no workflow has used before
 	key      string   // references, one a line
 	hostKeys []string // what the job wrote into known_hosts
 	declared []string // NAME=reference, of one step
@@ -275,7 +276,7 @@ var (
 
 // migrateJob changes the steps of one job.
 func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[int]bool) error {
-	w.job, w.token, w.key, w.hostKeys, w.loaded, w.keepsToken = job, "", "", nil, map[string]string{}, false
+	w.job, w.token, w.newToken, w.key, w.hostKeys, w.loaded, w.keepsToken = job, "", false, "", nil, map[string]string{}, false
 	if err := w.runnable(job, steps, deploying); err != nil {
 		return err
 	}

@@ -96,3 +96,25 @@ func TestMigrate_agentAndDeployInOneScript(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What has the token from nowhere yet is to be given one, which may read no more
+// than it has to.
+func TestMigrate_saysThatTheTokenIsToBeSet(t *testing.T) {
+	for name, test := range map[string]struct{ steps, secrets, want string }{
+		"a key":           {steps: "      - run: op read op://MyApp/Server/SSH_KEY | ssh-add -\n", want: "may read the vault MyApp and nothing else"},
+		"another vault":   {steps: "      - run: op read op://MyApp/Server/SSH_KEY | ssh-add -\n", secrets: "A=$(op read op://Shared/I/A)\n", want: "may read the vaults MyApp, Shared and nothing else"},
+		"none":            {want: "may read the vaults of the project and nothing else"},
+		"it is there":     {steps: "      - run: op whoami\n        env:\n          OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}\n"},
+		"by another name": {steps: load},
+	} {
+		dir := project(t, map[string]string{".github/workflows/d.yml": before + test.steps + "      - run: kamal deploy\n", ".kamal/secrets": test.secrets})
+		plan, err := Migrate(check.Options{Dir: dir}, MigrateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(plan.Todo, func(todo Todo) bool { return todo.Do == "set-token" })
+		if i >= 0 != (test.want != "") || i >= 0 && !strings.Contains(plan.Todo[i].Text, "set the repository's secret OP_SERVICE_ACCOUNT_TOKEN: the token of a service account that "+test.want) {
+			t.Errorf("%s: left to do: %v", name, plan.Todo)
+		}
+	}
+}

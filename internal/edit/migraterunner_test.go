@@ -75,6 +75,9 @@ func TestMigrate_tellsWhatTheRunnerHad(t *testing.T) {
 			}
 			told := strings.Join(plan.Notes, "\n")
 			for _, todo := range plan.Todo {
+				if todo.Do == "set-token" {
+					continue
+				}
 				told += "\n" + todo.Text
 			}
 			for _, want := range test.told {

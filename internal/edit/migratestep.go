@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
@@ -177,6 +178,9 @@ func (w *workflow) inputs(call kamalCall, directory string) []string {
 	}
 	if child(child(w.job, "env"), "OP_CONNECT_TOKEN") == nil && child(child(w.root, "env"), "OP_CONNECT_TOKEN") == nil {
 		put("service-account-token", strings.TrimSpace(w.token))
+		if w.newToken {
+			w.plan.todo(setToken(GitHub, w.vaults()...))
+		}
 	}
 	put("ssh-key", w.key)
 	switch {
@@ -336,4 +340,39 @@ func (w *workflow) stepsOf(job ast.Node) ([]workflowStep, error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// vaults are those of the secrets that the one step reads, and of the secrets files.
+func (w *workflow) vaults() []string {
+	var vaults []string
+	add := func(vault string) {
+		if vault != "" && !strings.Contains(vault, "$") && !slices.Contains(vaults, vault) {
+			vaults = append(vaults, vault)
+		}
+	}
+	references := strings.Split(w.key, "\n")
+	for _, line := range w.declared {
+		_, reference, _ := strings.Cut(line, "=")
+		references = append(references, reference)
+	}
+	for _, reference := range references {
+		if ref, err := onepassword.ParseReference(reference); err == nil {
+			add(ref.Vault)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(w.tree.dir, ".kamal", "secrets*")) // the pattern is well-formed
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		for _, def := range kamal.ParseSecrets(file, string(text), nil).Definitions {
+			for _, p := range def.Parts {
+				for _, wanted := range p.Wanted {
+					add(wanted.Vault)
+				}
+			}
+		}
+	}
+	return vaults
 }

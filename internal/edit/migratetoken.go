@@ -21,7 +21,7 @@ func (w *workflow) takeToken(job ast.Node, steps []workflowStep) {
 		}
 	}
 	if w.token == "" {
-		w.token = "${{ secrets." + tokenVariable + " }}"
+		w.token, w.newToken = "${{ secrets."+tokenVariable+" }}", !strings.Contains(w.text, "secrets."+tokenVariable)
 	}
 }
 
