@@ -22,7 +22,7 @@ type form struct {
 // addToSecrets defines the name for a destination, where it is not yet.
 func (e *editor) addToSecrets(d string, a Addition, ref onepassword.Reference) error {
 	if def, f, ok := e.lookup(d, a.Name); ok {
-		return e.complete(d, f, def)
+		return e.complete(d, f, def, ref)
 	}
 	if done, err := e.isDeclared(d, a.Name); done || err != nil {
 		return err
@@ -55,13 +55,15 @@ func (e *editor) addToSecrets(d string, a Addition, ref onepassword.Reference) e
 	return e.addFetch(d, at, a, ref)
 }
 
-// complete adds a name that is extracted to the fetch that lacks it.
-func (e *editor) complete(d string, f *workFile, def kamal.Definition) error {
+// complete adds a name that is extracted to the fetch that lacks it, and declares one
+// that is passed on: for the item of ref, where that names one.
+func (e *editor) complete(d string, f *workFile, def kamal.Definition, ref onepassword.Reference) error {
 	for _, p := range def.Parts {
-		if p.Kind == kamal.PassThrough && p.Name == def.Name && (len(e.workflows()) > 0 || e.names().listFor(d) != nil) {
-			if err := e.declare(d, def.Name, onepassword.Reference{}); err != nil {
+		if p.Kind == kamal.PassThrough && p.Name == def.Name && (len(e.workflows()) > 0 || ref.Vault != "" || e.names().listFor(d) != nil) {
+			if err := e.declare(d, def.Name, ref); err != nil {
 				return err
 			}
+			e.dropFromEnv(def.Name)
 		}
 		if p.Kind != kamal.Extract {
 			continue

@@ -40,7 +40,7 @@ func (e *editor) fix(d string, f check.Finding) error {
 		return e.addToSecrets(d, Addition{Name: f.Secret}, onepassword.Reference{})
 	case check.RuleNotFetched:
 		if def, file, ok := e.lookup(d, f.Secret); ok {
-			return e.complete(d, file, def)
+			return e.complete(d, file, def, onepassword.Reference{})
 		}
 	case check.RuleAccount:
 		return e.giveAccount(d, f.Secret)

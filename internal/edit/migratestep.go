@@ -235,7 +235,7 @@ func (w *workflow) declare(s workflowStep, opRun bool) (removed []string) {
 			add(name, reference)
 			removed = append(removed, name)
 		case strings.Contains(value, "secrets."):
-			w.plan.note("%s: %s comes from GitHub's secrets still: kamal-op add can move it to 1Password", w.file, name)
+			w.plan.note("%s: %s comes from GitHub's secrets still: for 1Password's, write %s=op://VAULT/ITEM/%s under secrets: of the step, and take it out of env:", w.file, name, name, name)
 		}
 	}
 	for _, env := range []ast.Node{child(w.job, "env"), child(w.root, "env")} {

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -127,6 +128,17 @@ func (e *editor) declare(d, name string, ref onepassword.Reference) error {
 		Text: "declare " + name + "=" + reference + " to kamal-op (input secrets, flag --secret): the secrets file passes on what is declared",
 	})
 	return nil
+}
+
+// dropFromEnv leaves to a person to take a name that is declared now out of the
+// environment of a workflow that gives it GitHub's secret.
+func (e *editor) dropFromEnv(name string) {
+	given := regexp.MustCompile(`(?m)^\s+` + name + `:\s*["']?\$\{\{\s*secrets\.`)
+	for _, f := range e.allWorkflows() {
+		if strings.Contains(f.text, oneStep) && given.MatchString(f.text) {
+			e.plan.todo(Todo{Do: "remove-env", Text: "take " + name + " out of env: in " + f.name + ": it has GitHub's secret there, and is declared to kamal-op in its place"})
+		}
+	}
 }
 
 // besides is where a name comes from that is declared behind these: the item of the
