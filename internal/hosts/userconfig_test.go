@@ -101,6 +101,42 @@ func TestSSH_TakesThePinnedKeyOnlyWhateverTheUserConfigures(t *testing.T) {
 	})
 }
 
+// ssh is asked what it would do, and reads the configuration again for what it does.
+// One that says something else then, by its arguments or by what happened before,
+// weakens nothing.
+func TestSSH_IsHeldToWhatItHasSaid(t *testing.T) {
+	s := makeScene(t, "127.0.0.2")
+	theirs := s.write(t, "theirs", s.line+"\n", 0o600)
+	// False for ssh -G, and true behind it.
+	seen := filepath.Join(s.dir, "seen")
+	for when, exec := range map[string]string{
+		"not for -G":   `! tr '\0' ' ' < /proc/$PPID/cmdline | grep -q -e ' -G'`,
+		"not at first": "sh -c 'test -e " + seen + " || { touch " + seen + "; false; }'",
+	} {
+		for name, lines := range map[string]string{
+			"KnownHostsCommand": "KnownHostsCommand /bin/cat " + theirs,
+			"HostKeyAlias":      "HostKeyAlias other.test",
+			// A way that leads nowhere shows that it is not taken.
+			"ProxyCommand": "ProxyCommand exec false",
+			"ProxyJump":    "ProxyJump 127.0.0.9:1",
+		} {
+			t.Run(name+", "+when, func(t *testing.T) {
+				config := s.write(t, "match-"+name, "Match exec \""+exec+"\"\n"+lines+"\n", 0o600)
+				for _, c := range []struct {
+					env []string
+					ok  bool
+				}{{s.right, true}, {s.wrong, false}} {
+					_ = os.Remove(seen) // a run that was cut short leaves none
+					out, err := run(t, c.env, "ssh", "-F", config, "-p", s.port(), "127.0.0.2", "true")
+					if (err == nil) != c.ok || !c.ok && !strings.Contains(out, "Host key verification failed") {
+						t.Errorf("the key is right: %v: %v: %s", c.ok, err, out)
+					}
+				}
+			})
+		}
+	}
+}
+
 func realSSH(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("ssh")

@@ -18,8 +18,8 @@ const kamalImage = "kamal-op/kamal-base:test"
 // of everything else it is said why it does not.
 const (
 	set      = "always set"      // in options
-	answered = "set by need"     // in strict: not every ssh knows it, or the value depends
-	refused  = "refused by need" // in strict, with an error that names it
+	answered = "set by need"     // in optional: not every ssh knows it; in fixed: the value depends
+	refused  = "refused by need" // in fixed, with an error that names it
 )
 
 // Why an option does no harm.
@@ -48,7 +48,7 @@ func thoughtOf() map[string]string {
 		"canonicalizefallbacklocal": naming, "canonicalizemaxdots": naming,
 		"addressfamily": through, "bindaddress": through, "bindinterface": through, "connectionattempts": through,
 		"connecttimeout": through, "proxyusefdpass": through,
-		"proxyjump":      "ssh starts itself for each hop, by our name: " + through,
+		"proxyjump":      "held to what ssh -G says; ssh starts itself for each hop, by our name: " + through,
 		"controlpersist": unlocked,
 		"hashknownhosts": "nothing is written to known_hosts",
 
@@ -188,15 +188,19 @@ func TestSSHConfig_WhatWeakensDoesNotCount(t *testing.T) {
 			if err := os.WriteFile(file, []byte("Port 2222\nHostname 192.0.2.7\n"+option+" "+c.value+"\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			args := append(options(knownHosts), "-F", file, "web")
-			before, err := effective(ssh, os.Environ(), args)
+			known, err := optional(ssh, os.Environ())
 			if err != nil {
-				if option == "GSSAPIKeyExchange" || option == "KnownHostsCommand" {
-					t.Skipf("this ssh does not know it: %s", err.(*exitError).stderr)
-				}
 				t.Fatal(err)
 			}
-			more, err := before.strict()
+			if unknown, _ := refuses(ssh, os.Environ(), []string{"-o", option + "=none"}); unknown != "" {
+				t.Skip("this ssh does not know it")
+			}
+			args := append(append(options(knownHosts), known...), "-F", file, "web")
+			before, err := effective(ssh, os.Environ(), args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			more, err := before.fixed(false)
 			if c.want == "refused" {
 				if err == nil || !strings.Contains(err.Error(), "ProxyCommand of web") {
 					t.Errorf("%v", err)
@@ -229,6 +233,55 @@ func needSSH(t *testing.T) string {
 		t.Skip("ssh is not installed (Debian: openssh-client)")
 	}
 	return ssh
+}
+
+// An ssh that does not know an option is not given it, and goes without a word
+// about it; one that fails for another reason is not taken for such.
+func TestOptional_IsWhatThisSSHKnows(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ script, want string }{
+		"all":         {"true", "-o KnownHostsCommand=none -o GSSAPIKeyExchange=no"},
+		"an old one":  {`case "$*" in *KnownHosts*) echo "command-line: line 0: Bad configuration option: knownhostscommand" >&2; exit 255;; esac`, "-o GSSAPIKeyExchange=no"},
+		"not Debians": {`case "$*" in *GSSAPI*) echo 'command-line line 0: Unsupported option "gssapikeyexchange"' >&2;; esac`, "-o KnownHostsCommand=none"},
+		"neither":     {`case "$*" in *-o*) echo "command-line: line 0: Bad configuration option: x" >&2; exit 255;; esac`, ""},
+		"a failure":   {"echo no user exists for this id >&2; exit 255", "ssh -G has ended with 255"},
+	} {
+		ssh := filepath.Join(dir, name)
+		if err := os.WriteFile(ssh, []byte("#!/bin/sh\n"+c.script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		args, err := optional(ssh, os.Environ())
+		got := strings.Join(args, " ")
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// What is given for the way to a host is what ssh has said of it.
+func TestFixed_IsWhatSSHSays(t *testing.T) {
+	alias := "-o HostKeyAlias=[web.test]:2222"
+	for given, want := range map[string]string{
+		"":                        alias + " -o ProxyCommand=none",
+		"proxyjump u@a:23,b":      alias + " -o ProxyJump=u@a:23,b",
+		"proxycommand nc -x p %h": alias + " -o ProxyCommand=nc -x p %h",
+		"-J":                      alias,
+	} {
+		config := configuration{"hostname": "Web.test", "port": "2222"}
+		if name, value, ok := strings.Cut(given, " "); ok {
+			config[name] = value
+		}
+		args, err := config.fixed(given == "-J")
+		if got := strings.Join(args, " "); err != nil || got != want {
+			t.Errorf("%s: %q, %v", given, got, err)
+		}
+	}
+	if args, err := (configuration{}).fixed(false); len(args) > 0 || err != nil {
+		t.Errorf("%q, %v", args, err)
+	}
 }
 
 // A ssh that says what is wrong with its arguments is heard.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -52,7 +53,11 @@ func (c *call) ssh() error {
 	line, dir := parseLine(c.args, sshFlags), filepath.Dir(c.names.ours)
 	var first []string
 	if c.settings.Pinned {
-		first = options(filepath.Join(dir, KnownHosts))
+		more, err := optional(c.names.program, c.env)
+		if err != nil {
+			return err
+		}
+		first = append(options(filepath.Join(dir, KnownHosts)), more...)
 	}
 	config, err := effective(c.names.program, c.env, append(first[:len(first):len(first)], c.args...))
 	if err != nil {
@@ -61,7 +66,7 @@ func (c *call) ssh() error {
 	args := c.args
 	if c.settings.Pinned {
 		args = line.replace('S', func(path string) string { return config.controlPath(dir, path) })
-		more, err := config.strict()
+		more, err := config.fixed(line.has('J'))
 		if err != nil {
 			return err
 		}
@@ -130,28 +135,79 @@ func (c configuration) controlPath(dir, path string) string {
 	return strings.ReplaceAll(filepath.Join(dir, "c"+hex.EncodeToString(sum[:4])), "%", "%%")
 }
 
-// strict are the arguments that the configuration makes necessary beside options.
-func (c configuration) strict() ([]string, error) {
+// optional are the arguments like those of options that this ssh knows.
+func optional(program string, env []string) ([]string, error) {
+	all := []string{
+		"-o", "KnownHostsCommand=none", // since OpenSSH 8.5
+		"-o", "GSSAPIKeyExchange=no", // Debian's: with it a server has no host key at all
+	}
+	unknown, err := refuses(program, env, all)
+	if err != nil || unknown == "" {
+		return all, err
+	}
 	var args []string
-	set := func(option, value string) { args = append(args, "-o", option+"="+value) }
-	if c["knownhostscommand"] != "" {
-		set("KnownHostsCommand", "none")
-	}
-	// Debian's: with it a server has no host key at all.
-	if c["gssapikeyexchange"] == "yes" {
-		set("GSSAPIKeyExchange", "no")
-	}
-	// An alias takes the keys of another name. It cannot be unset, but it can be
-	// the name that ssh would look up without it.
-	if c["hostkeyalias"] != "" {
-		name := strings.ToLower(c["hostname"])
-		if port := c["port"]; port != "22" {
-			name = "[" + name + "]:" + port
+	for i := 0; i < len(all); i += 2 {
+		option := all[i : i+2]
+		if unknown, err = refuses(program, env, option); err != nil {
+			return nil, err
 		}
-		set("HostKeyAlias", name)
+		if unknown == "" {
+			args = append(args, option...)
+		}
+	}
+	return args, nil
+}
+
+// An ssh names an option that it does not know, or was built without.
+var unknownOption = regexp.MustCompile(`(?i)(?:bad configuration option: |unsupported option ")([a-z0-9]+)`)
+
+// refuses gives an option among arguments that this ssh does not know, "" for none.
+// No configuration of the user's is read for it.
+func refuses(program string, env, args []string) (option string, err error) {
+	cmd := exec.CommandContext(context.Background(), program, slices.Concat([]string{"-G", "-F", "/dev/null"}, args, []string{"host"})...)
+	cmd.Env = env
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err = cmd.Run()
+	if found := unknownOption.FindSubmatch(stderr.Bytes()); found != nil {
+		return string(found[1]), nil
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return "", &exitError{exit.ExitCode(), stderr.Bytes()}
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking ssh for its options: %w", err)
+	}
+	return "", nil
+}
+
+// fixed are the arguments that hold ssh to what it has said that it will do. It
+// reads the user's configuration again, and that may say something else then: a
+// `Match exec` has any program decide. jump says that the caller gives the jump
+// hosts by -J: ssh takes no other word on the way beside that.
+func (c configuration) fixed(jump bool) ([]string, error) {
+	if c["hostname"] == "" { // it connects to nothing: -V, -Q
+		return nil, nil
 	}
 	if path := ByPath(c["proxycommand"]); path != "" {
 		return nil, fmt.Errorf("the ProxyCommand of %s starts %s by its path, and so not with the host keys of this run: write ssh in its place", c.destination(), path)
+	}
+	// An alias takes the keys of another name. It is the name that ssh would look
+	// up without one.
+	name := strings.ToLower(c["hostname"])
+	if port := c["port"]; port != "22" {
+		name = "[" + name + "]:" + port
+	}
+	args := []string{"-o", "HostKeyAlias=" + name}
+	switch {
+	case jump:
+	case c["proxyjump"] != "":
+		args = append(args, "-o", "ProxyJump="+c["proxyjump"])
+	case c["proxycommand"] != "":
+		args = append(args, "-o", "ProxyCommand="+c["proxycommand"])
+	default:
+		args = append(args, "-o", "ProxyCommand=none") // means no ProxyJump either
 	}
 	return args, nil
 }
