@@ -259,6 +259,53 @@ func (s *scene) git(t *testing.T, loose string) {
 	}
 	s.refusedOnly(t, ask, noAgent)
 	s.refusedOnly(t, []string{"sh", "-c", "cd " + repository + " && exec git ls-remote " + address}, noAgent)
+	s.gitLater(t, repository, address, realSSH(t)+" "+loose)
+	s.gitInAShell(t, repository, address, loose)
+}
+
+// A configuration that is not there yet, or is another repository's, names an ssh in
+// vain.
+func (s *scene) gitLater(t *testing.T, repository, address, told string) {
+	work, template := filepath.Join(s.dir, "work"), filepath.Join(s.dir, "template")
+	check(t, os.MkdirAll(work, 0o700))
+	check(t, os.MkdirAll(template, 0o700))
+	setting := "[core]\n\tsshCommand = " + told + "\n"
+	s.write(t, "template/config", setting, 0o600)
+	s.write(t, ".gitconfig", fmt.Sprintf("[includeIf \"gitdir:%s/\"]\n\tpath = %s\n[protocol]\n\tallow = always\n",
+		work, s.write(t, "included", setting, 0o600)), 0o600)
+	fresh := `rm -rf "$0" && exec git clone -q "$@" "$0"`
+	s.refusedOnly(t, []string{"sh", "-c", fresh, filepath.Join(work, "clone"), address})
+	s.refusedOnly(t, []string{"sh", "-c", fresh, filepath.Join(s.dir, "other"), "--template=" + template, address})
+	s.refusedOnly(t, []string{"sh", "-c", `rm -rf "$0" && git init -q "$0" && cd "$0" && exec git remote add -f there "$1"`, filepath.Join(work, "fetched"), address})
+	// git puts its own git before ours on PATH.
+	s.refusedOnly(t, []string{"git", "-c", "alias.up=!git -C " + repository + " ls-remote", "up", address})
+}
+
+// A shell makes any text of a command: one that is not plain starts nothing.
+func (s *scene) gitInAShell(t *testing.T, repository, address, loose string) {
+	bin := filepath.Dir(realSSH(t))
+	relative, err := filepath.Rel(repository, realSSH(t))
+	check(t, err)
+	ask := []string{"git", "-C", repository, "ls-remote", address}
+	for _, command := range []string{
+		"${SSHBIN:-" + realSSH(t) + "} " + loose, "`echo " + realSSH(t) + "` " + loose, "$(echo " + realSSH(t) + ") " + loose,
+		"$SSHBIN " + loose, "sh -c '" + realSSH(t) + " " + loose + ` "$@"' ssh`, "PATH=" + bin + " ssh " + loose, "env PATH=" + bin + " ssh " + loose,
+		"cd " + bin + "; ./ssh " + loose, bin + "/s?h " + loose,
+	} {
+		for _, env := range [][]string{s.right, s.wrong} {
+			out, err := run(t, append(env[:len(env):len(env)], "GIT_SSH_COMMAND="+command, "SSHBIN="+realSSH(t)), ask...)
+			if err == nil || !strings.Contains(out, "GIT_SSH_COMMAND cannot be held to the host keys of this run") {
+				t.Errorf("%s: %v: %s", command, err, out)
+			}
+		}
+	}
+	for _, command := range []string{"exec " + realSSH(t) + " " + loose, "env X=1 " + realSSH(t) + " " + loose, relative + " " + loose, "nice " + realSSH(t) + " " + loose} {
+		s.refusedOnly(t, ask, "GIT_SSH_COMMAND="+command)
+	}
+	// What does not connect goes on.
+	if out, err := run(t, append(s.right[:len(s.right):len(s.right)], "GIT_SSH_COMMAND=$SSHBIN"), "git", "-C", repository, "status"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 // The run's hosts are logged in to with the run's agent, also where the user's

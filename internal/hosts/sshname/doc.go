@@ -5,5 +5,5 @@
 // hosts of the run are logged in to with the run's agent.
 //
 // It is what runs when kamal-op is called under one of these names. It imports
-// environ and nothing slow.
+// environ, a shell's parser and nothing slow.
 package sshname

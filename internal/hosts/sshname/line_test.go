@@ -104,8 +104,13 @@ func TestOthers_CallSSHByItsName(t *testing.T) {
 	if got := ByPath(in("nc %h %p")); got != "" {
 		t.Errorf("an ssh in %q", got)
 	}
-	if got := ByPath(in("exec DIR/ssh -W %h:%p hop")); got != dir+"/ssh" {
-		t.Errorf("no ssh but %q", got)
+	for _, command := range []string{
+		"exec DIR/ssh -W %h:%p hop", "${SSHBIN:-DIR/ssh} hop", "`echo DIR/ssh` hop", "$(echo DIR/ssh)", "sh -c 'DIR/ssh hop'",
+		`DIR/"ssh" hop`, `DIR/s\sh hop`, "../..DIR/ssh hop", "nc -x a%h b; DIR/link",
+	} {
+		if got := ByPath(in(command)); !strings.HasSuffix(got, dir+"/ssh") && got != dir+"/link" {
+			t.Errorf("no ssh but %q in %s", got, command)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package sshname
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,10 +54,26 @@ func (c *call) rsync() error {
 }
 
 // git takes its ssh from GIT_SSH_COMMAND, core.sshCommand, GIT_SSH, in this order.
+// The first is always given: what a configuration says that is not there yet, as
+// that of the repository which a clone makes, does not count then, nor what one
+// says to a git that git itself starts.
 func (c *call) git() error {
-	if c.env.Get(gitCommand) != "" {
-		c.rename(gitCommand)
-		return nil
+	from, command := c.gitSSH()
+	held, err := c.held(command)
+	if err != nil {
+		// Not every git connects: who does is told.
+		held = "echo " + quoted(fmt.Sprintf("git (of kamal-op): %s cannot be held to the host keys of this run, since %v: write ssh and its arguments, as in ssh -i /path/to/key", from, err)) + " >&2; exit 255; :"
+		c.set("GIT_SSH_VARIANT", sshProgram) // else git would ask it which kind of ssh it is
+	}
+	c.set(gitCommand, held)
+	return nil
+}
+
+// gitSSH is the command that git would start by what can be seen, and where it is
+// from.
+func (c *call) gitSSH() (from, command string) {
+	if command := c.env.Get(gitCommand); command != "" {
+		return gitCommand, command
 	}
 	global := gitGlobal(c.args)
 	asked := global
@@ -65,14 +82,12 @@ func (c *call) git() error {
 		asked = append([]string{"-c", "core.sshCommand=" + command}, global...)
 	}
 	if command := c.gitSetting(asked); command != "" {
-		// The variable is before every configuration, also that of -c.
-		if renamed := c.byName(command); renamed != command {
-			c.set(gitCommand, renamed)
-		}
-		return nil
+		return "core.sshCommand", command
 	}
-	c.rename("GIT_SSH")
-	return nil
+	if program := c.env.Get("GIT_SSH"); program != "" {
+		return "GIT_SSH", shellWord(program) // git starts it without a shell
+	}
+	return sshProgram, shellWord(c.ourSSH())
 }
 
 // gitSetting is core.sshCommand as git has it with these options.
@@ -119,27 +134,38 @@ func gitGlobal(args []string) []string {
 	return nil // only options: git prints something of its own
 }
 
-// A word of a command, quoted or not.
-var commandWord = regexp.MustCompile(`(^|[\s"'=;|&(])(/[^\s"';|&()]*)`)
+// A path in a command, quoted or not.
+var commandWord = regexp.MustCompile(`(^|[\s"'=;|&(])([^\s"'=;|&()/]*/[^\s"';|&()]*)`)
 
-// byName is a command in which every ssh that is named by its path is called by
-// its name. Its arguments stay.
+// byName is a command of a program that starts no shell for it, in which every ssh
+// that is named by its path is called by its name. Its arguments stay.
 func (c *call) byName(command string) string {
 	ssh := c.ourSSH()
 	return commandWord.ReplaceAllStringFunc(command, func(found string) string {
-		start := strings.IndexByte(found, '/')
-		if !isSSH(found[start:]) {
+		at := commandWord.FindStringSubmatchIndex(found)[4]
+		if !isSSH(found[at:]) {
 			return found
 		}
-		return found[:start] + ssh
+		return found[:at] + ssh
 	})
 }
 
-// ByPath is the first ssh that a command names by its path, "" for none.
+// ByPath is the first ssh that a command for a shell names by its path, wherever in
+// it: in a command of another shell, in $(…) or behind ${NAME:-. "" is none.
 func ByPath(command string) string {
-	for _, found := range commandWord.FindAllStringSubmatch(command, -1) {
-		if isSSH(found[2]) {
-			return found[2]
+	unquoted := strings.NewReplacer(`\`, "", `"`, "", `'`, "").Replace(command)
+	for _, text := range []string{command, unquoted} {
+		for i := range len(text) {
+			if text[i] != '/' {
+				continue
+			}
+			path, end := text[i:], strings.IndexAny(text[i:], "\t\n \"';|&()<>{}`$")
+			if end >= 0 {
+				path = path[:end]
+			}
+			if isSSH(path) {
+				return path
+			}
 		}
 	}
 	return ""
