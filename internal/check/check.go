@@ -21,8 +21,14 @@ type Options struct {
 	// configuration; nil for all that have a file.
 	Destinations []string
 
-	// Declared is what is declared to kamal-op.
+	// Declared is what is declared to kamal-op, to a check of no run beside what the
+	// workflows declare.
 	Declared []Declared
+	// Run says that these are the options of a run: what the workflows declare is
+	// then not declared.
+	Run bool
+	// For gives the options of a destination where they differ; nil where they do not.
+	For func(o Options, destination string) (Options, error)
 	// Keys are what else the options name in 1Password: SSH keys and their
 	// passphrase. The vault is asked for them.
 	Keys []Declared
@@ -50,6 +56,7 @@ type Vault interface {
 	Prefetch(ctx context.Context, refs ...onepassword.Reference) error
 	Item(ctx context.Context, vault, item string) (*onepassword.Item, error)
 	Vaults(ctx context.Context) ([]onepassword.Vault, error)
+	Names(ctx context.Context, d onepassword.Declaration) ([]string, error)
 }
 
 // A Level says how grave a finding is.
@@ -208,7 +215,9 @@ func (o Options) skipped() []Skipped {
 func (r *Report) add(f Finding, destination string) {
 	said := strings.Join([]string{f.Rule, f.Secret, f.Problem.Place.String(), f.Problem.Message}, "\x00")
 	if i, ok := r.known[said]; ok {
-		r.Findings[i].Destinations = append(r.Findings[i].Destinations, destination)
+		if f := &r.Findings[i]; !slices.Contains(f.Destinations, destination) {
+			f.Destinations = append(f.Destinations, destination)
+		}
 		return
 	}
 	if r.known == nil {

@@ -14,7 +14,7 @@ import (
 // A Declared is a secret that is declared to kamal-op: it needs no line in a
 // secrets file.
 type Declared struct {
-	Name   string
+	Name   string                // "" where it is a whole item, or a 1Password Environment
 	Ref    onepassword.Reference // the zero one where the value's place is not known
 	Origin string                // who declares it: the flag, the input, the workflow
 	Found  bool                  // it has been read already
@@ -23,6 +23,9 @@ type Declared struct {
 	// "" where it comes from 1Password. No vault is asked for it.
 	Variable string
 }
+
+// KeyOrigin is the origin of an SSH key.
+const KeyOrigin = "--ssh-key"
 
 // from is who declares it, and the variable that it comes from.
 func (d Declared) from() string {
@@ -35,27 +38,34 @@ func (d Declared) from() string {
 // source is where a name that a secrets file passes on gets its value: who declares
 // it, and what is known of it in the vault.
 func (c *destinationCheck) source(name string) (from string, vault State) {
-	if d, ok := c.declaration(name); ok {
+	d, declared := c.declaration(name)
+	if declared && d.Origin != byWorkflow {
 		return d.from(), c.declaredState(d)
 	}
 	if value, ok := environ.List(c.o.Env).Lookup(name); ok && value != "" {
 		return "environment", None
 	}
+	if declared {
+		return d.from(), c.declaredState(d)
+	}
+	if w := c.perhapsDeclared(); w != nil {
+		return w.from(), w.state
+	}
 	if ref, ok := c.o.deployments().declared[name]; ok {
-		return "workflow", c.declaredState(Declared{Name: name, Ref: ref, Origin: "workflow"})
+		return byWorkflow, c.declaredState(Declared{Name: name, Ref: ref, Origin: byWorkflow})
 	}
 	if variable, ok := c.o.deployments().loaded[name]; ok {
-		return Declared{Origin: "workflow", Variable: variable}.from(), None
+		return Declared{Origin: byWorkflow, Variable: variable}.from(), None
 	}
 	if c.o.deployments().mentioned[name] {
-		return "workflow", Unknown
+		return byWorkflow, Unknown
 	}
 	return "", Unknown
 }
 
 // declaration is what is declared under a name.
 func (c *destinationCheck) declaration(name string) (Declared, bool) {
-	for _, d := range c.o.Declared {
+	for _, d := range c.given {
 		if d.Name == name {
 			return d, true
 		}
@@ -90,7 +100,7 @@ func declaredWanted(d Declared) kamal.Wanted {
 // the options, and those of a workflow for what the files pass on.
 func (c *destinationCheck) toAsk() []Declared {
 	var all []Declared
-	for _, d := range slices.Concat(c.o.Declared, c.o.Keys) {
+	for _, d := range slices.Concat(c.given, c.o.Keys) {
 		if !d.Found && d.Ref.Item != "" {
 			all = append(all, d)
 		}
@@ -98,7 +108,7 @@ func (c *destinationCheck) toAsk() []Declared {
 	for _, name := range c.passedOn() {
 		ref, ok := c.o.deployments().declared[name]
 		if _, twice := c.declaration(name); ok && !twice {
-			all = append(all, Declared{Name: name, Ref: ref, Origin: "workflow"})
+			all = append(all, Declared{Name: name, Ref: ref, Origin: byWorkflow})
 		}
 	}
 	return all
@@ -130,9 +140,7 @@ func (c *destinationCheck) checkDeclared(ctx context.Context) {
 		}
 		before := len(c.findings)
 		c.checkWanted(ctx, &kamal.Definition{Name: d.Name}, w)
-		for _, f := range c.findings[before:] { // there is no line to point at
-			f.Problem.Message = d.Origin + ": " + f.Problem.Message
-		}
+		c.sayOnce(before, d)
 	}
 }
 

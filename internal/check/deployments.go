@@ -23,6 +23,7 @@ type deployments struct {
 	declared     map[string]onepassword.Reference
 	loaded       map[string]string // declared as env://VARIABLE, with the variable
 	mentioned    map[string]bool   // every word of a pipeline that could be a variable's name
+	steps        []step
 }
 
 // Where deploys are started from, in the project and at the root of its repository: by
@@ -71,12 +72,12 @@ func (d *deployments) readAll(dir string, patterns []string, pipeline bool) {
 	for _, pattern := range patterns {
 		names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern))) // the patterns are well-formed
 		for _, name := range names {
-			d.read(name, pipeline)
+			d.read(dir, name, pipeline)
 		}
 	}
 }
 
-func (d *deployments) read(name string, pipeline bool) {
+func (d *deployments) read(top, name string, pipeline bool) {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxDeployFile {
 		return // what it says is not known, and nothing is concluded from that
@@ -101,7 +102,14 @@ func (d *deployments) read(name string, pipeline bool) {
 		d.mentioned[word] = true
 	}
 	if strings.Contains(text, "kamal-op") {
+		steps := stepsOf(text, top)
+		d.steps = append(d.steps, steps...)
 		for _, m := range declaration().FindAllStringSubmatch(text, -1) {
+			if slices.ContainsFunc(steps, func(s step) bool {
+				return slices.ContainsFunc(s.declared, func(o Declared) bool { return o.Name == m[1] })
+			}) {
+				continue // which destination it is for is known
+			}
 			if ref, err := onepassword.ParseReference(m[2]); err == nil {
 				d.declared[m[1]] = ref
 			} else if variable, err := onepassword.ParseVariable(m[2], ""); err == nil {
@@ -207,9 +215,41 @@ func (o Options) secretsAreDestinations(base *kamal.Config) bool {
 	return slices.ContainsFunc(base.Uses, func(u kamal.Use) bool { return defined[u.Name] == nil && !o.declares(u.Name) })
 }
 
-// declares tells whether a name is declared to kamal-op.
+// declares tells whether a name is declared to kamal-op for the plain configuration,
+// or may be, with a whole item.
 func (o Options) declares(name string) bool {
-	return slices.ContainsFunc(o.Declared, func(d Declared) bool { return d.Name == name })
+	return slices.ContainsFunc(o.DeclaredFor(""), func(d Declared) bool { return d.Name == name || d.Name == "" })
+}
+
+// DeclaredFor is what is declared for a destination: by the options, and by the
+// workflows that deploy it.
+func (o Options) DeclaredFor(destination string) []Declared {
+	all := slices.Clone(o.Declared)
+	if o.Run {
+		return all
+	}
+	for _, s := range o.deployments().steps {
+		if !s.deploys(o, destination) {
+			continue
+		}
+		for _, d := range s.declared {
+			if !slices.ContainsFunc(all, func(known Declared) bool { return known.Name == d.Name && (d.Name != "" || known.Ref == d.Ref) }) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// KeysFor are the SSH keys that the workflows name which deploy a destination.
+func (o Options) KeysFor(destination string) []onepassword.Reference {
+	var all []onepassword.Reference
+	for _, s := range o.deployments().steps {
+		if s.deploys(o, destination) {
+			all = append(all, s.keys...)
+		}
+	}
+	return all
 }
 
 // otherServices are the configurations beside this one, and those in config, that are

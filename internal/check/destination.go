@@ -20,15 +20,31 @@ type destinationCheck struct {
 	findings    []Finding
 	hooks       map[string]bool        // every word of the project's hooks; nil where they were not read
 	inVault     map[kamal.Wanted]State // what of the vault is known
+	given       []Declared             // what is declared, of whole items each field that is known
+	whole       []*wholeItem           // what is declared without names
+	told        map[string]bool        // what was said of declarations
 	compared    int                    // names that a similar one was looked for
 }
 
 func openDestination(o Options, destination string) (*destinationCheck, error) {
+	if o.For != nil {
+		var err error
+		if o, err = o.For(o, destination); err != nil {
+			return nil, err
+		}
+	}
 	project, err := o.project(destination)
 	if err != nil {
 		return nil, err
 	}
-	c := &destinationCheck{o: o, destination: destination, project: project, index: newIndex(project, o.common), inVault: map[kamal.Wanted]State{}}
+	c := &destinationCheck{o: o, destination: destination, project: project, index: newIndex(project, o.common), inVault: map[kamal.Wanted]State{}, told: map[string]bool{}}
+	for _, d := range o.DeclaredFor(destination) {
+		if d.Name == "" {
+			c.whole = append(c.whole, &wholeItem{Declared: d})
+		} else {
+			c.given = append(c.given, d)
+		}
+	}
 	if destination != "" {
 		if c.base, err = o.base(); err != nil {
 			return nil, err
@@ -45,6 +61,11 @@ func (c *destinationCheck) references() []onepassword.Reference {
 			refs = append(refs, onepassword.Reference{Vault: w.Vault, Item: w.Item})
 		}
 	}
+	for _, d := range c.whole {
+		if d.Ref.Item != "" {
+			refs = append(refs, onepassword.Reference{Vault: d.Ref.Vault, Item: d.Ref.Item})
+		}
+	}
 	for _, d := range c.toAsk() {
 		refs = append(refs, onepassword.Reference{Vault: d.Ref.Vault, Item: d.Ref.Item})
 	}
@@ -52,6 +73,7 @@ func (c *destinationCheck) references() []onepassword.Reference {
 }
 
 func (c *destinationCheck) check(ctx context.Context) {
+	c.checkWhole(ctx)
 	c.checkVault(ctx)
 	c.checkUses()
 	c.checkPerhaps()
@@ -93,10 +115,10 @@ func (c *destinationCheck) definition(name string) (*kamal.Definition, bool) {
 	return d, ok
 }
 
-// declared tells whether a name is declared to kamal-op.
+// declared tells whether a name is declared to kamal-op, or may be, with a whole item.
 func (c *destinationCheck) declared(name string) bool {
 	_, ok := c.declaration(name)
-	return ok
+	return ok || c.perhapsDeclared() != nil
 }
 
 // used tells whether the configuration uses a name as a secret.

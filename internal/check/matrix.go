@@ -72,6 +72,9 @@ func (c *destinationCheck) row(name string) Row {
 	d, ok := c.definition(name)
 	if !ok {
 		r.File, r.Vault = No, Unknown
+		if len(c.whole) > 0 {
+			r.Vault = No // of the items that are declared, all that they have is known
+		}
 		if c.pipe() != "" {
 			r.File = Unknown
 		}

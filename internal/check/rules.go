@@ -112,6 +112,11 @@ func (c *destinationCheck) undefined(u kamal.Use) {
 	if near := c.nearDefinition(u.Name); near != "" {
 		hint += ". Did you mean " + near + "?"
 	}
+	if i := slices.IndexFunc(c.whole, func(w *wholeItem) bool { return w.known }); i >= 0 {
+		item := "op://" + c.whole[i].Ref.Vault + "/" + c.whole[i].Ref.Item
+		message += ", and " + item + " (" + c.whole[i].Origin + ") has no such field"
+		hint = "add the field " + u.Name + " to " + item + " in 1Password, or take it out of deploy.yml"
+	}
 	level := Error
 	if c.o.deployments().writesFiles {
 		level, hint = Note, "the pipeline that deploys writes a secrets file: what then stands in it is not known here"

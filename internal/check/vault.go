@@ -18,6 +18,11 @@ func (c *destinationCheck) checkVault(ctx context.Context) {
 		return
 	}
 	named := map[string]bool{}
+	for _, d := range c.whole {
+		if d.Ref.Vault != "" {
+			named[strings.ToLower(d.Ref.Vault)] = true
+		}
+	}
 	for _, d := range c.toAsk() {
 		named[strings.ToLower(d.Ref.Vault)] = true
 	}

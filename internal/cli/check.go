@@ -47,10 +47,10 @@ func (c checkCommand) Run(a *app) error {
 	if c.Destination != "" {
 		o.Destinations = []string{c.Destination}
 	}
-	declared, err := c.toCheck(&o)
-	if err != nil {
+	if err := c.toCheck(&o); err != nil {
 		return err
 	}
+	o.For = c.forDestination(a)
 	ctx, _, stop := supervise.Notify(context.Background())
 	defer stop()
 	if c.Offline {
@@ -68,11 +68,7 @@ func (c checkCommand) Run(a *app) error {
 				return err
 			}
 			defer func() { _ = backend.Close() }() // it was only read from
-			resolver := onepassword.NewResolver(backend, onepassword.Options{AllowEmpty: c.AllowEmpty.names()})
-			o.Vault = resolver
-			if err := addWholeItems(ctx, resolver, declared, &o); err != nil {
-				return a.explainConnect(err)
-			}
+			o.Vault = onepassword.NewResolver(backend, onepassword.Options{AllowEmpty: c.AllowEmpty.names()})
 		}
 	}
 	if c.ERB {
@@ -147,20 +143,35 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 	return report, a.explainConnect(err)
 }
 
-// toCheck has a check look at what the options declare, and gives the declarations.
-func (f vaultFlags) toCheck(o *check.Options) ([]onepassword.Declaration, error) {
+// forDestination gives a check the options of each destination: the project file may
+// have other ones for it than those that hold here.
+func (c checkCommand) forDestination(a *app) func(check.Options, string) (check.Options, error) {
+	return func(o check.Options, destination string) (check.Options, error) {
+		if destination == c.Destination || a.lookup.file.file == nil {
+			return o, nil
+		}
+		g, err := a.again(destination)
+		if err != nil {
+			return o, err
+		}
+		err = g.Check.toCheck(&o)
+		return o, err
+	}
+}
+
+// toCheck has a check look at what the options declare.
+func (f vaultFlags) toCheck(o *check.Options) error {
 	declared, err := f.declarations(unread)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	o.Declared = nil
 	for _, d := range declared {
-		if d.Name != "" {
-			o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin})
-		}
+		o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin})
 	}
 	o.Keys, err = f.namedKeys()
 	o.AllowEmpty, o.AllowReference = f.AllowEmpty.names(), f.AllowReference.names()
-	return declared, err
+	return err
 }
 
 // namedKeys are the SSH keys and their passphrase.
@@ -175,26 +186,9 @@ func (f vaultFlags) namedKeys() ([]check.Declared, error) {
 	}
 	var named []check.Declared
 	for _, key := range keys { // of one that is loaded, the vault has nothing
-		named = append(named, check.Declared{Name: "the SSH key", Ref: key.Ref, Origin: "--ssh-key"})
+		named = append(named, check.Declared{Name: "the SSH key", Ref: key.Ref, Origin: check.KeyOrigin})
 	}
 	return append(named, check.Declared{Name: "the passphrase", Ref: passphrase.Ref, Origin: "--ssh-key-passphrase"}), nil
-}
-
-// addWholeItems has a check know the names that declarations of whole items declare.
-func addWholeItems(ctx context.Context, r *onepassword.Resolver, declared []onepassword.Declaration, o *check.Options) error {
-	for _, d := range declared {
-		if d.Name != "" || d.Environment != "" {
-			continue
-		}
-		secrets, err := r.Resolve(ctx, []onepassword.Declaration{d})
-		if err != nil {
-			return err
-		}
-		for _, s := range secrets {
-			o.Declared = append(o.Declared, check.Declared{Name: s.Name(), Origin: d.Origin, Found: true})
-		}
-	}
-	return nil
 }
 
 // tell writes the report; on a CI system that can show them at the line, its

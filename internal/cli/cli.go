@@ -98,6 +98,8 @@ type app struct {
 
 	cancel func() // says that the run is cancelled
 
+	again func(destination string) (*grammar, error) // the line, with the project file's options of a destination
+
 	connectHost string           // of the Connect server in use
 	left        deploy.LeftLocks // for the command post
 	reviewEnv   []string         // likewise: of the preview that was being deployed
@@ -179,6 +181,7 @@ func (a *app) main(args []string, f form) int {
 	if err := a.lookup.file.variables().Err(); err != nil && kctx.Command() != "config" {
 		return a.fail(err, kctx.Command())
 	}
+	a.again = func(destination string) (*grammar, error) { return a.parseFor(args, destination) }
 	a.takeVariables(kctx)
 	if names := a.lookup.file.unconfirmed(); len(names) > 0 && !slices.Contains([]string{"config", "doctor"}, kctx.Command()) {
 		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+": that counts from there only with --trust-project-file",
@@ -200,6 +203,21 @@ func (a *app) main(args []string, f form) int {
 		return int(status)
 	}
 	return a.fail(err, kctx.Command())
+}
+
+// parseFor makes a grammar of a command line as it would be with a destination's options
+// of the project file.
+func (a *app) parseFor(args []string, destination string) (*grammar, error) {
+	other := *a
+	other.lookup.file.destination = destination
+	if err := other.lookup.file.variables().Err(); err != nil {
+		return nil, err
+	}
+	g, _, _, err := other.parse(args)
+	if err != nil {
+		err = other.placed(err, args)
+	}
+	return g, err
 }
 
 // numbers are the numbers of descriptors.

@@ -195,9 +195,8 @@ func (p *doctorProject) vaults(ctx context.Context) ([]onepassword.Vault, error)
 // comparison is what `kamal-op check` would say of the destination.
 func (p *doctorProject) comparison() (func(ctx context.Context) (check.Report, error), error) {
 	resolver := p.job.Vault.Resolver
-	o := check.Options{Dir: p.dir, ConfigFile: p.given.ConfigFile, Env: p.Env, Destinations: []string{p.given.Destination}}
-	declared, err := p.given.toCheck(&o)
-	if err != nil {
+	o := check.Options{Run: true, Dir: p.dir, ConfigFile: p.given.ConfigFile, Env: p.Env, Destinations: []string{p.given.Destination}}
+	if err := p.given.toCheck(&o); err != nil {
 		return nil, err
 	}
 	if resolver != nil {
@@ -206,11 +205,6 @@ func (p *doctorProject) comparison() (func(ctx context.Context) (check.Report, e
 	return func(ctx context.Context) (check.Report, error) {
 		if config, err := p.config(ctx); err == nil && config.asked {
 			o.Config = func(string) (*kamal.Config, error) { return config.Config, nil }
-		}
-		if resolver != nil {
-			if err := addWholeItems(ctx, resolver, declared, &o); err != nil {
-				return check.Report{}, err
-			}
 		}
 		return check.Check(ctx, o)
 	}, nil

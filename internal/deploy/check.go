@@ -27,6 +27,7 @@ func (s *session) checkFiles(ctx context.Context, j Job) error {
 		return nil
 	}
 	o := check.Options{
+		Run: true,
 		Dir: j.Project.Dir, ConfigFile: j.Project.ConfigFile, Destinations: []string{j.Project.Destination},
 		Env: j.Project.Env, AllowEmpty: j.Wanted.AllowEmpty, AllowReference: j.Wanted.References,
 	}

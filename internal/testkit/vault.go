@@ -52,6 +52,19 @@ func (v *Vault) Item(_ context.Context, vault, item string) (*onepassword.Item, 
 	return nil, problem.New("the vault "+vault+" has no item "+item, "look at its title in 1Password")
 }
 
+// Names are the labels of an item's fields.
+func (v *Vault) Names(ctx context.Context, d onepassword.Declaration) ([]string, error) {
+	item, err := v.Item(ctx, d.Ref.Vault, d.Ref.Item)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range item.Fields {
+		names = append(names, f.Label)
+	}
+	return names, nil
+}
+
 // Vaults are the vaults of the list.
 func (v *Vault) Vaults(context.Context) ([]onepassword.Vault, error) {
 	if v.names == nil {

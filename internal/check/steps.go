@@ -1,0 +1,244 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
+)
+
+// A step is what a pipeline's file hands to kamal-op in one place: the inputs of an
+// action, the settings of a plugin, a list of variables.
+type step struct {
+	declared []Declared // without a name: a whole item
+	keys     []onepassword.Reference
+
+	destination string
+	anywhere    bool // which destination it deploys is not known: it may be any
+	environment bool // it holds for every command below it
+	config      string
+	dir         string // of the project, seen from the folder that the file belongs to
+	top         string // that folder
+}
+
+// The names that an option has in a pipeline's files.
+var (
+	secretKeys      = []string{"secrets", "secret", "KAMAL_OP_SECRETS", "KAMAL_OP_SECRET"}
+	keyKeys         = []string{"ssh-key", "ssh-keys", "ssh_key", "KAMAL_OP_SSH_KEY", "KAMAL_OP_SSH_KEYS"}
+	destinationKeys = []string{"destination", "KAMAL_OP_DESTINATION"}
+	configKeys      = []string{"config-file", "config_file", "KAMAL_OP_CONFIG_FILE"}
+	directoryKeys   = []string{"working-directory", "working_directory", "KAMAL_OP_WORKING_DIRECTORY"}
+)
+
+// deployingCommands are those that need what deploy.yml names.
+var deployingCommands = []string{"", "deploy", "setup", "redeploy", "rollback", "kamal"}
+
+// stepsOf are what a file's text hands to kamal-op. One that is not YAML hands over
+// nothing that is known.
+func stepsOf(text, top string) []step {
+	file, err := yamlfile.Parse(text, true)
+	if err != nil {
+		return nil
+	}
+	r := stepReader{top: top, anchors: map[string]ast.Node{}}
+	for _, doc := range file.Docs {
+		r.walk(doc.Body, "")
+	}
+	return r.steps
+}
+
+// A stepReader looks for steps in a syntax tree.
+type stepReader struct {
+	top     string
+	anchors map[string]ast.Node
+	steps   []step
+}
+
+// walk looks at a node and all that it has. destination is that of the environment
+// around it.
+func (r *stepReader) walk(n ast.Node, destination string) {
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		r.anchors[n.Name.GetToken().Value] = n.Value
+		r.walk(n.Value, destination)
+	case *ast.SequenceNode:
+		for _, v := range n.Values {
+			r.walk(v, destination)
+		}
+	case *ast.DocumentNode:
+		r.walk(n.Body, destination)
+	}
+	pairs := pairsOf(n)
+	if len(pairs) == 0 {
+		return
+	}
+	for _, around := range []string{"env", "environment", "variables"} {
+		if given := firstText(r.texts(pairsOf(r.real(valueOf(pairs, around))), destinationKeys)); given != "" {
+			destination = given
+		}
+	}
+	if s, ok := r.step(pairs, destination); ok {
+		r.steps = append(r.steps, s)
+	}
+	another := anotherAction(scalarOf(valueOf(pairs, "uses")))
+	for _, pair := range pairs {
+		if another && pair.Key.GetToken().Value == "with" {
+			continue
+		}
+		r.walk(pair.Value, destination)
+		if _, alias := pair.Value.(*ast.AliasNode); alias {
+			if s, ok := r.step(pairsOf(r.real(pair.Value)), destination); ok {
+				r.steps = append(r.steps, s)
+			}
+		}
+	}
+}
+
+// anotherAction tells whether an action is neither ours nor one that may call ours.
+func anotherAction(uses string) bool {
+	return uses != "" && !strings.Contains(uses, "kamal") && !strings.HasPrefix(uses, "./") && !strings.Contains(uses, "/.github/")
+}
+
+// step is what a mapping hands to kamal-op; ok is false where that is nothing.
+func (r *stepReader) step(pairs []*ast.MappingValueNode, around string) (s step, ok bool) {
+	for _, text := range r.texts(pairs, secretKeys) {
+		if d, err := onepassword.ParseDeclaration(text, byWorkflow); err == nil {
+			s.declared = append(s.declared, Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin})
+		}
+	}
+	for _, text := range r.texts(pairs, keyKeys) {
+		if ref, err := onepassword.ParseReference(text); err == nil {
+			s.keys = append(s.keys, ref)
+		}
+	}
+	if len(s.declared)+len(s.keys) == 0 {
+		return s, false
+	}
+	s.top = r.top
+	s.config, s.dir = firstText(r.texts(pairs, configKeys)), firstText(r.texts(pairs, directoryKeys))
+	s.destination = firstText(r.texts(pairs, destinationKeys))
+	args := firstText(r.texts(pairs, []string{"args"}))
+	if m := namesDestination().FindStringSubmatch(args); m != nil && s.destination == "" {
+		s.destination = m[1]
+	}
+	// What stands in the environment holds for every command below it, which may name
+	// a destination of its own.
+	s.environment = slices.ContainsFunc(pairs, func(p *ast.MappingValueNode) bool {
+		return strings.HasPrefix(p.Key.GetToken().Value, "KAMAL_OP_S")
+	})
+	s.anywhere = s.environment && s.destination == ""
+	if s.destination == "" && around != "" {
+		s.destination, s.anywhere = around, false
+	}
+	command := firstText(r.texts(pairs, []string{"command"}))
+	switch {
+	case strings.Contains(command, "$") || s.environment:
+	case strings.HasPrefix(command, "review"):
+		if s.destination == "" {
+			s.destination = "review"
+		}
+	case !slices.Contains(deployingCommands, command):
+		return s, false
+	}
+	s.anywhere = s.anywhere || strings.Contains(s.destination, "$")
+	return s, true
+}
+
+// deploys tells whether a step deploys a destination of the configuration in dir.
+func (s step) deploys(o Options, destination string) bool {
+	switch {
+	case !s.anywhere && s.destination != destination:
+		return false
+	case !strings.Contains(s.config, "$") && !(s.config == "" && s.environment) &&
+		inDir(o.Dir, cmp.Or(s.config, kamal.DefaultConfigFile)) != inDir(o.Dir, cmp.Or(o.ConfigFile, kamal.DefaultConfigFile)):
+		return false
+	case strings.Contains(s.dir, "$"):
+		return true
+	case s.dir == "" && s.environment:
+		return true // a command may change it
+	}
+	return inDir(s.top, s.dir) == inDir(o.Dir, "")
+}
+
+// texts are the values that one of the keys has, one a line, entry or pair.
+func (r *stepReader) texts(pairs []*ast.MappingValueNode, keys []string) []string {
+	var all []string
+	for _, key := range keys {
+		switch n := r.real(valueOf(pairs, key)).(type) {
+		case *ast.SequenceNode:
+			for _, v := range n.Values {
+				all = append(all, linesOf(scalarOf(r.real(v)))...)
+			}
+		case *ast.MappingNode, *ast.MappingValueNode:
+			for _, pair := range pairsOf(n) {
+				all = append(all, pair.Key.GetToken().Value+"="+scalarOf(r.real(pair.Value)))
+			}
+		default:
+			all = append(all, linesOf(scalarOf(n))...)
+		}
+	}
+	return all
+}
+
+// real is what an anchor marks, or an alias names.
+func (r *stepReader) real(n ast.Node) ast.Node {
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		return n.Value
+	case *ast.AliasNode:
+		return r.anchors[n.Value.GetToken().Value]
+	}
+	return n
+}
+
+func pairsOf(n ast.Node) []*ast.MappingValueNode {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}
+	}
+	return nil
+}
+
+func valueOf(pairs []*ast.MappingValueNode, key string) ast.Node {
+	for _, pair := range pairs {
+		if pair.Key.GetToken().Value == key {
+			return pair.Value
+		}
+	}
+	return nil
+}
+
+func scalarOf(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	}
+	return ""
+}
+
+// linesOf are the lines of a text that say something.
+func linesOf(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+func firstText(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return texts[0]
+}
