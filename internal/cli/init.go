@@ -39,6 +39,7 @@ func (c initCommand) Run(a *app) error {
 	if c.Review {
 		in.Review = review.Overlay
 	}
+	o.For = a.declaredInFile
 	begin := func(ctx context.Context, vault check.Vault) error {
 		o.Vault = vault
 		plan, err := edit.Init(ctx, o, in)
@@ -54,6 +55,17 @@ func (c initCommand) Run(a *app) error {
 		return begin(context.Background(), nil)
 	}
 	return a.withVault(c.credentialFlags, begin)
+}
+
+// declaredInFile gives the options of a destination what the project file declares for
+// it.
+func (a *app) declaredInFile(o check.Options, destination string) (check.Options, error) {
+	p := a.lookup.file
+	p.destination = destination
+	given := vaultFlags{}
+	given.Secret, given.SSHKey = p.values("secret"), p.values("ssh-key")
+	err := given.toCheck(&o)
+	return o, err
 }
 
 // askKamal asks the Kamal that is here, if there is one, whether it takes the

@@ -19,8 +19,9 @@ type editor struct {
 	destinations []string
 	projects     map[string]*kamal.Project
 	files        []*workFile
-	told         []problem.Place // of names that stay, with a note
-	alone        bool            // one destination was asked for: files of all others stay
+	told         []problem.Place  // of names that stay, with a note
+	given        map[string]given // what is declared for each destination
+	alone        bool             // one destination was asked for: files of all others stay
 }
 
 // openEditor reads the project. All that is wrong with its files is told at once.

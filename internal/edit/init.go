@@ -56,6 +56,9 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if err := e.readGiven(); err != nil {
+		return Plan{}, err
+	}
 	e.knownItem(&in)
 	for _, name := range []string{in.Vault, in.Item, in.KeyItem, in.ReviewVault} {
 		if strings.ContainsAny(name, "/\r\n") {
@@ -77,8 +80,8 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 			return Plan{}, err
 		}
 	}
-	key := "op://" + in.Vault + "/" + orElse(in.KeyItem, defaultKeyItem)
-	if err := e.initWorkflow(in, key); err != nil {
+	key, write := e.keyFor(in)
+	if err := e.initWorkflow(in, write); err != nil {
 		return Plan{}, err
 	}
 	e.remindFields()
@@ -93,6 +96,23 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 		}
 	}
 	return e.finish()
+}
+
+// keyFor is the SSH key, and what of it a new workflow has: nothing where the project
+// file names it.
+func (e *editor) keyFor(in InitOptions) (key, write string) {
+	key = "op://" + in.Vault + "/" + orElse(in.KeyItem, defaultKeyItem)
+	known := e.keys()
+	if in.KeyItem != "" || len(known) == 0 {
+		return key, key
+	}
+	key = known[0].String()
+	for _, g := range e.given {
+		if slices.ContainsFunc(g.options.Keys, func(k check.Declared) bool { return k.Ref.Item != "" && k.Origin == check.KeyOrigin }) {
+			return key, ""
+		}
+	}
+	return key, key
 }
 
 func orElse(text, other string) string {
@@ -118,7 +138,7 @@ func (e *editor) initSecrets(d string, in InitOptions) error {
 	item := in.itemFor(d)
 	var missing []string
 	for _, name := range e.usedNames(d) {
-		if _, _, ok := e.lookup(d, name); !ok {
+		if _, _, ok := e.lookup(d, name); !ok && !e.declares(d, name) {
 			missing = append(missing, name)
 		}
 	}
@@ -408,8 +428,10 @@ jobs:
       - uses: kamal-op/kamal-op@v1
         with:
           service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}
-          ssh-key: %s
-`, yamlWord(branch), yamlWord(group), yamlWord(key))
+`, yamlWord(branch), yamlWord(group))
+	if key != "" {
+		b.WriteString("          ssh-key: " + yamlWord(key) + "\n")
+	}
 	if destination != "" {
 		b.WriteString("          destination: " + yamlWord(destination) + "\n")
 	}

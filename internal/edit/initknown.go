@@ -4,13 +4,76 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
+// manyFields is what the declaration of a whole item counts, beside those of fields.
+const manyFields = 100
+
+// A given is what is declared for a destination: by the project file, and with it by
+// the workflows that deploy it.
+type given struct {
+	declared []check.Declared
+	options  check.Options
+}
+
+// readGiven takes what is declared for each destination.
+func (e *editor) readGiven() error {
+	e.given = map[string]given{}
+	for _, d := range e.destinations {
+		o := e.o
+		if o.For != nil {
+			var err error
+			if o, err = o.For(o, d); err != nil {
+				return err
+			}
+		}
+		e.given[d] = given{declared: o.DeclaredFor(d), options: o}
+	}
+	return nil
+}
+
+// declares tells whether a name is declared for a destination, and says which field it
+// needs.
+func (e *editor) declares(d, name string) bool {
+	all := e.given[d].declared
+	for _, declared := range all {
+		if declared.Name == name {
+			e.needReference(declared.Ref.String())
+			return true
+		}
+	}
+	for _, declared := range all {
+		if declared.Name == "" && declared.Ref.Item != "" {
+			e.needField(declared.Ref.Vault, declared.Ref.Item, name)
+			return true
+		}
+	}
+	return false
+}
+
+// keys are the SSH keys that the project's files name: the project file, then the
+// workflows.
+func (e *editor) keys() []onepassword.Reference {
+	var all []onepassword.Reference
+	for _, d := range e.destinations {
+		for _, key := range e.given[d].options.Keys {
+			if key.Ref.Item != "" && key.Origin == check.KeyOrigin {
+				all = append(all, key.Ref)
+			}
+		}
+	}
+	for _, d := range e.destinations {
+		all = append(all, e.o.KeysFor(d)...)
+	}
+	return all
+}
+
 // knownItem takes vault and item from what the project has already: its secrets
-// files and the declarations in its workflows.
+// files, its project file and the declarations in its workflows.
 func (e *editor) knownItem(in *InitOptions) {
 	count := map[string]int{}
 	var order []string // op://Vault/Item
@@ -38,10 +101,33 @@ func (e *editor) knownItem(in *InitOptions) {
 			}
 		}
 	}
+	for _, d := range e.destinations {
+		if d == reviewName && len(e.destinations) > 1 {
+			continue
+		}
+		for _, declared := range e.given[d].declared {
+			if declared.Name == "" && declared.Ref.Item != "" {
+				put(declared.Ref.Vault, declared.Ref.Item)
+				count[declared.Ref.Vault+"/"+declared.Ref.Item] += manyFields
+			}
+		}
+		for _, declared := range e.given[d].options.Declared {
+			if declared.Name != "" && declared.Ref.Item != "" {
+				put(declared.Ref.Vault, declared.Ref.Item)
+			}
+		}
+	}
 	for _, f := range e.workflows() {
 		for _, l := range declarations(f.text) {
 			if ref, err := onepassword.ParseReference(l.reference); err == nil {
 				put(ref.Vault, ref.Item)
+			}
+		}
+	}
+	if len(order) == 0 { // nothing names an item of the app's
+		for _, key := range e.keys() {
+			if in.Vault == "" {
+				in.Vault = key.Vault
 			}
 		}
 	}
