@@ -14,6 +14,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // MigrateOptions say what a workflow does not.
@@ -173,6 +174,9 @@ func (w *workflow) refuse(line int, hint, format string, args ...any) error {
 
 // migrate gives the new text.
 func (w *workflow) migrate() (string, error) {
+	if yamlfile.LoneCR(w.text) {
+		return "", w.refuse(0, "end its lines with LF alone, or with CR LF", "%s has a carriage return within a line", w.file)
+	}
 	root, shared, err := parseWorkflow(w.text)
 	var alias *aliasError
 	if errors.As(err, &alias) {

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/goccy/go-yaml/ast"
@@ -11,6 +12,9 @@ import (
 // parseWorkflow is the tree of a workflow, its aliases replaced. An alias that cannot
 // be replaced is an *aliasError.
 func parseWorkflow(text string) (ast.Node, *aliases, error) {
+	if yamlfile.LoneCR(text) {
+		return nil, nil, errors.New("reading a workflow: it has a carriage return within a line")
+	}
 	file, err := yamlfile.Parse(text, false)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading a workflow: %w", err)

@@ -158,7 +158,7 @@ func parsePatterns(list string) ([]pattern, bool) {
 			p.name, p.port = host, n
 		}
 		p.name = strings.TrimSuffix(strings.TrimPrefix(p.name, "["), "]")
-		if !nameText.MatchString(p.name) {
+		if !nameText.MatchString(p.name) || isKeyType(p.name) { // before a key it would be taken for the key's
 			return nil, false
 		}
 		out = append(out, p)

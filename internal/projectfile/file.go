@@ -67,6 +67,9 @@ func Parse(name string, text []byte, options []Option, near func(wrong string, n
 			f, err = nil, problem.Newf("%s is not YAML that can be read here", name)
 		}
 	}()
+	if yamlfile.LoneCR(string(text)) {
+		return nil, problem.Newf("%s has a carriage return within a line", name)
+	}
 	f = &File{name: name, options: options}
 	root, err := yamlfile.Parse(string(text), false)
 	if err != nil {

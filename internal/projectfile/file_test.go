@@ -161,7 +161,7 @@ func TestParse_Problems(t *testing.T) {
 			t.Errorf("%q: %s", text, diff)
 		}
 	}
-	for _, text := range []string{"a: [\n", "limit: &x 1\n", "limit: *x\n", strings.Repeat("#", 65<<10)} {
+	for _, text := range []string{"limit: 1\r", "a: [\n", "limit: &x 1\n", "limit: *x\n", strings.Repeat("#", 65<<10)} {
 		if _, err := projectfile.Parse("f.yml", []byte(text), known, near); err == nil {
 			t.Errorf("%.20q is taken", text)
 		}

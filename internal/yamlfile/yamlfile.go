@@ -44,6 +44,13 @@ func Parse(text string, twice bool) (file *ast.File, err error) {
 	return parser.Parse(tokens, 0, options...)
 }
 
+// LoneCR says whether a text has a carriage return without a line feed behind it. YAML
+// ends a line there, and nothing else does: what a tree says of lines cannot be found
+// in the text.
+func LoneCR(text string) bool {
+	return strings.Contains(strings.ReplaceAll(text, "\r\n", ""), "\r")
+}
+
 // deep says whether tokens nest deeper than maxDepth: by brackets, by columns, or by
 // what stands before a value (anchors, tags, dashes, question marks).
 func deep(tokens token.Tokens) bool {
