@@ -126,10 +126,13 @@ func TestSSH_IsHeldToWhatItHasSaid(t *testing.T) {
 					env []string
 					ok  bool
 				}{{s.right, true}, {s.wrong, false}} {
-					_ = os.Remove(seen) // a run that was cut short leaves none
-					out, err := run(t, c.env, "ssh", "-F", config, "-p", s.port(), "127.0.0.2", "true")
-					if (err == nil) != c.ok || !c.ok && !strings.Contains(out, "Host key verification failed") {
-						t.Errorf("the key is right: %v: %v: %s", c.ok, err, out)
+					for _, jump := range [][]string{nil, {"-J", "none"}} {
+						_ = os.Remove(seen) // the run before may have ended early
+						args := append(append([]string{"ssh", "-F", config}, jump...), "-p", s.port(), "127.0.0.2", "true")
+						out, err := run(t, c.env, args...)
+						if (err == nil) != c.ok || !c.ok && !strings.Contains(out, "Host key verification failed") {
+							t.Errorf("%q, the key is right: %v: %v: %s", jump, c.ok, err, out)
+						}
 					}
 				}
 			})

@@ -200,7 +200,7 @@ func TestSSHConfig_WhatWeakensDoesNotCount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			more, err := before.fixed(false)
+			more, _, err := before.fixed()
 			if c.want == "refused" {
 				if err == nil || !strings.Contains(err.Error(), "ProxyCommand of web") {
 					t.Errorf("%v", err)
@@ -268,19 +268,18 @@ func TestFixed_IsWhatSSHSays(t *testing.T) {
 		"":                        alias + " -o ProxyCommand=none",
 		"proxyjump u@a:23,b":      alias + " -o ProxyJump=u@a:23,b",
 		"proxycommand nc -x p %h": alias + " -o ProxyCommand=nc -x p %h",
-		"-J":                      alias,
 	} {
 		config := configuration{"hostname": "Web.test", "port": "2222"}
 		if name, value, ok := strings.Cut(given, " "); ok {
 			config[name] = value
 		}
-		args, err := config.fixed(given == "-J")
-		if got := strings.Join(args, " "); err != nil || got != want {
+		first, way, err := config.fixed()
+		if got := strings.Join(append(first, way...), " "); err != nil || got != want {
 			t.Errorf("%s: %q, %v", given, got, err)
 		}
 	}
-	if args, err := (configuration{}).fixed(false); len(args) > 0 || err != nil {
-		t.Errorf("%q, %v", args, err)
+	if first, way, err := (configuration{}).fixed(); len(first)+len(way) > 0 || err != nil {
+		t.Errorf("%q, %q, %v", first, way, err)
 	}
 }
 

@@ -64,24 +64,23 @@ func (c *call) ssh() error {
 		return err
 	}
 	args := c.args
+	// Behind the caller's own options, which come first, and before the configuration's.
+	var behind []string
 	if c.settings.Pinned {
 		args = line.replace('S', func(path string) string { return config.controlPath(dir, path) })
-		more, err := config.fixed(line.has('J'))
+		alias, way, err := config.fixed()
 		if err != nil {
 			return err
 		}
-		first = append(first, more...)
+		first, behind = append(first, alias...), way
 	}
 	if c.settings.forAgent(config["host"], config["hostname"]) {
-		// Behind the caller's own options, which come first, and before the
-		// configuration's.
-		agent := []string{"-o", "IdentityAgent=SSH_AUTH_SOCK"}
+		behind = append(behind, "-o", "IdentityAgent=SSH_AUTH_SOCK")
 		if !line.has('i') {
-			agent = append(agent, "-o", "IdentitiesOnly=no")
+			behind = append(behind, "-o", "IdentitiesOnly=no")
 		}
-		args = append(args[:line.end:line.end], append(agent, args[line.end:]...)...)
 	}
-	c.args = slices.Concat(first, args)
+	c.args = slices.Concat(first, args[:line.end], behind, args[line.end:])
 	return nil
 }
 
@@ -184,14 +183,14 @@ func refuses(program string, env, args []string) (option string, err error) {
 
 // fixed are the arguments that hold ssh to what it has said that it will do. It
 // reads the user's configuration again, and that may say something else then: a
-// `Match exec` has any program decide. jump says that the caller gives the jump
-// hosts by -J: ssh takes no other word on the way beside that.
-func (c configuration) fixed(jump bool) ([]string, error) {
+// `Match exec` has any program decide. The way to the host stands behind the caller's
+// own options: ssh takes no word on it before -J.
+func (c configuration) fixed() (alias, way []string, err error) {
 	if c["hostname"] == "" { // it connects to nothing: -V, -Q
-		return nil, nil
+		return nil, nil, nil
 	}
 	if path := ByPath(c["proxycommand"]); path != "" {
-		return nil, fmt.Errorf("the ProxyCommand of %s starts %s by its path, and so not with the host keys of this run: write ssh in its place", c.destination(), path)
+		return nil, nil, fmt.Errorf("the ProxyCommand of %s starts %s by its path, and so not with the host keys of this run: write ssh in its place", c.destination(), path)
 	}
 	// An alias takes the keys of another name. It is the name that ssh would look
 	// up without one.
@@ -199,17 +198,15 @@ func (c configuration) fixed(jump bool) ([]string, error) {
 	if port := c["port"]; port != "22" {
 		name = "[" + name + "]:" + port
 	}
-	args := []string{"-o", "HostKeyAlias=" + name}
 	switch {
-	case jump:
 	case c["proxyjump"] != "":
-		args = append(args, "-o", "ProxyJump="+c["proxyjump"])
+		way = []string{"-o", "ProxyJump=" + c["proxyjump"]}
 	case c["proxycommand"] != "":
-		args = append(args, "-o", "ProxyCommand="+c["proxycommand"])
+		way = []string{"-o", "ProxyCommand=" + c["proxycommand"]}
 	default:
-		args = append(args, "-o", "ProxyCommand=none") // means no ProxyJump either
+		way = []string{"-o", "ProxyCommand=none"} // means no ProxyJump either
 	}
-	return args, nil
+	return []string{"-o", "HostKeyAlias=" + name}, way, nil
 }
 
 // destination is the host as a person knows it.
