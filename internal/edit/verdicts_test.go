@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,22 @@ type verdict struct {
 	findings []check.Finding
 	number   int  // of the question
 	erb      bool // which decides something
+	declared []string
+}
+
+// declaredNames are the names that the project's workflow declares to kamal-op for a
+// destination, which supplies those that no secrets file defines. Kamal alone does not
+// have them. The workflow's step names no destination: it deploys the plain one.
+func declaredNames(g testkit.Generated, destination string) (names []string) {
+	if destination != "" {
+		return nil
+	}
+	for _, f := range g.Archive.Files {
+		for _, m := range regexp.MustCompile(`(?m)^ +(\w+)=op://Shop/Declared/`).FindAllStringSubmatch(string(f.Data), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
 }
 
 // What check says of generated projects, and of the same with a mistake in each, held
@@ -57,7 +74,7 @@ func TestGenerated_checkedAsKamalHasIt(t *testing.T) {
 					t.Errorf("seed %d, %s: %v", seed, mistake, err)
 					continue
 				}
-				verdicts = append(verdicts, verdict{fmt.Sprintf("seed %d, %s, destination %q", seed, mistake, d), mistake == "a prefix of the shell", report.Findings, len(questions), len(report.Unknown) > 0})
+				verdicts = append(verdicts, verdict{fmt.Sprintf("seed %d, %s, destination %q", seed, mistake, d), mistake == "a prefix of the shell", report.Findings, len(questions), len(report.Unknown) > 0, declaredNames(g, d)})
 				questions = append(questions, question{Dir: dir, Config: config, Destination: d, Env: env, Every: true})
 			}
 		}
@@ -66,6 +83,12 @@ func TestGenerated_checkedAsKamalHasIt(t *testing.T) {
 	right, wrong := 0, 0
 	for _, v := range verdicts {
 		a := answers[v.number]
+		supplied := "supplied by kamal-op"
+		for _, name := range v.declared {
+			if value, used := a.Used[name]; used && value == nil {
+				a.Used[name] = &supplied
+			}
+		}
 		if diff := v.against(a); diff != "" {
 			t.Errorf("%s: %s\nKamal: %+v\ncheck: %s", v.what, diff, a, told(v.findings))
 		}
