@@ -18,12 +18,7 @@ var marks = map[State]string{Yes: "✓", No: "✗", None: "–", Unknown: "?"}
 // wrong. With colour, marks and levels are in colour.
 func WriteText(w io.Writer, r Report, colour bool) error {
 	var b strings.Builder
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	codes := map[State]string{Yes: "32", No: "31", None: "2", Unknown: "33"}
 	painted := map[State]string{}
 	for s, mark := range marks {

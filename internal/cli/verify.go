@@ -92,12 +92,7 @@ func (c verifyCommand) Run(a *app) error {
 // text is the report for a person.
 func (v verified) text(colour bool) string {
 	var b strings.Builder
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	counts := map[kamal.RunningState]int{}
 	down := 0
 	for _, r := range v.Containers {

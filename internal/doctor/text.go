@@ -11,12 +11,7 @@ import (
 // host in one line.
 func (r Report) Text(colour bool) string {
 	var b strings.Builder
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	signs := map[State]string{Well: paint("32", "✓"), Notice: paint("33", "!"), Wrong: paint("31", "✗"), Unseen: paint("33", "?")}
 	area := ""
 	for _, f := range joined(r.Findings) {

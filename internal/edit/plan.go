@@ -15,12 +15,7 @@ import (
 // not to be.
 func WritePlan(w io.Writer, p Plan, dry, colour bool) error {
 	var b strings.Builder
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	var files []string
 	for _, c := range p.Changes {
 		for line := range strings.Lines(c.Diff()) {

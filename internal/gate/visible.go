@@ -54,6 +54,17 @@ func obeyed(r rune) bool {
 // painted are the colours of our own reports.
 var painted = [...]string{"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"}
 
+// Painter gives a text one of the colours of our own reports, by its number (31 is red,
+// 32 green, 33 yellow), or leaves it as it is where there are to be none.
+func Painter(colour bool) func(code, text string) string {
+	return func(code, text string) string {
+		if !colour {
+			return text
+		}
+		return "\x1b[" + code + "m" + text + painted[0]
+	}
+}
+
 // colours is lines in which nothing is obeyed but, where they are kept, the colours
 // of our own reports.
 func colours(text string, kept bool) string {

@@ -10,12 +10,7 @@ import (
 // Text is the plan for a person.
 func (p Plan) Text(colour bool) string {
 	var b strings.Builder
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	p.head(&b)
 	for _, c := range p.Containers {
 		what := "role " + c.Role

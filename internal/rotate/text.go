@@ -10,12 +10,7 @@ import (
 // Text is what will be booted, for a person.
 func (p Plan) Text(colour bool) string {
 	var b strings.Builder
-	paint := func(code, text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[" + code + "m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	for _, boot := range p.Boots {
 		fmt.Fprintf(&b, "%s\n", gate.Visible(boot.headline()))
 		for _, name := range boot.Secrets {
@@ -29,21 +24,16 @@ func (p Plan) Text(colour bool) string {
 // RestText is what is not booted, and why.
 func (p Plan) RestText(colour bool) string {
 	var b strings.Builder
-	red := func(text string) string {
-		if !colour {
-			return text
-		}
-		return "\x1b[31m" + text + "\x1b[0m"
-	}
+	paint := gate.Painter(colour)
 	for _, l := range p.Left {
-		fmt.Fprintf(&b, "%s, %s: %s\n", gate.Visible(l.Host), gate.Visible(named(l.Role, l.Accessory)), red("left as it is"))
+		fmt.Fprintf(&b, "%s, %s: %s\n", gate.Visible(l.Host), gate.Visible(named(l.Role, l.Accessory)), paint("31", "left as it is"))
 		for _, name := range l.Secrets {
-			fmt.Fprintf(&b, "  %s %s\n", red("✗"), gate.Visible(name))
+			fmt.Fprintf(&b, "  %s %s\n", paint("31", "✗"), gate.Visible(name))
 		}
 		fmt.Fprintf(&b, "  %s\n", gate.Visible(l.Why))
 	}
 	for _, u := range p.Unreached {
-		fmt.Fprintf(&b, "%s: %s\n  %s\n", gate.Visible(u.Host), red("could not be asked"), gate.OneLine(u.Why))
+		fmt.Fprintf(&b, "%s: %s\n  %s\n", gate.Visible(u.Host), paint("31", "could not be asked"), gate.OneLine(u.Why))
 	}
 	return b.String()
 }
