@@ -73,12 +73,12 @@ func (r *stepReader) walk(n ast.Node, destination string) {
 	case *ast.DocumentNode:
 		r.walk(n.Body, destination)
 	}
-	pairs := pairsOf(n)
+	pairs := yamlfile.Pairs(n)
 	if len(pairs) == 0 {
 		return
 	}
 	for _, around := range []string{"env", "environment", "variables"} {
-		if given := firstText(r.texts(pairsOf(r.real(valueOf(pairs, around))), destinationKeys)); given != "" {
+		if given := firstText(r.texts(yamlfile.Pairs(r.real(valueOf(pairs, around))), destinationKeys)); given != "" {
 			destination = given
 		}
 	}
@@ -92,7 +92,7 @@ func (r *stepReader) walk(n ast.Node, destination string) {
 		}
 		r.walk(pair.Value, destination)
 		if _, alias := pair.Value.(*ast.AliasNode); alias {
-			if s, ok := r.step(pairsOf(r.real(pair.Value)), destination); ok {
+			if s, ok := r.step(yamlfile.Pairs(r.real(pair.Value)), destination); ok {
 				r.steps = append(r.steps, s)
 			}
 		}
@@ -175,7 +175,7 @@ func (r *stepReader) texts(pairs []*ast.MappingValueNode, keys []string) []strin
 				all = append(all, linesOf(scalarOf(r.real(v)))...)
 			}
 		case *ast.MappingNode, *ast.MappingValueNode:
-			for _, pair := range pairsOf(n) {
+			for _, pair := range yamlfile.Pairs(n) {
 				all = append(all, pair.Key.GetToken().Value+"="+scalarOf(r.real(pair.Value)))
 			}
 		default:
@@ -194,16 +194,6 @@ func (r *stepReader) real(n ast.Node) ast.Node {
 		return r.anchors[n.Value.GetToken().Value]
 	}
 	return n
-}
-
-func pairsOf(n ast.Node) []*ast.MappingValueNode {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}
-	}
-	return nil
 }
 
 func valueOf(pairs []*ast.MappingValueNode, key string) ast.Node {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/lazy"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // otherCI are the files of other systems that deploy.
@@ -75,9 +76,9 @@ func (t tree) deploysHere(text, config string) bool {
 	}
 	w := workflow{root: root}
 	seen := false
-	for _, job := range mappingOf(child(root, "jobs")) {
+	for _, job := range yamlfile.Pairs(yamlfile.Child(root, "jobs")) {
 		w.job = job.Value
-		list, ok := child(job.Value, "steps").(*ast.SequenceNode)
+		list, ok := yamlfile.Child(job.Value, "steps").(*ast.SequenceNode)
 		if !ok {
 			continue
 		}
@@ -86,16 +87,16 @@ func (t tree) deploysHere(text, config string) bool {
 			if !ok {
 				continue
 			}
-			run, uses := scalarText(child(step, "run")), scalarText(child(step, "uses"))
+			run, uses := scalarText(yamlfile.Child(step, "run")), scalarText(yamlfile.Child(step, "uses"))
 			var dir, other string
 			switch {
 			case strings.Contains(uses, "kamal"):
-				if command := scalarText(child(child(step, "with"), "command")); strings.Contains(uses, oneStep) && (command == "review" || command == "check" || command == "verify") {
+				if command := scalarText(yamlfile.Child(yamlfile.Child(step, "with"), "command")); strings.Contains(uses, oneStep) && (command == "review" || command == "check" || command == "verify") {
 					seen = true
 					continue // no deploy of production
 				}
-				dir = scalarText(child(child(step, "with"), "working-directory"))
-				other = scalarText(child(child(step, "with"), "config-file"))
+				dir = scalarText(yamlfile.Child(yamlfile.Child(step, "with"), "working-directory"))
+				other = scalarText(yamlfile.Child(yamlfile.Child(step, "with"), "config-file"))
 			case parseScript(run).mayDeploy() || deploys().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
 				dir = w.inherited(workflowStep{node: step}, "working-directory")
 				if m := givenConfig().FindAllStringSubmatch(run, -1); len(m) == 1 && len(deploys().FindAllString(run, -1)) == 1 {

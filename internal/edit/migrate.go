@@ -188,8 +188,8 @@ func (w *workflow) migrate() (string, error) {
 	w.root, w.aliases, w.lines = root, shared, strings.SplitAfter(w.text, "\n")
 	migrated, certain := false, len(deployingSteps(w.text)) > 0
 	// The last job first: what is changed below leaves the lines above alone.
-	jobs := child(root, "jobs")
-	for _, job := range slices.Backward(mappingOf(jobs)) {
+	jobs := yamlfile.Child(root, "jobs")
+	for _, job := range slices.Backward(yamlfile.Pairs(jobs)) {
 		steps, err := w.stepsOf(job.Value)
 		if err != nil {
 			return "", err
@@ -252,7 +252,7 @@ func (w *workflow) nothing() (string, error) {
 		w.plan.note("%s has the one step already", w.file)
 		return w.text, nil
 	}
-	if child(w.root, "runs") != nil {
+	if yamlfile.Child(w.root, "runs") != nil {
 		return "", w.refuse(0, "write the deploy into a step of the workflow that uses it, as run: kamal deploy", "%s is an action and no workflow: only the steps of a workflow are migrated", w.file)
 	}
 	if line := deploysElsewhere(w.text); line > 0 {
@@ -336,7 +336,7 @@ func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[
 
 // runnable refuses a job whose steps a container of the action's could not join.
 func (w *workflow) runnable(job ast.Node, steps []workflowStep, deploying map[int]bool) error {
-	on := strings.ToLower(fmt.Sprint(child(job, "runs-on")))
+	on := strings.ToLower(fmt.Sprint(yamlfile.Child(job, "runs-on")))
 	for i, s := range steps {
 		if !deploying[i] {
 			continue
@@ -355,8 +355,8 @@ func (w *workflow) runnable(job ast.Node, steps []workflowStep, deploying map[in
 // inherited is what a run: step has of its own or of defaults.run, of the job or the
 // workflow: a step that uses an action inherits neither.
 func (w *workflow) inherited(s workflowStep, key string) string {
-	for _, n := range []ast.Node{s.node, child(child(w.job, "defaults"), "run"), child(child(w.root, "defaults"), "run")} {
-		if v := child(n, key); v != nil {
+	for _, n := range []ast.Node{s.node, yamlfile.Child(yamlfile.Child(w.job, "defaults"), "run"), yamlfile.Child(yamlfile.Child(w.root, "defaults"), "run")} {
+		if v := yamlfile.Child(n, key); v != nil {
 			return scalarText(v)
 		}
 	}

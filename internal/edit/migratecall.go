@@ -9,6 +9,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // secretsOf is the name in ${{ secrets.NAME }}.
@@ -40,7 +41,7 @@ func (w *workflow) declareIn(file, text string, names []string) (string, bool, e
 	if err != nil || root == nil {
 		return text, false, w.refuse(0, "migrate it by hand", "%s is written in a way that cannot be changed here", file)
 	}
-	on := child(root, "on")
+	on := yamlfile.Child(root, "on")
 	if scalar, ok := on.(*ast.StringNode); ok && scalar.Value == "workflow_call" {
 		return text, true, w.refuse(1, "write on: with a line workflow_call: under it, so that a secret can be declared", "%s is called by others", file)
 	}
@@ -52,7 +53,7 @@ func (w *workflow) declareIn(file, text string, names []string) (string, bool, e
 		}
 	}
 	var call *ast.MappingValueNode
-	for _, v := range mappingOf(on) {
+	for _, v := range yamlfile.Pairs(on) {
 		if v.Key.GetToken().Value == "workflow_call" {
 			call = v
 		}
@@ -62,7 +63,7 @@ func (w *workflow) declareIn(file, text string, names []string) (string, bool, e
 	}
 	var missing []string
 	for _, name := range names {
-		if !slices.ContainsFunc(mappingOf(child(call.Value, "secrets")), func(v *ast.MappingValueNode) bool {
+		if !slices.ContainsFunc(yamlfile.Pairs(yamlfile.Child(call.Value, "secrets")), func(v *ast.MappingValueNode) bool {
 			return strings.EqualFold(v.Key.GetToken().Value, name)
 		}) {
 			missing = append(missing, name)
@@ -88,19 +89,19 @@ func (w *workflow) declareInCallers(name string, secrets []string, seen map[stri
 			continue
 		}
 		passed := false
-		for _, job := range slices.Backward(mappingOf(child(root, "jobs"))) {
-			uses := child(job.Value, "uses")
+		for _, job := range slices.Backward(yamlfile.Pairs(yamlfile.Child(root, "jobs"))) {
+			uses := yamlfile.Child(job.Value, "uses")
 			if uses == nil || strings.TrimPrefix(scalarText(uses), "./") != workflowDir+"/"+name {
 				continue
 			}
-			handed := child(job.Value, "secrets")
-			if handed != nil && len(mappingOf(handed)) == 0 && scalarText(handed) == "inherit" {
+			handed := yamlfile.Child(job.Value, "secrets")
+			if handed != nil && len(yamlfile.Pairs(handed)) == 0 && scalarText(handed) == "inherit" {
 				passed = true
 				continue
 			}
 			var missing []string
 			for _, secret := range secrets {
-				if child(handed, secret) == nil {
+				if yamlfile.Child(handed, secret) == nil {
 					missing = append(missing, secret)
 				}
 			}
@@ -155,7 +156,7 @@ func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.Mappi
 		return text, refuseIn(file, line, "write it out there", "%s cannot take the secrets %s: what has them is an anchor or an alias, which others share", file, strings.Join(names, ", "))
 	}
 	indent := outer.Key.GetToken().Position.Column + 1
-	if inner := mappingOf(outer.Value); len(inner) > 0 {
+	if inner := yamlfile.Pairs(outer.Value); len(inner) > 0 {
 		indent = inner[0].Key.GetToken().Position.Column - 1
 		if m, ok := outer.Value.(*ast.MappingNode); ok && m.IsFlowStyle {
 			return refuse(outer.Key.GetToken().Position.Line)
@@ -169,7 +170,7 @@ func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.Mappi
 	pad := strings.Repeat(" ", indent)
 	var add []string
 	var list *ast.MappingValueNode
-	for _, v := range mappingOf(outer.Value) {
+	for _, v := range yamlfile.Pairs(outer.Value) {
 		if v.Key.GetToken().Value == "secrets" {
 			list = v
 		}
@@ -179,7 +180,7 @@ func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.Mappi
 		pad += "  "
 	} else {
 		end = list
-		if values := mappingOf(list.Value); len(values) > 0 {
+		if values := yamlfile.Pairs(list.Value); len(values) > 0 {
 			if m, ok := list.Value.(*ast.MappingNode); ok && m.IsFlowStyle {
 				return refuse(list.Key.GetToken().Position.Line)
 			}

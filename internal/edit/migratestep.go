@@ -13,6 +13,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // A workflowStep is what matters of one step.
@@ -99,8 +100,8 @@ func origin(value string) string {
 // value is what a variable has where the script runs: given by the step, the job or
 // the workflow, by GitHub, or by a step before.
 func (w *workflow) value(s workflowStep, before []workflowStep, name string) (string, error) {
-	for _, env := range []ast.Node{child(s.node, "env"), child(w.job, "env"), child(w.root, "env")} {
-		if v := child(env, name); v != nil {
+	for _, env := range []ast.Node{yamlfile.Child(s.node, "env"), yamlfile.Child(w.job, "env"), yamlfile.Child(w.root, "env")} {
+		if v := yamlfile.Child(env, name); v != nil {
 			return strings.TrimSpace(scalarText(v)), nil
 		}
 	}
@@ -176,7 +177,7 @@ func (w *workflow) inputs(call kamalCall, directory string) []string {
 	if call.command != "deploy" {
 		put("command", call.command)
 	}
-	if child(child(w.job, "env"), "OP_CONNECT_TOKEN") == nil && child(child(w.root, "env"), "OP_CONNECT_TOKEN") == nil {
+	if yamlfile.Child(yamlfile.Child(w.job, "env"), "OP_CONNECT_TOKEN") == nil && yamlfile.Child(yamlfile.Child(w.root, "env"), "OP_CONNECT_TOKEN") == nil {
 		put("service-account-token", strings.TrimSpace(w.token))
 		if w.newToken {
 			w.plan.todo(setToken(GitHub, w.vaults()...))
@@ -238,8 +239,8 @@ func (w *workflow) declare(s workflowStep, opRun bool) (removed []string) {
 			w.plan.note("%s: %s comes from GitHub's secrets still: for 1Password's, write %s=op://VAULT/ITEM/%s under secrets: of the step, and take it out of env:", w.file, name, name, name)
 		}
 	}
-	for _, env := range []ast.Node{child(w.job, "env"), child(w.root, "env")} {
-		for _, v := range mappingOf(env) {
+	for _, env := range []ast.Node{yamlfile.Child(w.job, "env"), yamlfile.Child(w.root, "env")} {
+		for _, v := range yamlfile.Pairs(env) {
 			name, value := v.Key.GetToken().Value, scalarText(v.Value)
 			if strings.HasPrefix(value, "op://") && s.Env[name] == nil && w.isDeclared(s, name, value, opRun) {
 				add(name, value)
@@ -291,7 +292,7 @@ func (w *workflow) isKey(reference string) bool {
 // stepsOf are the steps of a job with their lines: what is blank or a comment in
 // front of a step belongs to none.
 func (w *workflow) stepsOf(job ast.Node) ([]workflowStep, error) {
-	list, ok := child(job, "steps").(*ast.SequenceNode)
+	list, ok := yamlfile.Child(job, "steps").(*ast.SequenceNode)
 	if !ok {
 		return nil, nil
 	}

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // takeToken finds the token of the service account in the environment.
 func (w *workflow) takeToken(job ast.Node, steps []workflowStep) {
-	for _, env := range []ast.Node{child(job, "env"), child(w.root, "env")} {
-		if v := child(env, tokenVariable); v != nil && w.token == "" {
+	for _, env := range []ast.Node{yamlfile.Child(job, "env"), yamlfile.Child(w.root, "env")} {
+		if v := yamlfile.Child(env, tokenVariable); v != nil && w.token == "" {
 			w.token = scalarText(v)
 		}
 	}
@@ -30,8 +31,8 @@ const tokenVariable = "OP_SERVICE_ACCOUNT_TOKEN"
 // dropToken takes the token out of the job's environment, where no step of it
 // could need it any more.
 func (w *workflow) dropToken(job ast.Node) error {
-	env := child(job, "env")
-	values := mappingOf(env)
+	env := yamlfile.Child(job, "env")
+	values := yamlfile.Pairs(env)
 	for _, v := range values {
 		if v.Key.String() != tokenVariable {
 			continue
@@ -47,7 +48,7 @@ func (w *workflow) dropToken(job ast.Node) error {
 		}
 		from := line
 		if len(values) == 1 {
-			for _, j := range mappingOf(job) {
+			for _, j := range yamlfile.Pairs(job) {
 				if at := j.Key.GetToken().Position.Line - 1; j.Key.String() == "env" && at < line && strings.TrimSpace(strings.Join(w.lines[at+1:line], "")) == "" {
 					from = at
 				}

@@ -95,10 +95,10 @@ func namesOf(option string) string {
 // options reads the options of a mapping. In braces they are odd, whatever they are.
 func (p *projectNames) options(n ast.Node, destination string, braces bool) {
 	braces = braces || inBraces(n)
-	for _, pair := range mappingOf(n) {
+	for _, pair := range yamlfile.Pairs(n) {
 		key := scalarText(pair.Key)
 		if key == "destinations" && destination == "" {
-			for _, d := range mappingOf(pair.Value) {
+			for _, d := range yamlfile.Pairs(pair.Value) {
 				p.options(d.Value, scalarText(d.Key), braces || inBraces(pair.Value))
 			}
 			continue
@@ -140,7 +140,7 @@ func (p *projectNames) list(l *projectList, n ast.Node) {
 		if inBraces(n) {
 			l.form = formBraces
 		}
-		for _, pair := range mappingOf(n) {
+		for _, pair := range yamlfile.Pairs(n) {
 			p.pair(l, pair)
 		}
 	case *ast.LiteralNode:

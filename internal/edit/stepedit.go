@@ -104,7 +104,7 @@ func (e *stepEdit) rewrite(with []string, call kamalCall, removed []string) ([]s
 	for _, line := range with {
 		text = append(text, pad+"  "+line+e.eol)
 	}
-	env := child(e.s.node, "env")
+	env := yamlfile.Child(e.s.node, "env")
 	if env == nil && len(call.env) > 0 {
 		text = append(text, pad+"env:"+e.eol)
 		for _, a := range call.env {
@@ -143,7 +143,7 @@ func (e *stepEdit) rewrite(with []string, call kamalCall, removed []string) ([]s
 // env takes the names that are declared now out of the step's env, and puts in what
 // the script set.
 func (e *stepEdit) env(env ast.Node, call kamalCall, removed []string) ([]lineChange, error) {
-	values := mappingOf(env)
+	values := yamlfile.Pairs(env)
 	var gone []*ast.MappingValueNode
 	for _, v := range values {
 		name := v.Key.GetToken().Value

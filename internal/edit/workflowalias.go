@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // An anchor is a value that has a name, for aliases to stand for it.
@@ -42,7 +43,7 @@ func (a *aliases) isShared(n ast.Node, key string) bool { return a.mark(n, key) 
 func (a *aliases) isAlias(n ast.Node, key string) bool { return a.mark(n, key) == "*" }
 
 func (a *aliases) mark(n ast.Node, key string) string {
-	for _, v := range mappingOf(n) {
+	for _, v := range yamlfile.Pairs(n) {
 		if v.Key.GetToken().Value == key {
 			return a.marks[v]
 		}
@@ -55,7 +56,7 @@ func (a *aliases) sharedLine(v *ast.MappingValueNode, key string) int {
 	if a.marks[v] != "" || a.sharedBy(v) != nil {
 		return v.Key.GetToken().Position.Line
 	}
-	for _, below := range mappingOf(v.Value) {
+	for _, below := range yamlfile.Pairs(v.Value) {
 		if below.Key.GetToken().Value == key && a.marks[below] != "" {
 			return below.Key.GetToken().Position.Line
 		}
@@ -155,7 +156,7 @@ func (r *aliasReader) replace(n ast.Node) {
 	case *ast.AliasNode:
 		r.alias(n)
 	}
-	for _, v := range mappingOf(n) {
+	for _, v := range yamlfile.Pairs(n) {
 		r.within[v] = r.in
 		r.replace(v.Key)
 		r.replace(v.Value)

@@ -32,25 +32,6 @@ func parseWorkflow(text string) (ast.Node, *aliases, error) {
 	return file.Docs[0].Body, r.aliases, nil
 }
 
-func child(n ast.Node, key string) ast.Node {
-	for _, v := range mappingOf(n) {
-		if v.Key.GetToken().Value == key {
-			return v.Value
-		}
-	}
-	return nil
-}
-
-func mappingOf(n ast.Node) []*ast.MappingValueNode {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}
-	}
-	return nil
-}
-
 // scalarText is the text of a scalar, quotes taken off.
 func scalarText(n ast.Node) string {
 	switch n := n.(type) {

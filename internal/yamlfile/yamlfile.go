@@ -44,6 +44,27 @@ func Parse(text string, twice bool) (file *ast.File, err error) {
 	return parser.Parse(tokens, 0, options...)
 }
 
+// Pairs are the keys and values of a mapping: none of anything else.
+func Pairs(n ast.Node) []*ast.MappingValueNode {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode: // of one key alone
+		return []*ast.MappingValueNode{n}
+	}
+	return nil
+}
+
+// Child is the value of a key, nil where the key is not there.
+func Child(n ast.Node, key string) ast.Node {
+	for _, pair := range Pairs(n) {
+		if pair.Key.GetToken().Value == key {
+			return pair.Value
+		}
+	}
+	return nil
+}
+
 // LoneCR says whether a text has a carriage return without a line feed behind it. YAML
 // ends a line there, and nothing else does: what a tree says of lines cannot be found
 // in the text.
