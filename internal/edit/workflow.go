@@ -133,7 +133,7 @@ func (e *editor) declare(d, name string, ref onepassword.Reference) error {
 // dropFromEnv leaves to a person to take a name that is declared now out of the
 // environment of a workflow that gives it GitHub's secret.
 func (e *editor) dropFromEnv(name string) {
-	given := regexp.MustCompile(`(?m)^\s+` + name + `:\s*["']?\$\{\{\s*secrets\.`)
+	given := regexp.MustCompile(`(?m)^\s+` + regexp.QuoteMeta(name) + `:\s*["']?\$\{\{\s*secrets\.`)
 	for _, f := range e.allWorkflows() {
 		if strings.Contains(f.text, oneStep) && given.MatchString(f.text) {
 			e.plan.todo(Todo{Do: "remove-env", Text: "take " + name + " out of env: in " + f.name + ": it has GitHub's secret there, and is declared to kamal-op in its place"})
