@@ -247,6 +247,10 @@ func TestProjectFile_WithTheOtherPlaces(t *testing.T) {
 			files: map[string]string{projectfile.Name: own, "config/deploy.eu.yml": "env: {secret: [OLD, B]}\n"}, destination: "eu", do: remove,
 			want: map[string]string{projectfile.Name: declared + "destinations:\n  eu:\n", "config/deploy.eu.yml": "env: {secret: [B]}\n"},
 		},
+		"remove what a destination alone has": {
+			files: map[string]string{projectfile.Name: "secrets:\n  OLD: op://V/I/OLD\n  B: op://V/I/B\npublic: [B]\ndestinations:\n  eu:\n    public: [OLD]\n", "config/deploy.eu.yml": "env: {secret: [OLD, B]}\n"},
+			do:    remove, err: "what holds for all would take its place",
+		},
 		"remove beside what is odd": {
 			files: map[string]string{projectfile.Name: "secrets: [OLD=op://V/I/OLD, \"C\\x3dop://V/I/C\"]\n"}, do: remove, err: "is written in a way that is not changed here",
 		},

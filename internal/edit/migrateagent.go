@@ -21,6 +21,10 @@ type agentScript struct {
 var (
 	agentNamed    = lazy.Regexp(`\bssh-(agent|add)\b`)
 	agentVariable = lazy.Regexp(`^(SSH_AUTH_SOCK|SSH_AGENT_PID)\b`)
+
+	// What eval is given to start an agent, and what ends one; nothing beside it.
+	agentStart = lazy.Regexp("^[\"']?(\\$\\(|`)\\s*ssh-agent\\b[^;&|()`$]*(\\)|`)[\"']?$")
+	agentEnd   = lazy.Regexp("^[\"']?\\s*(eval [\"']?(\\$\\(|`)\\s*ssh-agent\\b[^;&|()`$]*(\\)|`)[\"']?|ssh-agent\\b[^;&|()`$]*|kill [^;&|()`$]*\\$\\{?SSH_AGENT_PID\\}?[^;&|()`$]*)[\"']?( [A-Z0-9 ]+)?$")
 )
 
 // agentScripts are the steps of a job whose scripts have to do with an agent.
@@ -83,7 +87,7 @@ func (w *workflow) agentKeys(steps []workflowStep, agents map[int]agentScript) {
 func (w *workflow) needs(steps []workflowStep, deploying map[int]bool, agents map[int]agentScript, gone map[int]bool) stepNeeds {
 	leaving := map[int]bool{}
 	for i := range steps {
-		leaving[i] = deploying[i] || agents[i].alone && (w.key != "" || w.o.SSHKey != "")
+		leaving[i] = deploying[i] || agents[i].alone && !w.asksFor(steps[i].ID) && (w.key != "" || w.o.SSHKey != "")
 	}
 	needs := needsOf(steps, leaving)
 	if needs.ssh {
@@ -93,6 +97,11 @@ func (w *workflow) needs(steps []workflowStep, deploying map[int]bool, agents ma
 		gone[i] = leaving[i] && !deploying[i]
 	}
 	return needs
+}
+
+// asksFor tells whether the workflow reads a step's outcome or output.
+func (w *workflow) asksFor(id string) bool {
+	return id != "" && (strings.Contains(w.text, "steps."+id+".") || strings.Contains(w.text, "steps['"+id+"']"))
 }
 
 // noteAgents tells what becomes of the agents that scripts start.
@@ -218,9 +227,11 @@ func (r *agentReader) isAgentsCall(call *syntax.CallExpr, stmt *syntax.Stmt) boo
 			return !strings.HasPrefix(word, "-") && !strings.Contains(word, "SOCK") && !strings.Contains(word, "sock")
 		})
 	case "eval":
-		return strings.Contains(all, "ssh-agent")
-	case "trap", "kill":
-		return strings.Contains(all, "ssh-agent") || strings.Contains(all, "SSH_AGENT_PID")
+		return agentStart().MatchString(all)
+	case "trap":
+		return agentEnd().MatchString(all)
+	case "kill":
+		return agentEnd().MatchString("kill " + all)
 	case "echo", "printf":
 		written := slices.ContainsFunc(stmt.Redirs, func(d *syntax.Redirect) bool { return strings.Contains(source(d.Word), "GITHUB_ENV") })
 		return written && agentVariable().MatchString(strings.Trim(words[len(words)-1], `"'`)) || r.isKeyFile(stmt)
@@ -241,6 +252,10 @@ func (r *agentReader) isKeyFile(stmt *syntax.Stmt) bool {
 func (r *agentReader) isHarmless(stmt *syntax.Stmt) bool {
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
 	if !ok || stmt.Background || len(call.Args) == 0 {
+		return false
+	}
+	// A command within runs as well, and a line with :: may be one to the runner.
+	if text := source(call); strings.Contains(text, "$(") || strings.Contains(text, "`") || strings.Contains(text, "::") {
 		return false
 	}
 	switch wordText(call.Args[0]) {

@@ -163,6 +163,9 @@ func (p *projectNames) removeWord(l *projectList, i, j int) error {
 // removeList takes a list with its last entry out: one that is empty takes none of what
 // holds for all, and a key without a value is a mistake.
 func (p *projectNames) removeList(l *projectList) error {
+	if !l.declares() && l.destination != "" && slices.ContainsFunc(p.lists, func(o *projectList) bool { return o.destination == "" && o.option == l.option }) {
+		return p.refuse(l.line+1, "write "+l.option+": [] there, or take the key out, as it is meant", l.option+" would be empty for "+l.destination+", and what holds for all would take its place")
+	}
 	at := p.lineOf(l.elements[0].from)
 	if at == l.line {
 		return p.removeLines(at)
