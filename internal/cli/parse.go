@@ -17,7 +17,11 @@ import (
 func (a *app) parse(args []string) (g *grammar, kctx *kong.Context, exited int, err error) {
 	g = &grammar{}
 	if own, found := ownGrammar(args); found {
-		if kctx, exited, err = a.parseBy(own.Interface(), args); err == nil && exited < 0 {
+		kctx, exited, err = a.parseBy(own.Interface(), args)
+		if exited >= 0 { // it has printed the help
+			return g, kctx, exited, err
+		}
+		if err == nil {
 			for field, value := range own.Elem().Fields() {
 				reflect.ValueOf(g).Elem().FieldByName(field.Name).Set(value)
 			}
