@@ -174,6 +174,7 @@ func (r *rotation) boot(ctx context.Context, plan rotate.Plan) error {
 
 // after looks at what a boot has changed, also where it failed.
 func (r *rotation) after(ctx context.Context, plan rotate.Plan, err error) (rotate.Plan, error) {
+	r.tried, r.done = true, nil // what of it was booted is not known yet
 	if ctx.Err() != nil {
 		return plan, err
 	}
@@ -181,7 +182,7 @@ func (r *rotation) after(ctx context.Context, plan rotate.Plan, err error) (rota
 	if lookErr != nil {
 		return plan, errors.Join(err, lookErr)
 	}
-	r.tried, r.done = true, plan.Done(left)
+	r.done = plan.Done(left)
 	return left.Undone(), err
 }
 
