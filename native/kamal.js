@@ -154,7 +154,7 @@ function findRuby() {
   const script = "puts RbConfig.ruby, [RUBY_ENGINE, Gem.ruby_api_version, Gem::Platform.local].join('-')";
   const { status, stdout } = childProcess.spawnSync(ruby, ["-e", script], { encoding: "utf8", env: rubyEnvironment(), cwd: "/" });
   const [program, abi] = (stdout || "").trim().split("\n");
-  return status === 0 && /^[\w.-]+$/.test(abi) ? { program, abi, gem } : undefined;
+  return status === 0 && abi && /^[\w.-]+$/.test(abi) ? { program, abi, gem } : undefined;
 }
 
 // The Kamal of a directory of gems. What it starts, such as hooks, keeps its own gems.
