@@ -20,7 +20,7 @@ module KamalOpDoctor
     # What docker has said, without Kamal's words around it.
     def said(error)
       text = error.message.scrub[/docker stderr: (.*)/m, 1] || error.message.scrub
-      text.lines.map(&:strip).reject { |line| line.empty? || line.start_with?("WARNING!") }.first.to_s[0, 300]
+      text.lines.map(&:strip).reject { |line| line.empty? || line.start_with?("WARNING!") }.first.to_s
     end
   end
 

@@ -195,7 +195,7 @@ module KamalOpPlan
 
     # The first line of an error, or of what a program says of one.
     def message(error)
-      (error.is_a?(String) ? error.strip : "#{error.class}: #{error.message}").scrub.lines.first.to_s.strip[0, 300]
+      (error.is_a?(String) ? error.strip : "#{error.class}: #{error.message}").scrub.lines.first.to_s.strip
     end
 
     def hex(text) = text.unpack1("H*")

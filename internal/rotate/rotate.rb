@@ -10,7 +10,7 @@ module KamalOpRotate
   CHANGED = 75
 
   class << self
-    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip[0, 300]
+    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
 
     # Whether the image that has the version's name on the host is another than the one
     # that runs. One that is not there any more is pulled by its name.
