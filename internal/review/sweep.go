@@ -1,11 +1,14 @@
 package review
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // Sweeping says which previews stay.
@@ -144,4 +147,137 @@ func days(d time.Duration) string {
 		return fmt.Sprintf("%d days", int(d/(24*time.Hour)))
 	}
 	return d.Round(time.Minute).String()
+}
+
+// sweep removes the previews that have no open pull request, those that have
+// expired, and those beyond the limit.
+func (r *Review) sweep(ctx context.Context, p Plan, dry bool) (out Outcome, err error) {
+	out.Plan = p
+	began := r.now()
+	defer func() { out.Took = r.now().Sub(began) }()
+	if r.GitHub == nil {
+		return out, problem.Usagef("give a token that may read pull requests", "a sweep asks GitHub which pull requests are open")
+	}
+	if err := r.labelled(); err != nil {
+		return out, err
+	}
+	nobody, err := r.nobody()
+	if err != nil {
+		return out, err
+	}
+	production, err := r.production(ctx)
+	if err != nil {
+		return out, err
+	}
+	config, err := r.resolve(ctx, nobody)
+	if err != nil {
+		return out, err
+	}
+	if err := r.Project.checkNames(nobody, config); err != nil {
+		return out, err
+	}
+	i, err := r.judge(ctx, &out, config, production)
+	if err != nil {
+		return out, err
+	}
+	if dry {
+		return out, silent(i)
+	}
+	removed, untold, err := r.execute(ctx, out.Verdicts, production)
+	out.Removed, out.Untold = removed, untold
+	if s := silent(i); s != nil {
+		list := problem.List{{
+			Message: "not every host was swept", Details: said(s), Hint: "the next sweep takes what is left", Status: problem.Partial, Cause: s,
+		}}
+		return out, append(list, problem.Of(err)...).Err()
+	}
+	return out, err
+}
+
+// judge decides what becomes of each preview, and says it.
+func (r *Review) judge(ctx context.Context, out *Outcome, config resolved.Configuration, production *resolved.Configuration) (Inventory, error) {
+	// The hosts first: a pull request that is opened and deployed meanwhile is then
+	// not among what is held against the list.
+	i, err := r.inventory(ctx, config.Hosts, production)
+	if err != nil {
+		return i, err
+	}
+	open, err := r.GitHub.OpenPullRequests(ctx)
+	if err != nil {
+		return i, err
+	}
+	pushed, err := r.pushed(ctx, i, open)
+	if err != nil {
+		return i, err
+	}
+	out.NotOurs = r.notOurs(i.Foreign)
+	out.Verdicts = planSweep(i, open, r.Project.Sweeping, pushed, r.now())
+	for _, v := range out.Verdicts {
+		verb := "keep"
+		if v.Remove {
+			verb = "remove"
+		}
+		r.say("%s %s: %s", verb, v.Service, v.Why)
+	}
+	return i, nil
+}
+
+// pushed asks when the heads of those pull requests were committed whose previews
+// may have expired.
+func (r *Review) pushed(ctx context.Context, i Inventory, open []github.PullRequest) (map[int]time.Time, error) {
+	all := map[int]time.Time{}
+	for _, pr := range r.Project.expiring(i, open, r.now()) {
+		at, err := r.GitHub.CommitTime(ctx, pr.HeadSHA)
+		if err != nil {
+			return nil, err
+		}
+		all[pr.Number] = at
+	}
+	return all, nil
+}
+
+// execute carries verdicts out, one after another; one that fails stops no other.
+func (r *Review) execute(ctx context.Context, verdicts []Verdict, production *resolved.Configuration) (removed []int, untold problem.List, err error) {
+	var failed problem.List
+	for _, v := range verdicts {
+		if !v.Remove {
+			continue
+		}
+		if ctx.Err() != nil {
+			failed = append(failed, &problem.Problem{Message: v.Service + " is not removed: the run was cancelled", Hint: "the next sweep takes it", Status: problem.Partial, Cause: ctx.Err()})
+			continue
+		}
+		a, err := r.app(v.Number, "")
+		if err == nil && v.Closed {
+			var open bool
+			// A list of pages can miss one; nothing is removed for an absence alone.
+			if open, err = r.isOpen(ctx, v.Number); open {
+				r.say("keep %s: it is open", v.Service)
+				continue
+			}
+		}
+		if err != nil {
+			failed = append(failed, problem.Of(partly(a, "", err))...)
+			continue
+		}
+		t := r.teller(Plan{Do: Remove, Number: v.Number, Why: v.Why}, a)
+		_, err = r.remove(ctx, a, production)
+		t.removed(ctx, err)
+		untold = append(untold, t.untold...)
+		if err != nil {
+			failed = append(failed, problem.Of(err)...)
+			continue
+		}
+		removed = append(removed, v.Number)
+	}
+	return removed, untold, failed.Err()
+}
+
+// isOpen asks whether a pull request is open. What GitHub does not know is closed.
+func (r *Review) isOpen(ctx context.Context, number int) (bool, error) {
+	p, err := r.GitHub.PullRequest(ctx, number)
+	if github.IsMissing(err) {
+		return false, nil
+	}
+	return p.Open, err
 }
