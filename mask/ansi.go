@@ -135,11 +135,39 @@ func (w *Writer) pendingShadow(s *set, text []byte) int {
 // masked, but the escape sequences in them stay, behind the token, so that a
 // colour that begins or ends in a value goes on to do so.
 func (w *Writer) putMarks(s *set, text []byte, hold int) error {
+	marks, covered := w.mark(text, hold)
+	out := w.outBuf[:0]
+	for i, c := range text[:hold] {
+		switch marks[i] {
+		case plain:
+			out = append(out, c)
+			w.inRun = false
+		case kept:
+			out = append(out, c)
+		case masked:
+			if !w.inRun {
+				out = append(out, s.token...)
+			}
+			w.inRun = true
+		}
+	}
+	w.covered = max(0, covered-hold)
+	w.coveredMarks = w.coveredMarks[:0]
+	if rest := marks[hold : hold+w.covered]; slices.Contains(rest, kept) {
+		w.coveredMarks = append(w.coveredMarks, rest...)
+	}
+	w.outBuf = out
+	return w.emit(out)
+}
+
+// mark says of each byte of text what becomes of it, and up to where values reach
+// that begin before hold.
+func (w *Writer) mark(text []byte, hold int) (marks []mark, covered int) {
 	b := &w.ansi
 	b.marks = slices.Grow(b.marks[:0], len(text))[:len(text)]
-	marks := b.marks
+	marks = b.marks
 	clear(marks)
-	covered := w.covered
+	covered = w.covered
 	if len(w.coveredMarks) > 0 {
 		copy(marks, w.coveredMarks)
 	} else {
@@ -175,29 +203,7 @@ func (w *Writer) putMarks(s *set, text []byte, hold int) error {
 			covered = max(covered, f.end)
 		}
 	}
-
-	out := w.outBuf[:0]
-	for i, c := range text[:hold] {
-		switch marks[i] {
-		case plain:
-			out = append(out, c)
-			w.inRun = false
-		case kept:
-			out = append(out, c)
-		case masked:
-			if !w.inRun {
-				out = append(out, s.token...)
-			}
-			w.inRun = true
-		}
-	}
-	w.covered = max(0, covered-hold)
-	w.coveredMarks = w.coveredMarks[:0]
-	if rest := marks[hold : hold+w.covered]; slices.Contains(rest, kept) {
-		w.coveredMarks = append(w.coveredMarks, rest...)
-	}
-	w.outBuf = out
-	return w.emit(out)
+	return marks, covered
 }
 
 func fill(marks []mark, m mark) {

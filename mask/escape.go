@@ -56,18 +56,34 @@ const (
 // read takes in the next byte.
 func (e *escape) read(b byte) step {
 	e.length++
+	if e.mode == ground {
+		return e.begin(b)
+	}
+	if s := e.goOn(b); s != visible {
+		return s
+	}
+	// What has been read stands there as text that no value goes through.
+	e.mode, e.last = ground, 0
+	return again
+}
+
+// begin takes in a byte outside of a sequence.
+func (e *escape) begin(b byte) step {
+	switch {
+	case b == esc:
+		e.mode, e.length = afterESC, 1
+		return inside
+	case b == backspace && e.last > ' ': // a space or what is above: last is one more
+		e.mode, e.length = afterBS, 1
+		return inside
+	}
+	e.last = int16(b) + 1
+	return visible
+}
+
+// goOn takes in a byte within a sequence; visible is a byte that does not fit there.
+func (e *escape) goOn(b byte) step {
 	switch e.mode {
-	case ground:
-		switch {
-		case b == esc:
-			e.mode, e.length = afterESC, 1
-			return inside
-		case b == backspace && e.last > ' ': // a space or what is above: last is one more
-			e.mode, e.length = afterBS, 1
-			return inside
-		}
-		e.last = int16(b) + 1
-		return visible
 	case afterESC, inMore:
 		switch {
 		case b == '[' && e.mode == afterESC:
@@ -113,9 +129,7 @@ func (e *escape) read(b byte) step {
 			return ends
 		}
 	}
-	// What has been read stands there as text that no value goes through.
-	e.mode, e.last = ground, 0
-	return again
+	return visible
 }
 
 // through reads text until the sequence ends that it begins in or with, at n, or text

@@ -184,12 +184,40 @@ func main() {
 	textbook := subject{"textbook Aho-Corasick", func(w io.Writer, secrets []string) (io.Writer, func() error) {
 		return &dfaWriter{dfa: newDFA(secrets), out: w}, func() error { return nil }
 	}}
-	var missed []string
+	b := bench{random: random, size: *size, rounds: *rounds, budget: *budget}
 	subjects := []subject{memmove, {"mask, all forms", ours()}, {"mask, values only", ours(mask.Encodings(false))}}
 	if *slow {
 		subjects = append(append(subjects, textbook), peers...)
 	}
 
+	missed := b.cuttings(subjects, *only)
+	if *only == "" || *only == "forms" {
+		b.forms(memmove)
+	}
+	if *only == "" || *only == "build" {
+		building(random)
+	}
+	if *only == "" || *only == "pipe" {
+		runtime.UnlockOSThread() // who waits for a pipe shall not hold a thread
+		piping(random, *size, *rounds)
+	}
+	if len(missed) > 0 {
+		fmt.Printf("\nless than %d times Buildkite's:\n%s\n", wanted, strings.Join(missed, "\n"))
+		os.Exit(1)
+	}
+}
+
+// A bench is what all tables are measured with.
+type bench struct {
+	random *rand.Rand
+	size   int // MiB of log
+	rounds int
+	budget time.Duration
+}
+
+// cuttings prints a table for each way of cutting a log into Writes, and returns
+// the rows that miss what is wanted.
+func (b bench) cuttings(subjects []subject, only string) (missed []string) {
 	for _, c := range []struct {
 		cutting
 		key    string
@@ -200,7 +228,7 @@ func main() {
 		{cutting{"Writes of 32 KiB", 32 << 10}, "block", []int{1, 10, 100, 1000, 10000}},
 		{cutting{"Writes of 80 bytes", 80}, "short", []int{1, 10, 100, 1000, 10000}},
 	} {
-		if *only != "" && *only != c.key {
+		if only != "" && only != c.key {
 			continue
 		}
 		fmt.Printf("\n%s, 0.1 %% of lines hold a secret: share of memmove (MB/s of processor time)\n\n| secrets |", c.name)
@@ -214,35 +242,27 @@ func main() {
 		}
 		fmt.Print("\n|---|" + strings.Repeat("---|", columns) + "\n")
 		for _, n := range c.counts {
-			secrets := makeSecrets(n, random)
-			log := writeLog(nil, *size<<20, random, secrets, 0.001)
-			if ratio := report(fmt.Sprint(n), compare(subjects, secrets, log, c.cutting, *rounds, *budget)); ratio < wanted {
+			secrets := makeSecrets(n, b.random)
+			log := writeLog(nil, b.size<<20, b.random, secrets, 0.001)
+			if ratio := report(fmt.Sprint(n), compare(subjects, secrets, log, c.cutting, b.rounds, b.budget)); ratio < wanted {
 				missed = append(missed, fmt.Sprintf("%s, %d secrets: %.2g", c.name, n, ratio))
 			}
 		}
 	}
-	if *only == "" || *only == "forms" {
-		secrets := makeProduction(random)
-		log := writeLog(nil, *size<<20, random, nil, 0)
-		m := mask.New()
-		for _, s := range secrets {
-			m.Add(s)
-		}
-		fmt.Printf("\nAll forms of 20 secrets, two short ones and a key (%d patterns), no hits\n\n| Writes | memmove | mask, all forms |\n|---|---|---|\n", m.Patterns())
-		for _, c := range []cutting{{"line", 0}, {"80 bytes", 80}, {"4 KiB", 4 << 10}, {"32 KiB", 32 << 10}} {
-			report(c.name, compare([]subject{memmove, {"mask, all forms", ours()}}, secrets, log, c, *rounds, *budget))
-		}
+	return missed
+}
+
+// forms prints the table of what all forms of production's secrets cost.
+func (b bench) forms(memmove subject) {
+	secrets := makeProduction(b.random)
+	log := writeLog(nil, b.size<<20, b.random, nil, 0)
+	m := mask.New()
+	for _, s := range secrets {
+		m.Add(s)
 	}
-	if *only == "" || *only == "build" {
-		building(random)
-	}
-	if *only == "" || *only == "pipe" {
-		runtime.UnlockOSThread() // who waits for a pipe shall not hold a thread
-		piping(random, *size, *rounds)
-	}
-	if len(missed) > 0 {
-		fmt.Printf("\nless than %d times Buildkite's:\n%s\n", wanted, strings.Join(missed, "\n"))
-		os.Exit(1)
+	fmt.Printf("\nAll forms of 20 secrets, two short ones and a key (%d patterns), no hits\n\n| Writes | memmove | mask, all forms |\n|---|---|---|\n", m.Patterns())
+	for _, c := range []cutting{{"line", 0}, {"80 bytes", 80}, {"4 KiB", 4 << 10}, {"32 KiB", 32 << 10}} {
+		report(c.name, compare([]subject{memmove, {"mask, all forms", ours()}}, secrets, log, c, b.rounds, b.budget))
 	}
 }
 

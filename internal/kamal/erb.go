@@ -37,96 +37,112 @@ func passTags(text string, open bool) (string, []problem.Place) {
 	if !strings.Contains(text, "<%") {
 		return text, nil
 	}
-	var (
-		out      []rune
-		places   []problem.Place
-		line     = 1
-		column   = 1
-		depth    int // of blocks
-		rest     = text
-		lineHead = true // only white space so far on this line of the output
-	)
-	put := func(s string, as func(r rune) rune) {
-		for _, r := range s {
-			if r == '\n' {
-				out = append(out, '\n')
-				line, column, lineHead = line+1, 1, true
-				continue
-			}
-			r = as(r)
-			out = append(out, r)
-			column++
-			lineHead = lineHead && (r == ' ' || r == '\t' || r == '\r')
-		}
-	}
-	same := func(r rune) rune { return r }
-	blank := func(r rune) rune {
-		if r == '\r' {
-			return r
-		}
-		return ' '
-	}
-	for rest != "" {
-		start := strings.Index(rest, "<%")
+	p := tagPass{open: open, rest: text, line: 1, column: 1, lineHead: true}
+	for p.rest != "" {
+		start := strings.Index(p.rest, "<%")
 		if start < 0 {
-			start = len(rest)
+			start = len(p.rest)
 		}
-		if depth > 0 && !open {
-			put(rest[:start], blank)
+		if p.hidden() {
+			p.put(p.rest[:start], blankRune)
 		} else {
-			put(rest[:start], same)
+			p.put(p.rest[:start], sameRune)
 		}
-		rest = rest[start:]
-		if rest == "" {
-			break
+		p.rest = p.rest[start:]
+		switch {
+		case p.rest == "":
+		case strings.HasPrefix(p.rest, "<%%"): // a written <%
+			p.put(p.rest[:3], sameRune)
+			p.rest = p.rest[3:]
+		default:
+			p.tag()
 		}
-		if strings.HasPrefix(rest, "<%%") { // a written <%
-			put(rest[:3], same)
-			rest = rest[3:]
+	}
+	return string(p.out), p.places
+}
+
+// A tagPass goes through a text with tags, and writes it without them, with every
+// character in its place.
+type tagPass struct {
+	open         bool   // what blocks hold stays
+	rest         string // of the text
+	out          []rune
+	line, column int
+	lineHead     bool // only white space so far on this line of the output
+	depth        int  // of blocks
+	places       []problem.Place
+}
+
+// hidden says whether the text here is in a block whose branches are not known.
+func (p *tagPass) hidden() bool { return p.depth > 0 && !p.open }
+
+func (p *tagPass) put(s string, as func(r rune) rune) {
+	for _, r := range s {
+		if r == '\n' {
+			p.out = append(p.out, '\n')
+			p.line, p.column, p.lineHead = p.line+1, 1, true
 			continue
 		}
-		end := strings.Index(rest, "%>")
-		if end < 0 {
-			end = len(rest)
-		} else {
-			end += len("%>")
-		}
-		tag := rest[:end]
-		rest = rest[end:]
-		body := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(tag, "<%"), "%>"), "-")
-		at := problem.Place{Line: line, Column: column}
-		switch {
-		case strings.HasPrefix(body, "#"):
-			put(tag, blank)
-		case strings.HasPrefix(body, "="):
-			if depth == 0 {
-				places = append(places, at)
-			}
-			if depth > 0 && !open || lineHead && endsLine(rest) {
-				put(tag, blank)
-				break
-			}
-			first, more, _ := strings.Cut(tag, "\n")
-			put(first, func(rune) rune { return erbFiller })
-			if len(first) < len(tag) {
-				put("\n"+more, blank)
-			}
-		default:
-			body = strings.TrimPrefix(body, "-")
-			closes := erbCloses().MatchString(body)
-			if closes && depth > 0 {
-				depth--
-			}
-			if erbOpens().MatchString(strings.TrimRight(body, " \t\n")) && !erbOneLine().MatchString(body) {
-				if depth == 0 {
-					places = append(places, at)
-				}
-				depth++
-			}
-			put(tag, blank)
-		}
+		r = as(r)
+		p.out = append(p.out, r)
+		p.column++
+		p.lineHead = p.lineHead && (r == ' ' || r == '\t' || r == '\r')
 	}
-	return string(out), places
+}
+
+func sameRune(r rune) rune { return r }
+
+func blankRune(r rune) rune {
+	if r == '\r' {
+		return r
+	}
+	return ' '
+}
+
+// tag passes over the tag that the rest begins with.
+func (p *tagPass) tag() {
+	end := strings.Index(p.rest, "%>")
+	if end < 0 {
+		end = len(p.rest)
+	} else {
+		end += len("%>")
+	}
+	tag := p.rest[:end]
+	p.rest = p.rest[end:]
+	body := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(tag, "<%"), "%>"), "-")
+	at := problem.Place{Line: p.line, Column: p.column}
+	switch {
+	case strings.HasPrefix(body, "#"):
+	case strings.HasPrefix(body, "="):
+		if p.depth == 0 {
+			p.places = append(p.places, at)
+		}
+		if p.hidden() || p.lineHead && endsLine(p.rest) {
+			break
+		}
+		first, more, _ := strings.Cut(tag, "\n")
+		p.put(first, func(rune) rune { return erbFiller })
+		if len(first) < len(tag) {
+			p.put("\n"+more, blankRune)
+		}
+		return
+	default:
+		p.code(strings.TrimPrefix(body, "-"), at)
+	}
+	p.put(tag, blankRune)
+}
+
+// code counts the blocks that the code of a tag closes and opens.
+func (p *tagPass) code(body string, at problem.Place) {
+	if erbCloses().MatchString(body) && p.depth > 0 {
+		p.depth--
+	}
+	if erbOpens().MatchString(strings.TrimRight(body, " \t\n")) && !erbOneLine().MatchString(body) {
+		if p.depth == 0 {
+			p.places = append(p.places, at)
+		}
+		p.depth++
+	}
 }
 
 // endsLine says whether nothing but white space follows on the line.

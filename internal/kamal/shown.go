@@ -91,6 +91,11 @@ func (h *hider) walk(a, key ast.Node, keys []string, flow bool) {
 	if value == "" || !h.hide(keys, value) {
 		return
 	}
+	h.cover(a, key, value, flow)
+}
+
+// cover notes where value stands, that of the node a, or of the key before it.
+func (h *hider) cover(a, key ast.Node, value string, flow bool) {
 	at := a
 	if key != nil {
 		at = key

@@ -244,18 +244,9 @@ func (r *Resolver) value(ctx context.Context, item *Item, c chosen, ref Referenc
 // The fields that 1Password's templates bring along (username, notes, valid from)
 // count only where somebody filled them in, and notes never: they are prose.
 func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
-	inSection := func(string) bool { return true }
-	if d.Ref.Section != "" {
-		ids := map[string]bool{}
-		for _, s := range i.Sections {
-			if s.ID == d.Ref.Section || strings.EqualFold(s.Label, d.Ref.Section) {
-				ids[s.ID] = true
-			}
-		}
-		if len(ids) == 0 {
-			return nil, named(d.title(), d.Ref, i.noSection(d.Ref.Section))
-		}
-		inSection = func(id string) bool { return ids[id] }
+	fields, err := i.declarable(d)
+	if err != nil {
+		return nil, err
 	}
 	var (
 		secrets  []mask.Secret
@@ -264,15 +255,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 		twice    = map[string]*problem.Problem{}
 	)
 	text := quoteReference(d.Ref.String())
-	for n := range i.Fields {
-		f := &i.Fields[n]
-		if !inSection(f.Section) || f.Purpose == "NOTES" || f.Type == "FILE" {
-			continue
-		}
-		empty := f.Value.Len() == 0
-		if empty && (!IsID(f.ID) || f.Label == "") {
-			continue
-		}
+	for _, f := range fields {
 		switch earlier := seen[f.Label]; {
 		case !IsEnvironmentName(f.Label):
 			problems = append(problems, &problem.Problem{
@@ -312,4 +295,29 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 		})
 	}
 	return secrets, problems.Err()
+}
+
+// declarable is the fields of i that d declares: those of its section that can be
+// the value of a variable.
+func (i *Item) declarable(d Declaration) (fields []*Field, err error) {
+	sections := map[string]bool{}
+	for _, s := range i.Sections {
+		if s.ID == d.Ref.Section || strings.EqualFold(s.Label, d.Ref.Section) {
+			sections[s.ID] = true
+		}
+	}
+	if d.Ref.Section != "" && len(sections) == 0 {
+		return nil, named(d.title(), d.Ref, i.noSection(d.Ref.Section))
+	}
+	for n := range i.Fields {
+		f := &i.Fields[n]
+		if d.Ref.Section != "" && !sections[f.Section] || f.Purpose == "NOTES" || f.Type == "FILE" {
+			continue
+		}
+		if f.Value.Len() == 0 && (!IsID(f.ID) || f.Label == "") {
+			continue
+		}
+		fields = append(fields, f)
+	}
+	return fields, nil
 }

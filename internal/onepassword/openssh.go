@@ -29,46 +29,9 @@ func openSSH(text string) (string, error) {
 	if err != nil {
 		return "", problem.New("the private key is malformed", "make the SSH Key item again in 1Password")
 	}
-	var public, private wire
-	switch key := parsed.(type) {
-	case ed25519.PrivateKey:
-		half := key.Public().(ed25519.PublicKey)
-		public.string("ssh-ed25519")
-		public.bytes(half)
-		private.string("ssh-ed25519")
-		private.bytes(half)
-		private.bytes(key)
-	case *rsa.PrivateKey:
-		e := big.NewInt(int64(key.E))
-		public.string("ssh-rsa")
-		public.integer(e)
-		public.integer(key.N)
-		private.string("ssh-rsa")
-		private.integer(key.N)
-		private.integer(e)
-		private.integer(key.D)
-		private.integer(new(big.Int).ModInverse(key.Primes[1], key.Primes[0]))
-		private.integer(key.Primes[0])
-		private.integer(key.Primes[1])
-	case *ecdsa.PrivateKey:
-		curve := map[string]string{"P-256": "nistp256", "P-384": "nistp384", "P-521": "nistp521"}[key.Curve.Params().Name]
-		point, err := key.PublicKey.Bytes()
-		if err != nil || curve == "" {
-			return "", problem.New("the private key is on a curve that OpenSSH does not have", "make an ed25519 key")
-		}
-		scalar, err := key.Bytes()
-		if err != nil {
-			return "", problem.New("the private key is malformed", "make the SSH Key item again in 1Password")
-		}
-		public.string("ecdsa-sha2-" + curve)
-		public.string(curve)
-		public.bytes(point)
-		private.string("ecdsa-sha2-" + curve)
-		private.string(curve)
-		private.bytes(point)
-		private.integer(new(big.Int).SetBytes(scalar))
-	default:
-		return "", problem.New("the private key is of a kind that OpenSSH does not have", "make an ed25519 key")
+	public, private, err := halves(parsed)
+	if err != nil {
+		return "", err
 	}
 	var check [4]byte
 	if _, err := rand.Read(check[:]); err != nil {
@@ -111,4 +74,49 @@ func (w *wire) integer(n *big.Int) {
 		b = append([]byte{0}, b...)
 	}
 	w.bytes(b)
+}
+
+// halves writes both halves of a key as OpenSSH does.
+func halves(key any) (public, private wire, err error) {
+	switch key := key.(type) {
+	case ed25519.PrivateKey:
+		half := key.Public().(ed25519.PublicKey)
+		public.string("ssh-ed25519")
+		public.bytes(half)
+		private.string("ssh-ed25519")
+		private.bytes(half)
+		private.bytes(key)
+	case *rsa.PrivateKey:
+		e := big.NewInt(int64(key.E))
+		public.string("ssh-rsa")
+		public.integer(e)
+		public.integer(key.N)
+		private.string("ssh-rsa")
+		private.integer(key.N)
+		private.integer(e)
+		private.integer(key.D)
+		private.integer(new(big.Int).ModInverse(key.Primes[1], key.Primes[0]))
+		private.integer(key.Primes[0])
+		private.integer(key.Primes[1])
+	case *ecdsa.PrivateKey:
+		curve := map[string]string{"P-256": "nistp256", "P-384": "nistp384", "P-521": "nistp521"}[key.Curve.Params().Name]
+		point, err := key.PublicKey.Bytes()
+		if err != nil || curve == "" {
+			return public, private, problem.New("the private key is on a curve that OpenSSH does not have", "make an ed25519 key")
+		}
+		scalar, err := key.Bytes()
+		if err != nil {
+			return public, private, problem.New("the private key is malformed", "make the SSH Key item again in 1Password")
+		}
+		public.string("ecdsa-sha2-" + curve)
+		public.string(curve)
+		public.bytes(point)
+		private.string("ecdsa-sha2-" + curve)
+		private.string(curve)
+		private.bytes(point)
+		private.integer(new(big.Int).SetBytes(scalar))
+	default:
+		return public, private, problem.New("the private key is of a kind that OpenSSH does not have", "make an ed25519 key")
+	}
+	return public, private, nil
 }

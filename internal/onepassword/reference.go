@@ -57,41 +57,28 @@ const referenceShape = "a secret reference is op://vault/item/field or op://vaul
 func ParseReference(text string) (Reference, error) {
 	rest, ok := strings.CutPrefix(text, scheme)
 	if !ok {
-		switch trimmed := strings.TrimSpace(text); {
-		case trimmed == "":
-			return Reference{}, problem.Usagef(referenceShape, "the secret reference is empty")
-		case strings.HasPrefix(trimmed, scheme):
-			return Reference{}, problem.Usagef("take the white space away", "the secret reference begins with white space")
-		case strings.HasPrefix(strings.TrimLeft(trimmed, quotes), scheme):
-			return Reference{}, problem.Usagef(unquote, "the secret reference stands in quotes")
-		case len(trimmed) >= 5 && strings.EqualFold(trimmed[:5], scheme):
-			return Reference{}, problem.Usagef("write op:// in lower case", "the secret reference does not begin with op://")
-		}
-		return Reference{}, problem.Usagef(referenceShape, "not a secret reference: it does not begin with op://")
+		return Reference{}, noScheme(text)
 	}
-	bad := func(hint, format string, args ...any) (Reference, error) {
-		return Reference{}, problem.Usagef(hint, "%s: %s", quoteReference(text), fmt.Sprintf(format, args...))
-	}
-
+	ref := Reference{text: text}
 	path, query, hasQuery := strings.Cut(rest, "?")
 	parts := strings.Split(path, "/")
 	switch {
 	case len(parts) < 2:
-		return bad(referenceShape, "the item is missing")
+		return ref.bad(referenceShape, "the item is missing")
 	case len(parts) > 4:
-		return bad(referenceShape+"; a / in a name is written %2F", "too many '/'")
+		return ref.bad(referenceShape+"; a / in a name is written %2F", "too many '/'")
 	}
 	for i, part := range parts {
 		if part == "" {
-			return bad(referenceShape, "its %s is empty", partName(i, len(parts)))
+			return ref.bad(referenceShape, "its %s is empty", partName(i, len(parts)))
 		}
 		decoded, err := decodePart(part)
 		if err != nil {
-			return bad("write a % in a name as %25", "its %s %v", partName(i, len(parts)), err)
+			return ref.bad("write a % in a name as %25", "its %s %v", partName(i, len(parts)), err)
 		}
 		parts[i] = decoded
 	}
-	ref := Reference{Vault: parts[0], Item: parts[1], text: text}
+	ref.Vault, ref.Item = parts[0], parts[1]
 	switch len(parts) {
 	case 3:
 		ref.Field = parts[2]
@@ -101,37 +88,61 @@ func ParseReference(text string) (Reference, error) {
 	if !hasQuery {
 		return ref, nil
 	}
+	return ref.parameter(query)
+}
 
+// noScheme says why text is no reference.
+func noScheme(text string) error {
+	switch trimmed := strings.TrimSpace(text); {
+	case trimmed == "":
+		return problem.Usagef(referenceShape, "the secret reference is empty")
+	case strings.HasPrefix(trimmed, scheme):
+		return problem.Usagef("take the white space away", "the secret reference begins with white space")
+	case strings.HasPrefix(strings.TrimLeft(trimmed, quotes), scheme):
+		return problem.Usagef(unquote, "the secret reference stands in quotes")
+	case len(trimmed) >= 5 && strings.EqualFold(trimmed[:5], scheme):
+		return problem.Usagef("write op:// in lower case", "the secret reference does not begin with op://")
+	}
+	return problem.Usagef(referenceShape, "not a secret reference: it does not begin with op://")
+}
+
+// bad is what is wrong with r.
+func (r Reference) bad(hint, format string, args ...any) (Reference, error) {
+	return Reference{}, problem.Usagef(hint, "%s: %s", quoteReference(r.text), fmt.Sprintf(format, args...))
+}
+
+// parameter is r with what stands behind its ?.
+func (r Reference) parameter(query string) (Reference, error) {
 	key, value, hasValue := strings.Cut(query, "=")
 	switch {
 	case !hasValue || strings.Contains(query, "&"):
-		return bad("write ?attribute=otp or ?ssh-format=openssh", "after the ? stands one parameter with its value")
-	case ref.Field == "":
+		return r.bad("write ?attribute=otp or ?ssh-format=openssh", "after the ? stands one parameter with its value")
+	case r.Field == "":
 		if key != "section" {
-			return bad("name the field, or write ?section=NAME", "a whole item has no %s", "parameter "+quote(key))
+			return r.bad("name the field, or write ?section=NAME", "a whole item has no %s", "parameter "+quote(key))
 		}
 		section, err := decodePart(value)
 		if err != nil || section == "" {
-			return bad("write ?section=NAME", "its section is not a name")
+			return r.bad("write ?section=NAME", "its section is not a name")
 		}
-		ref.Section = section
+		r.Section = section
 	case key == "attribute":
 		for _, known := range attributes {
 			if value == known {
-				ref.Attribute = value
-				return ref, nil
+				r.Attribute = value
+				return r, nil
 			}
 		}
-		return bad("known are "+strings.Join(attributes, ", "), "unknown attribute %s", quote(value))
+		return r.bad("known are "+strings.Join(attributes, ", "), "unknown attribute %s", quote(value))
 	case key == "ssh-format":
 		if value != "openssh" {
-			return bad("write ?ssh-format=openssh", "unknown ssh-format %s", quote(value))
+			return r.bad("write ?ssh-format=openssh", "unknown ssh-format %s", quote(value))
 		}
-		ref.SSHFormat = value
+		r.SSHFormat = value
 	default:
-		return bad("known are attribute and ssh-format", "unknown parameter %s", quote(key))
+		return r.bad("known are attribute and ssh-format", "unknown parameter %s", quote(key))
 	}
-	return ref, nil
+	return r, nil
 }
 
 // WholeItem says whether the reference names an item, not a field of it.

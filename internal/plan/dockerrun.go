@@ -20,39 +20,6 @@ type option struct {
 
 // options are those that are compared. All others are said not to be.
 func options() []option {
-	list := func(f func(hostConfig) []string) func(*has) []string {
-		return func(h *has) []string { return f(h.Host) }
-	}
-	text := func(f func(hostConfig) string) func(*has) []string {
-		return func(h *has) []string { return nonEmpty(f(h.Host)) }
-	}
-	number := func(text func(int64) string, f func(hostConfig) int64) func(*has) []string {
-		return func(h *has) []string {
-			if n := f(h.Host); n != 0 {
-				return []string{text(n)}
-			}
-			return nil
-		}
-	}
-	plain := func(n int64) string { return strconv.FormatInt(n, 10) }
-	flag := func(f func(hostConfig) bool) func(*has) []string {
-		return func(h *has) []string {
-			if f(h.Host) {
-				return []string{"true"}
-			}
-			return nil
-		}
-	}
-	pairs := func(m map[string]string, between string) (all []string) {
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			if m[k] == "" {
-				all = append(all, k)
-			} else {
-				all = append(all, k+between+m[k])
-			}
-		}
-		return all
-	}
 	return []option{
 		{names: []string{"restart"}, has: restarts, want: func(v string) string {
 			if v == "no" {
@@ -60,46 +27,87 @@ func options() []option {
 			}
 			return v
 		}},
-		{names: []string{"network", "net"}, has: text(func(c hostConfig) string { return c.NetworkMode })},
-		{names: []string{"log-driver"}, has: text(func(c hostConfig) string { return c.LogConfig.Type }), given: true},
-		{names: []string{"log-opt"}, has: list(func(c hostConfig) []string { return pairs(c.LogConfig.Config, "=") }), given: true},
+		{names: []string{"network", "net"}, has: ofText(func(c hostConfig) string { return c.NetworkMode })},
+		{names: []string{"log-driver"}, has: ofText(func(c hostConfig) string { return c.LogConfig.Type }), given: true},
+		{names: []string{"log-opt"}, has: ofList(func(c hostConfig) []string { return pairs(c.LogConfig.Config, "=") }), given: true},
 		{names: []string{"volume", "v"}, has: volumes},
 		{
 			names: []string{"label", "l"}, has: func(h *has) []string { return without(labelled(h.Labels), labelled(h.OfImage.Labels)) },
 			want: func(v string) string { return strings.TrimSuffix(v, "=") }, image: func(h *has) []string { return labelled(h.OfImage.Labels) },
 		},
 		{names: []string{"publish", "p"}, has: published, want: publish},
-		{names: []string{"memory", "m"}, has: number(bytesText, func(c hostConfig) int64 { return c.Memory }), want: size},
-		{names: []string{"memory-reservation"}, has: number(bytesText, func(c hostConfig) int64 { return c.MemoryReservation }), want: size},
-		{names: []string{"memory-swap"}, has: number(bytesText, func(c hostConfig) int64 { return c.MemorySwap }), want: size, given: true},
-		{names: []string{"shm-size"}, has: number(bytesText, func(c hostConfig) int64 { return c.ShmSize }), want: size, given: true},
-		{names: []string{"cpus"}, has: number(cpusText, func(c hostConfig) int64 { return c.NanoCpus }), want: cpus},
-		{names: []string{"cpu-shares", "c"}, has: number(plain, func(c hostConfig) int64 { return c.CPUShares })},
-		{names: []string{"cpuset-cpus"}, has: text(func(c hostConfig) string { return c.CpusetCpus })},
-		{names: []string{"pids-limit"}, has: number(plain, func(c hostConfig) int64 {
+		{names: []string{"memory", "m"}, has: ofNumber(bytesText, func(c hostConfig) int64 { return c.Memory }), want: size},
+		{names: []string{"memory-reservation"}, has: ofNumber(bytesText, func(c hostConfig) int64 { return c.MemoryReservation }), want: size},
+		{names: []string{"memory-swap"}, has: ofNumber(bytesText, func(c hostConfig) int64 { return c.MemorySwap }), want: size, given: true},
+		{names: []string{"shm-size"}, has: ofNumber(bytesText, func(c hostConfig) int64 { return c.ShmSize }), want: size, given: true},
+		{names: []string{"cpus"}, has: ofNumber(cpusText, func(c hostConfig) int64 { return c.NanoCpus }), want: cpus},
+		{names: []string{"cpu-shares", "c"}, has: ofNumber(plainText, func(c hostConfig) int64 { return c.CPUShares })},
+		{names: []string{"cpuset-cpus"}, has: ofText(func(c hostConfig) string { return c.CpusetCpus })},
+		{names: []string{"pids-limit"}, has: ofNumber(plainText, func(c hostConfig) int64 {
 			if c.PidsLimit == nil {
 				return 0
 			}
 			return *c.PidsLimit
 		})},
-		{names: []string{"cap-add"}, has: list(func(c hostConfig) []string { return capabilities(c.CapAdd) }), want: capability},
-		{names: []string{"cap-drop"}, has: list(func(c hostConfig) []string { return capabilities(c.CapDrop) }), want: capability},
-		{names: []string{"security-opt"}, has: list(func(c hostConfig) []string { return c.SecurityOpt }), given: true},
-		{names: []string{"add-host"}, has: list(func(c hostConfig) []string { return c.ExtraHosts }), want: func(v string) string { return strings.Replace(v, "=", ":", 1) }},
-		{names: []string{"dns"}, has: list(func(c hostConfig) []string { return c.DNS })},
-		{names: []string{"group-add"}, has: list(func(c hostConfig) []string { return c.GroupAdd })},
-		{names: []string{"tmpfs"}, has: list(func(c hostConfig) []string { return pairs(c.Tmpfs, ":") })},
-		{names: []string{"sysctl"}, has: list(func(c hostConfig) []string { return pairs(c.Sysctls, "=") })},
+		{names: []string{"cap-add"}, has: ofList(func(c hostConfig) []string { return capabilities(c.CapAdd) }), want: capability},
+		{names: []string{"cap-drop"}, has: ofList(func(c hostConfig) []string { return capabilities(c.CapDrop) }), want: capability},
+		{names: []string{"security-opt"}, has: ofList(func(c hostConfig) []string { return c.SecurityOpt }), given: true},
+		{names: []string{"add-host"}, has: ofList(func(c hostConfig) []string { return c.ExtraHosts }), want: func(v string) string { return strings.Replace(v, "=", ":", 1) }},
+		{names: []string{"dns"}, has: ofList(func(c hostConfig) []string { return c.DNS })},
+		{names: []string{"group-add"}, has: ofList(func(c hostConfig) []string { return c.GroupAdd })},
+		{names: []string{"tmpfs"}, has: ofList(func(c hostConfig) []string { return pairs(c.Tmpfs, ":") })},
+		{names: []string{"sysctl"}, has: ofList(func(c hostConfig) []string { return pairs(c.Sysctls, "=") })},
 		{names: []string{"ulimit"}, has: ulimits, want: ulimit, given: true},
-		{names: []string{"privileged"}, has: flag(func(c hostConfig) bool { return c.Privileged })},
-		{names: []string{"read-only"}, has: flag(func(c hostConfig) bool { return c.ReadonlyRootfs })},
-		{names: []string{"init"}, has: flag(func(c hostConfig) bool { return c.Init != nil && *c.Init }), given: true},
-		{names: []string{"pid"}, has: text(func(c hostConfig) string { return c.PidMode })},
-		{names: []string{"runtime"}, has: text(func(c hostConfig) string { return c.Runtime }), given: true},
+		{names: []string{"privileged"}, has: ofFlag(func(c hostConfig) bool { return c.Privileged })},
+		{names: []string{"read-only"}, has: ofFlag(func(c hostConfig) bool { return c.ReadonlyRootfs })},
+		{names: []string{"init"}, has: ofFlag(func(c hostConfig) bool { return c.Init != nil && *c.Init }), given: true},
+		{names: []string{"pid"}, has: ofText(func(c hostConfig) string { return c.PidMode })},
+		{names: []string{"runtime"}, has: ofText(func(c hostConfig) string { return c.Runtime }), given: true},
 		{names: []string{"user", "u"}, has: ownText(func(c ofContainer) string { return c.User })},
 		{names: []string{"workdir", "w"}, has: ownText(func(c ofContainer) string { return c.Workdir })},
 		{names: []string{"entrypoint"}, has: ownText(func(c ofContainer) string { return strings.Join(c.Entrypoint, " ") })},
 	}
+}
+
+// What a container has of an option that is one text, a list, a number or yes.
+
+func ofList(f func(hostConfig) []string) func(*has) []string {
+	return func(h *has) []string { return f(h.Host) }
+}
+
+func ofText(f func(hostConfig) string) func(*has) []string {
+	return func(h *has) []string { return nonEmpty(f(h.Host)) }
+}
+
+func ofNumber(text func(int64) string, f func(hostConfig) int64) func(*has) []string {
+	return func(h *has) []string {
+		if n := f(h.Host); n != 0 {
+			return []string{text(n)}
+		}
+		return nil
+	}
+}
+
+func plainText(n int64) string { return strconv.FormatInt(n, 10) }
+
+func ofFlag(f func(hostConfig) bool) func(*has) []string {
+	return func(h *has) []string {
+		if f(h.Host) {
+			return []string{"true"}
+		}
+		return nil
+	}
+}
+
+func pairs(m map[string]string, between string) (all []string) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if m[k] == "" {
+			all = append(all, k)
+		} else {
+			all = append(all, k+between+m[k])
+		}
+	}
+	return all
 }
 
 // passedOver are options that say nothing of what the container is, or whose value is
