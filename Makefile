@@ -162,6 +162,14 @@ rehearse: build ## Rehearse the main job on this machine: real Kamal, no account
 	@build/needs.sh docker
 	build/rehearse.sh
 
+.PHONY: site
+site: ## Make the documentation into a site that can be searched, in .cache/site/html
+	@build/needs.sh go mkdocs
+	@rm -rf .cache/site
+	go run ./build/site .cache/site/tree
+	/usr/bin/mkdocs build --quiet -f build/site/mkdocs.yml
+	go run ./build/site -check .cache/site/html
+
 .PHONY: release-snapshot
 release-snapshot: $(TOOLS)/nfpm ## Build what a release holds, into dist/ (VERSION=1.2.3, of a commit)
 	@build/needs.sh go git

@@ -19,6 +19,7 @@ for program in "$@"; do
       gcc) packages="$packages gcc libc6-dev" ;;
       ssh | ssh-agent) packages="$packages openssh-client" ;;
       sshd) packages="$packages openssh-server" ;;
+      mkdocs) packages="$packages mkdocs mkdocs-material" ;;
       *) packages="$packages $program" ;;
     esac
   fi
