@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
@@ -154,13 +155,12 @@ func (a *app) path(name string) string {
 	return filepath.Join(a.Dir, name)
 }
 
-// serviceAccount is the way in with a service account's token. The SDK's core may
-// lie compiled in cache, or where the published image has it. A cache that does not
-// serve costs seconds and no more: it is told, and the run goes on.
+// serviceAccount is the way in with a service account's token, or with several, one
+// a line. The SDK's core may lie compiled in cache, or where the published image has
+// it. A cache that does not serve costs seconds and no more: it is told, and the run
+// goes on.
 func (a *app) serviceAccount(token, cache string) (deploy.Vault, error) {
-	o := onepassword.ServiceAccountOptions{
-		Token: mask.NewSecret("the service account token", token), Version: releaseVersion(), CacheDirs: []string{onepassword.SharedCacheDir},
-	}
+	o := onepassword.ServiceAccountOptions{Version: releaseVersion(), CacheDirs: []string{onepassword.SharedCacheDir}}
 	if cache != "" {
 		dir := a.path(cache)
 		useless := func(why, hint string) {
@@ -176,15 +176,30 @@ func (a *app) serviceAccount(token, cache string) (deploy.Vault, error) {
 			}
 		}
 	}
-	backend, err := onepassword.NewServiceAccount(o)
-	if err != nil {
-		return deploy.Vault{}, err
+	var (
+		tokens   = onepassword.SplitTokens(token)
+		accounts = make([]onepassword.Backend, len(tokens))
+		v        deploy.Vault
+	)
+	for n, token := range tokens {
+		v.Credentials = append(v.Credentials, onepassword.TokenParts(token)...)
+		if slices.Contains(tokens[:n], token) {
+			return v, problem.Usagef("give each token once", "the service account tokens have the same token twice")
+		}
+		o.Token = mask.NewSecret("the service account token", token)
+		account, err := onepassword.NewServiceAccount(o)
+		if err != nil {
+			return v, err
+		}
+		o.Cold = nil // once is enough
+		accounts[n], v.Prepare = account, account.Prewarm
+		v.Open = func() (onepassword.Backend, error) { return account, nil }
 	}
-	return deploy.Vault{
-		Open:        func() (onepassword.Backend, error) { return backend, nil },
-		Prepare:     backend.Prewarm,
-		Credentials: onepassword.TokenParts(token),
-	}, nil
+	if len(accounts) > 1 {
+		all := onepassword.NewAccounts(accounts...)
+		v.Open = func() (onepassword.Backend, error) { return all, nil }
+	}
+	return v, nil
 }
 
 // explainFile adds, in a container action, why a file that is on the runner may
