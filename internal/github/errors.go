@@ -29,6 +29,7 @@ var (
 	writeDeployments = need{"deployments", "write"}
 	readPulls        = need{"pull-requests", "read"}
 	writePulls       = need{"pull-requests", "write"}
+	writeIssues      = need{"issues", "write"}
 	writeAdmin       = need{"administration", "write"}
 )
 

@@ -21,6 +21,9 @@ var routes = []route{
 	{"PATCH", `issues/comments/(\d+)`, "pull-requests", "write", (*Server).editComment},
 	{"DELETE", `issues/comments/(\d+)`, "pull-requests", "write", (*Server).deleteComment},
 	{"POST", `issues/comments/(\d+)/reactions`, "pull-requests", "write", (*Server).react},
+	{"GET", `issues`, "issues", "read", (*Server).listIssues},
+	{"POST", `issues`, "issues", "write", (*Server).createIssue},
+	{"PATCH", `issues/(\d+)`, "issues", "write", (*Server).editIssue},
 	{"GET", `deployments`, "deployments", "read", (*Server).listDeployments},
 	{"POST", `deployments`, "deployments", "write", (*Server).createDeployment},
 	{"GET", `deployments/(\d+)/statuses`, "deployments", "read", (*Server).listStatuses},
@@ -54,7 +57,7 @@ func (s *Server) getPull(r *request) answer {
 
 func (s *Server) listComments(r *request) answer {
 	n := r.number()
-	if s.pulls[n] == nil && !s.issues[n] {
+	if s.pulls[n] == nil && s.issues[n] == nil {
 		return notFound()
 	}
 	list := []*github.IssueComment{}
@@ -85,7 +88,7 @@ func (s *Server) createComment(r *request) answer {
 	if !r.decode(&in) {
 		return refuse(http.StatusBadRequest, "Problems parsing JSON")
 	}
-	if s.pulls[n] == nil && !s.issues[n] {
+	if s.pulls[n] == nil && s.issues[n] == nil {
 		return notFound()
 	}
 	if a, ok := checkBody(in.GetBody()); !ok {

@@ -74,7 +74,7 @@ type Server struct {
 	people map[string]*github.RepositoryPermissionLevel
 
 	pulls       map[int]*github.PullRequest
-	issues      map[int]bool // issues that are no pull requests
+	issues      map[int]*github.Issue // those that are no pull requests
 	comments    map[int][]*github.IssueComment
 	hidden      map[int64]int // comments that the next lists do not show yet
 	hideNew     int
@@ -122,7 +122,7 @@ func New(t testing.TB, o Options) *Server {
 	s := &Server{
 		t: t, o: o, nextID: 1000,
 		tokens: map[string]Token{}, people: map[string]*github.RepositoryPermissionLevel{},
-		pulls: map[int]*github.PullRequest{}, issues: map[int]bool{}, comments: map[int][]*github.IssueComment{},
+		pulls: map[int]*github.PullRequest{}, issues: map[int]*github.Issue{}, comments: map[int][]*github.IssueComment{},
 		hidden: map[int64]int{}, reactions: map[int64][]*github.Reaction{}, envs: map[string]bool{},
 		checks: map[string]string{}, commits: map[string]time.Time{}, files: map[string]string{},
 		runs: map[int64]*github.WorkflowRun{}, jobs: map[string][]*github.WorkflowJob{},
@@ -266,13 +266,17 @@ func (s *Server) answer(path string, r *request) answer {
 		if s.o.Gitea && (strings.HasPrefix(rest, "deployments") || strings.Contains(rest, "/attempts/") || strings.HasPrefix(rest, "environments")) {
 			return notFound()
 		}
-		if !token.may(rt.scope, rt.level) {
-			a := refuse(http.StatusForbidden, "Resource not accessible by integration")
-			a.header = http.Header{"X-Accepted-Github-Permissions": {strings.ReplaceAll(rt.scope, "-", "_") + "=" + rt.level}}
-			return a
-		}
 		for i := range m {
 			m[i], _ = url.PathUnescape(m[i])
+		}
+		scope := rt.scope
+		if n, err := strconv.Atoi(m[len(m)-1]); err == nil && scope == "pull-requests" && s.issues[n] != nil {
+			scope = "issues" // a comment on what is no pull request
+		}
+		if !token.may(scope, rt.level) {
+			a := refuse(http.StatusForbidden, "Resource not accessible by integration")
+			a.header = http.Header{"X-Accepted-Github-Permissions": {strings.ReplaceAll(scope, "-", "_") + "=" + rt.level}}
+			return a
 		}
 		r.args = m[1:]
 		return rt.do(s, r)

@@ -104,7 +104,7 @@ func repo(full string) *github.Repository {
 func (s *Server) AddIssue(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.issues[n] = true
+	s.addIssue(n, "alice", "an issue", "")
 }
 
 // AddComment has somebody comment, and gives the comment's number.
