@@ -82,6 +82,7 @@ func TestScripts(t *testing.T) {
 			"secure":     secure,
 			"hosted":     hosted,
 			"reacted":    reacted,
+			"issues":     issues,
 
 			"opened":      opened,
 			"deployments": deployments,
@@ -145,6 +146,11 @@ func gitHubFor(t *testing.T, env *testscript.Env) {
 	api := githubtest.New(t, githubtest.Options{})
 	token := newValue()
 	api.AddToken(token, githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: githubtest.Everything()})
+	may := githubtest.Everything()
+	may["issues"] = "write"
+	issues := newValue()
+	api.AddToken(issues, githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: may})
+	env.Setenv("ISSUES_TOKEN", issues)
 	api.AddUser("alice", 7, "write")
 	api.AddUser("mallory", 13, "read")
 	api.AddPull(githubtest.Pull{Number: 1})
@@ -161,6 +167,19 @@ func gitHubFor(t *testing.T, env *testscript.Env) {
 	for n := range 4 {
 		env.Setenv("SHA"+strconv.Itoa(n), githubtest.SHA(n))
 	}
+}
+
+// issues writes what the repository's issues say into a file: issues FILE.
+func issues(ts *testscript.TestScript, _ bool, args []string) {
+	var text strings.Builder
+	api := ts.Value("github").(*githubtest.Server)
+	for _, i := range api.Issues() {
+		fmt.Fprintf(&text, "%s: %s\n%s\n", i.GetState(), i.GetTitle(), i.GetBody())
+		for _, c := range api.Comments(i.GetNumber()) {
+			fmt.Fprintf(&text, "said: %s\n", c.GetBody())
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text.String()), 0o600))
 }
 
 // reacted checks the reactions to the comment: reacted -1.

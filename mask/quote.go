@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -126,8 +127,8 @@ func (q *quoter) quote(value string) string {
 // with is a copy of q that writes what the pairs say: a character, and what is
 // written for it.
 func (q quoter) with(pairs ...string) *quoter {
-	for i := 0; i < len(pairs); i += 2 {
-		q.ascii[pairs[i][0]] = pairs[i+1]
+	for pair := range slices.Chunk(pairs, 2) {
+		q.ascii[pair[0][0]] = pair[1]
 	}
 	return &q
 }

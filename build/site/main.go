@@ -68,10 +68,10 @@ func write(root fs.FS, tree string) error {
 			text = []byte(indent(relink(string(text), name, all)))
 		}
 		to := filepath.Join(tree, filepath.FromSlash(place))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 			return err
 		}
-		if err := os.WriteFile(to, text, 0o644); err != nil {
+		if err := os.WriteFile(to, text, 0o600); err != nil {
 			return err
 		}
 	}

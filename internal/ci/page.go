@@ -7,7 +7,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/gate"
 )
 
-// A page is Markdown as GitHub has it. Texts go through escape or code first:
+// A page is Markdown as GitHub has it. Texts go through Escape or Code first:
 // names of fields, hosts and versions are other people's.
 type page struct{ strings.Builder }
 
@@ -32,7 +32,7 @@ func (p *page) list(heading string, items []string) {
 	}
 	p.heading(heading)
 	for _, item := range items {
-		fmt.Fprintf(p, "- %s\n", escape(item))
+		fmt.Fprintf(p, "- %s\n", Escape(item))
 	}
 	p.WriteByte('\n')
 }
@@ -62,13 +62,13 @@ func (p *page) table(head []string, rows [][]string) {
 	p.WriteByte('\n')
 }
 
-// escape is text that Markdown shows as it is, in a table's cell too. What it would
-// make a link of by itself (user@host, an address) or a mention of, is code.
-func escape(text string) string {
+// Escape is text that Markdown shows as it is, in a table's cell too. What it would
+// make a link of by itself (user@host, an address, #12) or a mention of, is code.
+func Escape(text string) string {
 	words := strings.Split(gate.OneLine(text), " ")
 	for i, word := range words {
-		if strings.Contains(word, "@") || strings.Contains(word, "://") || strings.Contains(word, "www.") {
-			words[i] = code(word)
+		if strings.ContainsAny(word, "@#") || strings.Contains(word, "://") || strings.Contains(word, "www.") {
+			words[i] = Code(word)
 		} else {
 			words[i] = escapeWord(word)
 		}
@@ -91,8 +91,8 @@ func escapeWord(text string) string {
 	return b.String()
 }
 
-// code is text as code, in a table's cell too; "" is "".
-func code(text string) string {
+// Code is text as code, in a table's cell too; "" is "".
+func Code(text string) string {
 	text = strings.TrimSpace(gate.OneLine(text))
 	if text == "" {
 		return ""
@@ -113,7 +113,7 @@ func link(text, url string) string {
 	case url == "":
 		return ""
 	case !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://"), strings.ContainsAny(url, " <>()[]\"|\\\n\r\t"):
-		return escape(url)
+		return Escape(url)
 	}
 	return "[" + escapeWord(gate.OneLine(text)) + "](" + url + ")"
 }

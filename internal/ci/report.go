@@ -92,15 +92,15 @@ func (r Report) head(p *page) {
 	if r.Status == problem.Done {
 		mark = "✓"
 	}
-	p.line("## %s %s", mark, escape(strings.Join(subject(r.Command, "of", r.Service, r.Result()), " ")))
+	p.line("## %s %s", mark, Escape(strings.Join(subject(r.Command, "of", r.Service, r.Result()), " ")))
 	var about []string
 	add := func(what, is string) {
 		if is != "" {
 			about = append(about, what+" "+is)
 		}
 	}
-	add("version", code(r.Version))
-	add("destination", code(r.Destination))
+	add("version", Code(r.Version))
+	add("destination", Code(r.Destination))
 	if r.Took > 0 {
 		add("in", took(r.Took))
 	}
@@ -152,7 +152,7 @@ func (r Report) hosts(p *page) {
 		case h.After == h.Before && h.After != "":
 			now += " (as before)"
 		}
-		rows[i] = []string{code(h.Host), escape(h.Role), orNothing(h.Before), now}
+		rows[i] = []string{Code(h.Host), Escape(h.Role), orNothing(h.Before), now}
 	}
 	p.table([]string{"Host", "Role", "Before", "Now"}, rows)
 }
@@ -162,7 +162,7 @@ func orNothing(version string) string {
 	if version == "" {
 		return "nothing"
 	}
-	return code(version)
+	return Code(version)
 }
 
 func (r Report) times(p *page) {
@@ -177,7 +177,7 @@ func (r Report) times(p *page) {
 		if phase.Failed {
 			result = "failed after " + result
 		}
-		rows[i] = []string{escape(phase.Name), code(phase.Host), result}
+		rows[i] = []string{Escape(phase.Name), Code(phase.Host), result}
 	}
 	p.table([]string{"Phase", "Host", "Time"}, rows)
 }
@@ -189,7 +189,7 @@ func (r Report) secrets(p *page) {
 	p.heading("Secrets")
 	rows := make([][]string, len(r.Secrets))
 	for i, s := range r.Secrets {
-		version, changed, name := "", "", code(s.Name)
+		version, changed, name := "", "", Code(s.Name)
 		if s.ItemVersion > 0 {
 			version = strconv.Itoa(s.ItemVersion)
 		}
@@ -199,7 +199,7 @@ func (r Report) secrets(p *page) {
 		if s.Public {
 			name += " (public)"
 		}
-		rows[i] = []string{name, escape(s.Vault), escape(s.Item), escape(s.Field), version, changed}
+		rows[i] = []string{name, Escape(s.Vault), Escape(s.Item), Escape(s.Field), version, changed}
 	}
 	p.table([]string{"Name", "Vault", "Item", "Field", "Item's version", "Last changed"}, rows)
 }

@@ -82,7 +82,7 @@ func (r Report) uses(p *page) {
 		if u.Times > 1 {
 			times = strconv.Itoa(u.Times)
 		}
-		rows[i] = []string{u.Time.UTC().Format("15:04:05 UTC"), escape(string(u.Kind)), escape(u.What), code(u.Host), escape(u.User), escape(u.Process), times}
+		rows[i] = []string{u.Time.UTC().Format("15:04:05 UTC"), Escape(string(u.Kind)), Escape(u.What), Code(u.Host), Escape(u.User), Escape(u.Process), times}
 	}
 	p.table([]string{"Time", "What", "Of", "Host", "User", "Process", "Times"}, rows)
 	if r.MoreUses > 0 {

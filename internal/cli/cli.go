@@ -54,6 +54,7 @@ type grammar struct {
 	Verify   verifyCommand   `cmd:"" help:"Hold what the running containers have against the vault: equal, stale, missing."`
 	Plan     planCommand     `cmd:"" help:"Say what a deploy would change, and change nothing."`
 	Doctor   doctorCommand   `cmd:"" help:"Look at all that a run needs, and deploy nothing."`
+	Watch    watchCommand    `cmd:"" help:"Look at what runs, for a schedule: old secrets, drift, host keys, certificates, disks."`
 	Rotate   rotateCommand   `cmd:"" help:"Boot again what runs with old values of secrets, at the version that runs."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`

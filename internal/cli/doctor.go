@@ -22,7 +22,10 @@ import (
 )
 
 // doctorCommand is `kamal-op doctor`.
-type doctorCommand struct {
+type doctorCommand struct{ lookFlags }
+
+// lookFlags are the options of what looks, and changes nothing: doctor and watch.
+type lookFlags struct {
 	vaultFlags
 	timeFlags
 	destinationFlag
@@ -38,6 +41,20 @@ type doctorCommand struct {
 // Run looks at all that a run needs and tells how it is. Nothing is changed, no lock is
 // taken, and nothing is left behind.
 func (c doctorCommand) Run(a *app) error {
+	return c.look(a, (*doctorProject).checks, func(_ context.Context, _ *doctorProject, r doctor.Report) error { return reported(r) })
+}
+
+// reported is a report's status as an error.
+func reported(r doctor.Report) error {
+	if status := r.Status(); status != problem.Done {
+		return exitStatus(status)
+	}
+	return nil
+}
+
+// look does the checks that pick picks, prints what they have found, and ends as then
+// says.
+func (c lookFlags) look(a *app, pick func(p *doctorProject) ([]doctor.Check, error), then func(ctx context.Context, p *doctorProject, r doctor.Report) error) error {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err
 	}
@@ -52,7 +69,7 @@ func (c doctorCommand) Run(a *app) error {
 		return err
 	}
 	defer p.close()
-	checks, err := p.checks()
+	checks, err := pick(&p)
 	if err != nil {
 		return err
 	}
@@ -75,17 +92,14 @@ func (c doctorCommand) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	if status := r.Status(); status != problem.Done {
-		return exitStatus(status)
-	}
-	return nil
+	return then(ctx, &p, r)
 }
 
 // A doctorProject is the project that is looked at, with what its checks share: each asks
 // 1Password, Kamal and the files through the same questions.
 type doctorProject struct {
 	*app
-	given     doctorCommand
+	given     lookFlags
 	questions *doctor.Questions
 	job       deploy.Job
 	backend   onepassword.Backend // nil without credentials
@@ -150,19 +164,11 @@ func (p *doctorProject) close() {
 
 // checks are all that apply here.
 func (p *doctorProject) checks() ([]doctor.Check, error) {
-	compare, err := p.comparison()
+	checks, err := p.serverChecks()
 	if err != nil {
 		return nil, err
 	}
-	var checks []doctor.Check
-	if !p.keyless {
-		checks = append(checks, doctor.CheckCredentials(p.backend, p.vaults))
-	}
 	checks = append(checks,
-		doctor.CheckSecrets(p.backend != nil || p.keyless, compare),
-		doctor.CheckKeys(len(p.job.Wanted.Keys) > 0, p.login, time.Now),
-		doctor.CheckHosts(doctor.HostLook{Servers: p.servers, Login: p.login, Observed: p.observed, Env: p.Env, Dir: p.dir}),
-		doctor.CheckRegistries(p.observed),
 		doctor.CheckDocker(p.Env, p.dir, p.buildsHere),
 		doctor.CheckBinary(p.binary),
 		doctor.CheckPreload(p.observed),
@@ -180,6 +186,25 @@ func (p *doctorProject) checks() ([]doctor.Check, error) {
 	if file := p.lookup.file; file.file != nil {
 		checks = append(checks, doctor.CheckProjectFile(projectfile.Name, file.unconfirmed(), file.weakening()))
 	}
+	return checks, nil
+}
+
+// serverChecks are those of the vault and the servers, wherever they are looked at from.
+func (p *doctorProject) serverChecks() ([]doctor.Check, error) {
+	compare, err := p.comparison()
+	if err != nil {
+		return nil, err
+	}
+	var checks []doctor.Check
+	if !p.keyless {
+		checks = append(checks, doctor.CheckCredentials(p.backend, p.vaults))
+	}
+	checks = append(checks,
+		doctor.CheckSecrets(p.backend != nil || p.keyless, compare),
+		doctor.CheckKeys(len(p.job.Wanted.Keys) > 0, p.login, time.Now),
+		doctor.CheckHosts(doctor.HostLook{Servers: p.servers, Login: p.login, Observed: p.observed, Env: p.Env, Dir: p.dir}),
+		doctor.CheckRegistries(p.observed),
+	)
 	return checks, nil
 }
 

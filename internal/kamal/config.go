@@ -71,8 +71,9 @@ type Registry struct {
 
 // Proxy is what the proxy section says of where the app answers.
 type Proxy struct {
-	Host Value // the first, where there are several
-	TLS  bool  // ssl is true, or has certificates
+	Host  Value   // the first, where there are several
+	Hosts []Value // all
+	TLS   bool    // ssl is true, or has certificates
 }
 
 // URL is where the app answers, as far as deploy.yml says: "" where it has no host,
@@ -282,8 +283,14 @@ func (c *Config) take(root *node) {
 	}
 	proxy := root.get("proxy")
 	c.Proxy.Host = proxy.get("host").value()
-	if hosts := proxy.get("hosts").list(); len(hosts) > 0 && c.Proxy.Host.Or("") == "" {
-		c.Proxy.Host = hosts[0].value()
+	if c.Proxy.Host.Or("") != "" {
+		c.Proxy.Hosts = []Value{c.Proxy.Host}
+	}
+	for _, h := range proxy.get("hosts").list() {
+		c.Proxy.Hosts = append(c.Proxy.Hosts, h.value())
+	}
+	if c.Proxy.Host.Or("") == "" && len(c.Proxy.Hosts) > 0 {
+		c.Proxy.Host = c.Proxy.Hosts[0]
 	}
 	if ssl := proxy.get("ssl"); ssl != nil {
 		c.Proxy.TLS = ssl.kind == mapping || ssl.value().Or("") == "true"

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/kamal-op/kamal-op/internal/deploy"
+	"github.com/kamal-op/kamal-op/internal/doctor"
+	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/plan"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/watch"
+)
+
+// watchCommand is `kamal-op watch`: what the doctor asks, and what runs.
+type watchCommand struct {
+	lookFlags
+	Issue bool `name:"issue" action:"Keep one issue open in the repository for as long as something is wrong; needs permissions: issues: write." help:"Keep one issue on GitHub open for as long as something is wrong."`
+}
+
+// Run looks at what runs, and tells what is not as it should be. Nothing on a server is
+// changed, and no lock is taken.
+func (c watchCommand) Run(a *app) error {
+	if token, _ := a.githubToken(); c.Issue && (token == "" || a.repository("") == "") {
+		return problem.Usagef("run it in a workflow on GitHub, or set GITHUB_TOKEN and GITHUB_REPOSITORY",
+			"--issue: no token for GitHub is given, or no repository")
+	}
+	return c.look(a, (*doctorProject).watchChecks, func(ctx context.Context, p *doctorProject, r doctor.Report) error {
+		if !c.Issue {
+			return reported(r)
+		}
+		if err := p.keepIssue(ctx, r); err != nil || watch.Wrong(r) {
+			return err // where there is none, the issue tells it
+		}
+		return reported(r)
+	})
+}
+
+// watchChecks are those of what runs.
+func (p *doctorProject) watchChecks() ([]doctor.Check, error) {
+	checks, err := p.serverChecks()
+	certificates := watch.Certificates{Hosts: p.certified, Dial: (&net.Dialer{}).DialContext, Now: time.Now}
+	return append(checks, watch.CheckDrift(p.plan), certificates.Check()), err
+}
+
+// keepIssue keeps the issue of this service and destination.
+func (p *doctorProject) keepIssue(ctx context.Context, r doctor.Report) error {
+	client, err := p.githubClient("")
+	if err != nil {
+		return err
+	}
+	of := "the app"
+	if config, err := p.config(ctx); err == nil {
+		of = config.Service.Or(of)
+	}
+	marker := "kamal-op:watch:" + strings.ReplaceAll(of, " ", "-")
+	if d := p.given.Destination; d != "" {
+		marker, of = marker+":"+d, of+" ("+d+")"
+	}
+	issue, err := client.Issue(ctx, github.Marker(marker), func(body string) github.IssueChange {
+		return watch.Change(body, r, of, workflowRun(p.env).URL)
+	})
+	if err == nil && issue.URL != "" {
+		p.system.Notice(problem.New("something is not as it should be: "+issue.URL, "the issue is closed by the run that finds nothing"))
+	}
+	return err
+}
+
+// plan is the plan of a deploy of what is checked out.
+func (p *doctorProject) plan(ctx context.Context) (plan.Plan, error) {
+	if p.backend == nil && !p.keyless {
+		return plan.Plan{}, noCredentials()
+	}
+	out, err := p.job.Ask(ctx, deploy.Call{
+		Title: "asking the hosts what they run", Preload: plan.Preload(), Args: kamal.Args(plan.Command, kamal.ArgOptions{Destination: p.given.Destination, ConfigFile: p.given.ConfigFile}),
+	})
+	if err != nil {
+		return plan.Plan{}, p.explainConnect(err)
+	}
+	observed, err := plan.Parse(out)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return gate.Cleaned(p.gate, plan.Of(observed)), nil
+}
+
+// certified are the hosts that the app is served under with TLS.
+func (p *doctorProject) certified(ctx context.Context) (hosts []string) {
+	config, err := p.config(ctx)
+	if err != nil || !config.Proxy.TLS {
+		return nil
+	}
+	for _, h := range config.Proxy.Hosts {
+		if h.Known {
+			hosts = append(hosts, h.Text)
+		}
+	}
+	return hosts
+}
