@@ -51,13 +51,13 @@ func (c *destinationCheck) source(name string) (from string, vault State) {
 	if w := c.perhapsDeclared(); w != nil {
 		return w.from(), w.state
 	}
-	if ref, ok := c.o.deployments().declared[name]; ok {
+	if ref, ok := c.started().declared[name]; ok {
 		return byWorkflow, c.declaredState(Declared{Name: name, Ref: ref, Origin: byWorkflow})
 	}
-	if variable, ok := c.o.deployments().loaded[name]; ok {
+	if variable, ok := c.started().loaded[name]; ok {
 		return Declared{Origin: byWorkflow, Variable: variable}.from(), None
 	}
-	if c.o.deployments().mentioned[name] {
+	if c.started().mentioned[name] {
 		return byWorkflow, Unknown
 	}
 	return "", Unknown
@@ -106,7 +106,7 @@ func (c *destinationCheck) toAsk() []Declared {
 		}
 	}
 	for _, name := range c.passedOn() {
-		ref, ok := c.o.deployments().declared[name]
+		ref, ok := c.started().declared[name]
 		if _, twice := c.declaration(name); ok && !twice {
 			all = append(all, Declared{Name: name, Ref: ref, Origin: byWorkflow})
 		}

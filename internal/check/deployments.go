@@ -19,11 +19,8 @@ import (
 type deployments struct {
 	destinations map[string]bool // named by --destination
 	configs      map[string]bool // named by --config-file, by their base name
-	writesFiles  bool            // a pipeline writes a secrets file
-	declared     map[string]onepassword.Reference
-	loaded       map[string]string // declared as env://VARIABLE, with the variable
-	mentioned    map[string]bool   // every word of a pipeline that could be a variable's name
-	steps        []step
+	pipelines    []*pipeline
+	sources      map[string]*sources // by destination, of those that were asked for
 }
 
 // Where deploys are started from, in the project and at the root of its repository: by
@@ -43,9 +40,6 @@ var (
 var (
 	namesDestination = lazy.Regexp(`(?:(?:^|\s)-d[ =]?|--destination[ =]|\bdestination:\s*|\bKAMAL_OP_DESTINATION(?:["']?:\s*|=))["']?([A-Za-z0-9_-]+)`)
 	namesConfig      = lazy.Regexp(`(?:(?:^|\s)-c[ =]?|--config-file[ =]|\bconfig-file:\s*|\bconfig_file:\s*|\bKAMAL_OP_CONFIG_FILE(?:["']?:\s*|=))["']?([^\s"']+\.ya?ml)`)
-	writesSecrets    = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*\.kamal/secrets`)
-	aVariable        = lazy.Regexp(`[A-Za-z_][A-Za-z0-9_]*`)
-	declaration      = lazy.Regexp(`(?m)^[ \t]+(?:-[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=((?:op|env)://\S[^\r\n]*?)[ \t]*\r?$`)
 )
 
 // maxDeployFile is beyond every workflow that a person writes.
@@ -53,10 +47,7 @@ const maxDeployFile = 1 << 20
 
 // readDeployments reads what starts deploys of the project in dir.
 func readDeployments(dir string) *deployments {
-	d := &deployments{
-		destinations: map[string]bool{}, configs: map[string]bool{},
-		declared: map[string]onepassword.Reference{}, loaded: map[string]string{}, mentioned: map[string]bool{},
-	}
+	d := &deployments{destinations: map[string]bool{}, configs: map[string]bool{}, sources: map[string]*sources{}}
 	places := []string{dir}
 	if root := repositoryRoot(dir); root != "" && root != filepath.Clean(dir) {
 		places = append(places, root)
@@ -68,16 +59,16 @@ func readDeployments(dir string) *deployments {
 	return d
 }
 
-func (d *deployments) readAll(dir string, patterns []string, pipeline bool) {
+func (d *deployments) readAll(dir string, patterns []string, arePipelines bool) {
 	for _, pattern := range patterns {
 		names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern))) // the patterns are well-formed
 		for _, name := range names {
-			d.read(dir, name, pipeline)
+			d.read(dir, name, arePipelines)
 		}
 	}
 }
 
-func (d *deployments) read(top, name string, pipeline bool) {
+func (d *deployments) read(top, name string, isPipeline bool) {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxDeployFile {
 		return // what it says is not known, and nothing is concluded from that
@@ -94,28 +85,8 @@ func (d *deployments) read(top, name string, pipeline bool) {
 	}
 	take(namesDestination(), d.destinations)
 	take(namesConfig(), d.configs)
-	if !pipeline {
-		return
-	}
-	d.writesFiles = d.writesFiles || writesSecrets().MatchString(text)
-	for _, word := range aVariable().FindAllString(text, -1) {
-		d.mentioned[word] = true
-	}
-	if strings.Contains(text, "kamal-op") {
-		steps := stepsOf(text, top)
-		d.steps = append(d.steps, steps...)
-		for _, m := range declaration().FindAllStringSubmatch(text, -1) {
-			if slices.ContainsFunc(steps, func(s step) bool {
-				return slices.ContainsFunc(s.declared, func(o Declared) bool { return o.Name == m[1] })
-			}) {
-				continue // which destination it is for is known
-			}
-			if ref, err := onepassword.ParseReference(m[2]); err == nil {
-				d.declared[m[1]] = ref
-			} else if variable, err := onepassword.ParseVariable(m[2], ""); err == nil {
-				d.loaded[m[1]] = variable
-			}
-		}
+	if isPipeline {
+		d.pipelines = append(d.pipelines, newPipeline(text, top))
 	}
 }
 
@@ -228,10 +199,7 @@ func (o Options) DeclaredFor(destination string) []Declared {
 	if o.Run {
 		return all
 	}
-	for _, s := range o.deployments().steps {
-		if !s.deploys(o, destination) {
-			continue
-		}
+	for _, s := range o.deployments().steps(o, destination) {
 		for _, d := range s.declared {
 			if !slices.ContainsFunc(all, func(known Declared) bool { return known.Name == d.Name && (d.Name != "" || known.Ref == d.Ref) }) {
 				all = append(all, d)
@@ -244,10 +212,8 @@ func (o Options) DeclaredFor(destination string) []Declared {
 // KeysFor are the SSH keys that the workflows name which deploy a destination.
 func (o Options) KeysFor(destination string) []onepassword.Reference {
 	var all []onepassword.Reference
-	for _, s := range o.deployments().steps {
-		if s.deploys(o, destination) {
-			all = append(all, s.keys...)
-		}
+	for _, s := range o.deployments().steps(o, destination) {
+		all = append(all, s.keys...)
 	}
 	return all
 }

@@ -53,6 +53,9 @@ func openDestination(o Options, destination string) (*destinationCheck, error) {
 	return c, nil
 }
 
+// started is what the files that start this destination's deploys give to it.
+func (c *destinationCheck) started() *sources { return c.o.deployments().sourcesOf(c.o, c.destination) }
+
 // references are the items that the secrets files name.
 func (c *destinationCheck) references() []onepassword.Reference {
 	var refs []onepassword.Reference

@@ -24,6 +24,9 @@ type step struct {
 	config      string
 	dir         string // of the project, seen from the folder that the file belongs to
 	top         string // that folder
+
+	lines lineRange // that it stands in
+	other bool      // it deploys nothing
 }
 
 // The names that an option has in a pipeline's files.
@@ -38,25 +41,24 @@ var (
 // deployingCommands are those that need what deploy.yml names.
 var deployingCommands = []string{"", "deploy", "setup", "redeploy", "rollback", "kamal"}
 
-// stepsOf are what a file's text hands to kamal-op. One that is not YAML hands over
-// nothing that is known.
-func stepsOf(text, top string) []step {
+// readYAML takes what a file's text hands to kamal-op, and the lines of its mappings.
+// One that is not YAML hands over nothing that is known.
+func (p *pipeline) readYAML(text, top string) {
 	file, err := yamlfile.Parse(text, true)
 	if err != nil {
-		return nil
+		return
 	}
-	r := stepReader{top: top, anchors: map[string]ast.Node{}}
+	r := stepReader{pipeline: p, top: top, anchors: map[string]ast.Node{}}
 	for _, doc := range file.Docs {
 		r.walk(doc.Body, "")
 	}
-	return r.steps
 }
 
 // A stepReader looks for steps in a syntax tree.
 type stepReader struct {
+	*pipeline
 	top     string
 	anchors map[string]ast.Node
-	steps   []step
 }
 
 // walk looks at a node and all that it has. destination is that of the environment
@@ -82,9 +84,7 @@ func (r *stepReader) walk(n ast.Node, destination string) {
 			destination = given
 		}
 	}
-	if s, ok := r.step(pairs, destination); ok {
-		r.steps = append(r.steps, s)
-	}
+	r.take(n, destination)
 	another := anotherAction(scalarOf(valueOf(pairs, "uses")))
 	for _, pair := range pairs {
 		if another && pair.Key.GetToken().Value == "with" {
@@ -92,10 +92,22 @@ func (r *stepReader) walk(n ast.Node, destination string) {
 		}
 		r.walk(pair.Value, destination)
 		if _, alias := pair.Value.(*ast.AliasNode); alias {
-			if s, ok := r.step(yamlfile.Pairs(r.real(pair.Value)), destination); ok {
-				r.steps = append(r.steps, s)
-			}
+			r.take(r.real(pair.Value), destination)
 		}
+	}
+}
+
+// take notes a mapping and what it hands to kamal-op.
+func (r *stepReader) take(n ast.Node, around string) {
+	pairs := yamlfile.Pairs(n)
+	if len(pairs) == 0 {
+		return
+	}
+	lines := r.linesOf(n)
+	r.mappings = append(r.mappings, lines)
+	if s, ok := r.step(pairs, around); ok {
+		s.lines = lines
+		r.steps = append(r.steps, s)
 	}
 }
 
@@ -143,7 +155,7 @@ func (r *stepReader) step(pairs []*ast.MappingValueNode, around string) (s step,
 			s.destination = "review"
 		}
 	case !slices.Contains(deployingCommands, command):
-		return s, false
+		s.other = true
 	}
 	s.anywhere = s.anywhere || strings.Contains(s.destination, "$")
 	return s, true
@@ -152,7 +164,7 @@ func (r *stepReader) step(pairs []*ast.MappingValueNode, around string) (s step,
 // deploys tells whether a step deploys a destination of the configuration in dir.
 func (s step) deploys(o Options, destination string) bool {
 	switch {
-	case !s.anywhere && s.destination != destination:
+	case s.other || !s.anywhere && s.destination != destination:
 		return false
 	case !strings.Contains(s.config, "$") && !(s.config == "" && s.environment) &&
 		inDir(o.Dir, cmp.Or(s.config, kamal.DefaultConfigFile)) != inDir(o.Dir, cmp.Or(o.ConfigFile, kamal.DefaultConfigFile)):
