@@ -23,15 +23,31 @@ var (
 	commentedOut = lazy.Regexp(`(?m)^([ \t]*#[# \t]*(?:export[ \t]+)?\w+=)[^$\s][^\r\n]*`)
 	// embedded is an expression of GitHub's without a literal, within a text.
 	embedded = lazy.Regexp(`\$\{\{[^'"}]*\}\}`)
+	// assigned is what a comment says a name to be: a definition that is switched off,
+	// or a word about a secret and what it is.
+	assigned = lazy.Regexp(`((?:\bexport[ \t]+)?\b[A-Z_][A-Z0-9_]*["']?[ \t]*[:=][ \t]*|(?i:[\w.-]*(?:passw|secret|token|key|credential|pwd)[\w.-]*["']?[ \t]*(?:[:=]|[ \t](?:is|was|now)[ \t]|->)[ \t]*))([^\s:=].*)`)
+	// noValue are parts of a text that lead to a value, and are none.
+	noValue = lazy.Regexp(`\$\{\{[^'"}]*\}\}|\$\{?\w+\}?|\$\(.*\)|(?:op|env)://.*|^[|>][+-]?$|\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|[\[\]"',.\s]|\b(?:true|false)\b`)
 	// secretKey is the name of an input or a variable whose value is no one's
 	// business.
 	secretKey = lazy.Regexp(`(?i)passw|secret|token|key|credential`)
 )
 
-// shownText is a text without private keys, and without the words that look like
-// a secret's value.
+// shownText is a text without private keys, without the words that look like a
+// secret's value, and without what could be one in a comment.
 func shownText(text string) string {
 	text = privateKey().ReplaceAllString(text, "***")
+	under := false // a key that is switched off, whose value stands in the next lines
+	text = comment().ReplaceAllStringFunc(text, func(c string) string {
+		if m := itsOwn().FindStringSubmatch(c); under && m != nil {
+			if noValue().ReplaceAllString(m[2], "") == "" {
+				return c
+			}
+			return m[1] + "***"
+		}
+		under = opened().MatchString(c)
+		return shownComment(c)
+	})
 	var b strings.Builder
 	word := func(w string) {
 		if check.KnownSecret().MatchString(w) || inURL().MatchString(w) || inBase64().MatchString(w) {
@@ -50,6 +66,35 @@ func shownText(text string) string {
 	word(text[start:])
 	return b.String()
 }
+
+// comment is what YAML, a shell and dotenv take for one, wherever it stands.
+var comment = lazy.Regexp(`(?m)(?:^|[ \t])#[^\r\n]*`)
+
+var (
+	// opened is a comment that ends with a secret's key, or with the name of a variable.
+	opened = lazy.Regexp(`(?:[A-Z_][A-Z0-9_]*|(?i:[\w.-]*(?:passw|secret|token|key|credential|pwd)[\w.-]*))["']?[ \t]*[:=][ \t]*[|>]?[+-]?[ \t]*$`)
+	// itsOwn is a comment without a key.
+	itsOwn = lazy.Regexp(`^([ \t]*#[# \t-]*)([^\s:=]+)[ \t]*$`)
+)
+
+// shownComment is a comment without what could be a secret's value.
+func shownComment(text string) string {
+	if m := assigned().FindStringSubmatchIndex(text); m != nil && !remark().MatchString(text[m[2]:m[3]]) && noValue().ReplaceAllString(text[m[4]:m[5]], "") != "" {
+		text = text[:m[4]] + "***"
+	}
+	return aWord().ReplaceAllStringFunc(text, func(word string) string {
+		if mayBeSecret(word) {
+			return "***"
+		}
+		return word
+	})
+}
+
+// remark is how a comment begins that is one to a reader.
+var remark = lazy.Regexp(`^(?:TODO|FIXME|NOTE|NB|XXX|HACK|WARNING|IMPORTANT)\b`)
+
+// aWord is a word as it stands between quotes, commas and blanks.
+var aWord = lazy.Regexp(`[^\s"',]+`)
 
 // shownSecrets is a secrets file without the values that stand in it.
 func shownSecrets(name, text string) string {

@@ -132,3 +132,43 @@ func TestChange_Diff_valuesInTheClear(t *testing.T) {
 		t.Errorf("the file itself: %q", got)
 	}
 }
+
+// A comment is shown as far as it holds no value: what is switched off there is one
+// that was in use.
+func TestShown_comments(t *testing.T) {
+	for text, want := range map[string]string{
+		"# PASSWORD: VALUE":                                 "# PASSWORD: ***",
+		"#API_TOKEN=VALUE":                                  "#API_TOKEN=***",
+		"a: 1 # password: VALUE":                            "a: 1 # password: ***",
+		"#   - 'DB_URL' : VALUE # why":                      "#   - 'DB_URL' : ***",
+		"# the old password was VALUE, before":              "# the old password was ***",
+		"# token -> VALUE":                                  "# token -> ***",
+		"# {\"username\": x, \"registry-key\": VALUE}":      "# {\"username\": x, \"registry-key\": ***",
+		"# DB=op://V/I/DB":                                  "# DB=op://V/I/DB",
+		"# DB=env://DB":                                     "# DB=env://DB",
+		"# DB: ${{ secrets.DB }}":                           "# DB: ${{ secrets.DB }}",
+		"# DB: ${{ secrets.DB }}VALUE":                      "# DB: ***",
+		"# secrets: |":                                      "# secrets: |",
+		"# password: [REGISTRY_PASSWORD]":                   "# password: [REGISTRY_PASSWORD]",
+		"# the SSH key of all servers":                      "# the SSH key of all servers",
+		"# x9Kq2mVb7Lw4Zr8T":                                "# ***",
+		"# password:\n#   - VALUE\n#   - REG_PASSWORD\nx: 1": "# password:\n#   - ***\n#   - REG_PASSWORD\nx: 1",
+		"# KEY: |\n#   VALUE\n#   VALUE\n# NAME: x\n# y":    "# KEY: |\n#   ***\n#   ***\n# NAME: ***\n# y",
+		"# the keys:\n# one, two and three\n# four":         "# the keys:\n# one, two and three\n# four",
+		"# TODO: a host of its own":                         "# TODO: a host of its own",
+		"# see https://kamal-deploy.org/docs/commands/":     "# see https://kamal-deploy.org/docs/commands/",
+		"- uses: a/b@v1 # v1.2.3":                           "- uses: a/b@v1 # v1.2.3",
+		"run: |\n  # was API_KEY=VALUE\n  kamal deploy":     "run: |\n  # was API_KEY=***\n  kamal deploy",
+		"# OLD_KEY: |\r\n# x9Kq2mVb7Lw4Zr8T\r\nservice: a":  "# OLD_KEY: |\r\n# ***\r\nservice: a",
+		"secrets: |\n  # A=VALUE\n  B=op://V/I/B":           "secrets: |\n  # A=***\n  B=op://V/I/B",
+	} {
+		for kind, shown := range map[string]func(string) string{"workflow": shownWorkflow, "project file": shownProjectFile, "configuration": shownConfig} {
+			if got := shown(text + "\n"); got != want+"\n" {
+				t.Errorf("%s: %q, want %q", kind, got, want)
+			}
+		}
+	}
+	if got, want := shownSecrets(".kamal/secrets", "A=$A # secret is VALUE\n# the key: VALUE\n"), "A=$A # secret is ***\n# the key: ***\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
