@@ -51,7 +51,7 @@ func (c *destinationCheck) matrix() Matrix {
 		add(u.Name)
 	}
 	for _, d := range c.definitions() {
-		if d.Kind != kamal.Fetch {
+		if d.Kind != kamal.Fetch && (!keyword().MatchString(d.Name) || c.used(d.Name)) {
 			add(d.Name)
 		}
 	}

@@ -23,11 +23,17 @@ func TestCheck_tellsWhatIsEasilyOverlooked(t *testing.T) {
 		"a value that is added to":                      {secrets: "REG=$REG\nDB=$DB\nDB+=x\n", rule: RuleSyntax, level: Error},
 		"a command of a value that is replaced":         {common: "DB=$(kamal secrets extract DB $S)\n", secrets: "REG=$REG\nDB=$DB\n", rule: RuleNotFetched, level: Warning},
 		"the same in one file":                          {secrets: "REG=$REG\nDB=$(kamal secrets fetch --adapter 1password --from V/I DB)\nDB=$DB\n", rule: RuleAccount, level: Error},
+		"a function that a value calls":                 {secrets: "get() { op read \"$1\"; }\nREG=$REG\nDB=$(get op://V/I/DB)\n", rule: RuleSyntax, level: Error},
+		"a function that the command of one calls":      {secrets: "function get { op read \"$1\"; }\nREG=$REG\nDB=$(printf %s \"$(get op://V/I/DB)\" | head -1; get x)\n", rule: RuleSyntax, level: Error},
+		"a function that nothing calls":                 {secrets: "get() { op read \"$1\"; }\nREG=$REG\nDB=$(getent passwd)\n", rule: RuleSyntax, level: Warning},
 		"fetched, and defined by another line":          {secrets: "S=$(kamal secrets fetch --adapter 1password --account a --from V/I DB REG)\nREG=$(kamal secrets extract REG $S)\nDB=$DB\n", rule: RuleNotExtracted, level: Warning},
 		"named between lines of ERB, and not defined":   {config: between, secrets: "REG=$REG\nDB=$DB\n", rule: RuleUndefined, level: Warning},
 		"named between lines of ERB, and empty":         {config: between, secrets: "REG=$REG\nDB=$DB\nMAIL_KEY=\n", rule: RuleEmpty, level: Warning},
 		"named between lines of ERB, and a reference":   {config: between, secrets: "REG=$REG\nDB=$DB\nMAIL_KEY=op://V/I/f\n", rule: RuleReference, level: Warning},
 		"extracted from what nothing defines, anywhere": {secrets: "REG=$REG\nDB=$(kamal secrets extract DB $S)\n", rule: RuleNotFetched, level: Warning},
+	}
+	if rows := offline(t, map[string]string{".kamal/secrets": "REG=$REG\nDB=$DB\nelse\nfi\n"}).Matrices[0].Rows; len(rows) != 2 {
+		t.Errorf("words of a shell's stand in the table: %v", rows)
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

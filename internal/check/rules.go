@@ -263,6 +263,8 @@ func (c *destinationCheck) checkFiles() {
 			}
 			if c.needed(line) && line.Adds != "" {
 				level, hint = Error, "dotenv adds to no value: write "+line.Adds+"=$"+line.Adds+"… on a line below the first"
+			} else if line.Function != "" && c.callsFunction(line.Function) {
+				level, hint = Error, "dotenv knows no functions, and Kamal finds no command "+line.Function+": write what it does into each $(…), or into a script"
 			} else if c.needed(line) {
 				level, hint = Error, "a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."
 			}

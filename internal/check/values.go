@@ -1,6 +1,7 @@
 package check
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,12 +43,26 @@ func (c *destinationCheck) needed(line kamal.PassedOver) bool {
 	if line.Adds != "" && c.used(line.Adds) {
 		return true
 	}
+	if line.Function != "" && c.callsFunction(line.Function) {
+		return true
+	}
 	if name := line.Continues; name != "" && (c.used(name) || c.index.sources[name] || c.inHooks(name)) {
 		return true
 	}
 	return slices.ContainsFunc(line.Words, func(name string) bool {
 		_, defined := c.definition(name)
 		return c.used(name) && !defined && !c.declared(name)
+	})
+}
+
+// callsFunction tells whether a command of a value that is used calls a function, which
+// dotenv does not know.
+func (c *destinationCheck) callsFunction(name string) bool {
+	call := regexp.MustCompile(`(?:^|[;&|(\n])\s*` + regexp.QuoteMeta(name) + `(?:[\s;&|)]|$)`)
+	return slices.ContainsFunc(c.definitions(), func(d *kamal.Definition) bool {
+		return (c.used(d.Name) || c.index.sources[d.Name] || c.inHooks(d.Name)) && slices.ContainsFunc(d.Parts, func(p kamal.Part) bool {
+			return p.Kind == kamal.Command && call.MatchString(p.Text)
+		})
 	})
 }
 

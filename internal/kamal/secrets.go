@@ -125,6 +125,8 @@ type PassedOver struct {
 	Adds string
 	// Decides tells that the line is to decide whether others hold: if, case, for.
 	Decides bool
+	// Function is the function that the line begins to define, or "".
+	Function string
 }
 
 // A SecretsFile is one file, parsed as dotenv parses it and never executed.

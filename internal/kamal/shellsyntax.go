@@ -247,6 +247,9 @@ func (r *secretsReader) passedOver(line string, at problem.Place) PassedOver {
 		p.Adds = m[1]
 	}
 	p.Decides = decides().MatchString(line)
+	if m := function().FindStringSubmatch(line); m != nil {
+		p.Function = m[1] + m[2]
+	}
 	if r.last.name != "" && at.Line == r.last.line+1 && (r.last.open || !statement().MatchString(line)) {
 		p.Continues, r.last.line = r.last.name, at.Line
 	}
@@ -254,7 +257,8 @@ func (r *secretsReader) passedOver(line string, at problem.Place) PassedOver {
 }
 
 var (
-	adds = lazy.Regexp(`^(?:export\s+)?([A-Za-z_]\w*)\+=`)
+	function = lazy.Regexp(`^(?:([\w-]+)\s*\(\)|function\s+([\w-]+))`)
+	adds     = lazy.Regexp(`^(?:export\s+)?([A-Za-z_]\w*)\+=`)
 	// decides begins a statement whose parts hold in one case and not in another.
 	decides = lazy.Regexp(`^(?:if|elif|case|for|while|until)\s|^(?:\[\[?|test)\s.*(?:&&|\|\|)`)
 	aWord   = lazy.Regexp(`[\w.]+(?:-[\w.]+)*`)
