@@ -163,6 +163,8 @@ type workflow struct {
 	loaded   map[string]string
 	job      ast.Node
 	agents   map[int]agentScript // of the job's steps
+	lost     bool                // an agent has a key that is none of 1Password's
+	within   lineRange           // the lines of the job
 
 	keepsToken bool        // in the job's environment, for a step that stays
 	callers    []*workFile // workflows that call this one
@@ -225,6 +227,7 @@ func (w *workflow) migrate() (string, error) {
 			continue
 		}
 		migrated = true
+		w.within = lineRange{job.Key.GetToken().Position.Line - 1, endOfValue(w.lines, job)}
 		if err := w.migrateJob(job.Value, steps, deploying); err != nil {
 			return "", err
 		}
@@ -290,20 +293,12 @@ func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[
 		}
 	}
 	w.agents = w.agentScripts(steps)
-	w.agentKeys(steps, w.agents)
+	if err := w.agentKeys(steps, deploying, w.agents); err != nil {
+		return err
+	}
 	gone := map[int]bool{}
 	needs := w.needs(steps, deploying, w.agents, gone)
 	w.goneSteps(steps, deploying, needs, gone)
-	for _, s := range steps {
-		if strings.HasPrefix(s.Uses, agentAction+"@") {
-			if err := w.sshKey(s); err != nil {
-				return err
-			}
-		}
-	}
-	if err := w.givenKey(); err != nil {
-		return err
-	}
 	w.takeToken(job, steps)
 	w.noteAgents(steps, deploying, gone, w.agents, needs)
 	w.runnerHad(steps, deploying)

@@ -65,23 +65,6 @@ func (w *workflow) agentScript(s workflowStep, before []workflowStep) agentScrip
 	return a
 }
 
-// agentKeys takes the keys of the agents that scripts start. Where one of them is
-// not 1Password's, none is taken: the agent had them all.
-func (w *workflow) agentKeys(steps []workflowStep, agents map[int]agentScript) {
-	var keys []string
-	whole := true
-	for i := range steps {
-		for _, key := range agents[i].keys {
-			if whole = whole && key.reference != ""; !slices.Contains(keys, key.reference) {
-				keys = append(keys, key.reference)
-			}
-		}
-	}
-	if whole {
-		w.key = strings.Join(keys, "\n")
-	}
-}
-
 // needs are the needs of the steps that stay. A step that is there for an agent
 // alone is gone where its key is known and no other step has a use for an agent.
 func (w *workflow) needs(steps []workflowStep, deploying map[int]bool, agents map[int]agentScript, gone map[int]bool) stepNeeds {
@@ -101,7 +84,12 @@ func (w *workflow) needs(steps []workflowStep, deploying map[int]bool, agents ma
 
 // asksFor tells whether the workflow reads a step's outcome or output.
 func (w *workflow) asksFor(id string) bool {
-	return id != "" && (strings.Contains(w.text, "steps."+id+".") || strings.Contains(w.text, "steps['"+id+"']"))
+	return id != "" && readsStep(strings.Join(w.lines[w.within.from:w.within.to], ""), id)
+}
+
+// readsStep tells whether a text reads a step's outcome or output.
+func readsStep(text, id string) bool {
+	return strings.Contains(text, "steps."+id+".") || strings.Contains(text, "steps['"+id+"']")
 }
 
 // noteAgents tells what becomes of the agents that scripts start.
@@ -113,7 +101,7 @@ func (w *workflow) noteAgents(steps []workflowStep, deploying, gone map[int]bool
 		case gone[i] && needs.scripts:
 			w.plan.note("%s:%d: no agent runs any more for the other steps of the job", w.file, s.from+1)
 		case gone[i]:
-		case w.key != "":
+		case w.key != "" && (!w.lost || w.o.SSHKey != ""):
 			w.plan.note("%s:%d: the agent of this step stays, for what else uses it: kamal-op has its own", w.file, s.from+1)
 		default:
 			for _, key := range a.keys {

@@ -54,7 +54,7 @@ func needsOf(steps []workflowStep, deploying map[int]bool) stepNeeds {
 // which variables a script reads. deploy is the step that deploys, as it is to be.
 func (w *workflow) keepLoading(steps []workflowStep, deploying, gone map[int]bool, deploy []string) {
 	rest := strings.Builder{}
-	from := 0
+	from := w.within.from
 	for i, s := range steps {
 		if !deploying[i] && !gone[i] {
 			continue
@@ -62,14 +62,13 @@ func (w *workflow) keepLoading(steps []workflowStep, deploying, gone map[int]boo
 		rest.WriteString(strings.Join(w.lines[from:s.from], ""))
 		from = s.to
 	}
-	rest.WriteString(strings.Join(w.lines[from:], "") + strings.Join(deploy, ""))
+	rest.WriteString(strings.Join(w.lines[from:w.within.to], "") + strings.Join(deploy, ""))
 	kept := false
 	for i, s := range steps {
 		if action, _, _ := strings.Cut(s.Uses, "@"); action != loadAction {
 			continue
 		}
-		read := s.ID != "" && (strings.Contains(rest.String(), "steps."+s.ID+".") ||
-			strings.Contains(rest.String(), "steps['"+s.ID+"']"))
+		read := s.ID != "" && readsStep(rest.String(), s.ID)
 		if !read && fmt.Sprint(s.With["export-env"]) != "false" {
 			for j, later := range steps[i+1:] {
 				j += i + 1

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,6 +13,112 @@ import (
 // A keySource is where a script has a key from that it gives to ssh-add: a reference
 // of 1Password's, or else the text that stands there, as far as one can be read.
 type keySource struct{ reference, text string }
+
+// agentKeys takes the keys that Kamal's agent had. Where a script gave it one that is
+// none of 1Password's, none of the scripts' is taken: the agent had them all.
+func (w *workflow) agentKeys(steps []workflowStep, deploying map[int]bool, agents map[int]agentScript) error {
+	// Whether an agent of the action's takes the place of one before, or is the same,
+	// is different between its versions: what is known of those before is taken too.
+	last, before := -1, -1
+	for i, s := range steps {
+		if strings.HasPrefix(s.Uses, agentAction+"@") {
+			before = i
+		} else if deploying[i] {
+			last = before
+		}
+	}
+	var ofActions, all, loaded []string
+	w.lost = false
+	add := func(to *[]string, key string) {
+		if !slices.Contains(*to, key) {
+			*to = append(*to, key)
+		}
+	}
+	whole := true
+	for i, s := range steps {
+		if strings.HasPrefix(s.Uses, agentAction+"@") {
+			given, names := w.actionKeys(s)
+			switch loaded = append(loaded, names...); {
+			case i == last && given == nil && w.o.SSHKey == "":
+				return w.refuse(s.from+1, "put the key into 1Password, and name it: --ssh-key op://Vault/Server",
+					"the SSH key %s", origin(fmt.Sprint(s.With["ssh-private-key"])))
+			case i == last:
+				w.lost = given == nil
+			case i < last && given == nil:
+				w.notTaken(steps, i, last)
+			}
+			for _, key := range given {
+				if i > last {
+					break // for what comes behind the deploy
+				}
+				add(&ofActions, key)
+				add(&all, key)
+			}
+		}
+		for _, key := range agents[i].keys {
+			switch {
+			case key.reference != "":
+				add(&all, key.reference)
+			case i < last:
+				w.notTaken(steps, i, last)
+			default:
+				whole = false
+			}
+		}
+	}
+	w.lost = w.lost || !whole
+	for _, name := range loaded {
+		delete(w.loaded, name) // it is no secret of the app's
+	}
+	switch {
+	case w.o.SSHKey != "":
+		return w.givenKey(all)
+	case whole:
+		w.key = strings.Join(all, "\n")
+	default:
+		w.key = strings.Join(ofActions, "\n")
+	}
+	return nil
+}
+
+// notTaken tells of a key that is not known, and that Kamal need not have had.
+func (w *workflow) notTaken(steps []workflowStep, i, last int) {
+	w.plan.note("%s:%d: the key of this step, which is not from 1Password, is not taken along: the agent of line %d takes the place of this one", w.file, steps[i].from+1, steps[last].from+1)
+}
+
+// actionKeys are the references of the keys that the action starts an agent with, nil
+// where one of them is not known, and the names that they were loaded as.
+func (w *workflow) actionKeys(s workflowStep) (keys, names []string) {
+	for line := range strings.Lines(strings.TrimSpace(fmt.Sprint(s.With["ssh-private-key"]))) {
+		name := ""
+		if m := outputOf().FindStringSubmatch(line); m != nil {
+			name = m[1] + "." + m[2]
+		} else if m := variable().FindStringSubmatch(line); m != nil {
+			name = m[1]
+		}
+		if w.loaded[name] == "" {
+			return nil, names
+		}
+		keys, names = append(keys, w.loaded[name]), append(names, name)
+	}
+	return keys, names
+}
+
+// givenKey takes the key that the command line names: in the place of all that are
+// known, or beside them where it stands for one that is not.
+func (w *workflow) givenKey(known []string) error {
+	ref, err := onepassword.ParseReference(w.o.SSHKey)
+	if err != nil {
+		return err
+	}
+	w.key = ref.String()
+	for _, key := range known {
+		if w.lost && !w.isKey(key) {
+			w.key += "\n" + key
+		}
+	}
+	return nil
+}
 
 // origin is where a key comes from that is not 1Password's, in words.
 func (k keySource) origin() string {

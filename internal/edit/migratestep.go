@@ -45,45 +45,6 @@ func (w *workflow) load(s workflowStep) {
 	}
 }
 
-// sshKey finds the references of the keys that an agent is started with.
-func (w *workflow) sshKey(s workflowStep) error {
-	value := fmt.Sprint(s.With["ssh-private-key"])
-	var keys []string
-	for line := range strings.Lines(strings.TrimSpace(value)) {
-		name := ""
-		if m := outputOf().FindStringSubmatch(line); m != nil {
-			name = m[1] + "." + m[2]
-		} else if m := variable().FindStringSubmatch(line); m != nil {
-			name = m[1]
-		}
-		if w.loaded[name] == "" {
-			keys = nil
-			break
-		}
-		keys = append(keys, w.loaded[name])
-		delete(w.loaded, name)
-	}
-	w.key = strings.Join(keys, "\n")
-	if w.key == "" && w.o.SSHKey == "" {
-		return w.refuse(s.from+1, "put the key into 1Password, and name it: --ssh-key op://Vault/Server",
-			"the SSH key %s", origin(value))
-	}
-	return nil
-}
-
-// givenKey takes the key that the command line names.
-func (w *workflow) givenKey() error {
-	if w.o.SSHKey == "" {
-		return nil
-	}
-	ref, err := onepassword.ParseReference(w.o.SSHKey)
-	if err != nil {
-		return err
-	}
-	w.key = ref.String()
-	return nil
-}
-
 // expressions are values that are names in GitHub's contexts, such as
 // secrets.SSH_KEY: no literal in them, nor anything beside them.
 var expressions = lazy.Regexp(`^(\s*\$\{\{\s*[\w.-]+\s*\}\}\s*)+$`)
