@@ -1,9 +1,6 @@
 package edit
 
 import (
-	"path"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,10 +23,11 @@ func (w *workflow) notePinned(line int, version string) {
 var (
 	lockedKamal = lazy.Regexp(`(?m)^ {4}kamal \(([\w.]+)\)`)
 	// What the files of SSH and the network are called in scripts.
-	knownHosts = lazy.Regexp(`known_hosts|ssh-keyscan`)
-	sshConfig  = lazy.Regexp(`\.ssh/config\b|/etc/ssh/|ssh_config`)
-	sshKeyFile = lazy.Regexp(`\.ssh/(id_\w+|\w+\.pem|\w*key\w*)|\bssh-add\b|\bssh-agent\b`)
-	hostsFile  = lazy.Regexp(`/etc/(hosts|resolv\.conf)\b`)
+	knownHosts    = lazy.Regexp(`known_hosts|ssh-keyscan`)
+	sshConfig     = lazy.Regexp(`\.ssh/config\b|/etc/ssh/|ssh_config`)
+	sshKeyFile    = lazy.Regexp(`\.ssh/(id_\w+|\w+\.pem|\w*key\w*)|\bssh-add\b|\bssh-agent\b`)
+	registryLogin = lazy.Regexp(`\bdocker\s+login\b|\bgcloud\s+auth\s+configure-docker\b|\bdoctl\s+registry\s+login\b`)
+	hostsFile     = lazy.Regexp(`/etc/(hosts|resolv\.conf)\b`)
 )
 
 // runnerHad tells what earlier steps leave on the runner, which the action's
@@ -60,6 +58,9 @@ func (w *workflow) runnerHad(steps []workflowStep, deploying map[int]bool) {
 		}
 		if _, agent := w.agents[i]; !agent && sshKeyFile().MatchString(s.Run) || s.With["key"] != nil && strings.Contains(s.Uses, "ssh") {
 			at("%s:%d: the SSH key that this step puts in place is not in the action's container: the input ssh-key takes one from 1Password (--ssh-key op://Vault/Server)")
+		}
+		if action, _, _ := strings.Cut(s.Uses, "@"); registryLogin().MatchString(s.Run) || action == "docker/login-action" || strings.HasSuffix(action, "/amazon-ecr-login") {
+			at("%s:%d: the login of this step is not in the action's container: Kamal logs in to the registry of deploy.yml by itself, and a private image that the Dockerfile builds on needs a docker login in the hook pre-build")
 		}
 		if hostsFile().MatchString(s.Run) {
 			at("%s:%d: the names of hosts that this step adds are not in the action's container: name the servers by their addresses in deploy.yml")
@@ -117,157 +118,4 @@ func (w *workflow) writtenHosts(s workflowStep) []string {
 		return nil
 	}
 	return lines
-}
-
-// inImage are the programs that the action's image has beside those of a shell:
-// Kamal's official image is Alpine with Ruby, git, the docker CLI and OpenSSH.
-var inImage = strings.Fields(`kamal op kamal-op kamal-proxy git docker ssh scp sftp ssh-add ssh-agent ssh-keygen ssh-keyscan
-	ruby gem irb rake make gcc cc
-	[ [[ test true false : . source echo printf cd pwd set unset export exit return read eval exec command type trap local shift wait kill
-	sh ash env cat tac head tail cut tr sed awk grep egrep fgrep sort uniq wc tee xargs find ls cp mv rm rmdir mkdir mktemp touch ln chmod
-	chown stat du df date sleep timeout time nice nohup basename dirname realpath readlink id whoami hostname uname which base64 md5sum
-	sha1sum sha256sum sha512sum hexdump od xxd tar gzip gunzip zcat bunzip2 unzip wget nc ping nslookup ps pgrep pkill top seq yes expr
-	diff cmp patch dd vi less more stty tty getopt logger sync umask alias unalias hash jobs bg fg times ulimit getopts let`)
-
-// adapterPrograms are what Kamal's adapters call.
-var adapterPrograms = map[string]string{
-	"bitwarden": "bw", "bitwarden-sm": "bws", "bitwarden_secrets_manager": "bws", "bitwarden_sm": "bws", "lastpass": "lpass", "last_pass": "lpass",
-	"aws_secrets_manager": "aws", "aws-secrets-manager": "aws", "gcp": "gcloud", "gcp_secret_manager": "gcloud", "doppler": "doppler",
-	"enpass": "enpass-cli", "passbolt": "passbolt",
-}
-
-var (
-	rubyCommand = lazy.Regexp("`([^`]+)`|%x[({\\[]([^)}\\]]+)|\\b(?:system|spawn|popen|capture[23]e?)[ (]+[\"']([^\"']+)")
-	shebang     = lazy.Regexp(`^#!\s*(?:/usr/bin/env\s+(?:-S\s+)?)?(\S+)`)
-)
-
-// noteProject tells which programs the project calls in a deploy that the action's
-// image lacks, and which Kamal it had.
-func (w *workflow) noteProject(line int, directory, run string) {
-	dir := filepath.Join(w.tree.top, filepath.FromSlash(directory))
-	if strings.Contains(directory, "${{") {
-		dir = w.tree.dir
-	}
-	text := textsIn(dir)
-	if m := lockedKamal().FindStringSubmatch(text("Gemfile.lock")); m != nil && m[1] != kamal.TestedVersion {
-		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: the action's image carries %s, and the project's gems are not in it", w.file, line, m[1], kamal.TestedVersion)
-	} else if strings.Contains(run, "bundle exec") {
-		w.plan.note("%s:%d: the project's gems are not in the action's image: it runs its own Kamal %s", w.file, line, kamal.TestedVersion)
-	}
-	called := programsMissing(dir)
-	for _, program := range sortedKeys(called) {
-		w.plan.todo(Todo{Do: "bring-program", Text: called[program] + " calls " + program +
-			", which the runner has and the action's image has not: take what it gives from 1Password, or leave this job as it is"})
-	}
-}
-
-// textsIn reads the files of a project, "" for what cannot be read.
-func textsIn(dir string) func(name string) string {
-	t := newTree(dir)
-	return func(name string) string {
-		f, err := t.read(name)
-		if err != nil || f.opaque {
-			return ""
-		}
-		return f.text
-	}
-}
-
-// programsMissing are the programs that a project calls in a deploy and that the
-// action's image lacks.
-func programsMissing(dir string) missingPrograms {
-	text := textsIn(dir)
-	names := func(pattern string) []string {
-		found, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
-		for i, name := range found {
-			rel, _ := filepath.Rel(dir, name)
-			found[i] = filepath.ToSlash(rel)
-		}
-		return found
-	}
-	called := missingPrograms{}
-	secrets, hooks := kamal.DefaultSecretsPath, ".kamal/hooks"
-	for _, name := range names("config/deploy*.yml") {
-		config := text(name)
-		called.inERB(name, config)
-		if m := regexp.MustCompile(`(?m)^secrets_path:\s*["']?([^\s"'#]+)`).FindStringSubmatch(config); m != nil {
-			secrets = m[1]
-		}
-		if m := regexp.MustCompile(`(?m)^hooks_path:\s*["']?([^\s"'#]+)`).FindStringSubmatch(config); m != nil {
-			hooks = m[1]
-		}
-	}
-	for _, name := range names(secrets + "*") {
-		called.inSecrets(kamal.ParseSecrets(name, text(name), nil))
-	}
-	for _, name := range names(hooks + "/*") {
-		if path.Ext(name) == "" {
-			called.inHook(name, text(name))
-		}
-	}
-	return called
-}
-
-// missingPrograms are programs that the image lacks, each with a place that calls it.
-type missingPrograms map[string]string
-
-func (m missingPrograms) add(place string, programs ...string) {
-	for _, p := range programs {
-		if strings.Contains(p, "/") && !strings.HasPrefix(p, "/usr/") && !strings.HasPrefix(p, "/bin/") {
-			continue // of the project
-		}
-		p = path.Base(p)
-		if _, told := m[p]; !told && !slices.Contains(inImage, p) {
-			m[p] = place
-		}
-	}
-}
-
-func (m missingPrograms) inSecrets(f *kamal.SecretsFile) {
-	for _, d := range f.Definitions {
-		for _, p := range d.Parts {
-			if p.Kind == kamal.Literal || p.Kind == kamal.PassThrough {
-				continue
-			}
-			if program := adapterPrograms[strings.ToLower(p.Adapter)]; program != "" {
-				m.add(p.Place.String(), program)
-			}
-			m.add(p.Place.String(), calls(p.Text)...)
-		}
-	}
-}
-
-func (m missingPrograms) inHook(name, text string) {
-	interpreter := "sh"
-	if s := shebang().FindStringSubmatch(text); s != nil {
-		interpreter = path.Base(s[1])
-	}
-	m.add(name+":1", interpreter)
-	switch interpreter {
-	case "sh", "ash", "bash", "dash", "zsh":
-		m.add(name, calls(text)...)
-	case "ruby":
-		m.inRuby(name, text)
-	}
-}
-
-func (m missingPrograms) inERB(name, text string) {
-	for rest := text; ; {
-		start := strings.Index(rest, "<%")
-		if start < 0 {
-			return
-		}
-		end := strings.Index(rest[start:], "%>")
-		if end < 0 {
-			return
-		}
-		m.inRuby(name, rest[start:start+end])
-		rest = rest[start+end:]
-	}
-}
-
-func (m missingPrograms) inRuby(name, code string) {
-	for _, c := range rubyCommand().FindAllStringSubmatch(code, -1) {
-		m.add(name, calls(c[1]+c[2]+c[3])...)
-	}
 }

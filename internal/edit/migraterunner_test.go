@@ -39,6 +39,24 @@ func TestMigrate_tellsWhatTheRunnerHad(t *testing.T) {
 			files: map[string]string{"config/deploy.yml": "service: <%= `gh repo view`.strip %>\nx: <%= %x(git rev-parse HEAD) %>\n"},
 			told:  []string{"config/deploy.yml calls gh,"},
 		},
+		"programs of a script of the project": {
+			files: map[string]string{".kamal/secrets": "A=$(bin/secret A)\n", "bin/secret": "#!/usr/bin/env bash\n./bin/other $1 | jq .\n", "bin/other": "#!/usr/bin/env node\nbin/secret\n"},
+			told:  []string{"bin/secret:1 calls bash,", "bin/secret calls jq,", "bin/other:1 calls node,"},
+		},
+		"gems of the project": {
+			files: map[string]string{
+				".kamal/secrets": "A=$(bin/rails runner 'puts 1')\nB=$(bundle exec rake b)\nC=$(rails credentials:fetch c)\n", "bin/rails": "#!/usr/bin/env ruby\nrequire_relative \"../config/boot\"\n",
+				"config/deploy.yml": "<% require 'json'; require \"active_support/all\"; require 'aws-sdk-ssm' %>\nservice: a\n", "config/deploy.eu.yml": "<% require_relative \"environment\"; require_relative '../config/environment' %>\nx: <%= Rails.application.credentials.x %>\n",
+			},
+			told: []string{".kamal/secrets:1:3 calls the project's gems (bin/rails),", ".kamal/secrets:2:3 calls the project's gems (bundle),", ".kamal/secrets:3:3 calls the project's gems (rails),", "config/deploy.yml calls the project's gems (aws-sdk-ssm),", "deploy.eu.yml calls the project's gems (config/environment),", "deploy.eu.yml calls the project's gems (Rails),"},
+		},
+		"programs that deploy.yml names": {
+			files: map[string]string{"config/deploy.yml": "service: a\nssh:\n  proxy_command: 'cloudflared access ssh --hostname %h'\nbuilder:\n  pack:\n    builder: heroku/builder:24\n"},
+			told:  []string{"config/deploy.yml calls cloudflared,", "config/deploy.yml calls pack,"},
+		},
+		"a proxy command of ssh's":                {files: map[string]string{"config/deploy.yml": "service: a\nssh:\n  proxy_command: \"ssh -W %h:%p jump\"\n"}, nothingTold: true},
+		"a login of an action's":                  {steps: "      - uses: docker/login-action@v3\n        with: {registry: ghcr.io}\n", told: []string{"d.yml:8: the login of this step"}},
+		"a login of a script's":                   {steps: "      - run: echo $P | docker login -u x --password-stdin\n", told: []string{"d.yml:8: the login of this step"}},
 		"a hook that a shell of any kind can run": {files: map[string]string{".kamal/hooks/pre-deploy": "#!/bin/sh\ngit fetch && docker info | grep x\n"}, nothingTold: true},
 		"the Kamal of a Gemfile": {
 			files: map[string]string{"Gemfile.lock": "GEM\n  specs:\n    kamal (2.8.1)\n"}, told: []string{"Gemfile.lock has Kamal 2.8.1"},
