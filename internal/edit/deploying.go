@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -17,9 +18,14 @@ import (
 var otherCI = [...]string{".gitlab-ci.yml", "bitbucket-pipelines.yml", ".circleci/config.yml", ".buildkite/pipeline.yml", "Jenkinsfile", ".drone.yml", ".woodpecker.yml", ".semaphore/semaphore.yml", "azure-pipelines.yml"}
 
 var (
-	usesKamal  = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?(\S*kamal\S*)`)
-	usesLocal  = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?\./(\S+)`)
-	makeTarget = lazy.Regexp(`\b(make|just|rake|task)\s+[\w:.-]+`)
+	usesKamal = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?(\S*kamal\S*)`)
+	usesLocal = lazy.Regexp(`(?m)^\s*-?\s*uses:\s*["']?\./(\S+)`)
+	// task is a program that runs what a file of the project has under a name.
+	task = lazy.Regexp(`\b(make|just|rake|rails|task|mise|npm|yarn|pnpm|bun)\s+(?:run\s+)?([\w:.-]+)`)
+	// inCode is a deploy as a program in Ruby or JavaScript starts it: system("kamal", "deploy").
+	inCode = lazy.Regexp(`["']\S*\bkamal["'],\s*["'](?:deploy|setup|redeploy)["']`)
+	// containerOfKamal is a deploy by Kamal's own image.
+	containerOfKamal = lazy.Regexp(`\bdocker\s(?:[^#\n]|\\\n)*/kamal(?::\S+)?["']?\s(?:[^#\n]*\s)?(?:deploy|redeploy|setup)\b`)
 	// givenConfig is the configuration that a command names.
 	givenConfig = lazy.Regexp(`\s(?:-c|--config-file)[ =]?["']?([\w./-]+)`)
 	fileInRepo  = lazy.Regexp(`(?:^|[\s"'=])(?:\./)?((?:[\w.-]+/)+[\w.-]+|[\w-]+\.sh)`)
@@ -67,7 +73,7 @@ func (t tree) callsDeploy() string {
 // services in one those whose configuration it names.
 func (t tree) deploysHere(text, config string) bool {
 	plain := withoutComments(text)
-	if len(scriptsOf(text, (*script).mayDeploy)) == 0 && !deploys().MatchString(plain) && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
+	if len(scriptsOf(text, (*script).mayDeploy)) == 0 && len(deployingSteps(text)) == 0 && deploysElsewhere(text) == 0 && !usesKamal().MatchString(plain) && !strings.Contains(plain, "kamal-op deploy") {
 		return t.deploysBeyond(plain, 0) != ""
 	}
 	root, _, err := parseWorkflow(text)
@@ -97,7 +103,7 @@ func (t tree) deploysHere(text, config string) bool {
 				}
 				dir = scalarText(yamlfile.Child(yamlfile.Child(step, "with"), "working-directory"))
 				other = scalarText(yamlfile.Child(yamlfile.Child(step, "with"), "config-file"))
-			case parseScript(run).mayDeploy() || deploys().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
+			case parseScript(run).mayDeploy() || parseScript(run).deploys() || containerOfKamal().MatchString(run) || strings.Contains(run, "kamal-op deploy"):
 				dir = w.inherited(workflowStep{node: step}, "working-directory")
 				if m := givenConfig().FindAllStringSubmatch(run, -1); len(m) == 1 && len(deploys().FindAllString(run, -1)) == 1 {
 					other = m[0][1]
@@ -127,31 +133,93 @@ func (t tree) deploysBeyond(text string, depth int) string {
 	if depth > 3 {
 		return ""
 	}
-	var names []string
+	type called struct{ name, task string }
+	var all []called
+	add := func(names ...string) {
+		for _, name := range names {
+			all = append(all, called{name, ""})
+		}
+	}
 	for _, m := range usesLocal().FindAllStringSubmatch(text, -1) {
 		name := strings.TrimRight(m[1], `"'`)
-		names = append(names, name, name+"/action.yml", name+"/action.yaml")
+		add(name, name+"/action.yml", name+"/action.yaml")
 	}
 	for _, m := range fileInRepo().FindAllStringSubmatch(text, -1) {
-		names = append(names, m[1])
+		add(m[1])
 	}
-	if makeTarget().MatchString(text) {
-		names = append(names, "Makefile", "justfile", "Rakefile", "Taskfile.yml")
+	for _, m := range task().FindAllStringSubmatch(text, -1) {
+		for _, name := range t.taskFiles(m[1]) {
+			all = append(all, called{name, m[2]})
+		}
 	}
-	for _, name := range names {
+	for _, c := range all {
 		for _, dir := range []string{t.top, t.dir} {
-			at := filepath.Join(dir, filepath.FromSlash(name))
+			at := filepath.Join(dir, filepath.FromSlash(c.name))
 			info, err := os.Stat(at)
 			if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
 				continue
 			}
 			inner, err := os.ReadFile(at)
-			plain := withoutComments(string(inner))
-			if err == nil && (deploys().MatchString(plain) || usesKamal().MatchString(plain) || path.Ext(name) != ".md" && t.deploysBeyond(plain, depth+1) != "") {
-				return name
+			plain := ofTask(withoutComments(string(inner)), c.task)
+			if err == nil && (deploys().MatchString(plain) || inCode().MatchString(plain) || containerOfKamal().MatchString(plain) || usesKamal().MatchString(plain) ||
+				path.Ext(c.name) != ".md" && t.deploysBeyond(plain, depth+1) != "") {
+				return c.name
 			}
 			break
 		}
 	}
 	return ""
+}
+
+// deployTask is the name of a task that may well deploy by way of others.
+var deployTask = lazy.Regexp(`(?i)deploy|release|ship|kamal|prod|staging|publish|live`)
+
+// ofTask is what of a file of tasks runs under a name: the lines that begin with it
+// and those that are further in. All of it where the name is one of deploying.
+func ofTask(text, name string) string {
+	if name == "" || deployTask().MatchString(name) {
+		return text
+	}
+	begins := regexp.MustCompile(`^\s*(?:\[tasks\.)?["']?` + regexp.QuoteMeta(name) + `["']?\s*[:=\]]`)
+	var b strings.Builder
+	inside := -1 // how far in the task begins
+	for line := range strings.Lines(text) {
+		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		switch {
+		case begins.MatchString(line):
+			inside = indent
+		case strings.TrimSpace(line) == "":
+			continue
+		case indent <= inside && !(strings.HasPrefix(strings.TrimSpace(line), "run") && inside == 0):
+			inside = -1 // of TOML the keys are no further in
+		}
+		if inside >= 0 {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// taskFiles are the files that have what a program runs by name.
+func (t tree) taskFiles(program string) []string {
+	switch program {
+	case "make":
+		return []string{"Makefile", "makefile", "GNUmakefile"}
+	case "just":
+		return []string{"justfile", "Justfile", ".justfile"}
+	case "task":
+		return []string{"Taskfile.yml", "Taskfile.yaml"}
+	case "mise":
+		return []string{"mise.toml", ".mise.toml", "mise/config.toml", ".config/mise.toml"}
+	case "npm", "yarn", "pnpm", "bun":
+		return []string{"package.json"}
+	}
+	names := []string{"Rakefile"}
+	for _, dir := range []string{t.top, t.dir} {
+		found, _ := filepath.Glob(filepath.Join(dir, "lib", "tasks", "*.rake")) // the pattern is well-formed
+		for _, name := range found {
+			names = append(names, "lib/tasks/"+filepath.Base(name))
+		}
+	}
+	return names
 }

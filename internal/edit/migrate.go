@@ -62,7 +62,7 @@ func deployingWorkflow(t tree, given string) (string, error) {
 		f, err := t.read(name)
 		switch {
 		case err != nil || f.opaque:
-		case len(deployingSteps(f.text)) > 0 || deploys().MatchString(withoutComments(f.text)):
+		case len(deployingSteps(f.text)) > 0 || deploysElsewhere(f.text) > 0:
 			found = append(found, name)
 		case len(scriptsOf(f.text, (*script).mayDeploy)) > 0:
 			undecided = append(undecided, name)
@@ -278,7 +278,7 @@ func deploysElsewhere(text string) int {
 
 var (
 	deployedBy = lazy.Regexp(`(?:^|[\s/"'])kamal(?::\S+)?["']?\s(?:[^#\n]*\s)?(?:deploy|redeploy|setup)\b`)
-	named      = lazy.Regexp(`^\s*(?:-\s+)?(?:name|id|group|description|if|echo)\b`)
+	named      = lazy.Regexp(`^\s*(?:-\s+)?(?:run:\s*["']?)?(?:name|id|group|description|if|echo)\b`)
 )
 
 // migrateJob changes the steps of one job.
