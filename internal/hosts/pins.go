@@ -157,7 +157,15 @@ func parsePatterns(list string) ([]pattern, bool) {
 			}
 			p.name, p.port = host, n
 		}
-		p.name = strings.TrimSuffix(strings.TrimPrefix(p.name, "["), "]")
+		if inner, ok := strings.CutPrefix(p.name, "["); ok {
+			if inner, ok = strings.CutSuffix(inner, "]"); !ok {
+				return nil, false
+			}
+			p.name = inner
+		}
+		if strings.Count(p.name, ":") == 1 { // host:port with no such port, and no address
+			return nil, false
+		}
 		if !nameText.MatchString(p.name) || isKeyType(p.name) { // before a key it would be taken for the key's
 			return nil, false
 		}

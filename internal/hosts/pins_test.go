@@ -89,6 +89,9 @@ func TestParsePins_Wrong(t *testing.T) {
 		"authority":        {"@cert-authority *.example.com " + key, "@cert-authority is not enforced"},
 		"revoked":          {"@revoked app " + key, "@revoked is not enforced"},
 		"port":             {"[app]:99999 " + key, "not a host and its key"},
+		"no bracket":       {"[app:2222 " + key, "not a host and its key"},
+		"port of words":    {"app:2222x " + key, "not a host and its key"},
+		"port in brackets": {"[app:2222x] " + key, "not a host and its key"},
 		"broken hash":      {"|1|x|y " + key, "not a host and its key"},
 	} {
 		t.Run(name, func(t *testing.T) {
