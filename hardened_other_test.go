@@ -3,3 +3,5 @@
 package main
 
 func hardened() {}
+
+func forgetful() {}

@@ -35,6 +35,6 @@ func main() {
 	executable, _ := os.Executable() // "" where it is not known: what needs it says so
 	os.Exit(cli.Main(cli.Process{
 		Name: filepath.Base(os.Args[0]), Args: args, Env: os.Environ(), Dir: dir, DirErr: dirErr, Executable: executable,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Refused: refused,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Refused: refused, Forget: forget,
 	}))
 }

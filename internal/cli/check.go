@@ -101,7 +101,7 @@ func (c checkCommand) askKamal(ctx context.Context, a *app, o *check.Options) er
 		}
 		config, err := resolved.Load(ctx, binary, kamal.ProjectOptions{
 			Dir: o.Dir, ConfigFile: o.ConfigFile, Destination: destination,
-		}, a.Env)
+		}, a.envFor(destination))
 		if err == nil {
 			loaded[destination] = config
 		}
@@ -153,6 +153,9 @@ func (c checkCommand) forDestination(a *app) func(check.Options, string) (check.
 		g, err := a.again(destination)
 		if err != nil {
 			return o, err
+		}
+		if o.Env != nil {
+			o.Env = a.envFor(destination)
 		}
 		err = g.Check.toCheck(&o)
 		return o, err

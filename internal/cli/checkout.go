@@ -37,7 +37,10 @@ func (c checkout) git(ctx context.Context, args ...string) ([]byte, error) {
 	// its own is none.
 	cmd := exec.CommandContext(ctx, path, append([]string{"-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit"}, args...)...)
 	cmd.Dir = c.dir
-	cmd.Env = append(kamal.WithoutCredentials(c.env), "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	// It gets what programs follow and nothing else: the file that says what of the rest
+	// is a secret may be what is read.
+	follows := environ.List(c.env).Without(func(name string) bool { return kamal.IsCredential(name) || !kamal.ReservedName(name) })
+	cmd.Env = append(follows, "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	return cmd.Output()
 }
 

@@ -14,12 +14,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/projectfile"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -38,6 +40,10 @@ type Process struct {
 	Stdout     io.Writer
 	Stderr     io.Writer
 	Refused    []error // settings of the process that the system refused, to be told
+
+	// Forget overwrites variables in what the system shows of our environment to those
+	// that may look; Env stays as it is. It may be nil.
+	Forget func(names func(string) bool) error
 }
 
 // grammar is the whole command line, as kong reads it.
@@ -129,6 +135,7 @@ func Main(p Process) int {
 		Process: p, env: env, gate: way, Stdout: way.Stdout(), Stderr: way.Stderr(), reaper: supervise.StartReaper(), helpers: own,
 		cancel: sync.OnceFunc(func() { close(cancelled) }),
 	}
+	a.withhold(kamal.IsCredential)
 	defer a.reaper.Close(time.Second)
 	if p.Name == postName {
 		return a.post()
@@ -138,15 +145,36 @@ func Main(p Process) int {
 	return status
 }
 
+// tellRefused tells what the system has refused, each once: an action's command, or the
+// post step's, is a second line.
+func (a *app) tellRefused() {
+	for _, err := range a.Refused {
+		a.system.Warning(problem.New(err.Error(), ""))
+	}
+	a.Refused = nil
+}
+
+// withhold keeps variables from all that is started from here on, and from whoever
+// may look at our environment. What the program itself has of them stays in a.env.
+func (a *app) withhold(names func(string) bool) {
+	a.Env = environ.List(a.Env).Without(names)
+	if a.helpers != nil {
+		a.helpers.env = environ.List(a.helpers.env).Without(names)
+	}
+	if a.Forget == nil {
+		return
+	}
+	if err := a.Forget(names); err != nil {
+		a.Refused, a.Forget = append(a.Refused, err), nil // it would be refused again
+	}
+}
+
 // main parses and runs one command line. As an action the inputs take part, as a
 // plugin the settings.
 func (a *app) main(args []string, f form) int {
 	a.lookup = lookup{env: a.env, form: f}
 	a.system = a.detect(a.Stderr)
-	for _, err := range a.Refused {
-		a.system.Warning(problem.New(err.Error(), ""))
-	}
-	a.Refused = nil // an action's command, or the post step's, is a second line
+	a.tellRefused()
 	if a.DirErr != nil {
 		return a.fail(problem.Usagef("change into a directory that is there", "the working directory is not known: %v", a.DirErr), "")
 	}
@@ -160,30 +188,24 @@ func (a *app) main(args []string, f form) int {
 		args = []string{"version"}
 	}
 
-	g, kctx, exited, err := a.parse(args)
+	g, kctx, exited, err := a.parseWithFile(args)
 	if exited >= 0 {
 		return exited
 	}
-	if err == nil {
-		a.takeVariables(kctx)
-		// Where the project is, and which destination is meant, the line has said.
-		if a.lookup.file, err = a.readProjectFile(kctx); err != nil {
-			return a.fail(err, kctx.Command())
-		}
-		if a.lookup.file.file != nil {
-			if g, kctx, _, err = a.parse(args); err != nil {
-				err = a.placed(err, args)
-			}
-		}
-	}
 	if err != nil {
-		return a.fail(err, g.name(args))
+		name := g.name(args)
+		if kctx != nil {
+			name = kctx.Command()
+		}
+		return a.fail(err, name)
 	}
+	a.takeVariables(kctx)
+	a.maskVariables(kctx)
+	a.tellRefused()
 	if err := a.lookup.file.variables().Err(); err != nil && kctx.Command() != "config" {
 		return a.fail(err, kctx.Command())
 	}
 	a.again = func(destination string) (*grammar, error) { return a.parseFor(args, destination) }
-	a.takeVariables(kctx)
 	if names := a.lookup.file.unconfirmed(); len(names) > 0 && !slices.Contains([]string{"config", "doctor"}, kctx.Command()) {
 		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+": that counts from there only with --trust-project-file",
 			"give that, or the options themselves"))
@@ -204,6 +226,26 @@ func (a *app) main(args []string, f form) int {
 		return int(status)
 	}
 	return a.fail(err, kctx.Command())
+}
+
+// parseWithFile parses a command line, with the options of the project file.
+func (a *app) parseWithFile(args []string) (g *grammar, kctx *kong.Context, exited int, err error) {
+	g, kctx, exited, err = a.parse(args)
+	if exited >= 0 || err != nil {
+		return g, kctx, exited, err
+	}
+	a.takeVariables(kctx) // git, which may be asked for the file, has no use for them
+	// Where the project is, and which destination is meant, the line has said.
+	if a.lookup.file, err = a.readProjectFile(kctx); err != nil {
+		a.maskVariables(kctx)
+		return g, kctx, exited, err
+	}
+	if a.lookup.file.file != nil {
+		if g, kctx, _, err = a.parse(args); err != nil {
+			err = a.placed(err, args)
+		}
+	}
+	return g, kctx, exited, err
 }
 
 // parseFor makes a grammar of a command line as it would be with a destination's options

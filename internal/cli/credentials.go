@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,11 +90,14 @@ func (a *app) person() (deploy.Vault, bool) {
 	if err != nil {
 		return deploy.Vault{}, false
 	}
-	// What is left of credentials there (an empty token, a host without one)
-	// would keep op from the app.
-	env := environ.List(a.Env).Without(func(name string) bool {
-		return name == serviceTokenEnv || strings.HasPrefix(name, "OP_CONNECT_") || strings.HasPrefix(name, "KAMAL_OP_")
-	})
+	// What is left of credentials (an empty token, a host without one) would keep op
+	// from the app, and is withheld; a session of its own is its to have.
+	env := environ.List(a.Env)
+	for _, name := range slices.Sorted(maps.Keys(a.env)) {
+		if strings.HasPrefix(name, "OP_SESSION") {
+			env = env.With(name, a.env[name])
+		}
+	}
 	return deploy.Vault{
 		Open: func() (onepassword.Backend, error) {
 			return onepassword.NewDesktop(onepassword.DesktopOptions{Op: path, Env: env})

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/environ"
-	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
 // logFlags say how a run shows itself.
@@ -71,7 +70,7 @@ func (h *helpers) run(stdin io.Reader, name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), helperTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdin, cmd.Env, cmd.Dir = stdin, kamal.WithoutCredentials(h.env), h.dir
+	cmd.Stdin, cmd.Env, cmd.Dir = stdin, h.env, h.dir
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.WaitDelay = time.Second

@@ -218,7 +218,7 @@ func (a *app) withEnv(given lines) error {
 		case !ok || !onepassword.IsEnvironmentName(name):
 			problems = append(problems, problem.Usagef("write NAME=VALUE", "%s: is no variable with its value", l.origin))
 			continue
-		case len(kamal.WithoutCredentials([]string{l.text})) == 0:
+		case kamal.IsCredential(name):
 			problems = append(problems, problem.Usagef("set it in the environment: a command line can be read by every user of the machine", "%s: %s is kamal-op's own", l.origin, name))
 			continue
 		case kamal.ReservedName(name) && strings.HasPrefix(l.origin, settings.String()+" "):

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -27,7 +26,7 @@ func (pluginCommand) Run(a *app) error {
 			"%s: a plugin's settings name no program", origin)
 	}
 	// What is started gets no settings: tokens are among them.
-	a.Env = environ.List(a.Env).Without(func(name string) bool { return strings.HasPrefix(name, settingPrefix) })
+	a.withhold(func(name string) bool { return strings.HasPrefix(name, settingPrefix) })
 	return a.handedOver(settings, pluginCommands, "")
 }
 

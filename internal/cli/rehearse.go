@@ -67,12 +67,13 @@ func (c rehearseCommand) Run(a *app) error {
 // the same options, the same environment, the same way.
 func (a *app) rehearsed(_ context.Context, r rehearsal.DeployRequest) (int, error) {
 	sub := &app{Process: a.Process, gate: a.gate, Stdout: a.Stdout, Stderr: a.Stderr, reaper: a.reaper, helpers: a.helpers, cancel: a.cancel}
-	sub.Env = append(append([]string(nil), r.Env...),
-		connectHostEnv+"="+r.ConnectHost, connectTokenEnv+"="+r.ConnectToken)
-	sub.env = environ.List(sub.Env).Map()
-	for _, name := range []string{serviceTokenEnv, connectTokenFile} {
-		delete(sub.env, name)
+	sub.Env, sub.env = r.Env, environ.List(r.Env).Map()
+	for name, value := range a.env {
+		if strings.HasPrefix(name, "KAMAL_OP_") { // options, which are withheld from what is started
+			sub.env[name] = value
+		}
 	}
+	sub.env[connectHostEnv], sub.env[connectTokenEnv] = r.ConnectHost, r.ConnectToken
 	sub.Dir = r.Dir
 	args := []string{r.Command}
 	add := func(flag string, values ...string) {

@@ -41,7 +41,7 @@ func variableName(text, origin string) (string, error) {
 	}
 	const hint = "name the variable that an earlier step has loaded the value into"
 	switch {
-	case strings.HasPrefix(name, settingPrefix), len(kamal.WithoutCredentials([]string{name + "="})) == 0:
+	case strings.HasPrefix(name, settingPrefix), kamal.IsCredential(name):
 		return "", problem.Usagef(hint, "%s: %s is kamal-op's own, and goes to no app", origin, name)
 	case kamal.ReservedName(name):
 		return "", problem.Usagef(hint, "%s: %s is a variable that programs follow, and holds no secret", origin, name)
@@ -77,36 +77,90 @@ func (a *app) loaded(text, origin string) (mask.Secret, error) {
 	return mask.NewSecret(onepassword.VariableText(name), value), nil
 }
 
-// takeVariables takes what the options name as env://NAME out of the environment of
-// all that is started from here on: it is a secret like those of the vault.
-func (a *app) takeVariables(kctx *kong.Context) {
-	taken := map[string]bool{}
+// A namedVariable is one that an option names as env://NAME.
+type namedVariable struct {
+	option, name string
+	secret       string // that it is declared as, of the option secret
+}
+
+// namedVariables are those that the options of a command line name; what is refused
+// is left out.
+func namedVariables(kctx *kong.Context) (named []namedVariable) {
 	for _, flag := range kctx.Flags() {
 		if !mayBeVariable(flag.Name) {
 			continue
 		}
-		var texts []string
 		switch v := kctx.FlagValue(flag).(type) {
 		case lines:
-			texts = v.texts()
+			named = append(named, variablesOf(flag.Name, v.texts())...)
 		case string:
-			texts = []string{v}
+			named = append(named, variablesOf(flag.Name, []string{v})...)
 		}
-		for _, text := range texts {
-			if variable, is := variableIn(text); is {
-				if name, err := variableName(variable, ""); err == nil { // else it is refused
-					taken[name] = true
-				}
+	}
+	return named
+}
+
+// variablesOf are those that the values of an option name.
+func variablesOf(option string, texts []string) (named []namedVariable) {
+	for _, text := range texts {
+		variable, is := variableIn(text)
+		if !is {
+			continue
+		}
+		if name, err := variableName(variable, ""); err == nil { // else it is refused where it is read
+			secret, _, _ := strings.Cut(text, "=")
+			named = append(named, namedVariable{option, name, strings.TrimSpace(secret)})
+		}
+	}
+	return named
+}
+
+// takeVariables takes what the options name as env://NAME out of the environment of
+// all that is started from here on: it is a secret like those of the vault.
+func (a *app) takeVariables(kctx *kong.Context) {
+	if named := namedVariables(kctx); len(named) > 0 {
+		a.withhold(among(named))
+	}
+}
+
+// among tells of a name whether it is one of some variables.
+func among(named []namedVariable) func(name string) bool {
+	return func(name string) bool {
+		return slices.ContainsFunc(named, func(v namedVariable) bool { return v.name == name })
+	}
+}
+
+// maskVariables keeps what is in them out of all that is printed, before anything is:
+// but for what is public, by its kind or because the options say so.
+func (a *app) maskVariables(kctx *kong.Context) {
+	var public []string
+	for _, flag := range kctx.Flags() {
+		if v, ok := kctx.FlagValue(flag).(lines); ok && flag.Name == "public" {
+			public = v.names()
+		}
+	}
+	for _, v := range namedVariables(kctx) {
+		if v.option == "host-keys" || v.option == "ssh-certificate" || v.option == "secret" && slices.Contains(public, v.secret) {
+			continue
+		}
+		a.gate.Mask(mask.NewSecret("", a.env[v.name])) // what there is to say of it is said of the secret
+	}
+}
+
+// envFor is the environment of what is started for another destination than the one
+// that is meant: less what the project file names for that as well.
+func (a *app) envFor(destination string) []string {
+	p := a.lookup.file
+	p.destination = destination
+	var named []namedVariable
+	for option := range p.confirmed {
+		if mayBeVariable(option) {
+			for _, l := range p.values(option) {
+				named = append(named, variablesOf(option, []string{l.text})...)
 			}
 		}
 	}
-	if len(taken) == 0 {
-		return
-	}
-	a.Env = environ.List(a.Env).Without(func(name string) bool { return taken[name] })
-	if a.helpers != nil {
-		a.helpers.env = environ.List(a.helpers.env).Without(func(name string) bool { return taken[name] })
-	}
+	return environ.List(a.Env).Without(among(named))
 }
 
 // variables are the problems of a project file that reaches into the environment and

@@ -141,3 +141,30 @@ func TestHostKeys_OfAVariable(t *testing.T) {
 		}
 	}
 }
+
+// git, which may be asked for the file that says which variables are secrets, gets what
+// programs follow and nothing that such a file can name.
+func TestVariables_AreNotInTheGitThatReadsTheFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\nenv\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := checkout{dir: dir, env: []string{
+		"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=/home", "GIT_DIR=/repository", "GIT_CONFIG_COUNT=0",
+		"LOADED=by-a-step", "GIT_TOKEN=by-a-step", "GITHUB_TOKEN=by-a-step", "KAMAL_OP_GITHUB_TOKEN=ours", "INPUT_X=ours",
+	}}
+	out, err := c.git(t.Context(), "rev-parse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"by-a-step", "ours"} {
+		if strings.Contains(string(out), bad) {
+			t.Errorf("%s is there: %s", bad, out)
+		}
+	}
+	for _, entry := range c.env[1:4] {
+		if !strings.Contains(string(out), entry+"\n") {
+			t.Errorf("%s is missing", entry)
+		}
+	}
+}

@@ -15,12 +15,13 @@ var credentials = map[string]bool{
 	"OP_CONNECT_TOKEN_FILE":    true,
 }
 
-// WithoutCredentials is env (NAME=value entries) less what is ours: the tokens of
-// 1Password, sessions of its CLI, the inputs of the action and our own options.
-// The order is kept and env is not changed.
-func WithoutCredentials(env []string) []string {
-	return environ.List(env).Without(func(name string) bool {
-		return credentials[name] || strings.HasPrefix(name, "OP_SESSION") ||
-			strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "KAMAL_OP_")
-	})
+// IsCredential tells whether a variable is ours: a token of 1Password, a session of
+// its CLI, an input of the action or an option of our own.
+func IsCredential(name string) bool {
+	return credentials[name] || strings.HasPrefix(name, "OP_SESSION") ||
+		strings.HasPrefix(name, "INPUT_") || strings.HasPrefix(name, "KAMAL_OP_")
 }
+
+// WithoutCredentials is env (NAME=value entries) less what is ours. The order is kept
+// and env is not changed.
+func WithoutCredentials(env []string) []string { return environ.List(env).Without(IsCredential) }

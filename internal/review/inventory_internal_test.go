@@ -49,7 +49,7 @@ func FuzzParseInventory(f *testing.F) {
 			if strings.ContainsAny(text, "'\n`") {
 				t.Errorf("script %q", text)
 			}
-			for _, bad := range []string{"..", "rm -rf /", "$(touch", "${", "&& "} {
+			for _, bad := range []string{"../", "/..", "rm -rf /", "$(touch", "${", "&& "} {
 				if strings.Contains(text, bad) {
 					t.Errorf("script %q", text)
 				}
