@@ -16,6 +16,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/owner"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -84,7 +85,7 @@ func (c checkout) file(ctx context.Context, commit, path string) ([]byte, bool, 
 // base is the items that production's files name in a commit. They are parsed, and
 // nothing of them is executed.
 func (c checkout) base(ctx context.Context, commit string, client *github.Client, o kamal.ProjectOptions) ([]onepassword.Reference, error) {
-	dir, err := os.MkdirTemp("", "kamal-op-base-")
+	dir, err := c.makeDir()
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func (c checkout) base(ctx context.Context, commit string, client *github.Client
 // names says whether a project's files name a variable in a commit, in a line that is
 // no comment.
 func (c checkout) names(ctx context.Context, commit string, client *github.Client, o kamal.ProjectOptions, variable string) (bool, error) {
-	dir, err := os.MkdirTemp("", "kamal-op-base-")
+	dir, err := c.makeDir()
 	if err != nil {
 		return false, err
 	}
@@ -127,6 +128,16 @@ func (c checkout) names(ctx context.Context, commit string, client *github.Clien
 		}
 	}
 	return false, nil
+}
+
+// makeDir makes a directory for copies of files: production's are judged by them, and
+// no other user is to put other ones in their place.
+func (c checkout) makeDir() (string, error) {
+	place, err := owner.Place(environ.List(c.env).Get("TMPDIR"), "/tmp")
+	if err != nil {
+		return "", fmt.Errorf("a directory for the files of the base: %w", err)
+	}
+	return os.MkdirTemp(place, "kamal-op-base-")
 }
 
 // copyProject copies the files of Kamal's that a commit has into a folder, and gives

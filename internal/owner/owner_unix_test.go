@@ -106,3 +106,27 @@ func TestPrivate_AndOwn(t *testing.T) {
 		}
 	}
 }
+
+// The first that is nobody else's, by its path without links.
+func TestPlace(t *testing.T) {
+	above, dir := tree(t)
+	open := filepath.Join(above, "open")
+	if err := os.Mkdir(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o777); err != nil { // Mkdir heeds the umask
+		t.Fatal(err)
+	}
+	link := filepath.Join(above, "link")
+	if err := os.Symlink("in", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, places := range [][]string{{dir}, {link}, {"", open, filepath.Join(above, "none"), dir}} {
+		if got, err := owner.Place(places...); got != dir || err != nil {
+			t.Errorf("%q: %s, %v", places, got, err)
+		}
+	}
+	if got, err := owner.Place(open, filepath.Join(above, "none")); err == nil {
+		t.Errorf("it is %s", got)
+	}
+}

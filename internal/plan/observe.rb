@@ -99,7 +99,8 @@ module KamalOpPlan
       _, error = git("merge-base", "--is-ancestor", commit, "HEAD")
       return [ nil, error.empty? ? "what runs is of another branch, whose deploy.yml is not run here" : error ] if error
 
-      Dir.mktmpdir do |dir|
+      # Beside this file, where no other user can put another deploy.yml in its place.
+      Dir.mktmpdir("deploy-yml-", __dir__) do |dir|
         base = Pathname.new(dir).join("deploy.yml")
         { base => config_file, (base.sub_ext(".#{destination}.yml") if destination) => config_file.sub(/(\.ya?ml)?\z/, ".#{destination}.yml") }.each do |path, name|
           next unless path

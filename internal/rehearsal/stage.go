@@ -20,6 +20,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/owner"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
@@ -172,8 +173,9 @@ func (s *stage) makeDir() error {
 	if parent == "" {
 		parent = environ.List(s.env).Get("TMPDIR")
 	}
-	if parent == "" {
-		parent = "/tmp"
+	parent, err := owner.Place(parent, "/tmp")
+	if err != nil {
+		return fmt.Errorf("making the rehearsal's directory: %w", err)
 	}
 	dir := filepath.Join(parent, dirPrefix+s.made.id)
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/owner"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -22,7 +23,7 @@ type Question struct {
 	ConfigFile  string // "" is Kamal's own
 	Destination string // or ""
 	Env         []string
-	TempDir     string // for what Kamal loads; "" is the system's
+	TempDir     string // for what Kamal loads; "" is that of the environment
 }
 
 // An Answer is what Kamal says: the configuration, or why there is none.
@@ -42,9 +43,9 @@ func (q Question) Raw(ctx context.Context) (Answer, error) { return q.ask(ctx, "
 func (q Question) Resolve(ctx context.Context) (Answer, error) { return q.ask(ctx, "resolved") }
 
 func (q Question) ask(ctx context.Context, want string) (answer Answer, err error) {
-	dir, err := os.MkdirTemp(q.TempDir, "kamal-op-config-")
+	dir, err := q.makeDir()
 	if err != nil {
-		return answer, fmt.Errorf("a directory for Kamal's configuration: %w", err)
+		return answer, fmt.Errorf("a directory for what Kamal is asked with: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // it holds a script of ours, and no secret
 	script := filepath.Join(dir, "resolved.rb")
@@ -81,6 +82,23 @@ func (q Question) ask(ctx context.Context, want string) (answer Answer, err erro
 		return answer, fmt.Errorf("reading Kamal's configuration: %w", err)
 	}
 	return answer, nil
+}
+
+// makeDir makes a directory for what Kamal loads: whoever could put another in its
+// place would have Kamal run it. A path with a space cannot stand in RUBYOPT.
+func (q Question) makeDir() (string, error) {
+	temp := q.TempDir
+	if temp == "" {
+		temp = environ.List(q.Env).Get("TMPDIR")
+	}
+	if strings.ContainsAny(temp, " \t\n") {
+		temp = ""
+	}
+	place, err := owner.Place(temp, "/tmp")
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(place, "kamal-op-config-")
 }
 
 // notTold is the problem of a Kamal that does not answer.
