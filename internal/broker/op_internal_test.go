@@ -70,8 +70,8 @@ Fields:
   username:             wendy
   password:             [use 'op item get itemid --reveal' to reveal]
   one-time password:    [use 'op item get itemid --reveal' to reveal]
-db:
-  url:    db-value
+  db:
+    url:    db-value
 `
 	if diff := cmp.Diff(want, string(reply.Stdout)); diff != "" || reply.Status != 0 {
 		t.Errorf("status %d, %s\n%s", reply.Status, reply.Stderr, diff)
@@ -82,6 +82,50 @@ db:
 	reply = d.call(t, "item", "get", "Production", "--vault", "MyApp", "--reveal")
 	if !strings.Contains(string(reply.Stdout), "  password:             pass-value\n") || !slices.Equal(d.masked, []string{"pass-value", "otpauth://x"}) {
 		t.Errorf("%s\nmasked are %q", reply.Stdout, d.masked)
+	}
+}
+
+// As op 2 prints an item whose sections have names, one of them with nothing in it, and
+// as it prints one that is empty.
+func TestOp_itemGetForAPersonHasSections(t *testing.T) {
+	vault := aShelf()
+	item := *vault.items["MyApp/Production"]
+	item.Category, item.Tags = "SERVER", nil
+	item.Sections = []onepassword.Section{{ID: "admin_console", Label: "Admin Console"}, {ID: "hosting", Label: "Hosting Provider"}, {ID: "add more"}}
+	item.Fields = []onepassword.Field{
+		{ID: "notesPlain", Label: "notesPlain", Type: "STRING", Purpose: "NOTES", Value: secret("a note")},
+		{ID: "url", Label: "admin console URL", Type: "STRING", Section: "admin_console"},
+		{ID: "name", Label: "name", Type: "STRING", Section: "hosting", Value: secret("example")},
+		{ID: "website", Label: "website", Type: "STRING", Section: "hosting", Value: secret("example.com")},
+		{ID: "own", Label: "Project name", Type: "STRING", Section: "add more", Value: secret("projects/1")},
+	}
+	vault.items["MyApp/Production"] = &item
+	about := `ID:          itemid
+Title:       Production
+Vault:       MyApp (vaultid)
+Created:     1 week ago
+Updated:     1 second ago
+Favorite:    false
+Version:     7
+Category:    SERVER
+`
+	want := about + `Fields:
+  notesPlain:      a note
+  Project name:    projects/1
+  Admin Console:
+
+  Hosting Provider:
+    name:       example
+    website:    example.com
+`
+	d := newDesk(Options{Vault: vault, Vaults: []string{"MyApp"}})
+	if diff := cmp.Diff(want, string(d.call(t, "item", "get", "Production", "--vault", "MyApp").Stdout)); diff != "" {
+		t.Error(diff)
+	}
+	item.Sections, item.Fields = nil, nil
+	d = newDesk(Options{Vault: vault, Vaults: []string{"MyApp"}})
+	if diff := cmp.Diff(about, string(d.call(t, "item", "get", "Production", "--vault", "MyApp").Stdout)); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,17 +14,10 @@ import (
 // A row is a line of what is printed for a person.
 type row struct{ label, value string }
 
-// rows are printed as the op CLI does: under a heading if there is one, the values
-// below each other, four columns behind the longest label.
-func rows(b *strings.Builder, heading string, all []row) {
-	if len(all) == 0 {
-		return
-	}
-	indent, longest := "", 0
-	if heading != "" {
-		b.WriteString(heading + ":\n")
-		indent = "  "
-	}
+// rows are printed as the op CLI does: the values below each other, four columns
+// behind the longest label.
+func rows(b *strings.Builder, indent string, all []row) {
+	longest := 0
 	for _, r := range all {
 		longest = max(longest, utf8.RuneCountInString(r.label))
 	}
@@ -33,8 +27,11 @@ func rows(b *strings.Builder, heading string, all []row) {
 }
 
 // table prints an item for a person, as the op CLI does without --format: what
-// 1Password hides is shown with --reveal only. How it prints sections that have a name
-// of their own has not been seen.
+// 1Password hides is shown with --reveal only. The form is that of a dozen outputs
+// that people have published (op 2, items of six categories, with and without tags).
+// One of them has sections with a name: these stand below the other fields, two columns
+// deep and with an empty line between them, also where all of their fields are empty.
+// How deep op prints the fields of one has not been seen.
 func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 	vault := g.found.Vault
 	about := []row{
@@ -56,12 +53,12 @@ func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 	under := map[string][]row{}
 	for i := range g.found.Fields {
 		f := &g.found.Fields[i]
+		heading := g.found.SectionLabel(f.Section)
+		if heading != "" && !slices.Contains(headings, heading) {
+			headings = append(headings, heading)
+		}
 		if f.Value.Len() == 0 {
 			continue
-		}
-		heading := g.found.SectionLabel(f.Section)
-		if heading == "" {
-			heading = "Fields"
 		}
 		value := f.Value.Reveal()
 		if concealed(f) {
@@ -71,9 +68,6 @@ func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 				value = "[use 'op item get " + g.found.ID + " --reveal' to reveal]"
 			}
 		}
-		if under[heading] == nil {
-			headings = append(headings, heading)
-		}
 		under[heading] = append(under[heading], row{f.Label, value})
 	}
 	if err := g.b.mask(shown...); err != nil {
@@ -81,8 +75,16 @@ func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 	}
 	var b strings.Builder
 	rows(&b, "", about)
-	for _, heading := range headings {
-		rows(&b, heading, under[heading])
+	if len(under)+len(headings) > 0 {
+		b.WriteString("Fields:\n")
+		rows(&b, "  ", under[""])
+	}
+	for i, heading := range headings {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString("  " + heading + ":\n")
+		rows(&b, "    ", under[heading])
 	}
 	return say(b.String()), nil
 }
