@@ -46,13 +46,17 @@ func anchors(page string) map[string]bool {
 	all := map[string]bool{}
 	page = blockPattern.ReplaceAllString(page, "")
 	for _, m := range headingPattern.FindAllStringSubmatch(page, -1) {
-		name := notInAnchor.ReplaceAllString(strings.ToLower(m[1]), "")
-		all[strings.ReplaceAll(name, " ", "-")] = true
+		all[anchorOf(m[1])] = true
 	}
 	for _, m := range namedPattern.FindAllStringSubmatch(page, -1) {
 		all[m[1]] = true
 	}
 	return all
+}
+
+// anchorOf is a heading's.
+func anchorOf(heading string) string {
+	return strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
 }
 
 // Each link within the project leads to a file, and to a heading of it.

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,6 +52,61 @@ func documented(sections map[string][]string) func(ts *testscript.TestScript, ne
 				ts.Fatalf("docs/troubleshooting.md, %s: the program does not say\n%s", args[0], line)
 			}
 			said = said[i+1:]
+		}
+		// The problem leads here, and to nowhere else.
+		leads := "docs/troubleshooting.md#" + anchorOf(args[0])
+		if !slices.ContainsFunc(said, func(line string) bool { return strings.HasPrefix(line, "  help: ") && strings.HasSuffix(line, leads) }) {
+			ts.Fatalf("no problem leads to %s:\n%s", leads, strings.Join(said, "\n"))
+		}
+	}
+}
+
+// helps are the places of the documentation that problems lead to.
+func helps(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("internal", "problem", "help.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for _, value := range spec.Values {
+			place, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, place)
+		}
+		return false
+	})
+	return all
+}
+
+// Every problem leads to a page that is there and to a heading of it, and every section
+// of docs/troubleshooting.md is one that a problem leads to.
+func TestTroubleshooting_EveryProblemLeadsSomewhere(t *testing.T) {
+	all := pages(t)
+	places := helps(t)
+	if len(places) < 25 {
+		t.Fatalf("only %d places were found", len(places))
+	}
+	for _, place := range places {
+		page, anchor, _ := strings.Cut(place, "#")
+		if text, ok := all["docs/"+page]; !ok || anchor != "" && !anchors(text)[anchor] {
+			t.Errorf("problems lead to docs/%s, which is not there", place)
+		}
+	}
+	sections, err := troubleshooting()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for title := range sections {
+		if !slices.Contains(places, "troubleshooting.md#"+anchorOf(title)) {
+			t.Errorf("no problem leads to the section %q of docs/troubleshooting.md", title)
 		}
 	}
 }

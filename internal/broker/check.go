@@ -234,7 +234,9 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 			p.Hint = lookup.Hint
 		}
 		p.Status = lookup.Status
+		p.About(lookup.Help)
 	}
+	p.About(problem.CommandFailed)
 	var others []string
 	for _, other := range j.c.Secrets {
 		if slices.ContainsFunc(other.Failed, func(t trouble) bool { return t.How == "depends" && t.Detail == h.Name }) {
@@ -261,7 +263,7 @@ func (j *judge) lookups(name string) problem.List {
 }
 
 func (j *judge) empty(name string, d kamal.Definition) *problem.Problem {
-	p := problem.Newf("%s is empty", name)
+	p := problem.Newf("%s is empty", name).About(problem.EmptySecret)
 	p.Hint = "allow it with --allow-empty " + name
 	switch d.Kind {
 	case kamal.Extract, kamal.Read:
@@ -293,7 +295,7 @@ func (j *judge) undefined() problem.List {
 			continue
 		}
 		told[u.Name] = true
-		p := problem.Newf("%s is named in %s of deploy.yml but nothing defines it", u.Name, u.Key)
+		p := problem.Newf("%s is named in %s of deploy.yml but nothing defines it", u.Name, u.Key).About(problem.SecretMissing)
 		p.Hint = fmt.Sprintf("declare it, as in --secret %s=op://vault/item/%s, or define it in .kamal/secrets", u.Name, u.Name)
 		if at := j.b.placeOf(u.Name); at.File != "" {
 			p.Message = fmt.Sprintf("%s is named in %s but nothing defines it", u.Name, at.File)

@@ -104,11 +104,11 @@ func (b *Broker) hello(h *hello) *helloReply {
 		if aside.Part == pinningPart && r.KnownHosts != "" {
 			r.Stop = b.stopFor(problem.List{problem.New(
 				"the host keys given with --host-keys cannot be enforced with kamal "+h.Kamal+": "+aside.Why,
-				"run another Kamal, or a newer kamal-op that knows this one")})
+				"run another Kamal, or a newer kamal-op that knows this one").About(problem.OtherKamal)})
 		}
 		if aside.Part == bootsPart && b.o.RollbackOnFailure {
 			r.Stop = b.stopFor(problem.List{problem.New("--rollback-on-failure does not know this Kamal ("+h.Kamal+"): "+aside.Why,
-				"leave the option away, or take a newer kamal-op")})
+				"leave the option away, or take a newer kamal-op").About(problem.OtherKamal)})
 		}
 		b.once(Event{
 			Kind:    Warning,

@@ -128,7 +128,7 @@ func (b *Broker) command(ctx context.Context, c commandLine, r *opclient.Request
 		return say(""), nil
 	}
 	if b.o.Vault == nil {
-		return nil, problem.New("this run has no access to 1Password", "give OP_SERVICE_ACCOUNT_TOKEN, or OP_CONNECT_HOST and OP_CONNECT_TOKEN; or write NAME=$NAME in the secrets file, and declare what an earlier step has loaded: NAME=env://VARIABLE")
+		return nil, problem.New("this run has no access to 1Password", "give OP_SERVICE_ACCOUNT_TOKEN, or OP_CONNECT_HOST and OP_CONNECT_TOKEN; or write NAME=$NAME in the secrets file, and declare what an earlier step has loaded: NAME=env://VARIABLE").About(problem.NoCredentials)
 	}
 	switch name {
 	case "item get":
@@ -252,7 +252,7 @@ func (b *Broker) environmentRead(ctx context.Context, c commandLine) (*opclient.
 	}
 	if !b.o.AnyVault && !slices.Contains(b.o.Environments, c.words[0]) {
 		return nil, problem.New("that Environment is not one of this run's",
-			"only those that --environment names are served: name it there, or allow every one with --op-scope any")
+			"only those that --environment names are served: name it there, or allow every one with --op-scope any").About(problem.OtherVault)
 	}
 	variables, err := b.o.Vault.Environment(ctx, c.words[0])
 	if err != nil {

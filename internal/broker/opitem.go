@@ -168,7 +168,7 @@ func (g itemGetter) fields(ctx context.Context, c commandLine) (*opclient.Reply,
 		return nil, together(problems)
 	}
 	if len(found) == 0 {
-		return nil, problem.Newf("item %q has no such field", g.item)
+		return nil, problem.Newf("item %q has no such field", g.item).About(problem.FieldMissing)
 	}
 	secrets := make([]mask.Secret, len(values))
 	for i, value := range values {

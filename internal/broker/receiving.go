@@ -64,7 +64,7 @@ func (u used) isPassword() bool {
 }
 
 func tooLong(name string, has, limit int, why string) *problem.Problem {
-	p := problem.Newf("%s is too long: %d bytes as Kamal writes it, at most %d are taken: %s", name, has, limit, why)
+	p := problem.Newf("%s is too long: %d bytes as Kamal writes it, at most %d are taken: %s", name, has, limit, why).About(problem.LongValue)
 	p.Hint = fmt.Sprintf("keep what is long in a file of the image or a volume, and a key to it in %s", name)
 	return p
 }

@@ -71,7 +71,7 @@ func (s *scope) allows(ctx context.Context, v Vault, name string) *problem.Probl
 			return nil
 		}
 	}
-	p := problem.Newf("vault %q is not one of this run's", name)
+	p := problem.Newf("vault %q is not one of this run's", name).About(problem.OtherVault)
 	if len(s.names) > 0 {
 		p.Message += fmt.Sprintf(" (%s)", strings.Join(s.names, ", "))
 	}

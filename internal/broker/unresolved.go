@@ -59,7 +59,7 @@ func (j *judge) unresolved(name, value string, d kamal.Definition) *problem.Prob
 	if slices.Contains(j.b.o.AllowReferences, name) || !holdsReference(value) || j.fromVault(value, d) && !isReference(value) {
 		return nil
 	}
-	p := problem.Newf("%s holds a secret reference (op://…), not the value that it stands for", name)
+	p := problem.Newf("%s holds a secret reference (op://…), not the value that it stands for", name).About(problem.Reference)
 	end := ", or allow it with --allow-reference " + name + " if the app resolves it"
 	p.Hint = "declare it, as in --secret " + name + "=op://vault/item/field" + end
 	switch {
@@ -82,7 +82,7 @@ func (j *judge) literals() problem.List {
 		if slices.Contains(j.b.o.AllowReferences, l.Name) || !holdsReference(string(l.Value)) {
 			continue
 		}
-		p := problem.Newf("%s of deploy.yml holds a secret reference (op://…), which nothing resolves there", l.Key)
+		p := problem.Newf("%s of deploy.yml holds a secret reference (op://…), which nothing resolves there", l.Key).About(problem.Reference)
 		p.Hint = "name " + l.Name + " under secret, and declare it, as in --secret " + l.Name +
 			"=op://vault/item/field; or allow it with --allow-reference " + l.Name + " if the app resolves it"
 		problems = append(problems, p)

@@ -109,6 +109,7 @@ func (c *destinationCheck) dropConsequences() {
 // find adds a finding.
 func (c *destinationCheck) find(rule string, level Level, secret string, p *problem.Problem, at problem.Place) {
 	p.Place, p.Status = at, problem.Found
+	p.About(help(rule))
 	c.findings = append(c.findings, Finding{Rule: rule, Level: level, Secret: secret, Problem: p})
 }
 

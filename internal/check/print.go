@@ -49,6 +49,7 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		}
 		b.WriteByte('\n')
 	}
+	pages := map[string]bool{}
 	for _, f := range r.Findings {
 		sign, code := "✗", "31"
 		switch f.Level {
@@ -67,6 +68,10 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		}
 		if f.Problem.Hint != "" {
 			fmt.Fprintf(&b, "  hint: %s\n", gate.Visible(f.Problem.Hint))
+		}
+		if page := f.Problem.URL(); f.Level == Error && !pages[page] {
+			pages[page] = true
+			fmt.Fprintf(&b, "  help: %s\n", page)
 		}
 	}
 	for _, at := range r.Unknown {
@@ -162,6 +167,7 @@ type jsonFinding struct {
 	Message      string   `json:"message"`
 	Details      []string `json:"details,omitempty"`
 	Hint         string   `json:"hint,omitempty"`
+	Help         string   `json:"help"`
 	File         string   `json:"file,omitempty"`
 	Line         int      `json:"line,omitempty"`
 	Column       int      `json:"column,omitempty"`
@@ -211,7 +217,7 @@ func WriteJSON(w io.Writer, r Report) error {
 	for _, f := range r.Findings {
 		p := f.Problem
 		out.Findings = append(out.Findings, jsonFinding{
-			f.Rule, f.Level, f.Secret, f.Destinations, p.Message, p.Details, p.Hint, p.Place.File, p.Place.Line, p.Place.Column,
+			f.Rule, f.Level, f.Secret, f.Destinations, p.Message, p.Details, p.Hint, p.URL(), p.Place.File, p.Place.Line, p.Place.Column,
 		})
 	}
 	for _, s := range r.Skipped {

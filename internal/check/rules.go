@@ -55,6 +55,21 @@ func rules() [][2]string {
 	}
 }
 
+// help is where more is written of what a rule finds.
+func help(rule string) problem.Help {
+	switch rule {
+	case RuleUndefined, RuleAlias:
+		return problem.SecretMissing
+	case RuleNotInVault:
+		return problem.FieldMissing
+	case RuleEmpty:
+		return problem.EmptySecret
+	case RuleReference:
+		return problem.Reference
+	}
+	return problem.Checking
+}
+
 // checkUses looks at every place of deploy.yml that names a secret.
 func (c *destinationCheck) checkUses() {
 	clear := map[[2]string][]kamal.Use{} // by their name and the env they are in

@@ -29,6 +29,7 @@ type (
 	sarifRule struct {
 		ID   string    `json:"id"`
 		Text sarifText `json:"shortDescription"`
+		Help string    `json:"helpUri"`
 	}
 	sarifText struct {
 		Text string `json:"text"`
@@ -63,7 +64,7 @@ func WriteSARIF(w io.Writer, r Report, version string) error {
 	index := map[string]int{}
 	for i, rule := range rules() {
 		index[rule[0]] = i
-		driver.Rules = append(driver.Rules, sarifRule{rule[0], sarifText{rule[1]}})
+		driver.Rules = append(driver.Rules, sarifRule{rule[0], sarifText{rule[1]}, help(rule[0]).URL()})
 	}
 	run := sarifRun{Tool: sarifTool{driver}, Results: []sarifResult{}}
 	for _, f := range r.Findings {

@@ -73,13 +73,16 @@ func (s *azure) EndGroup() {
 	}
 }
 
-func (s *azure) Warning(p *problem.Problem) { s.issue("warning", p) }
-func (s *azure) Error(p *problem.Problem)   { s.issue("error", p) }
+func (s *azure) Warning(p *problem.Problem) { s.issue(Warning, p) }
+func (s *azure) Error(p *problem.Problem)   { s.issue(Error, p) }
 
 // issue tells a problem at its place.
-func (s *azure) issue(kind string, p *problem.Problem) {
+func (s *azure) issue(level Level, p *problem.Problem) {
 	p = s.gate.Problem(p)
-	at := ""
+	kind, at := "warning", ""
+	if level == Error {
+		kind = "error"
+	}
 	if p.Place.File != "" {
 		at = ";sourcepath=" + azureProperty(s.gate.Harmless(gate.OneLine(p.Place.File)))
 		if p.Place.Line > 0 {
@@ -89,7 +92,7 @@ func (s *azure) issue(kind string, p *problem.Problem) {
 			at += ";columnnumber=" + strconv.Itoa(p.Place.Column)
 		}
 	}
-	s.mark("##vso[task.logissue type=" + kind + at + "]" + azureText(s.gate.Harmless(strings.Join(tell(p), "\n"))))
+	s.mark("##vso[task.logissue type=" + kind + at + "]" + azureText(s.gate.Harmless(strings.Join(s.lines(level, p), "\n"))))
 }
 
 // Output is a variable of the job, and of later ones as an output of the step.

@@ -120,6 +120,7 @@ func golden(t *testing.T, path, got string) {
 func noSuchField() *problem.Problem {
 	return (&problem.Problem{
 		Message: "DATABASE_PASSWORD is named in config/deploy.yml:18 but the item has no such field",
+		Help:    problem.FieldMissing,
 		Details: []string{"op://MyApp/Production has: DATABASE_PASSWRD, RAILS_MASTER_KEY, CHATKIT_PK"},
 		Hint:    "rename the field in 1Password, or the name in deploy.yml. Did you mean DATABASE_PASSWRD?",
 	}).At("config/deploy.yml", 18, 7)

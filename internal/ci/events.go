@@ -23,7 +23,8 @@ const longestLine = 8 << 10
 //
 //	info            text
 //	notice, warning, error
-//	                message, details, hint, file, line, column
+//	                message, details, hint, file, line, column; of an error help,
+//	                the page on which more is written of it
 //	group           title
 //	endgroup
 //	output          name, value
@@ -60,6 +61,7 @@ type event struct {
 	Message string   `json:"message,omitempty"`
 	Details []string `json:"details,omitempty"`
 	Hint    string   `json:"hint,omitempty"`
+	Help    string   `json:"help,omitempty"`
 	File    string   `json:"file,omitempty"`
 	Line    int      `json:"line,omitempty"`
 	Column  int      `json:"column,omitempty"`
@@ -84,10 +86,14 @@ func (e *events) tell(what event) error {
 func (e *events) note(what event) { _ = e.tell(what) }
 
 func (e *events) problem(kind string, p *problem.Problem) {
-	e.note(event{
+	what := event{
 		Event: kind, Message: p.Message, Details: p.Details, Hint: p.Hint,
 		File: p.Place.File, Line: p.Place.Line, Column: p.Place.Column,
-	})
+	}
+	if kind == "error" {
+		what.Help = p.URL()
+	}
+	e.note(what)
 }
 
 // End tells that the run is over, to a log that is for programs; people see it.

@@ -122,18 +122,19 @@ func (g *github) Error(p *problem.Problem)   { g.annotate(Error, p) }
 // that all of it is in there.
 func (g *github) annotate(level Level, p *problem.Problem) {
 	p = g.gate.Problem(p)
-	text := strings.Join(tell(p), "\n")
+	lines := g.lines(level, p)
+	told := strings.Join(lines, "\n")
 	g.mu.Lock()
 	g.annotated[level]++
 	many := g.annotated[level] > mostAnnotations
 	g.mu.Unlock()
 	if many {
-		g.Info(Text(level, p, false))
+		g.Info(text(level, lines, false))
 		return
 	}
-	if short := cut(text, longestAnnotation); short != text {
-		g.Info(Text(level, p, false))
-		text = short
+	if short := cut(told, longestAnnotation); short != told {
+		g.Info(text(level, lines, false))
+		told = short
 	}
 	at := actions.CommandProperties{}
 	if file := g.path(p.Place.File); file != "" {
@@ -145,7 +146,7 @@ func (g *github) annotate(level Level, p *problem.Problem) {
 			at["col"] = strconv.Itoa(p.Place.Column)
 		}
 	}
-	g.command([...]string{"notice", "warning", "error"}[level], g.gate.Harmless(text), at)
+	g.command([...]string{"notice", "warning", "error"}[level], g.gate.Harmless(told), at)
 }
 
 // path is a file's path in the repository, as annotations have it; "" where the

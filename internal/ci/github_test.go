@@ -150,8 +150,8 @@ func TestGitHub_PrintsWhatIsTooManyOrTooLongAsLines(t *testing.T) {
 	log.Reset()
 	long := strings.Repeat("ä", 5000)
 	s.Error(problem.New(long, ""))
-	line, annotation, _ := strings.Cut(log.String(), "\n")
-	if line != "✗ "+long {
+	line, annotation, _ := strings.Cut(log.String(), "\n::")
+	if !strings.HasPrefix(line, "✗ "+long+"\n  help: https://") {
 		t.Error("the whole is not in the log")
 	}
 	if n := len([]rune(annotation)); n > 4096 {

@@ -20,13 +20,14 @@ type plain struct {
 	o      Options
 
 	mu    sync.Mutex
-	group string // the title of the open group
+	group string          // the title of the open group
+	pages map[string]bool // that a problem has led to
 }
 
 // newPlain is a log that has no commands.
 func newPlain(name string, g *gate.Gate, out *gate.Stream, o Options) *plain {
 	out.OnTerminal("\n", nil)
-	return &plain{name: name, gate: g, log: out, o: o}
+	return &plain{name: name, gate: g, log: out, o: o, pages: map[string]bool{}}
 }
 
 func (s *plain) Name() string { return s.name }
@@ -52,7 +53,26 @@ func (s *plain) Summary(string) error        { return errors.ErrUnsupported }
 
 // tell tells a problem.
 func (s *plain) tell(level Level, p *problem.Problem) {
-	s.info(Text(level, s.gate.Problem(p), s.colour))
+	s.info(text(level, s.lines(level, s.gate.Problem(p)), s.colour))
+}
+
+// lines are a problem's lines. An error leads to the page on which more is written of
+// it, the first one that does so in a log: ten secrets that are missing are one matter.
+func (s *plain) lines(level Level, p *problem.Problem) []string {
+	lines := tell(p)
+	if page := p.URL(); level == Error && s.first(page) {
+		lines = append(lines, help+page)
+	}
+	return lines
+}
+
+// first tells whether no problem has led to a page before.
+func (s *plain) first(page string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.pages[page]
+	s.pages[page] = true
+	return !before
 }
 
 // title is a group's, masked and harmless.

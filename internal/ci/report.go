@@ -127,8 +127,13 @@ func subject(command, of, service, result string) []string {
 
 // trouble is what went wrong.
 func (r Report) trouble(p *page) {
+	pages := map[string]bool{}
 	for _, told := range r.Problems {
 		p.block("", Text(Error, told, false))
+		if page := told.URL(); !pages[page] {
+			pages[page] = true
+			p.line("%s", link("What to do about it", page))
+		}
 	}
 	if len(r.LastWords) > 0 {
 		p.line("Last words:")

@@ -67,7 +67,7 @@ func TestTerminal_ShowsWhatIsGoingOnInItsLastLine(t *testing.T) {
 	s.Status("a long name of a phase that does not fit")
 	look("a line", "a prompt: ", "ours", "… a long name of a pha…")
 	s.Error(problem.New("wrong", ""))
-	look("a line", "a prompt: ", "ours", "✗ wrong", "")
+	look("a line", "a prompt: ", "ours", "✗ wrong", "  help: "+problem.New("", "").URL(), "")
 	if err := child.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,10 @@ func (l Level) colour() string { return [...]string{cyan, yellow, red}[l] }
 //
 // The place stands beneath the message where the message does not name it.
 // Control characters are shown, not obeyed: names come from vaults and files.
-func Text(level Level, p *problem.Problem, colour bool) string {
-	lines := tell(p)
+func Text(level Level, p *problem.Problem, colour bool) string { return text(level, tell(p), colour) }
+
+// text is a problem's lines behind the mark of its level.
+func text(level Level, lines []string, colour bool) string {
 	mark := level.mark()
 	if colour {
 		mark = level.colour() + mark + normal
@@ -50,16 +52,21 @@ func Text(level Level, p *problem.Problem, colour bool) string {
 	b.WriteString(mark + " " + lines[0])
 	for _, line := range lines[1:] {
 		b.WriteString("\n  ")
-		if rest, ok := strings.CutPrefix(line, hint); ok && colour {
-			line = cyan + hint + normal + rest
+		for _, begins := range []string{hint, help} {
+			if rest, ok := strings.CutPrefix(line, begins); ok && colour {
+				line = cyan + begins + normal + rest
+			}
 		}
 		b.WriteString(line)
 	}
 	return b.String()
 }
 
-// hint begins the next step.
-const hint = "hint: "
+// hint begins the next step, help the page on which more is written.
+const (
+	hint = "hint: "
+	help = "help: "
+)
 
 // tell is a problem's lines: message, place, details, hint.
 func tell(p *problem.Problem) []string {

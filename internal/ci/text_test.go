@@ -1,6 +1,7 @@
 package ci_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -57,4 +58,20 @@ func FuzzText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// An error leads to the page on which more is written of it: the first one in a log
+// that does so, and no warning.
+func TestPlain_AnErrorLeadsToItsPageOnce(t *testing.T) {
+	var log bytes.Buffer
+	s := detect(map[string]string{}, &log, setup{})
+	missing := func(name string) *problem.Problem { return problem.New(name, "").About(problem.SecretMissing) }
+	s.Warning(missing("a"))
+	s.Error(missing("b"))
+	s.Error(missing("c"))
+	s.Error(problem.Usagef("", "d"))
+	want := "! a\n✗ b\n  help: " + problem.SecretMissing.URL() + "\n✗ c\n✗ d\n  help: " + problem.Usagef("", "").URL() + "\n"
+	if got := log.String(); got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
 }

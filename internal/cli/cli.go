@@ -288,13 +288,54 @@ func (a *app) fail(err error, command string) int {
 	if errors.As(err, &signalled) && len(problem.Of(err)) == 1 {
 		return signalled.Status() // whoever sent it knows
 	}
-	for _, p := range problem.Of(err) {
-		a.system.Error(p)
-	}
+	a.tell(err, command)
 	if strings.HasPrefix(command, "run") {
 		return problem.RunOwn
 	}
 	return problem.Status(err)
+}
+
+// tell tells every problem of err. One that says nothing of where more is written leads
+// to the command's page, where it is not the command line that is wrong.
+func (a *app) tell(err error, command string) {
+	for _, p := range problem.Of(err) {
+		if p.Status == problem.Found || p.Status == problem.Done {
+			p.About(pageOf(command))
+		}
+		a.system.Error(p)
+	}
+}
+
+// pageOf is the page of a command, "" for those that deploy: theirs are many.
+func pageOf(command string) problem.Help {
+	name, _, _ := strings.Cut(command, " ")
+	switch name {
+	case "check":
+		return problem.Checking
+	case "add", "remove", "rename":
+		return problem.Changing
+	case "init", "migrate":
+		return problem.Beginning
+	case "verify":
+		return problem.Verifying
+	case "plan":
+		return problem.Planning
+	case "rotate":
+		return problem.Rotating
+	case "doctor":
+		return problem.Doctor
+	case "rehearse":
+		return problem.Rehearsing
+	case "review":
+		return problem.ReviewApps
+	case "host-keys":
+		return problem.HostKeys
+	case "cache":
+		return problem.CoreCache
+	case "run":
+		return problem.Running
+	}
+	return ""
 }
 
 // name is the command of a line that did not parse.

@@ -116,7 +116,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	if a.lookup.form != inputs { // the action does so by itself, whatever it has run
 		a.returnFiles(begun)
 	}
-	return a.ended(status, a.explainConnect(err))
+	return a.ended(status, a.explainConnect(err), "")
 }
 
 // fill puts into a job what the flags say.
@@ -185,7 +185,7 @@ func (a *app) asked(f vaultFlags) (w deploy.Wanted, v deploy.Vault, ok bool, err
 func noCredentials() *problem.Problem {
 	return problem.Usagef(
 		"set OP_SERVICE_ACCOUNT_TOKEN (in the action: service-account-token), or OP_CONNECT_HOST and OP_CONNECT_TOKEN; in a terminal, 1Password's own op will do",
-		"no credentials for 1Password are given")
+		"no credentials for 1Password are given").About(problem.NoCredentials)
 }
 
 // directory is the project's directory, absolute.
@@ -218,10 +218,8 @@ func (a *app) terminal() *deploy.Terminal {
 }
 
 // ended tells what was wrong and gives the status as an error of main's.
-func (a *app) ended(status int, err error) error {
-	for _, p := range problem.Of(err) {
-		a.system.Error(p)
-	}
+func (a *app) ended(status int, err error, command string) error {
+	a.tell(err, command)
 	if err != nil && status == problem.Done {
 		// It is done, but its log is not whole, or something of it is left.
 		status = problem.Partial

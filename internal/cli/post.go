@@ -176,5 +176,5 @@ func (c postCommand) Run(a *app) error {
 	j.Env = append(j.Env[:len(j.Env):len(j.Env)], a.reviewEnv...)
 	j.Project.Env = append(j.Project.Env[:len(j.Project.Env):len(j.Project.Env)], a.reviewEnv...)
 	status, err := j.Release(ctx, a.left)
-	return a.ended(status, a.explainConnect(err))
+	return a.ended(status, a.explainConnect(err), "")
 }

@@ -111,7 +111,7 @@ func (a *app) readProjectFile(kctx *kong.Context) (projectOptions, error) {
 		return p, nil
 	}
 	if err != nil {
-		return p, &problem.Problem{Message: projectfile.Name + " cannot be read: " + err.Error(), Status: problem.Found, Cause: err}
+		return p, &problem.Problem{Message: projectfile.Name + " cannot be read: " + err.Error(), Status: problem.Found, Cause: err, Help: problem.ProjectFile}
 	}
 	options := fileOptions(Grammar())
 	p.confirmed = map[string]bool{}
@@ -157,7 +157,7 @@ func unknownDestinations(f *projectfile.File, dir, configFile string) (problems 
 		if near := nearOption(d.Text, known); near != "" {
 			hint = "did you mean " + near + "? " + hint
 		}
-		p := problem.Newf("%s: there is no destination %q", projectfile.Name, d.Text)
+		p := problem.Newf("%s: there is no destination %q", projectfile.Name, d.Text).About(problem.ProjectFile)
 		p.Hint, p.Place = hint, f.Place(d)
 		problems = append(problems, p)
 	}

@@ -254,9 +254,7 @@ func (r *reviewing) ended(ctx context.Context, out review.Outcome, err error) er
 	if err = r.explainConnect(err); err != nil {
 		told = problem.Of(err)
 	}
-	for _, p := range told {
-		r.system.Error(p)
-	}
+	r.tell(told.Err(), "review")
 	if out.URL != "" {
 		r.system.Info("the preview answers at " + out.URL)
 	}

@@ -200,9 +200,7 @@ func (r *rotation) ended(ctx context.Context, plan rotate.Plan, err error) error
 	if err = r.explainConnect(err); err != nil && !errors.As(err, new(supervise.Signalled)) {
 		told = problem.Of(err)
 	}
-	for _, p := range told {
-		r.system.Error(p)
-	}
+	r.app.tell(told.Err(), "rotate")
 	report := rotated{Equal: err == nil && plan.Equal(), DryRun: r.flags.DryRun, Plan: plan}
 	if !r.flags.DryRun {
 		report.Boots = r.done

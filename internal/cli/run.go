@@ -41,7 +41,7 @@ func (c runCommand) Run(a *app) error {
 		Process: a.process(signals), Vault: vault, Wanted: wanted,
 		Argv: argv, Dir: dir, Terminal: a.terminal(),
 	}.Run(ctx)
-	return a.ended(status, a.explainConnect(err))
+	return a.ended(status, a.explainConnect(err), "run")
 }
 
 // flagName is a flag without the value that may stand behind it.

@@ -42,9 +42,9 @@ func variableName(text, origin string) (string, error) {
 	const hint = "name the variable that an earlier step has loaded the value into"
 	switch {
 	case strings.HasPrefix(name, settingPrefix), kamal.IsCredential(name):
-		return "", problem.Usagef(hint, "%s: %s is kamal-op's own, and goes to no app", origin, name)
+		return "", problem.Usagef(hint, "%s: %s is kamal-op's own, and goes to no app", origin, name).About(problem.LoadedBefore)
 	case kamal.ReservedName(name):
-		return "", problem.Usagef(hint, "%s: %s is a variable that programs follow, and holds no secret", origin, name)
+		return "", problem.Usagef(hint, "%s: %s is a variable that programs follow, and holds no secret", origin, name).About(problem.LoadedBefore)
 	}
 	return name, nil
 }
@@ -67,7 +67,7 @@ func (a *app) loaded(text, origin string) (mask.Secret, error) {
 	}
 	value, there := a.env[name]
 	if !there {
-		p := problem.Newf("%s: %s is not set here", origin, onepassword.VariableText(name))
+		p := problem.Newf("%s: %s is not set here", origin, onepassword.VariableText(name)).About(problem.LoadedBefore)
 		p.Hint = "an earlier step must load it, and this one be given it: on GitHub under env: of this step, " + name + ": ${{ steps.ID.outputs.NAME }}"
 		if near := check.Nearest(name, slices.Sorted(maps.Keys(a.env))); near != "" {
 			p.Hint = "did you mean " + onepassword.VariableText(near) + "? Else " + p.Hint

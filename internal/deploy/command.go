@@ -48,7 +48,7 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 	}
 	var start *supervise.StartError
 	if errors.As(err, &start) {
-		return start.Status(), problem.New(start.Error(), "look at the PATH, and at the command's spelling")
+		return start.Status(), problem.New(start.Error(), "look at the PATH, and at the command's spelling").About(problem.NoSuchProgram)
 	}
 	var output *supervise.OutputError
 	if err != nil && !errors.As(err, &output) {

@@ -52,6 +52,7 @@ func pingDocker(ctx context.Context, env map[string]string) error {
 		Hint:    "start Docker; Kamal builds the image with it",
 		Status:  problem.Found,
 		Cause:   err,
+		Help:    problem.DockerMissing,
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):

@@ -90,6 +90,9 @@ func (f *follow) end(status int, ours problem.List, ran []broker.HostVersions) p
 		failure.Cause, failure.Hint = explained.Message(), explained.Hint()
 	}
 	p := failure.Problem(phase, status)
+	if known {
+		p.Help = problem.UnreadableFile
+	}
 	p.Place = explained.Place
 	if f.quiet {
 		p.Details = nil

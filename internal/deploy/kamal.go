@@ -215,7 +215,7 @@ func startedAgain(path, why string) string {
 // unreached is what is told of a Kamal that the preload is not part of.
 func unreached(b kamal.Binary, so string) *problem.Problem {
 	return problem.New("the Kamal at "+b.Path+" does not load kamal-op's preload, or loads its own commands in an unknown way: "+so,
-		"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal")
+		"let it pass RUBYOPT on and see the run's directory, or name another Kamal with --kamal").About(problem.OtherKamal)
 }
 
 // kamalEnv is the environment that Kamal gets. The declared secrets are not in
@@ -293,7 +293,7 @@ func (s *session) giveSecrets(env *childEnv) error {
 		if n := len(secret.Name()) + len("=") + len(value); runtime.GOOS == "linux" && n > kamal.MaxArgument {
 			problems = append(problems, problem.New(
 				fmt.Sprintf("%s is too long for an environment variable: %d bytes with its name, the system takes %d", secret.Name(), n, kamal.MaxArgument),
-				"have the command read it from a file, or through op read"))
+				"have the command read it from a file, or through op read").About(problem.LongValue))
 		}
 		if strings.IndexByte(value, 0) >= 0 {
 			problems = append(problems, problem.New(

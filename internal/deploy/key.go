@@ -35,7 +35,7 @@ func parseKey(from onepassword.SSHKey, as Value, passphrase mask.Secret, passphr
 		if trimmed := strings.TrimRight(passphrase.Reveal(), "\r\n"); trimmed != passphrase.Reveal() {
 			if _, e := sshagent.ParseKey([]byte(text), []byte(trimmed)); e == nil {
 				return nil, problem.New("the passphrase in "+passphraseFrom.String()+" ends with a line break, and is the key's without it",
-					"take the line break out of the field")
+					"take the line break out of the field").About(problem.UnusableKey)
 			}
 		}
 	}
@@ -110,7 +110,7 @@ func certificateProblem(what string, err error) error {
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	return &problem.Problem{Message: what + " " + wrong.Message, Hint: wrong.Hint, Status: problem.Found, Cause: err}
+	return &problem.Problem{Message: what + " " + wrong.Message, Hint: wrong.Hint, Status: problem.Found, Cause: err, Help: problem.UnusableKey}
 }
 
 // keyItem is where a key came from: its item, or the variable that it was loaded into.
@@ -135,6 +135,7 @@ func keyProblem(where string, err error) error {
 		Hint:    wrong.Hint,
 		Status:  problem.Found,
 		Cause:   err,
+		Help:    problem.UnusableKey,
 	}
 }
 

@@ -290,7 +290,7 @@ func (k *locks) ask(ctx context.Context, m kamal.Mark) (over bool, why string, e
 
 // refusal is why the run ends here.
 func (k *locks) refusal(place kamal.LockPlace, lock kamal.Lock, owner answer, patience time.Duration) *problem.Problem {
-	p := problem.New("the deploy lock on "+place.Host+" is not free: "+lock.Tell(k.now()), "")
+	p := problem.New("the deploy lock on "+place.Host+" is not free: "+lock.Tell(k.now()), "").About(problem.DeployLock)
 	if owner.why != "" {
 		p.Details = []string{owner.why}
 	}

@@ -20,7 +20,7 @@ func reservedNames(w Wanted, secrets []mask.Secret) problem.List {
 		if !kamal.ReservedName(name) || slices.Contains(w.AllowNames, name) {
 			continue
 		}
-		p := problem.Newf("%s is no name for a secret: programs that the run starts would follow its value, or run it", name)
+		p := problem.Newf("%s is no name for a secret: programs that the run starts would follow its value, or run it", name).About(problem.ReservedName)
 		p.Hint = "declare it under another name (deploy.yml can give it to the app under this one, as " + name + ":OTHER), or allow it with --allow-name " + name
 		if i := slices.IndexFunc(w.Secrets, func(d onepassword.Declaration) bool { return d.Name == name }); i >= 0 && w.Secrets[i].Origin != "" {
 			p.Message = w.Secrets[i].Origin + ": " + p.Message

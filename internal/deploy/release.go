@@ -59,7 +59,7 @@ func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace, env []st
 	if ran && how != kamal.ReleaseFails {
 		return nil
 	}
-	p := problem.New("the deploy lock on "+place.Host+" could not be released", "if nothing is being deployed: kamal-op kamal -- lock release")
+	p := problem.New("the deploy lock on "+place.Host+" could not be released", "if nothing is being deployed: kamal-op kamal -- lock release").About(problem.DeployLock)
 	if place.Destination != "" {
 		p.Hint += " --destination " + place.Destination
 	}

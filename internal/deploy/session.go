@@ -210,7 +210,7 @@ func (s *session) open(v Vault, w Wanted) (*onepassword.Resolver, error) {
 	o := onepassword.Options{AllowEmpty: w.AllowEmpty}
 	if v.Open == nil {
 		if w.AsksVault() {
-			return nil, problem.Usagef("", "no credentials for 1Password are given")
+			return nil, problem.Usagef("", "no credentials for 1Password are given").About(problem.NoCredentials)
 		}
 		return onepassword.NewResolver(nil, o), nil
 	}

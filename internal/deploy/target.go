@@ -58,7 +58,7 @@ func (h *hostCheck) obstacles(asked broker.Host, t hosts.Target) problem.List {
 	if path := sshname.ByPath(asked.Command); path != "" && h.pins != nil {
 		list = append(list, problem.New(
 			fmt.Sprintf("the proxy command of %s starts %s by its path, and so not with the host keys of --host-keys", t.Host, path),
-			"write ssh in its place, in ssh.proxy_command of deploy.yml or in ProxyCommand of the ssh configuration"))
+			"write ssh in its place, in ssh.proxy_command of deploy.yml or in ProxyCommand of the ssh configuration").About(problem.HostKeys))
 	}
 	if len(h.keys) == 0 {
 		return list
@@ -69,7 +69,7 @@ func (h *hostCheck) obstacles(asked broker.Host, t hosts.Target) problem.List {
 	if asked.KeysOnly && asked.Keys == 0 {
 		list = append(list, problem.New(
 			"ssh.keys_only in deploy.yml keeps Kamal from the SSH key of this run, and it names no other that is there",
-			"take ssh.keys_only out of deploy.yml"))
+			"take ssh.keys_only out of deploy.yml").About(problem.LoginRefused))
 	}
 	if ownKeys(asked) {
 		return list
@@ -78,7 +78,7 @@ func (h *hostCheck) obstacles(asked broker.Host, t hosts.Target) problem.List {
 		if hop.User != "" && len(h.users) > 0 && !slices.Contains(h.users, hop.User) {
 			list = append(list, problem.New(
 				"the agent does not sign for "+hop.String()+": deploy.yml does not name the user, the ssh configuration does",
-				"allow the user with --ssh-user "+kamal.ShellWord(hop.User)))
+				"allow the user with --ssh-user "+kamal.ShellWord(hop.User)).About(problem.LoginRefused))
 		}
 	}
 	return list

@@ -45,7 +45,7 @@ func (v Value) sshKey(ctx context.Context, r *onepassword.Resolver) (onepassword
 	}
 	if v.Loaded.Len() == 0 {
 		return onepassword.SSHKey{}, problem.New("the SSH key ("+v.String()+") is empty",
-			"have the earlier step load it (on GitHub an output that is not there is empty)")
+			"have the earlier step load it (on GitHub an output that is not there is empty)").About(problem.LoadedBefore)
 	}
 	return onepassword.SSHKey{Private: mask.NewSecret("SSH key", v.Loaded.Reveal())}, nil
 }

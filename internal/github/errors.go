@@ -71,7 +71,7 @@ func (c *Client) tell(err error, doing string, needs need) error {
 	if p := (*problem.Problem)(nil); errors.As(err, &p) {
 		return err
 	}
-	p := &problem.Problem{Message: doing + ": " + clean(err.Error()), Status: problem.Found, Cause: err}
+	p := &problem.Problem{Message: doing + ": " + clean(err.Error()), Status: problem.Found, Cause: err, Help: problem.GitHubRefuses}
 	var limit *limitError
 	var unclear *unclearError
 	var sending *url.Error

@@ -54,7 +54,7 @@ var (
 // anything of the text, which may be a key that was pasted by mistake.
 func ParsePins(text, from string) (*Pins, error) {
 	if strings.Contains(text, "PRIVATE KEY") {
-		return nil, problem.List{problem.Usagef(hintKeys, "%s is a private key, not host keys", from)}
+		return nil, problem.List{problem.Usagef(hintKeys, "%s is a private key, not host keys", from).About(problem.HostKeys)}
 	}
 	var p Pins
 	var wrong problem.List
@@ -71,7 +71,7 @@ func ParsePins(text, from string) (*Pins, error) {
 		p.pins = append(p.pins, next)
 	}
 	if len(wrong) == 0 && len(p.pins) == 0 {
-		wrong = append(wrong, problem.Usagef(hintKeys, "%s has no host key", from))
+		wrong = append(wrong, problem.Usagef(hintKeys, "%s has no host key", from).About(problem.HostKeys))
 	}
 	if err := wrong.Err(); err != nil {
 		return nil, err
@@ -86,17 +86,17 @@ func parsePin(line string) (pin, *problem.Problem) {
 	fields := strings.Fields(line)
 	switch {
 	case strings.HasPrefix(fields[0], "@cert-authority"), strings.HasPrefix(fields[0], "@revoked"):
-		return pin{}, problem.Usagef(hintPlain, "%s is not enforced by SSHKit, which Kamal logs in with", fields[0])
+		return pin{}, problem.Usagef(hintPlain, "%s is not enforced by SSHKit, which Kamal logs in with", fields[0]).About(problem.HostKeys)
 	case isKeyType(fields[0]):
-		return pin{}, problem.Usagef("put the host's name or address before it", "a key without its host")
+		return pin{}, problem.Usagef("put the host's name or address before it", "a key without its host").About(problem.HostKeys)
 	case sha256Text.MatchString(fields[0]), md5Text.MatchString(fields[0]):
-		return pin{}, problem.Usagef("put the host's name or address before it", "a fingerprint without its host")
+		return pin{}, problem.Usagef("put the host's name or address before it", "a fingerprint without its host").About(problem.HostKeys)
 	case len(fields) == 1:
-		return pin{}, problem.Usagef(hintKeys, "a host without a key")
+		return pin{}, problem.Usagef(hintKeys, "a host without a key").About(problem.HostKeys)
 	}
 	patterns, ok := parsePatterns(fields[0])
 	if !ok {
-		return pin{}, problem.Usagef(hintKeys, "not a host and its key")
+		return pin{}, problem.Usagef(hintKeys, "not a host and its key").About(problem.HostKeys)
 	}
 	p := pin{patterns: patterns}
 	value := fields[1]
@@ -105,7 +105,7 @@ func parsePin(line string) (pin, *problem.Problem) {
 		p.fingerprint = strings.TrimRight(value, "=")
 		return p, nil
 	case md5Text.MatchString(value):
-		return pin{}, problem.Usagef("ssh-keygen -l prints SHA256 fingerprints", "an MD5 fingerprint, which is too weak")
+		return pin{}, problem.Usagef("ssh-keygen -l prints SHA256 fingerprints", "an MD5 fingerprint, which is too weak").About(problem.HostKeys)
 	case isKeyType(value) && len(fields) > 2:
 		value += " " + fields[2]
 	case strings.HasPrefix(value, "AAAA"): // the key without its type
@@ -117,10 +117,10 @@ func parsePin(line string) (pin, *problem.Problem) {
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(value))
 	if err != nil {
-		return pin{}, problem.Usagef(hintKeys, "not a host and its key, or the key is cut off")
+		return pin{}, problem.Usagef(hintKeys, "not a host and its key, or the key is cut off").About(problem.HostKeys)
 	}
 	if !slices.Contains(clientTypes(), key.Type()) {
-		return pin{}, problem.Usagef("give the host's ed25519 or ecdsa key", "a %s key, which not all clients can check", key.Type())
+		return pin{}, problem.Usagef("give the host's ed25519 or ecdsa key", "a %s key, which not all clients can check", key.Type()).About(problem.HostKeys)
 	}
 	p.key, p.fingerprint = key, ssh.FingerprintSHA256(key)
 	return p, nil
@@ -283,9 +283,9 @@ func (p *Pins) Missing(targets []Target) problem.List {
 		rsa := func(pin pin) bool { return pin.key != nil && pin.key.Type() == ssh.KeyAlgoRSA }
 		switch {
 		case len(pins) == 0:
-			wrong = append(wrong, problem.New(display(t.Host, t.port())+" has no line in --host-keys", "add its key; `kamal-op host-keys` prints it"))
+			wrong = append(wrong, problem.New(display(t.Host, t.port())+" has no line in --host-keys", "add its key; `kamal-op host-keys` prints it").About(problem.HostKeys))
 		case !slices.ContainsFunc(pins, func(pin pin) bool { return !rsa(pin) }):
-			wrong = append(wrong, problem.New(display(t.Host, t.port())+" has only an RSA key in --host-keys, which Kamal's SSH library cannot ask for", "give its ed25519 or ecdsa key; `kamal-op host-keys` prints it"))
+			wrong = append(wrong, problem.New(display(t.Host, t.port())+" has only an RSA key in --host-keys, which Kamal's SSH library cannot ask for", "give its ed25519 or ecdsa key; `kamal-op host-keys` prints it").About(problem.HostKeys))
 		}
 	}
 	return wrong

@@ -20,7 +20,7 @@ func Problems(results []Result, o Options) problem.List {
 		case LoggedIn, JumpFailed:
 		case WrongKey:
 			if wrongKey == nil {
-				wrongKey = problem.New("", "it is probably another key; compare it with ssh-keygen -l -f ~/.ssh/authorized_keys on a host")
+				wrongKey = problem.New("", "it is probably another key; compare it with ssh-keygen -l -f ~/.ssh/authorized_keys on a host").About(problem.LoginRefused)
 				list = append(list, wrongKey)
 			}
 			wrongKey.Details = append(wrongKey.Details, r.Target.String())
@@ -89,13 +89,24 @@ func (r Result) problem(o Options) *problem.Problem {
 	default:
 		p.Message = "logging in to " + who + " did not work"
 	}
-	return p
+	return p.About(r.Outcome.help())
+}
+
+// help is where more is written of an outcome.
+func (o Outcome) help() problem.Help {
+	switch o {
+	case HostDiffers:
+		return problem.HostKeys
+	case WrongKey, NoPublicKey, NotAllowed, TooMany, UserBarred:
+		return problem.LoginRefused
+	}
+	return problem.HostUnreachable
 }
 
 // Barred is what to say of a host that the ssh configuration lets no key be tried at.
 func Barred(host string) *problem.Problem {
 	return problem.New("the ssh configuration does not let Kamal log in to "+host+" with a key",
-		"take out PubkeyAuthentication no and PreferredAuthentications for this host, or set ssh.config: false in deploy.yml")
+		"take out PubkeyAuthentication no and PreferredAuthentications for this host, or set ssh.config: false in deploy.yml").About(problem.LoginRefused)
 }
 
 // keyNames are the keys by their fingerprints, as they stand in a sentence.

@@ -140,7 +140,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("jobs: no system that is known")
 	}
 	if u, err := url.Parse(c.base); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, problem.New(c.system+" is not asked whether another job is over: its API's address is not https://", "")
+		return nil, problem.New(c.system+" is not asked whether another job is over: its API's address is not https://", "").About(problem.DeployLock)
 	}
 	return c, nil
 }
@@ -215,7 +215,7 @@ func (c *Client) get(ctx context.Context, path string, answer any) (found bool, 
 	case resp.StatusCode == http.StatusNotFound:
 		return false, nil
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return false, problem.New(c.system+" does not let KAMAL_OP_CI_TOKEN read jobs: "+resp.Status, "give it the scope that docs/locks.md names")
+		return false, problem.New(c.system+" does not let KAMAL_OP_CI_TOKEN read jobs: "+resp.Status, "give it the scope that docs/locks.md names").About(problem.DeployLock)
 	case resp.StatusCode != http.StatusOK:
 		return false, fmt.Errorf("%s: %s", doing, resp.Status)
 	}

@@ -198,14 +198,14 @@ func inDir(dir, name string) string {
 
 func missingConfig(o ProjectOptions, name string, destination bool, err error) *problem.Problem {
 	if !errors.Is(err, fs.ErrNotExist) {
-		p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err))
+		p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err)).About(problem.UnreadableFile)
 		p.Cause = err
 		return p
 	}
 	var p *problem.Problem
 	switch {
 	case destination:
-		p = problem.Newf("%s is not there: there is no destination %s", name, o.Destination)
+		p = problem.Newf("%s is not there: there is no destination %s", name, o.Destination).About(problem.UnreadableFile)
 		base := o.ConfigFile
 		if base == "" {
 			base = DefaultConfigFile
@@ -216,10 +216,10 @@ func missingConfig(o ProjectOptions, name string, destination bool, err error) *
 			p.Hint = "this project has no destinations: leave --destination away, or add the file"
 		}
 	case o.ConfigFile != "":
-		p = problem.Newf("%s is not there", name)
+		p = problem.Newf("%s is not there", name).About(problem.UnreadableFile)
 		p.Hint = "--config-file is relative to the project's directory (--working-directory)"
 	default:
-		p = problem.Newf("%s is not there: this is not the directory of a project that deploys with Kamal", name)
+		p = problem.Newf("%s is not there: this is not the directory of a project that deploys with Kamal", name).About(problem.UnreadableFile)
 		p.Hint = "check the repository out first, or name the project's directory with --working-directory, another file with --config-file; `kamal init` makes a new one"
 	}
 	p.Cause = err

@@ -189,7 +189,22 @@ func (f Failure) Problem(phase string, status int) *problem.Problem {
 	for _, line := range f.Words {
 		details = append(details, shorten(line, 300))
 	}
-	return &problem.Problem{Message: message, Details: details, Hint: f.Hint, Status: status}
+	return &problem.Problem{Message: message, Details: details, Hint: f.Hint, Status: status, Help: f.help()}
+}
+
+// help is where more is written of the failure, by the class of Kamal's error.
+func (f Failure) help() problem.Help {
+	switch f.Class {
+	case "Net::SSH::AuthenticationFailed":
+		return problem.LoginRefused
+	case "Net::SSH::HostKeyMismatch", "Net::SSH::HostKeyUnknown":
+		return problem.HostKeys
+	case "Errno::ECONNREFUSED", "Errno::ETIMEDOUT", "Errno::EHOSTUNREACH", "Errno::ENETUNREACH", "Net::SSH::ConnectionTimeout", "SocketError":
+		return problem.HostUnreachable
+	case "Kamal::Cli::LockError":
+		return problem.DeployLock
+	}
+	return problem.KamalFailed
 }
 
 func shorten(text string, most int) string {

@@ -73,14 +73,14 @@ func Find(ctx context.Context, o FindOptions) (Binary, error) {
 			notices = append(notices, fmt.Sprintf("bin/kamal is passed over: %v", err))
 			continue
 		}
-		p := problem.Newf("kamal at %s does not run: %v", path, err)
+		p := problem.Newf("kamal at %s does not run: %v", path, err).About(problem.KamalMissing)
 		p.Hint = "try `kamal version` in the project's directory; another Kamal can be named with --kamal PATH"
 		p.Details = notices
 		p.Cause = err
 		return Binary{}, p
 	}
 	p := problem.New("kamal is not found: neither bin/kamal of the project nor kamal on PATH",
-		"install it with `gem install kamal`, or name it with --kamal PATH")
+		"install it with `gem install kamal`, or name it with --kamal PATH").About(problem.KamalMissing)
 	if len(notices) > 0 {
 		p.Message = "kamal is not found: bin/kamal of the project does not run, and there is no kamal on PATH"
 		p.Hint = "run `bundle install` so that bin/kamal works, install kamal with `gem install kamal`, or name it with --kamal PATH"

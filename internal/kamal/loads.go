@@ -36,7 +36,7 @@ func Loads(ctx context.Context, binary Binary, o ProjectOptions, env []string) e
 	if config == "" {
 		config = DefaultConfigFile
 	}
-	p := problem.New("Kamal does not take "+config, "`kamal config` in the project's directory says more")
+	p := problem.New("Kamal does not take "+config, "`kamal config` in the project's directory says more").About(problem.UnreadableFile)
 	if o.Destination != "" {
 		p.Message += " with the destination " + o.Destination
 	}

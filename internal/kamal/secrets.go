@@ -209,7 +209,7 @@ func ReadSecrets(o ProjectOptions, path string) (*Secrets, error) {
 			continue
 		}
 		if err != nil {
-			p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err))
+			p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err)).About(problem.UnreadableFile)
 			p.Cause = err
 			problems = append(problems, p)
 			continue

@@ -130,7 +130,7 @@ func parsePlain(name, plain string, tags []problem.Place) (root *node, unknown [
 	defer func() {
 		// A parser of somebody else's meets files of everybody's.
 		if r := recover(); r != nil {
-			root, err = nil, problem.Newf("%s is not YAML that can be read here", name)
+			root, err = nil, problem.Newf("%s is not YAML that can be read here", name).About(problem.UnreadableFile)
 		}
 		if err != nil && len(unknown) > 0 {
 			root, err = &node{kind: mapping, place: problem.Place{File: name}}, nil
@@ -138,7 +138,7 @@ func parsePlain(name, plain string, tags []problem.Place) (root *node, unknown [
 	}()
 	file, err := yamlfile.Parse(plain, true)
 	if errors.Is(err, yamlfile.ErrDepth) {
-		return nil, unknown, problem.Newf("%s is nested too deep to be read", name)
+		return nil, unknown, problem.Newf("%s is nested too deep to be read", name).About(problem.UnreadableFile)
 	}
 	if err != nil {
 		return nil, unknown, yamlProblem(name, err)
@@ -155,14 +155,14 @@ func parsePlain(name, plain string, tags []problem.Place) (root *node, unknown [
 		root.kind = mapping
 	}
 	if root.kind != mapping {
-		p := problem.Newf("%s is not a mapping of keys to values", name)
+		p := problem.Newf("%s is not a mapping of keys to values", name).About(problem.UnreadableFile)
 		return nil, unknown, p.At(name, root.place.Line, root.place.Column)
 	}
 	return root, unknown, nil
 }
 
 func yamlProblem(name string, err error) *problem.Problem {
-	p := problem.Newf("%s is not YAML", name)
+	p := problem.Newf("%s is not YAML", name).About(problem.UnreadableFile)
 	p.Hint = "`ruby -ryaml -e 'YAML.load_file ARGV[0]' " + name + "` says what Kamal will say"
 	p.Cause = err
 	p.Place.File = name
@@ -201,7 +201,7 @@ func (b *builder) place(t *token.Token) problem.Place {
 func (b *builder) build(a ast.Node, depth int) *node {
 	if b.size++; depth > maxDepth || b.size > maxNodes {
 		if b.err == nil {
-			b.err = problem.Newf("%s is nested too deep to be read", b.file)
+			b.err = problem.Newf("%s is nested too deep to be read", b.file).About(problem.UnreadableFile)
 		}
 		return &node{kind: null}
 	}

@@ -64,7 +64,7 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 	case 0:
 		return chosen{}, i.noField(ref, inSection)
 	}
-	p := problem.Newf("%d fields match", len(found))
+	p := problem.Newf("%d fields match", len(found)).About(problem.NameTwice)
 	sections := map[string]bool{}
 	for _, c := range found {
 		p.Details = append(p.Details, i.describe(c))
@@ -272,6 +272,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 				Message: fmt.Sprintf("%s: the item has the field %s more than once", text, quote(f.Label)),
 				Details: []string{i.describe(chosen{field: earlier}), i.describe(chosen{field: f})},
 				Hint:    "rename all but one, or choose a section with ?section=NAME", Status: problem.Found,
+				Help: problem.NameTwice,
 			}
 			if d.Ref.Section != "" || earlier.Section == f.Section {
 				p.Hint = "rename all but one in 1Password"
@@ -292,6 +293,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 		problems = append(problems, &problem.Problem{
 			Message: text + ": the item has no field with a value",
 			Hint:    "add a field to the item for each secret, labelled with the secret's name", Status: problem.Found,
+			Help: problem.DeclaredMissing,
 		})
 	}
 	return secrets, problems.Err()

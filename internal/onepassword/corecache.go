@@ -159,15 +159,15 @@ func CheckCache(dir string) error {
 	const warm = "kamal-op cache warm makes it: chmod 700, yours or root's, in a directory that others cannot change"
 	root, err := openPrivate(dir, false)
 	if err != nil {
-		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err}
+		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err, Help: problem.CoreCache}
 	}
 	defer root.Close() //nolint:errcheck // it was only read
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err}
+		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err, Help: problem.CoreCache}
 	}
 	if !slices.ContainsFunc(entries, stale) {
-		return problem.Usagef("kamal-op cache warm "+dir+" fills it", "%s has no compiled core in it", dir)
+		return problem.Usagef("kamal-op cache warm "+dir+" fills it", "%s has no compiled core in it", dir).About(problem.CoreCache)
 	}
 	return nil
 }

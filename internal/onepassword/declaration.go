@@ -39,20 +39,20 @@ func ParseDeclaration(text, origin string) (Declaration, error) {
 	text = strings.TrimSpace(text)
 	reference := text
 	if strings.TrimLeft(text, quotes) != text {
-		return d, problem.Usagef(unquote, "%s: the declaration stands in quotes", origin)
+		return d, problem.Usagef(unquote, "%s: the declaration stands in quotes", origin).About(problem.Reference)
 	}
 	if IsVariable(text) {
-		return d, problem.Usagef("write NAME="+VariableText("VARIABLE"), "%s: a secret from a variable has no name", origin)
+		return d, problem.Usagef("write NAME="+VariableText("VARIABLE"), "%s: a secret from a variable has no name", origin).About(problem.Reference)
 	}
 	if !strings.HasPrefix(text, scheme) {
 		name, after, ok := strings.Cut(text, "=")
 		if !ok {
 			return d, problem.Usagef("write NAME=op://vault/item/field, or op://vault/item for every field of an item",
-				"%s: a secret has no name or no reference", origin)
+				"%s: a secret has no name or no reference", origin).About(problem.Reference)
 		}
 		d.Name, reference = strings.TrimSpace(name), strings.TrimSpace(after)
 		if !IsEnvironmentName(d.Name) {
-			return d, problem.Usagef("letters, digits and _, and no digit first", "%s: %s is not the name of an environment variable", origin, quote(d.Name))
+			return d, problem.Usagef("letters, digits and _, and no digit first", "%s: %s is not the name of an environment variable", origin, quote(d.Name)).About(problem.Reference)
 		}
 	}
 	if IsVariable(reference) {
@@ -71,10 +71,10 @@ func ParseDeclaration(text, origin string) (Declaration, error) {
 	d.Ref = ref
 	switch {
 	case d.Name == "" && !ref.WholeItem():
-		return d, problem.Usagef("write NAME="+reference, "%s: %s names a field but no name for it", origin, quoteReference(reference))
+		return d, problem.Usagef("write NAME="+reference, "%s: %s names a field but no name for it", origin, quoteReference(reference)).About(problem.Reference)
 	case d.Name != "" && ref.WholeItem():
 		return d, problem.Usagef("name the field, or write "+reference+" without a name for every field of the item",
-			"%s: %s names an item, not a field", d.Name, quoteReference(reference))
+			"%s: %s names an item, not a field", d.Name, quoteReference(reference)).About(problem.Reference)
 	}
 	return d, nil
 }

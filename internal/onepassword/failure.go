@@ -54,6 +54,7 @@ func problemOf(what string, err error) *problem.Problem {
 		p.Hint, p.Details = f.Hint, f.Details
 		if f.Reason == NotFound {
 			p.Status = problem.Found
+			p.About(problem.DeclaredMissing)
 		}
 	}
 	return p

@@ -57,7 +57,7 @@ func (r *Resolver) confirmVault(ctx context.Context, name string) (Vault, error)
 		}
 		return Vault{}, p
 	}
-	p := problem.Newf("there are %d vaults of the name %s", len(found), quote(name))
+	p := problem.Newf("there are %d vaults of the name %s", len(found), quote(name)).About(problem.NameTwice)
 	for _, v := range found {
 		p.Details = append(p.Details, v.ID+" "+quote(v.Name))
 	}
@@ -127,7 +127,7 @@ func (r *Resolver) findItem(ctx context.Context, vaultID, name string) (string, 
 		}
 		return "", p
 	}
-	p := problem.Newf("the vault %s has %d items of the title %s", r.vaultLabel(vaultID), len(found), quote(name))
+	p := problem.Newf("the vault %s has %d items of the title %s", r.vaultLabel(vaultID), len(found), quote(name)).About(problem.NameTwice)
 	for _, i := range found {
 		p.Details = append(p.Details, i.ID+" "+quote(i.Title))
 	}
@@ -136,7 +136,7 @@ func (r *Resolver) findItem(ctx context.Context, vaultID, name string) (string, 
 }
 
 func absent(message, hint string) *problem.Problem {
-	p := problem.New(message, hint)
+	p := problem.New(message, hint).About(problem.DeclaredMissing)
 	p.Cause = errAbsent
 	return p
 }

@@ -20,14 +20,14 @@ import (
 func openSSH(text string) (string, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return "", problem.New("the private key is not PEM", "make the SSH Key item again in 1Password")
+		return "", problem.New("the private key is not PEM", "make the SSH Key item again in 1Password").About(problem.UnusableKey)
 	}
 	if block.Type == "OPENSSH PRIVATE KEY" {
 		return text, nil
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return "", problem.New("the private key is malformed", "make the SSH Key item again in 1Password")
+		return "", problem.New("the private key is malformed", "make the SSH Key item again in 1Password").About(problem.UnusableKey)
 	}
 	public, private, err := halves(parsed)
 	if err != nil {
@@ -102,11 +102,11 @@ func halves(key any) (public, private wire, err error) {
 		curve := map[string]string{"P-256": "nistp256", "P-384": "nistp384", "P-521": "nistp521"}[key.Curve.Params().Name]
 		point, err := key.PublicKey.Bytes()
 		if err != nil || curve == "" {
-			return public, private, problem.New("the private key is on a curve that OpenSSH does not have", "make an ed25519 key")
+			return public, private, problem.New("the private key is on a curve that OpenSSH does not have", "make an ed25519 key").About(problem.UnusableKey)
 		}
 		scalar, err := key.Bytes()
 		if err != nil {
-			return public, private, problem.New("the private key is malformed", "make the SSH Key item again in 1Password")
+			return public, private, problem.New("the private key is malformed", "make the SSH Key item again in 1Password").About(problem.UnusableKey)
 		}
 		public.string("ecdsa-sha2-" + curve)
 		public.string(curve)
@@ -116,7 +116,7 @@ func halves(key any) (public, private wire, err error) {
 		private.bytes(point)
 		private.integer(new(big.Int).SetBytes(scalar))
 	default:
-		return public, private, problem.New("the private key is of a kind that OpenSSH does not have", "make an ed25519 key")
+		return public, private, problem.New("the private key is of a kind that OpenSSH does not have", "make an ed25519 key").About(problem.UnusableKey)
 	}
 	return public, private, nil
 }

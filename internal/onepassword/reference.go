@@ -57,7 +57,7 @@ const referenceShape = "a secret reference is op://vault/item/field or op://vaul
 func ParseReference(text string) (Reference, error) {
 	rest, ok := strings.CutPrefix(text, scheme)
 	if !ok {
-		return Reference{}, noScheme(text)
+		return Reference{}, noScheme(text).About(problem.Reference)
 	}
 	ref := Reference{text: text}
 	path, query, hasQuery := strings.Cut(rest, "?")
@@ -92,7 +92,7 @@ func ParseReference(text string) (Reference, error) {
 }
 
 // noScheme says why text is no reference.
-func noScheme(text string) error {
+func noScheme(text string) *problem.Problem {
 	switch trimmed := strings.TrimSpace(text); {
 	case trimmed == "":
 		return problem.Usagef(referenceShape, "the secret reference is empty")
@@ -108,7 +108,7 @@ func noScheme(text string) error {
 
 // bad is what is wrong with r.
 func (r Reference) bad(hint, format string, args ...any) (Reference, error) {
-	return Reference{}, problem.Usagef(hint, "%s: %s", quoteReference(r.text), fmt.Sprintf(format, args...))
+	return Reference{}, problem.Usagef(hint, "%s: %s", quoteReference(r.text), fmt.Sprintf(format, args...)).About(problem.Reference)
 }
 
 // parameter is r with what stands behind its ?.

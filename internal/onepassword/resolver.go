@@ -194,6 +194,7 @@ func (r *Resolver) checkValue(d Declaration, s mask.Secret, empty string) error 
 		return &problem.Problem{
 			Message: s.Name() + " is empty: " + empty,
 			Hint:    where + ", or allow it with --allow-empty " + s.Name(), Status: problem.Found,
+			Help: problem.EmptySecret,
 		}
 	case strings.ContainsRune(s.Reveal(), 0):
 		where := quoteReference(d.Ref.String())

@@ -59,7 +59,7 @@ func (r *Resolver) SSHKey(ctx context.Context, ref Reference) (SSHKey, error) {
 		return SSHKey{}, named(what, ref, err)
 	}
 	if value == "" {
-		return SSHKey{}, problem.New(what+" ("+quoteReference(ref.String())+") is empty", "put the private key there")
+		return SSHKey{}, problem.New(what+" ("+quoteReference(ref.String())+") is empty", "put the private key there").About(problem.UnusableKey)
 	}
 	key := SSHKey{Ref: ref, Private: mask.NewSecret("SSH key", value)}
 	section := ""

@@ -34,7 +34,7 @@ func CheckToken(token string) error {
 func parseToken(token string) (serviceToken, error) {
 	const again = "copy the service account token again, whole: it begins with ops_ and is some 800 characters long"
 	bad := func(hint, message string) (serviceToken, error) {
-		return serviceToken{}, problem.Usagef(hint, "%s", message)
+		return serviceToken{}, problem.Usagef(hint, "%s", message).About(problem.BrokenToken)
 	}
 	if hint, message := commonlyWrong(token); message != "" {
 		return bad(hint, "the service account token "+message)
@@ -83,26 +83,26 @@ func parseToken(token string) (serviceToken, error) {
 func CheckConnectToken(token string) error {
 	const again = "copy the Connect server's access token again, whole"
 	if hint, message := commonlyWrong(token); message != "" {
-		return problem.Usagef(hint, "the Connect token %s", message)
+		return problem.Usagef(hint, "the Connect token %s", message).About(problem.BrokenToken)
 	}
 	if strings.HasPrefix(token, tokenPrefix) {
-		return problem.Usagef("put it in OP_SERVICE_ACCOUNT_TOKEN", "the Connect token is a service account token")
+		return problem.Usagef("put it in OP_SERVICE_ACCOUNT_TOKEN", "the Connect token is a service account token").About(problem.BrokenToken)
 	}
 	if strings.HasPrefix(token, "{") {
 		return problem.Usagef("1password-credentials.json belongs to the Connect server; the access token is the other of the two",
-			"the Connect token is a credentials file")
+			"the Connect token is a credentials file").About(problem.BrokenToken)
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return problem.Usagef(again, "the Connect token is not a JSON Web Token, which has three parts with dots between")
+		return problem.Usagef(again, "the Connect token is not a JSON Web Token, which has three parts with dots between").About(problem.BrokenToken)
 	}
 	for i, part := range parts {
 		raw, err := base64.RawURLEncoding.DecodeString(part)
 		if err != nil || len(raw) == 0 {
-			return problem.Usagef(again, "part %d of the Connect token is cut off or altered", i+1)
+			return problem.Usagef(again, "part %d of the Connect token is cut off or altered", i+1).About(problem.BrokenToken)
 		}
 		if i < 2 && !json.Valid(raw) {
-			return problem.Usagef(again, "part %d of the Connect token is cut off or altered", i+1)
+			return problem.Usagef(again, "part %d of the Connect token is cut off or altered", i+1).About(problem.BrokenToken)
 		}
 	}
 	return nil

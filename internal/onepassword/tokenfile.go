@@ -20,7 +20,7 @@ const maxTokenFile = 64 << 10
 // usage, with the file system's error as its cause where there is one.
 func ReadTokenFile(path string) (string, error) {
 	refuse := func(cause error, hint, format string, args ...any) (string, error) {
-		p := problem.Usagef(hint, "the token file %s %s", quoteReference(path), fmt.Sprintf(format, args...))
+		p := problem.Usagef(hint, "the token file %s %s", quoteReference(path), fmt.Sprintf(format, args...)).About(problem.BrokenToken)
 		p.Cause = cause
 		return "", p
 	}

@@ -22,7 +22,7 @@ func ParseVariable(text, origin string) (name string, err error) {
 	name = strings.TrimPrefix(text, variableScheme)
 	if !IsEnvironmentName(name) {
 		return "", problem.Usagef("write env:// and the name of the variable that holds the value: letters, digits and _, and no digit first",
-			"%s: what stands behind env:// is not the name of an environment variable", origin)
+			"%s: what stands behind env:// is not the name of an environment variable", origin).About(problem.LoadedBefore)
 	}
 	return name, nil
 }

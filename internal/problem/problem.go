@@ -56,6 +56,7 @@ type Problem struct {
 	Place   Place    // where, if it is in a file of the user's
 	Status  int      // the exit status; 0 is taken as Found
 	Cause   error    // for errors.Is and errors.As; never printed
+	Help    Help     // where more is written of it; "" is the place of its status
 }
 
 // New is a problem found before anything was changed.

@@ -59,16 +59,16 @@ type File struct {
 // nearest of some names, for what is written wrong. All that is wrong is told at once.
 func Parse(name string, text []byte, options []Option, near func(wrong string, names []string) string) (f *File, err error) {
 	if len(text) > MaxSize {
-		return nil, problem.Newf("%s has more than %d kB", name, MaxSize>>10)
+		return nil, problem.Newf("%s has more than %d kB", name, MaxSize>>10).About(problem.ProjectFile)
 	}
 	defer func() {
 		// A parser of somebody else's meets files of everybody's.
 		if r := recover(); r != nil {
-			f, err = nil, problem.Newf("%s is not YAML that can be read here", name)
+			f, err = nil, problem.Newf("%s is not YAML that can be read here", name).About(problem.ProjectFile)
 		}
 	}()
 	if yamlfile.LoneCR(string(text)) {
-		return nil, problem.Newf("%s has a carriage return within a line", name)
+		return nil, problem.Newf("%s has a carriage return within a line", name).About(problem.ProjectFile)
 	}
 	f = &File{name: name, options: options}
 	root, err := yamlfile.Parse(string(text), false)
@@ -144,7 +144,7 @@ type reader struct {
 }
 
 func (r *reader) wrong(at *token.Token, hint, format string, args ...any) {
-	p := problem.New(r.file.name+": "+fmt.Sprintf(format, args...), hint)
+	p := problem.New(r.file.name+": "+fmt.Sprintf(format, args...), hint).About(problem.ProjectFile)
 	if at != nil && at.Position != nil {
 		p = p.At(r.file.name, at.Position.Line, at.Position.Column)
 	}
@@ -298,7 +298,7 @@ func keyText(n ast.Node) string {
 }
 
 func notYAML(name string, err error) *problem.Problem {
-	p := problem.Newf("%s is not YAML", name)
+	p := problem.Newf("%s is not YAML", name).About(problem.ProjectFile)
 	p.Cause = err
 	var y yaml.Error
 	if errors.As(err, &y) {

@@ -31,7 +31,7 @@ func Load(ctx context.Context, binary kamal.Binary, o kamal.ProjectOptions, env 
 		return nil, err
 	}
 	if f, ok := kamal.ExplainConfig(o, answer.Summary); ok {
-		p := problem.New(f.Message(), f.Hint())
+		p := problem.New(f.Message(), f.Hint()).About(problem.UnreadableFile)
 		p.Place = f.Place
 		return nil, p
 	}
@@ -40,7 +40,7 @@ func Load(ctx context.Context, binary kamal.Binary, o kamal.ProjectOptions, env 
 		if config == "" {
 			config = kamal.DefaultConfigFile
 		}
-		p := problem.New("Kamal does not load "+config+": "+strings.Join(strings.Fields(answer.Summary), " "), "`kamal config` in the project's directory says the same")
+		p := problem.New("Kamal does not load "+config+": "+strings.Join(strings.Fields(answer.Summary), " "), "`kamal config` in the project's directory says the same").About(problem.UnreadableFile)
 		p.Place.File = config
 		return nil, p
 	}
