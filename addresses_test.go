@@ -31,6 +31,7 @@ var talking = map[string][]string{
 	"internal/deploy/container.go":           {"the Docker engine"},
 	"internal/deploy/docker.go":              {"the Docker engine"},
 	"internal/review/ready.go":               {"the host of a preview"},
+	"internal/watch/certificate.go":          {"the hosts of `proxy`"},
 	"native/download.js":                     {"github.com", "release-assets.githubusercontent.com"},
 }
 

@@ -107,7 +107,7 @@ var ways = map[string][]string{
 		"Child output", "IsTerminal none", "JSON output", "Line output", "MaskCommands errors", "OnTerminal none", "Prepared output", "Redraw log", "TellsRunner none", "Width none", "Write output",
 	},
 	"*github.Client": {
-		"Close none", "Comment the comment", "CreateDeployment the deployment", "SetStatus a status", "Deactivate a status", "EndUnfinished a status", "React none",
+		"Close none", "Comment the comment", "Issue an issue", "CreateDeployment the deployment", "SetStatus a status", "Deactivate a status", "EndUnfinished a status", "React none",
 		"Repository none", "PullRequest none", "OpenPullRequests none", "Permission none", "RunOver none", "Login none", "File none", "CommitTime none", "DeleteEnvironment none", "DeploymentState none", "Deployments none",
 	},
 }
@@ -132,7 +132,7 @@ func TestMatrix_HasEveryWayOut(t *testing.T) {
 
 // commands are those that the matrix runs, and those that it does not, with the reason.
 var commands = map[string]string{
-	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "plan": "", "doctor": "", "rotate": "", "host-keys": "", "init": "",
+	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "plan": "", "doctor": "", "watch": "", "rotate": "", "host-keys": "", "init": "",
 	"review deploy": "", "review list": "", "review status": "",
 	"setup": "as deploy", "redeploy": "as deploy", "rollback": "as deploy", "action": "as the command that it runs", "plugin": "as the command that it runs",
 	"review remove": "as review deploy", "review sweep": "as review deploy", "review build": "as review deploy", "review event": "as review deploy",

@@ -393,6 +393,7 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", "verify")
 		w.run(system, env, "table", "plan")
 		w.run(system, env, "table", "doctor")
+		w.run(system, env, "table", "watch")
 		w.run(system, env, "table", "rotate", "--check", "warn")
 		w.run(system, env, "log", "host-keys")
 	}
@@ -402,6 +403,7 @@ func TestMatrix(t *testing.T) {
 	w.run("nobody", plain, "json", "verify", "--format", "json")
 	w.run("nobody", plain, "json", "plan", "--json")
 	w.run("nobody", plain, "json", "doctor", "--json")
+	w.run("nobody", plain, "json", "watch", "--json")
 	w.run("nobody", plain, "json", "rotate", "--check", "warn", "--json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
@@ -434,7 +436,9 @@ func (w *world) failing(env []string) {
 // review deploys a preview that fails, as GitHub hears of it.
 func (w *world) review(env []string) {
 	api := githubtest.New(w.t, githubtest.Options{})
-	api.AddToken("tok3n-of-the-matrix", githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: githubtest.Everything()})
+	may := githubtest.Everything()
+	may["issues"] = "write"
+	api.AddToken("tok3n-of-the-matrix", githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: may})
 	api.AddUser("alice", 7, "write")
 	git := exec.CommandContext(w.t.Context(), "git", "rev-parse", "HEAD")
 	git.Dir = w.dir
@@ -452,7 +456,12 @@ func (w *world) review(env []string) {
 	w.run("GitHub", env, "table", "review", "list")
 	w.run("GitHub", env, "table", "review", "status", "12")
 	w.run("GitHub", env, "json", "review", "list", "--format", "json")
+	w.run("GitHub", env, "log", "watch", "--issue")
 	told := 0
+	for _, i := range api.Issues() {
+		told++
+		w.ways = append(w.ways, way{"watch, an issue", "page", i.GetTitle() + "\n" + i.GetBody()})
+	}
 	for _, c := range api.Comments(5) {
 		told++
 		w.ways = append(w.ways, way{"review deploy, the comment", "page", c.GetBody()})
@@ -464,7 +473,7 @@ func (w *world) review(env []string) {
 			w.ways = append(w.ways, way{"review deploy, a status", "text", s.GetDescription()})
 		}
 	}
-	if told < 3 {
+	if told < 4 {
 		w.t.Errorf("GitHub was told %d things", told)
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"net"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (c watchCommand) Run(a *app) error {
 // watchChecks are those of what runs.
 func (p *doctorProject) watchChecks() ([]doctor.Check, error) {
 	checks, err := p.serverChecks()
-	certificates := watch.Certificates{Hosts: p.certified, Dial: (&net.Dialer{}).DialContext, Now: time.Now}
+	certificates := watch.Certificates{Hosts: p.certified, Now: time.Now}
 	return append(checks, watch.CheckDrift(p.plan), certificates.Check()), err
 }
 

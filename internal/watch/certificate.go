@@ -20,9 +20,9 @@ const certificateTime = 10 * time.Second
 
 // Certificates are how the certificates of an app's hosts are looked at.
 type Certificates struct {
-	Hosts func(ctx context.Context) []string // that are served with TLS
-	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
-	Roots *x509.CertPool // nil is the system's
+	Hosts func(ctx context.Context) []string                                   // that are served with TLS
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // nil is the network's
+	Roots *x509.CertPool                                                       // nil is the system's
 	Now   func() time.Time
 }
 
@@ -42,7 +42,11 @@ func (c Certificates) look(ctx context.Context, host string) doctor.Finding {
 	f := doctor.Finding{Area: areaDrift, Check: "certificate", About: host}
 	ctx, cancel := context.WithTimeout(ctx, certificateTime)
 	defer cancel()
-	conn, err := c.Dial(ctx, "tcp", net.JoinHostPort(host, "443"))
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", net.JoinHostPort(host, "443"))
 	if err != nil {
 		f.State, f.Text, f.Hint = doctor.Unseen, "its certificate", "it does not answer from here: "+err.Error()
 		return f
