@@ -39,3 +39,35 @@ func TestTerminal_StatusLineAndPlain(t *testing.T) {
 		}
 	}
 }
+
+// What a command waits for is on the screen before anything is answered, and nothing of
+// it is left beneath a report.
+func TestTerminal_SaysAtOnceThatItIsGoingOn(t *testing.T) {
+	for _, test := range []struct {
+		args  []string
+		first string // what is waited for
+		last  string // what ends the report
+	}{
+		{[]string{"check"}, "getting ready", "named in all its places"},
+		{[]string{"run", "--", "echo", "ran"}, "getting ready", "ran"},
+		{[]string{"deploy", "--", "-P"}, "asking 1Password, and loading Kamal", ""},
+	} {
+		s := newStage(t, "", "TERM=xterm")
+		keys, err := pty.Start(s.command(test.args...))
+		if err != nil {
+			t.Skipf("no pty here: %v", err)
+		}
+		out, _ := io.ReadAll(keys) // EIO is the end of a terminal
+		_ = keys.Close()
+		text := string(out)
+		at, end := strings.Index(text, "… "+test.first+" ("), strings.LastIndex(text, test.last)
+		if at < 0 || end < at {
+			t.Errorf("%q: %q", test.args, text)
+			continue
+		}
+		// Each time that it is drawn it is taken away again.
+		if drawn, gone := strings.Count(text, "\x1b[2m… "), strings.Count(text, "\r\x1b[K"); drawn != gone {
+			t.Errorf("%q: drawn %d times, taken away %d times: %q", test.args, drawn, gone, text)
+		}
+	}
+}

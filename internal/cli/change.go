@@ -66,6 +66,7 @@ func (a *app) withVault(f credentialFlags, do func(ctx context.Context, vault ch
 	if !ok || vault.Op != "" { // no person is asked for leave for a mere question
 		return do(ctx, nil)
 	}
+	a.asking(vault)
 	backend, err := vault.Opened()
 	if err != nil {
 		return err

@@ -63,6 +63,7 @@ func (c checkCommand) Run(a *app) error {
 		if !ok {
 			a.notices("no credentials for 1Password are given: the vault is not asked (--offline says so without this notice)")
 		} else {
+			a.asking(vault)
 			backend, err := vault.Opened()
 			if err != nil {
 				return err

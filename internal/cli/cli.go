@@ -221,6 +221,7 @@ func (a *app) main(args []string, f form) int {
 	} else {
 		err = run()
 	}
+	a.system.Status("") // of a command that has been waiting for something
 	var status exitStatus
 	if errors.As(err, &status) {
 		return int(status)

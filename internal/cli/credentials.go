@@ -100,6 +100,7 @@ func (a *app) person() (deploy.Vault, bool) {
 	}
 	return deploy.Vault{
 		Open: func() (onepassword.Backend, error) {
+			a.system.Status("") // it may ask on the terminal
 			return onepassword.NewDesktop(onepassword.DesktopOptions{Op: path, Env: env})
 		},
 		Op: path,

@@ -33,6 +33,7 @@ func (c hostKeysCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	a.getReady()
 	ctx, _, stop := supervise.Notify(context.Background())
 	defer stop()
 	targets, err := c.targets(ctx, a, dir)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/environ"
 )
 
@@ -35,7 +36,20 @@ func (a *app) show(f logFlags, dir string, one bool) error {
 		out = a.Stdout
 	}
 	a.system = a.detect(out)
+	a.getReady()
 	return nil
+}
+
+// getReady says on a terminal that something is going on: what comes first, Kamal's
+// start or an answer of 1Password's, is seconds away.
+func (a *app) getReady() { a.system.Status("getting ready") }
+
+// asking says on a terminal that 1Password is asked, unless a person's op is, which may
+// ask there itself.
+func (a *app) asking(v deploy.Vault) {
+	if v.Open != nil && v.Op == "" {
+		a.system.Status("asking 1Password")
+	}
 }
 
 // inCI tells whether a CI system runs us, as far as its variables say so. Azure

@@ -27,6 +27,7 @@ func (c runCommand) Run(a *app) error {
 		return problem.Usagef("kamal-op run --help lists the options; put -- before a command whose own name begins with a dash",
 			"unknown flag %s", flagName(first))
 	}
+	a.getReady()
 	wanted, vault, err := a.wanted(c.vaultFlags, false)
 	if err != nil {
 		return err
@@ -35,6 +36,7 @@ func (c runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	a.asking(vault)
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	status, err := deploy.Command{

@@ -29,7 +29,9 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 	if err != nil {
 		return problem.RunOwn, err
 	}
-	if err := s.begin(ctx, c.Vault, c.Wanted); err != nil {
+	err = s.begin(ctx, c.Vault, c.Wanted)
+	s.System.Status("") // what is run may have the terminal
+	if err != nil {
 		if late := outOfTime(ctx, beforeChild); late != nil {
 			return problem.TimedOut, late
 		}

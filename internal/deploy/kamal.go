@@ -58,6 +58,9 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	}
 	f := newFollow(j.System)
 	f.quiet, f.project = j.Lenient, j.Project
+	if !f.quiet {
+		r.waiting("starting Kamal")
+	}
 	began := time.Now()
 	exit, stops, err := r.once(ctx, supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, j.Terminal, j.Apart, f)
 	status, ours := j.verdict(ctx, exit, stops, err, f)

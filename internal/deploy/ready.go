@@ -77,6 +77,12 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 		local <- answer{binary, err}
 	}()
 	r.tellAsked(j)
+	defer r.waiting("")
+	if j.Vault.Open == nil {
+		r.waiting("loading Kamal")
+	} else {
+		r.waiting("asking 1Password, and loading Kamal")
+	}
 	err = r.begin(ctx, j.Vault, j.Wanted)
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
@@ -110,6 +116,15 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	}
 	r.env, err = r.kamalEnv(j, project, r.broker, r.binary)
 	return r, err
+}
+
+// waiting says what is waited for at this moment, on a terminal that a person's op does
+// not ask on.
+func (r *ready) waiting(text string) {
+	if r.job.Vault.Op != "" {
+		text = ""
+	}
+	r.System.Status(text)
 }
 
 // tellAsked says what is waited for: Kamal's first line is a second away, or seconds.

@@ -36,6 +36,7 @@ type Stream struct {
 	end    string        // ends a line of ours
 	status func() string // a terminal's last line, as it is now; nil or "" for none
 	drawn  bool          // it is there
+	gone   bool          // another stream has written to the terminal since it was set
 }
 
 // A kind is what a stream leads to.
@@ -98,6 +99,7 @@ func (s *Stream) file() *os.File {
 // obeyed but colours on a terminal. What is written is to be whole lines.
 func (s *Stream) Write(p []byte) (int, error) {
 	text := s.gate.own(colours(s.gate.Text(string(p)), s.kind == aTerminal))
+	s.gate.alone(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.around(func() error { return s.raw([]byte(text)) })
@@ -185,8 +187,23 @@ func (s *Stream) Redraw(change func()) {
 	s.hide()
 	if change != nil {
 		change()
+		s.gone = false
 	}
 	s.show()
+}
+
+// alone takes away the status lines of the other streams, for one that has a report to
+// write: they may be on the same terminal. Each comes again when it has something new to
+// say.
+func (g *Gate) alone(s *Stream) {
+	for _, other := range []*Stream{g.stdout, g.stderr} {
+		if other != s {
+			other.mu.Lock()
+			other.hide()
+			other.gone = true
+			other.mu.Unlock()
+		}
+	}
 }
 
 // around writes with the status line out of the way; mu is held.
@@ -207,7 +224,7 @@ func (s *Stream) hide() {
 
 // show draws the line unless a child has begun one of its own.
 func (s *Stream) show() {
-	if s.status == nil || s.begun || s.beside {
+	if s.status == nil || s.gone || s.begun || s.beside {
 		return
 	}
 	if text := s.status(); text != "" {
@@ -225,6 +242,7 @@ type documents struct{ *Stream }
 // Write writes documents.
 func (d documents) Write(p []byte) (int, error) {
 	text := d.gate.JSON(p)
+	d.gate.alone(d.Stream)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.around(func() error { return d.raw(text) }); err != nil {
