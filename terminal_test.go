@@ -31,6 +31,9 @@ func TestTerminal_StatusLineAndPlain(t *testing.T) {
 		if !strings.Contains(text, "Start container with version v1") || !strings.Contains(text, "✓ boot, ") {
 			t.Errorf("%q: %q", flag, text)
 		}
+		if got := strings.Contains(text, "✓ deploy of myapp succeeded in "); got != live {
+			t.Errorf("%q: told what has changed %v, want %v\n%q", flag, got, live, text)
+		}
 		if got := strings.Contains(text, "… boot ("); got != live {
 			t.Errorf("%q: a status line %v, want %v\n%q", flag, got, live, text)
 		}

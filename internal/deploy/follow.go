@@ -164,7 +164,9 @@ func (s *ready) report(ctx context.Context, f *follow, status int, told problem.
 		hosts = append(hosts, host.Name)
 	}
 	phases, err := json.Marshal(r.Phases)
-	errs := []error{err, j.System.Summary(gate.Cleaned(j.Gate, r).Markdown())}
+	shown := gate.Cleaned(j.Gate, r)
+	ci.Close(j.System, shown)
+	errs := []error{err, j.System.Summary(shown.Markdown())}
 	for _, output := range [][2]string{
 		{"version", r.Version},
 		{"url", r.URL},
