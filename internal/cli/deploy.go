@@ -19,6 +19,7 @@ type (
 		projectFlags
 		timeFlags
 		logFlags
+		noiseFlags
 	}
 	// setupCommand is `kamal-op setup`.
 	setupCommand struct{ deployCommand }
@@ -64,9 +65,13 @@ func (c deployCommand) main(a *app, command string) error {
 	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
 		return err
 	}
+	more, err := a.hush(c.noiseFlags, false)
+	if err != nil {
+		return err
+	}
 	o := kamal.ArgOptions{
 		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.Version,
-		Hosts: commas(c.Hosts), Roles: commas(c.Roles), Extra: a.rest,
+		Hosts: commas(c.Hosts), Roles: commas(c.Roles), Extra: append(more, a.rest...),
 	}
 	return c.job(a, deploy.Job{
 		Args:   kamal.Args(command, o),
@@ -92,6 +97,11 @@ func (c kamalCommand) Run(a *app) error {
 	if err := a.show(c.logFlags, c.WorkingDirectory, false); err != nil {
 		return err
 	}
+	more, err := a.hush(c.noiseFlags, true)
+	if err != nil {
+		return err
+	}
+	flags = append(flags, more...)
 	j := deploy.Job{Args: slices.Insert(args, end, flags...), Lenient: true, FreshEnv: c.FreshEnv}
 	j.Apart = !a.runnerReorders() && !c.JSON
 	return c.job(a, j, false)
@@ -108,7 +118,7 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	j.Process = a.process(signals)
-	if !c.JSON {
+	if !c.JSON && (!c.Quiet || j.Lenient) {
 		j.Terminal = a.terminal()
 	}
 	begun := time.Now()

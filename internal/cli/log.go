@@ -10,14 +10,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/environ"
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // logFlags say how a run shows itself.
 type logFlags struct {
 	JSON  bool `name:"json" help:"Write events to standard output, one a line as JSON, Kamal's output among them."`
 	Plain bool `name:"plain" help:"Write plain lines on a terminal: no colours, no status line."`
+}
+
+// noiseFlags say how much a run of Kamal shows.
+type noiseFlags struct {
+	Quiet   bool `name:"quiet" short:"q" help:"Show what is wrong and nothing else: of Kamal's output its last words, where it fails. The command kamal shows its output all the same."`
+	Verbose bool `name:"verbose" short:"v" help:"Show all that Kamal can say of what it does: its own --verbose."`
+}
+
+// hush has the run be as quiet as the flags say, and gives the arguments that make Kamal
+// say more. Its own --quiet is not among them: what it does not say cannot be followed.
+func (a *app) hush(f noiseFlags, output bool) (kamal []string, err error) {
+	switch {
+	case f.Quiet && f.Verbose:
+		return nil, problem.Usagef("leave one of the two away", "--quiet and --verbose are given both")
+	case f.Quiet && a.shown.JSON:
+		return nil, problem.Usagef("leave one of the two away: who reads the events takes what it wants", "--quiet and --json are given both")
+	case f.Verbose:
+		return []string{"--verbose"}, nil
+	case f.Quiet && output:
+		a.system = ci.Hush(a.system, nil)
+	case f.Quiet:
+		a.system = ci.Hush(a.system, a.gate.Nowhere())
+	}
+	return nil, nil
 }
 
 // show has the log as the flags say, with the places of problems relative to the
