@@ -210,6 +210,7 @@ func (a *app) main(args []string, f form) int {
 		a.system.Notice(problem.New(projectfile.Name+" gives "+strings.Join(names, ", ")+": that counts from there only with --trust-project-file",
 			"give that, or the options themselves"))
 	}
+	a.tellMistyped(kctx)
 	keep, err := numbers(g.KeepFD)
 	if err != nil {
 		return a.fail(err, kctx.Command())

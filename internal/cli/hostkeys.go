@@ -21,7 +21,7 @@ type hostKeysCommand struct {
 	destinationFlag
 	configFileFlag
 	directoryFlag
-	Host []string `arg:"" optional:"" name:"host" help:"Hosts to ask, HOST or HOST:PORT, in place of those of deploy.yml."`
+	Host []string `arg:"" optional:"" name:"host" help:"Hosts to ask, HOST or HOST:PORT, in place of those of deploy.yml." complete:"host"`
 }
 
 // Run asks every host for its key and prints them in the form that --host-keys
