@@ -69,9 +69,7 @@ func (b *Broker) check(ctx context.Context, c *check) *checkReply {
 	var problems problem.List
 	if !b.o.AllowOutputCopies {
 		for _, key := range c.Output {
-			p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", key)
-			p.Hint = "take output." + key + " out of deploy.yml, or allow it with --allow-output-copies"
-			problems = append(problems, p)
+			problems = append(problems, kamal.CopyProblem(key))
 		}
 	}
 	for _, h := range c.Secrets {

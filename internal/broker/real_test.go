@@ -336,9 +336,9 @@ func TestKamal_undefinedNames(t *testing.T) {
 
 func TestKamal_outputCopies(t *testing.T) {
 	needKamal(t)
-	files := map[string]string{"config/deploy.yml": deployYML("A") + "output:\n  file:\n    path: log\n", ".kamal/secrets": "A=1\n"}
+	files := map[string]string{"config/deploy.yml": deployYML("A") + "output:\n  file:\n    path: log\n  otel:\n    endpoint: http://127.0.0.1:1\n", ".kamal/secrets": "A=1\n"}
 	r := start(t, files, nil)
-	if _, output, status := r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "output.file copies") {
+	if _, output, status := r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "output.file copies") || !strings.Contains(output, "output.otel copies") {
 		t.Errorf("%d\n%s", status, output)
 	}
 	r = start(t, files, nil, func(o *broker.Options) { o.AllowOutputCopies = true })

@@ -97,6 +97,12 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	for _, notice := range around.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))
 	}
+	if !around.binary.Preload && !j.AllowOutputCopies && project != nil && project.Config != nil {
+		// Where the preload is part of Kamal, it looks at what Kamal has resolved.
+		if copies := project.Config.Output.CopyProblems(); len(copies) > 0 {
+			return r, copies
+		}
+	}
 	if j.RollbackOnFailure && !around.binary.Preload {
 		return r, unreached(around.binary, "--rollback-on-failure does not work with it")
 	}

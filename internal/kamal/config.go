@@ -456,19 +456,25 @@ func isName(text string) bool {
 	return text != ""
 }
 
-// CopyProblem tells that output.file or output.otel copies what hooks print past
-// the masker, or is nil.
-func (o Output) CopyProblem() *problem.Problem {
+// CopyProblems tell that output.file and output.otel copy what hooks print past the
+// masker.
+func (o Output) CopyProblems() problem.List {
+	var problems problem.List
 	for _, c := range []struct {
 		key string
 		at  *problem.Place
 	}{{"file", o.File}, {"otel", o.OTel}} {
-		if c.at == nil {
-			continue
+		if c.at != nil {
+			problems = append(problems, CopyProblem(c.key).At(c.at.File, c.at.Line, c.at.Column))
 		}
-		p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", c.key)
-		p.Hint = "take output." + c.key + " out of deploy.yml, or allow it with --allow-output-copies"
-		return p.At(c.at.File, c.at.Line, c.at.Column)
 	}
-	return nil
+	return problems
+}
+
+// CopyProblem tells that a key of deploy.yml's output copies what hooks print past the
+// masker.
+func CopyProblem(key string) *problem.Problem {
+	p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", key)
+	p.Hint = "take output." + key + " out of deploy.yml, or allow it with --allow-output-copies"
+	return p
 }

@@ -82,6 +82,7 @@ accessories:
     hosts: [192.0.2.1, 192.0.2.5]
 output:
   file: {path: log}
+  otel: {endpoint: http://otel.example.com}
 `
 
 func TestReadConfig_everyPlace(t *testing.T) {
@@ -120,8 +121,8 @@ config/deploy.yml:55:11 accessories.db.registry.password DB_REGISTRY
 	if diff := cmp.Diff([]string{"deploy", "2222", "jump.example.com", "true", "ssh://docker@192.0.2.9", "registry.example.com"}, got); diff != "" {
 		t.Error(diff)
 	}
-	if p := c.Output.CopyProblem(); p == nil || p.Place.Line != 59 {
-		t.Errorf("output.file: %v", p)
+	if p := c.Output.CopyProblems(); len(p) != 2 || p[0].Place.Line != 59 || p[1].Place.Line != 60 || !strings.Contains(p[1].Message, "output.otel") {
+		t.Errorf("output: %v", p)
 	}
 	if c.Registry.Username.Known {
 		t.Error("a username that is a secret's name is taken for a literal")
