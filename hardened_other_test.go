@@ -5,3 +5,4 @@ package main
 func hardened() {}
 
 func forgetful() {}
+func sandboxed() {}

@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened, "forgetful": forgetful, "sign-login": signLogin, "kamal-speaks": speak,
+		"kamal-op": main, "op": main, "kamal-op-post": main, "hardened": hardened, "forgetful": forgetful, "sandboxed": sandboxed, "sign-login": signLogin, "kamal-speaks": speak,
 	})
 }
 
