@@ -94,4 +94,10 @@ esac
 			t.Errorf("%s: status %d, op was asked %q\n%s", name, status, asked, output)
 		}
 	}
+
+	// An op that lies in the project is no person's, whatever PATH says.
+	t.Chdir(bin)
+	if output, status, asked := run(true, "PATH=:.:/usr/bin:/bin"); status != 125 || asked != "" {
+		t.Errorf("the project's op: status %d, it was asked %q\n%s", status, asked, output)
+	}
 }

@@ -138,9 +138,24 @@ func TestShownValue_HasNoSecret(t *testing.T) {
 }
 
 // A pull request's own git is not what its workspace is read with.
+func TestHelpers_RunNoProgramOfTheProject(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "buildkite-agent"), []byte("#!/bin/sh\n: >ran\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	h := &helpers{env: []string{"PATH=:."}, dir: dir}
+	if err := h.run(strings.NewReader(""), "buildkite-agent", "redactor", "add"); err == nil {
+		t.Error("it runs")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
+		t.Error("the project's buildkite-agent ran")
+	}
+}
+
 func TestCheckout_RunsNoGitOfTheProject(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\ntouch ran\necho 1111111111111111111111111111111111111111\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "git"), []byte("#!/bin/sh\n: >ran\necho 1111111111111111111111111111111111111111\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
