@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // dockerDir is the name of docker's configuration in the run's directory.
@@ -60,43 +62,56 @@ func dockerConfig(dir string, env map[string]string) ([]string, error) {
 }
 
 // keepLogin has docker keep the login to a registry in the run's own configuration,
-// whatever store or helper the user has: there the password of the run would stay.
-// All other registries keep their helpers, for what is pulled from them.
+// whatever store or helper the user has, or docker takes by itself since one is
+// installed: there the password of the run would stay. All other registries keep their
+// helpers, for what is pulled from them.
 func keepLogin(dir, server string) error {
 	path := filepath.Join(dir, "config.json")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // docker keeps logins in the file by itself
+		text, err = []byte("{}"), nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading docker's configuration: %w", err)
 	}
 	config := map[string]json.RawMessage{}
-	var helpers map[string]string
 	if err := json.Unmarshal(text, &config); err != nil {
-		return nil //nolint:nilerr // docker itself will say what is wrong with it
+		return notDockers(err)
 	}
-	if config["credsStore"] == nil && config["credHelpers"] == nil {
-		return nil
-	}
-	if config["credHelpers"] != nil {
-		if err := json.Unmarshal(config["credHelpers"], &helpers); err != nil {
-			return nil //nolint:nilerr // likewise
+	helpers := map[string]string{}
+	for key, value := range config {
+		if strings.EqualFold(key, credHelpers) { // as docker reads it
+			if err := json.Unmarshal(value, &helpers); err != nil {
+				return notDockers(err)
+			}
+			delete(config, key)
 		}
 	}
-	if helpers == nil {
+	if helpers == nil { // null
 		helpers = map[string]string{}
 	}
 	for _, key := range loginKeys(server) {
 		helpers[key] = "" // no helper: the file
 	}
-	if config["credHelpers"], err = json.Marshal(helpers); err != nil {
+	if config[credHelpers], err = json.Marshal(helpers); err != nil {
 		return err
 	}
 	if text, err = json.MarshalIndent(config, "", "\t"); err != nil {
 		return err
 	}
 	return os.WriteFile(path, append(text, '\n'), 0o600)
+}
+
+// credHelpers is the key of docker's configuration for helpers by registry.
+const credHelpers = "credHelpers"
+
+// notDockers is the problem of a configuration that cannot be read: docker would warn,
+// and keep the login where it does by default.
+func notDockers(err error) error {
+	return &problem.Problem{
+		Message: "docker's config.json cannot be read: " + err.Error(),
+		Hint:    "mend it: without it the registry's password could go into a store of this machine, and stay there", Status: problem.Found, Cause: err,
+	}
 }
 
 // loginKeys are the names under which docker may look for the helper of a registry.

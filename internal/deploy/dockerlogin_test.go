@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 func TestKeepLogin_OnlyTheRunsOwnRegistryLosesItsHelper(t *testing.T) {
@@ -30,13 +32,18 @@ func TestKeepLogin_OnlyTheRunsOwnRegistryLosesItsHelper(t *testing.T) {
 		"an address":          {"https://r.example/v2/", `{"credsStore": "x"}`, config{"x", map[string]string{"https://r.example/v2/": "", "r.example": ""}, ""}},
 		"Docker Hub":          {"", `{"credsStore": "x"}`, config{"x", map[string]string{"https://index.docker.io/v1/": "", "index.docker.io": "", "docker.io": "", "registry-1.docker.io": ""}, ""}},
 		"Docker Hub, by name": {"docker.io", `{"credsStore": "x"}`, config{"x", map[string]string{"https://index.docker.io/v1/": "", "index.docker.io": "", "docker.io": "", "registry-1.docker.io": ""}, ""}},
-		"neither":             {"r.example", `{"currentContext": "far"}`, config{"", nil, "far"}},
+		"neither":             {"r.example", `{"currentContext": "far"}`, config{"", map[string]string{"r.example": ""}, "far"}},
+		"in other letters":    {"gcr.io", `{"CREDHELPERS": {"gcr.io": "gcloud", "b.example": "b"}}`, config{"", map[string]string{"gcr.io": "", "b.example": "b"}, ""}},
+		"null":                {"r.example", `{"credHelpers": null}`, config{"", map[string]string{"r.example": ""}, ""}},
+		"no configuration":    {"r.example", "", config{"", map[string]string{"r.example": ""}, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "config.json")
-			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
-				t.Fatal(err)
+			if test.text != "" {
+				if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := keepLogin(dir, test.server); err != nil {
 				t.Fatal(err)
@@ -54,13 +61,21 @@ func TestKeepLogin_OnlyTheRunsOwnRegistryLosesItsHelper(t *testing.T) {
 			}
 		})
 	}
-	if err := keepLogin(t.TempDir(), "r.example"); err != nil {
-		t.Errorf("without a configuration: %v", err)
+	// Without it docker would keep the login where it does by default.
+	for _, broken := range []string{`{`, `{"credHelpers": "x"}`, "[]"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(broken), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := keepLogin(dir, "r.example"); err == nil || problem.Of(err)[0].Hint == "" {
+			t.Errorf("%s: %v", broken, err)
+		}
 	}
 }
 
-// The real docker, with a store and a helper of the user's: the password goes into
-// the run's configuration, and nothing is given to either.
+// The real docker, with a store and a helper of the user's, or one that docker takes by
+// itself since it is installed: the password goes into the run's configuration, and
+// nothing is given to any.
 func TestDockerLogin_LeavesNothingInTheUsersStore(t *testing.T) {
 	if _, err := exec.LookPath("docker"); err != nil {
 		t.Skip("docker is not installed")
@@ -82,6 +97,7 @@ func TestDockerLogin_LeavesNothingInTheUsersStore(t *testing.T) {
 	for name, own := range map[string]string{
 		"credsStore":  `{"credsStore": "recorder"}`,
 		"credHelpers": `{"credHelpers": {"` + server + `": "recorder", "other.example": "recorder"}}`,
+		"no store":    `{"auths": {}}`, "no configuration": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			home, run, bin := t.TempDir(), t.TempDir(), t.TempDir()
@@ -89,7 +105,13 @@ func TestDockerLogin_LeavesNothingInTheUsersStore(t *testing.T) {
 			helper := "#!/bin/sh\necho \"$1 $(cat)\" >> " + calls + "\necho '{\"ServerURL\":\"\",\"Username\":\"person\",\"Secret\":\"persons\"}'\n"
 			for path, text := range map[string]string{
 				filepath.Join(bin, "docker-credential-recorder"): helper, filepath.Join(home, ".docker", "config.json"): own,
+				// What docker looks for where nothing is configured, on Linux and macOS.
+				filepath.Join(bin, "docker-credential-secretservice"): helper, filepath.Join(bin, "docker-credential-osxkeychain"): helper,
+				filepath.Join(bin, "docker-credential-pass"): helper,
 			} {
+				if text == "" {
+					continue
+				}
 				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 					t.Fatal(err)
 				}
@@ -111,10 +133,10 @@ func TestDockerLogin_LeavesNothingInTheUsersStore(t *testing.T) {
 				t.Errorf("the helper was called: %s", said)
 			}
 			text, err := os.ReadFile(filepath.Join(run, "config.json"))
-			if err != nil || !strings.Contains(string(text), `"`+server+`": {`) || !strings.Contains(string(text), "recorder") {
+			if err != nil || !strings.Contains(string(text), `"`+server+`": {`) || strings.Contains(own, "recorder") && !strings.Contains(string(text), "recorder") {
 				t.Errorf("the run's configuration is %s, %v", text, err)
 			}
-			if text, err := os.ReadFile(filepath.Join(home, ".docker", "config.json")); err != nil || string(text) != own {
+			if text, err := os.ReadFile(filepath.Join(home, ".docker", "config.json")); err != nil && own != "" || string(text) != own {
 				t.Errorf("the user's configuration is %s, %v", text, err)
 			}
 		})
