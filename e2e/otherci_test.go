@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 
 // published is what the examples name as the image; the tests take the one that was
 // built here.
-const published = "ghcr.io/kamal-op/kamal-op:1"
+var published = regexp.MustCompile(`ghcr\.io/kamal-op/kamal-op:\d[\w.@:-]*`)
 
 // example reads an example for a CI system: the file that people copy, and the
 // documentation shows.
@@ -25,7 +26,7 @@ func example(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(string(text), published, os.Getenv(envAction))
+	return published.ReplaceAllLiteralString(string(text), os.Getenv(envAction))
 }
 
 // A node is a part of an example.

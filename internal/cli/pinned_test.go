@@ -13,6 +13,7 @@ var (
 	usesPattern    = regexp.MustCompile("uses:[ \\t]+[\"']?([^\\s\"'`,{}]+)[\"']?( # [\\w.]+)?")
 	pinnedPattern  = regexp.MustCompile(`^(https://[\w.-]+/)?[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 	versionPattern = regexp.MustCompile(`^ # v\d+\.\d+\.\d+$`)
+	imagePattern   = regexp.MustCompile("(?m)(?:^|[\\s\"'`-])((?:ghcr\\.io/kamal-op/kamal-op):\\d[^\\s\"'`},)]*|(?:(?:image|name|default):|- image:)[ \\t]+[\"']?[a-z][\\w./-]*:\\d[^\\s\"'`},)]*)")
 	basePattern    = regexp.MustCompile(`(?m)^ARG \w+_IMAGE=(.*)$`)
 	digestPattern  = regexp.MustCompile(`^[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$`)
 	ourPattern     = regexp.MustCompile(`^(?:https://github\.com/)?kamal-op/kamal-op(/[\w./-]+)?@(.*)`)
@@ -45,6 +46,63 @@ func notPinned(text, release string) (bad []string, seen int) {
 		}
 	}
 	return bad, seen
+}
+
+// imagesNotPinned are the images that a text uses by less than a version and a digest,
+// and how many images there are. Our own is named by its major version until there is a
+// release, as our action is.
+func imagesNotPinned(text, release string) (bad []string, seen int) {
+	for _, m := range imagePattern.FindAllStringSubmatch(text, -1) {
+		image := m[1]
+		if _, after, key := strings.Cut(image, ": "); key {
+			image = strings.Trim(after, " \t\"'")
+		}
+		if strings.HasPrefix(image, "registry.example.com/") {
+			continue // somebody's app
+		}
+		seen++
+		_, tag, ours := strings.Cut(image, "ghcr.io/kamal-op/kamal-op:")
+		switch {
+		case ours && release == "":
+			if tag != "1" {
+				bad = append(bad, image+", but there is no release yet")
+			}
+		case !digestPattern.MatchString(image) || ours && !strings.HasPrefix(tag, release+"@"):
+			bad = append(bad, image+" is not pinned: a version and a digest")
+		}
+	}
+	return bad, seen
+}
+
+func TestImagesNotPinned(t *testing.T) {
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	for text, bad := range map[string]bool{
+		"image: ghcr.io/kamal-op/kamal-op:1":              false,
+		"run \"${image:-ghcr.io/kamal-op/kamal-op:1}\"":   false,
+		"image: ghcr.io/kamal-op/kamal-op:1.2.3" + digest: true,
+		"- name: docker:28-dind":                          true,
+		"default: docker:28.5.2-dind":                     true,
+		"default: docker:28.5.2-dind" + digest:            false,
+		"  - image: cimg/base:2026.01":                    true,
+		"image: postgres:16":                              true,
+		"image: 'postgres:16.1.0" + digest + "'":          false,
+		"DOCKER_HOST: tcp://docker:2376":                  false,
+		"the image of docker: it is another's":            false,
+	} {
+		if found, _ := imagesNotPinned(text, ""); (len(found) > 0) != bad {
+			t.Errorf("%s: %q", text, found)
+		}
+	}
+	for text, bad := range map[string]bool{
+		"image: ghcr.io/kamal-op/kamal-op:1":                     true,
+		"image: ghcr.io/kamal-op/kamal-op:1.2.3":                 true,
+		"image: ghcr.io/kamal-op/kamal-op:1.2.2" + digest:        true,
+		"  ghcr.io/kamal-op/kamal-op:1.2.3" + digest + " deploy": false,
+	} {
+		if found, seen := imagesNotPinned(text, "1.2.3"); (len(found) > 0) != bad || seen != 1 {
+			t.Errorf("%s: %q, %d seen", text, found, seen)
+		}
+	}
 }
 
 func TestNotPinned(t *testing.T) {
@@ -111,10 +169,12 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	seen, forgejo := 0, 0
+	seen, forgejo, images := 0, 0, 0
 	for _, file := range files {
 		bad, uses := notPinned(read(file), release)
-		for _, what := range bad {
+		badImages, found := imagesNotPinned(read(file), release)
+		images += found
+		for _, what := range append(bad, badImages...) {
 			t.Errorf("%s: %s", file, what)
 		}
 		if seen += uses; strings.Contains(file, "/ci/") && strings.Contains(read(file), "uses: https://") {
@@ -127,7 +187,7 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 			t.Errorf("Dockerfile: %s is not pinned: a version and a digest", m[1])
 		}
 	}
-	if seen < 30 || forgejo < 8 || len(bases) != 2 {
-		t.Errorf("only %d uses, %d of them for Gitea and Forgejo, and %d base images were seen", seen, forgejo, len(bases))
+	if seen < 30 || forgejo < 8 || images < 20 || len(bases) != 2 {
+		t.Errorf("only %d uses, %d of them for Gitea and Forgejo, %d images and %d base images were seen", seen, forgejo, images, len(bases))
 	}
 }

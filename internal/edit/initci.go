@@ -109,7 +109,7 @@ func (j deployJob) gitlab() string {
   stage: deploy
   image: ghcr.io/kamal-op/kamal-op:1
   services:
-    - name: docker:28-dind
+    - name: docker:28.5.2-dind@sha256:2a232a42256f70d78e3cc5d2b5d6b3276710a0de0596c145f627ecfae90282ac
       alias: docker
   variables:
     DOCKER_HOST: tcp://docker:2376
