@@ -33,6 +33,16 @@ var bootCauses = []cause{
 		hint: "its log's last lines stand above; the app must answer proxy.healthcheck.path (default /up) with 200 in time",
 	},
 	{
+		class: isCommand, text: lazy.Regexp(`(?m)std(?:out|err): Error: host settings conflict with another service$`),
+		cause: "kamal-proxy gives the app's host name to another service on that host", boots: true,
+		hint: "look at proxy.host in deploy.yml: a service without one takes every name; docker exec kamal-proxy kamal-proxy list, on that host, says which has it, and kamal-proxy remove NAME takes one away that is gone, as after a new name of a role or a destination",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)std(?:out|err): Error: (automatic TLS .*|TLS settings .*|unable to load certificate.*)$`),
+		cause: "kamal-proxy refuses the app's TLS: $1", boots: true,
+		hint: "look at proxy.ssl, proxy.host and proxy.path_prefix in deploy.yml; a certificate of your own is in the secrets that proxy.ssl names, whole",
+	},
+	{
 		class: lazy.Regexp(`^(Kamal::Cli::BootError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`did the container boot`),
 		cause: "the new container ended right after its start", boots: true,
 		hint: "its log's last lines stand above",

@@ -222,6 +222,21 @@ var kamalCauses = []cause{
 		hint:  "install it where the deploy runs",
 	},
 	{
+		text: lazy.Regexp(`^Unknown secrets adapter: (\S+)`), class: lazy.Regexp(`^RuntimeError$`),
+		cause: "Kamal has no secrets adapter $1, which .kamal/secrets asks",
+		hint:  "look at --adapter there; kamal secrets fetch --help lists those that there are",
+	},
+	{
+		class: lazy.Regexp(`^NoMethodError$`), near: lazy.Regexp(`(?m)^No value provided for required options '(--[a-z]+)'`),
+		cause: "a kamal secrets fetch in .kamal/secrets lacks $1",
+		hint:  "add it there: most adapters need an --account, and all an --adapter",
+	},
+	{
+		text: lazy.Regexp(`^(?:Failed to login to(?: and unlock)?|Could not authenticate to|Could not read (?:.* )?from|Failed to sync) ([A-Z0-9][A-Za-z0-9 ]*?)(?:\.|$)`), class: lazy.Regexp(`^RuntimeError$`),
+		cause: "$1, which .kamal/secrets asks, gives no answer or refuses it",
+		hint:  "look at its token or session where the deploy runs, and at the names in .kamal/secrets; what its CLI says stands above",
+	},
+	{
 		text: lazy.Regexp(`^Could not find secret (\S+)`), class: lazy.Regexp(`^RuntimeError$`),
 		cause: "kamal secrets extract finds no $1 in what was fetched",
 		hint:  "look at the names in .kamal/secrets: extract takes those that fetch was given",

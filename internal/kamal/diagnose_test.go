@@ -87,6 +87,17 @@ var failures = []struct{ name, cause, host string }{
 	{"no-git", "there is no version", ""},
 	{"roles", "--roles names none", ""},
 	{"proxy-old", "kamal-proxy on the host is older", "127.0.0.1"},
+	{"proxy-host", "host name to another service on that host; nothing ran there before", "127.0.0.1"},
+	{"proxy-tls", "refuses the app's TLS: automatic TLS does not support wildcards; nothing", "127.0.0.1"},
+	{"proxy-tls-path", "refuses the app's TLS: TLS settings must be specified on the root path service", "127.0.0.1"},
+	{"proxy-certificate", "refuses the app's TLS: unable to load certificate", "127.0.0.1"},
+	{"adapter-unknown", "no secrets adapter nonesuch", ""},
+	{"adapter-account", "lacks --account", ""},
+	{"adapter-login", "LastPass, which .kamal/secrets asks", ""},
+	{"adapter-token", "Bitwarden Secrets Manager, which .kamal/secrets asks", ""},
+	{"adapter-read", "AWS Secrets Manager, which .kamal/secrets asks", ""},
+	{"registry-certificate", "docker does not trust the registry's certificate", "127.0.0.1"},
+	{"registry-http", "the registry speaks no TLS", "127.0.0.1"},
 }
 
 // What Kamal echoes, what a hook prints and what a container logs is no cause.
@@ -247,6 +258,26 @@ func TestDiagnose_WordsOfDockers(t *testing.T) {
 	}
 }
 
+// What builders say, as reports of theirs have it: the machines that they need are not
+// at hand.
+func TestDiagnose_WordsOfABuilder(t *testing.T) {
+	for said, cause := range map[string]string{
+		"ERROR: failed to build: failed to solve: failed to push ghcr.io/o/a:v: unexpected status from PUT request to https://ghcr.io/v2/o/a/blobs/uploads/1: 413 Request Entity Too Large": "takes no layer that large",
+		"#21 ERROR: failed to copy: unexpected status: 413 Request Entity Too Large\nerror: failed to solve: failed to copy: unexpected status: 413 Request Entity Too Large":               "takes no layer that large",
+		"#9 0.252 exec /bin/sh: exec format error\nERROR: failed to solve: process \"/bin/sh -c apt-get update\" did not complete successfully: exit code: 1":                               "programs of the other architecture",
+		"ERROR: failed to build: failed to solve: process \"/bin/sh -c bin/rails assets:precompile\" did not complete successfully: exit code: 137":                                         "memory ran out",
+		"ERROR: failed to build: Multi-platform build is not supported for the docker driver.\nSwitch to a different driver, or turn on the containerd image store, and try again.":         "cannot do what deploy.yml asks",
+		"ERROR: Cache export is not supported for the docker driver.":                                                                                                                                        "cannot do what deploy.yml asks",
+		"ERROR: failed to build: failed to solve: process \"/bin/sh -c bundle install\" did not complete successfully: exit code: 5":                                                                         "the image could not be built",
+		"ERROR: failed to build: failed to solve: failed to do request: Head \"https://registry.internal/v2/o/a/blobs/1\": tls: failed to verify certificate: x509: certificate signed by unknown authority": "does not trust the registry's certificate",
+		"ERROR: failed to build: failed to solve: failed to do request: Head \"https://registry.internal/v2/o/a/blobs/1\": http: server gave HTTP response to HTTPS client":                                  "speaks no TLS",
+	} {
+		if f := Diagnose(strings.Split(commandFailed("docker stdout: Nothing written\ndocker stderr: "+said), "\n")); !strings.Contains(f.Cause, cause) || f.Hint == "" {
+			t.Errorf("%s: the cause is %q, not %q", said, f.Cause, cause)
+		}
+	}
+}
+
 // commandFailed is what Kamal ends with where a command failed.
 func commandFailed(output string) string {
 	return "  ERROR (SSHKit::Command::Failed): Exception while executing on host 192.0.2.1: docker exit status: 1\n" + output
@@ -266,6 +297,9 @@ func TestDiagnose_WordsOfAnApp(t *testing.T) {
 		"no such image: logo.png",
 		"received unexpected HTTP status: 500 from the API",
 		"network timeout not found in config",
+		"Error: host settings conflict with another service of ours",
+		"413 Request Entity Too Large",
+		"Error: unable to load the certificate of the partner",
 	} {
 		if f := Diagnose(strings.Split(commandFailed("docker stdout: Nothing written\ndocker stderr: "+said), "\n")); f.Cause != "" {
 			t.Errorf("%s: the cause is %q", said, f.Cause)

@@ -14,6 +14,16 @@ var registryCauses = []cause{
 		hint:  "look at registry.password in deploy.yml and at the secret it names",
 	},
 	{
+		class: isCommand, text: lazy.Regexp(`Get "https?://[^"]+": (?:tls: failed to verify certificate: )?(x509: .*)|failed to do request: .*(x509: .*)`),
+		cause: "docker does not trust the registry's certificate",
+		hint:  "put its authority into /etc/docker/certs.d/HOST:PORT/ca.crt on the host that is named, or where the image is built; x509 says above what is wrong with it",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`Get "https?://[^"]+": (?:http: server gave HTTP response to HTTPS client|tls: first record does not look like a TLS handshake)|failed to do request: .*http: server gave HTTP response to HTTPS client`),
+		cause: "the registry speaks no TLS",
+		hint:  "give it a certificate, or name it under insecure-registries in /etc/docker/daemon.json on the host that is named",
+	},
+	{
 		class: isCommand, text: lazy.Regexp(`Get "https?://[^"]+": (?:dial tcp|net/http|context deadline|EOF|remote error|tls)|failed to do request: .*(?:dial tcp|tls:|EOF)`),
 		cause: "docker does not reach the registry",
 		hint:  "look at registry.server in deploy.yml, and at DNS and the firewall of the host that is named",
@@ -27,6 +37,11 @@ var registryCauses = []cause{
 		class: isCommand, text: lazy.Regexp(`(?m)(?:daemon: |std(?:out|err): |^ERROR: .*)toomanyrequests: |` + dockerSays + `.*failed with status: 429|^ERROR: failed to .*429 Too Many Requests`),
 		cause: "the registry answers no more for now: too many requests",
 		hint:  "log in, which allows more, or deploy later; a pull-through mirror spares the registry",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)(?:ERROR|error): failed to .*\b413 (?:Request Entity|Payload|Content) Too Large`),
+		cause: "the registry, or a proxy before it, takes no layer that large",
+		hint:  "raise its limit (client_max_body_size of nginx; Cloudflare's proxy takes 100 MB), or make the image's layers smaller",
 	},
 	{
 		class: isCommand, text: lazy.Regexp(dockerSays + `.*(?:failed with status: 5\d\d|received unexpected HTTP status: 5\d\d|unexpected status from \w+ request to \S+ 5\d\d)|(?m)std(?:out|err): received unexpected HTTP status: 5\d\d [A-Z]`),
@@ -171,6 +186,21 @@ var dockerCauses = []cause{
 		class: isCommand, text: lazy.Regexp(`failed to read dockerfile|failed to solve: .*Dockerfile: no such file`),
 		cause: "there is no such Dockerfile",
 		hint:  "look at builder.dockerfile and builder.context in deploy.yml; what is not committed is not built",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`process ".*" did not complete successfully: (?:exit code: 137|signal: killed)|failed to solve: .*cannot allocate memory`),
+		cause: "a step of the build was killed, most likely since memory ran out",
+		hint:  "give the machine that builds more memory, or build on another: builder.remote in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`failed to solve: process ".*" did not complete`), near: lazy.Regexp(`(?m)\bexec (?:/\S+: |user process caused:? "?)exec format error`),
+		cause: "the machine that builds cannot run programs of the other architecture",
+		hint:  "install QEMU there (docker/setup-qemu-action on GitHub), or build on a machine that has it: builder.remote in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`ERROR: (?:failed to build: )?(?:Multi-platform build|Cache export|multiple platforms feature) is (?:currently )?not supported for (?:the )?docker driver`),
+		cause: "the builder that docker has by itself cannot do what deploy.yml asks of it",
+		hint:  "take builder.driver out of deploy.yml, so that Kamal makes a builder of its own",
 	},
 	{
 		class: isCommand, text: lazy.Regexp(`failed to solve|ERROR: failed to build|process ".*" did not complete successfully`),
