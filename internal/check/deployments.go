@@ -126,13 +126,13 @@ func (o Options) configurations() []configuration {
 	base, err := o.base()
 	plain := configuration{deployed: true}
 	if err == nil {
+		whole := len(base.Unknown) == 0 // else ERB may give what is missing
 		switch {
 		case base.RequireDestination:
 			plain = configuration{why: "require_destination is true"}
-		case len(base.Unknown) > 0: // ERB may give what is missing
-		case len(base.Hosts) == 0:
+		case whole && len(base.Hosts) == 0:
 			plain = configuration{why: "it has no servers"}
-		case o.completedByDestination(base):
+		case whole && o.completedByDestination(base):
 			plain = configuration{why: "it has no " + strings.Join(base.Missing, ", ")}
 		case o.secretsAreDestinations(base):
 			plain = configuration{why: "only destinations have the secrets that it names", told: true}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,11 +36,13 @@ type sources struct {
 var (
 	runsKamal = lazy.Regexp(`\bkamal["']?\s+(?:deploy|setup|redeploy|rollback)\b`)
 	// runsScript is a program of the project's that may deploy whatever.
-	runsScript    = lazy.Regexp(`(?:\b(?:make|just|rake|task|mise|npm|yarn)\s|\b(?:bin|scripts?|ci)/)\S*.*(?:deploy|release|ship)`)
-	mayName       = lazy.Regexp(`(?:(?:^|\s)-[dc][ =]?|--destination[ =]|--config-file[ =]|\bdestination:\s*|\bconfig[-_]file:\s*)["']?\$`)
-	writesSecrets = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*\.kamal/secrets([^\s"';|&]*)`)
-	aVariable     = lazy.Regexp(`[A-Za-z_][A-Za-z0-9_]*`)
-	declaration   = lazy.Regexp(`^[ \t]+(?:-[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=((?:op|env)://\S[^\r\n]*?)\s*$`)
+	runsScript = lazy.Regexp(`(?:\b(?:make|just|rake|task|mise|npm|yarn)\s|\b(?:bin|scripts?|ci)/)\S*.*(?:deploy|release|ship)`)
+	mayName    = lazy.Regexp(`(?:(?:^|\s)-[dc][ =]?|--destination[ =]|--config-file[ =]|\bdestination:\s*|\bconfig[-_]file:\s*)["']?\$`)
+	// writes stands before the name of a file that is written.
+	writes      = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*$`)
+	inKamals    = lazy.Regexp(`\b(?:directory|dir|path):\s*["']?(?:\./)?\.kamal/?["']?\s*$`)
+	aVariable   = lazy.Regexp(`[A-Za-z_][A-Za-z0-9_]*`)
+	declaration = lazy.Regexp(`^[ \t]+(?:-[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=((?:op|env)://\S[^\r\n]*?)\s*$`)
 )
 
 func newPipeline(text, top string) *pipeline {
@@ -125,9 +128,7 @@ func (s *sources) read(p *pipeline, o Options, destination string) {
 		if others[i] {
 			continue
 		}
-		for _, m := range writesSecrets().FindAllStringSubmatch(line, -1) {
-			s.writesFiles = s.writesFiles || strings.Contains(m[1], "$") || m[1] == "-common" || m[1] == strings.TrimSuffix("."+destination, ".")
-		}
+		s.writesFiles = s.writesFiles || o.writesSecrets(line, destination)
 		for _, word := range aVariable().FindAllString(line, -1) {
 			s.mentioned[word] = true
 		}
@@ -139,6 +140,41 @@ func (s *sources) read(p *pipeline, o Options, destination string) {
 			s.declared[m[1]] = ref
 		} else if variable, err := onepassword.ParseVariable(m[2], ""); err == nil {
 			s.loaded[m[1]] = variable
+		}
+	}
+}
+
+// writesSecrets tells whether a line of a pipeline writes a secrets file of a
+// destination: it says so, or it names one that is not in the repository.
+func (o Options) writesSecrets(line, destination string) bool {
+	if inKamals().MatchString(line) {
+		return true // by an action that writes into that folder
+	}
+	path := kamal.DefaultSecretsPath
+	if base, err := o.base(); err == nil {
+		path = strings.TrimPrefix(base.SecretsPath.Or(path), "./")
+	}
+	for rest := line; ; {
+		at := strings.Index(rest, path)
+		if at < 0 {
+			return false
+		}
+		before := line[:len(line)-len(rest)+at]
+		rest = rest[at+len(path):]
+		end := strings.IndexFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\r\"';|&)", r) })
+		suffix := rest
+		if end >= 0 {
+			suffix = rest[:end]
+		}
+		own := strings.TrimSuffix("."+destination, ".")
+		if suffix != own && suffix != "-common" && !strings.Contains(suffix, "$") {
+			continue
+		}
+		if strings.Contains(suffix, "$") {
+			suffix = own
+		}
+		if _, err := os.Stat(inDir(o.Dir, path+suffix)); err != nil || writes().MatchString(before) {
+			return true
 		}
 	}
 }

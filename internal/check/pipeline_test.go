@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,19 +62,65 @@ func TestDestinationCheck_source_ofAPipeline(t *testing.T) {
 			}
 		})
 	}
-	for name, want := range map[string]string{
-		".kamal/secrets": "-", ".kamal/secrets-common": "- staging production", ".kamal/secrets.staging": "staging",
-		".kamal/secrets.${{ inputs.to }}": "- staging production", ".kamal/secrets.example": "",
+	for text, want := range map[string]string{
+		"echo \"$ALL\" > .kamal/secrets":                          "-",
+		"echo \"$ALL\" > .kamal/secrets-common":                   "- staging production",
+		"echo \"$ALL\" > .kamal/secrets.staging":                  "staging",
+		"echo \"$ALL\" > .kamal/secrets.${{ inputs.to }}":         "- staging production",
+		"echo \"$ALL\" > .kamal/secrets.example":                  "",
+		"cat .kamal/secrets-common":                               "",
+		"op inject -i x.tpl -o .kamal/secrets.production":         "production",
+		"gpg --decrypt --output \"./.kamal/secrets\" secrets.gpg": "-",
+		"chmod 600 .kamal/secrets.staging":                        "staging",
+		"true\n        with:\n          directory: .kamal\n":      "- staging production",
 	} {
-		o := pipelineProject(t, jobs+"      - run: echo \"$ALL\" > "+name+" && bin/kamal deploy ${{ inputs.more }}\n")
+		o := pipelineProject(t, jobs+"      - run: bin/kamal deploy ${{ inputs.more }}\n      - run: "+text+"\n")
 		for _, destination := range []string{"", "staging", "production"} {
 			got := o.deployments().sourcesOf(o, destination).writesFiles
 			if destination == "" {
 				destination = "-"
 			}
 			if got != strings.Contains(" "+want+" ", " "+destination+" ") {
-				t.Errorf("%s, %s: written: %v", name, destination, got)
+				t.Errorf("%s, %s: written: %v", text, destination, got)
 			}
+		}
+	}
+}
+
+// ERB elsewhere in the configuration leaves known that only destinations have the
+// secrets which it names.
+func TestCheck_secretsOfDestinationsBesideERB(t *testing.T) {
+	report := offline(t, map[string]string{
+		"config/deploy.yml":         strings.Replace(smallConfig, "image: me/app", "image: <%= ENV.fetch('IMAGE', 'me/app') %>", 1),
+		"config/deploy.staging.yml": "servers: [192.0.2.2]\n", ".kamal/secrets.staging": "REG=$REG\nDB=$DB\n",
+	})
+	if report.Failed() || len(report.Matrices) != 1 || len(report.Skipped) != 1 {
+		t.Errorf("%d destinations, %v, %v", len(report.Matrices), report.Skipped, report.Findings)
+	}
+}
+
+// A secrets file of another path is one as well.
+func TestCheck_writtenSecretsOfAPath(t *testing.T) {
+	report := offline(t, map[string]string{
+		"config/deploy.yml":       "secrets_path: config/kamal.env\n" + smallConfig,
+		".github/workflows/a.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: echo \"${{ secrets.ENV }}\" > config/kamal.env\n      - run: kamal deploy\n",
+	})
+	if report.Failed() {
+		t.Errorf("%v", report.Findings)
+	}
+}
+
+// To a run it is known what stands in the files.
+func TestCheck_writtenSecretsOfARun(t *testing.T) {
+	o := pipelineProject(t, "on: push\njobs:\n  a:\n    steps:\n      - run: cp x .kamal/secrets-common && kamal deploy -d staging\n")
+	if err := os.WriteFile(filepath.Join(o.Dir, ".kamal", "secrets-common"), []byte("REG=$REG\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range []bool{false, true} {
+		o.Run, o.Destinations = run, []string{"staging"}
+		report, err := Check(context.Background(), o)
+		if err != nil || report.Failed() != run {
+			t.Errorf("a run %v: %v, %v", run, report.Findings, err)
 		}
 	}
 }
