@@ -132,6 +132,7 @@ func vaultFor(t *testing.T) func(env *testscript.Env) error {
 		env.Setenv("OP_CONNECT_HOST", vault.URL())
 		env.Setenv("OP_CONNECT_TOKEN", vault.Token())
 		env.Setenv("SERVICE_TOKEN", testkit.ServiceToken())
+		env.Setenv("HOME", filepath.Join(env.WorkDir, "no-home")) // what a run may keep there goes with it
 		env.Setenv("NL", "\n")
 		gitHubFor(t, env)
 		for _, name := range []string{"CI", "GITHUB_ACTIONS"} {

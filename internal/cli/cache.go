@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
@@ -31,4 +32,20 @@ func (c warmCommand) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.Stdout, "%s: 1Password's SDK, compiled in %s (%.1f MB)\n", made.Dir, made.Took.Round(100*time.Millisecond), float64(made.Bytes)/1e6)
 	return err
+}
+
+// ownCache is where the SDK's compiled core is kept for this user's next run: below
+// the user's cache directory, "" where there is none.
+func ownCache(env map[string]string) string {
+	dir := env["XDG_CACHE_HOME"]
+	switch home := env["HOME"]; {
+	case filepath.IsAbs(dir) && runtime.GOOS != "darwin":
+	case !filepath.IsAbs(home):
+		return ""
+	case runtime.GOOS == "darwin":
+		dir = filepath.Join(home, "Library", "Caches")
+	default:
+		dir = filepath.Join(home, ".cache")
+	}
+	return filepath.Join(dir, "kamal-op", "core")
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/projectfile"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -137,6 +138,7 @@ func Main(p Process) int {
 	}
 	a.withhold(kamal.IsCredential)
 	defer a.reaper.Close(time.Second)
+	defer onepassword.Settle()
 	if p.Name == postName {
 		return a.post()
 	}

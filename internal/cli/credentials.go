@@ -72,7 +72,7 @@ func (a *app) vault(f credentialFlags) (v deploy.Vault, ok bool, err error) {
 		v, err = a.connect(f, host, token, file, service)
 		return v, err == nil, err
 	case service != "":
-		v, err = a.serviceAccount(service, f.CoreCache)
+		v, err = a.serviceAccount(service, f)
 		return v, err == nil, err
 	}
 	v, ok = a.person()
@@ -161,13 +161,16 @@ func (a *app) path(name string) string {
 }
 
 // serviceAccount is the way in with a service account's token, or with several, one
-// a line. The SDK's core may lie compiled in cache, or where the published image has
-// it. A cache that does not serve costs seconds and no more: it is told, and the run
-// goes on.
-func (a *app) serviceAccount(token, cache string) (deploy.Vault, error) {
+// a line. The SDK's core may lie compiled in the directory of --core-cache, or where
+// the published image has it, or where an earlier run has kept it. A --core-cache that
+// does not serve costs seconds and no more: it is told, and the run goes on.
+func (a *app) serviceAccount(token string, f credentialFlags) (deploy.Vault, error) {
 	o := onepassword.ServiceAccountOptions{Version: releaseVersion(), CacheDirs: []string{onepassword.SharedCacheDir}}
-	if cache != "" {
-		dir := a.path(cache)
+	switch {
+	case f.CoreCache != "" && f.NoCoreCache:
+		return deploy.Vault{}, problem.Usagef("keep one of the two", "--core-cache and --no-core-cache are both given")
+	case f.CoreCache != "":
+		dir := a.path(f.CoreCache)
 		useless := func(why, hint string) {
 			a.system.Notice(problem.New("--core-cache is not used, and 1Password's SDK is compiled for this run: "+why, hint))
 		}
@@ -177,9 +180,11 @@ func (a *app) serviceAccount(token, cache string) (deploy.Vault, error) {
 		} else {
 			o.CacheDirs = []string{dir, onepassword.SharedCacheDir}
 			o.Cold = func(why error) {
-				useless(why.Error(), "kamal-op cache warm "+cache+" compiles it anew for this version and machine")
+				useless(why.Error(), "kamal-op cache warm "+f.CoreCache+" compiles it anew for this version and machine")
 			}
 		}
+	case !f.NoCoreCache:
+		o.OwnCache = ownCache(a.env)
 	}
 	var (
 		tokens   = onepassword.SplitTokens(token)

@@ -19,7 +19,8 @@ type credentialFlags struct {
 
 	ConnectProxy string `name:"connect-proxy" placeholder:"URL" help:"Proxy to reach the Connect server through (default HTTPS_PROXY for https://, and none for http://, since a proxy could read the token there)."`
 	ConnectCA    string `name:"connect-ca-file" placeholder:"FILE" help:"Certificates to trust beside the system's, for a Connect server of one's own (PEM)." complete:"file"`
-	CoreCache    string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made: a service account's run starts two to three CPU seconds sooner." complete:"directory" note:"The published image carries its own."`
+	CoreCache    string `name:"core-cache" placeholder:"DIR" help:"Directory that kamal-op cache warm has made, in place of the user's own: a service account's run starts two to three CPU seconds sooner." complete:"directory" note:"The published image carries its own."`
+	NoCoreCache  bool   `name:"no-core-cache" help:"Keep no compiled core in the user's cache directory, and take none from there."`
 
 	TrustProjectFile bool `name:"trust-project-file" help:"Let .kamal/kamal-op.yml say what weakens a check or names another server, too, such as check, public and connect-host."`
 }

@@ -89,6 +89,11 @@ func (c reviewFlags) begin(a *app) (*reviewing, error) {
 	if c.Destination == "" {
 		r.flags.Destination = review.DefaultDestination
 	}
+	if c.CoreCache == "" {
+		// Pull requests' code runs as this user: what lies in the user's cache is not
+		// run beside a preview's secrets.
+		r.flags.NoCoreCache = true
+	}
 	var err error
 	if r.github, err = a.githubClient(c.Repository); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package onepassword
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -122,13 +124,14 @@ func builtWith(module, version string) error {
 var errNothing = errors.New("it holds nothing that this version can use on this machine")
 
 // loadWarm loads the SDK's core out of the first of the directories that has it,
-// and says which. Where none has it, the core may be loaded after all, compiled,
-// or not at all: the next call of the SDK compiles it then, and why is why.
-func loadWarm(dirs []string) (from string, why error) {
-	if len(dirs) == 0 {
+// the user's own last, and says which. Where none has it, the core may be loaded
+// after all, compiled, and is kept in the user's own, or not at all: the next call of
+// the SDK compiles it then, and why is why.
+func loadWarm(dirs []string, keep *coreKeep) (from string, why error) {
+	if len(dirs) == 0 && keep.dir == "" {
 		return "", nil
 	}
-	reader := &cacheReader{}
+	reader := &cacheReader{keep: keep}
 	var refused []error
 	for _, dir := range dirs {
 		root, err := openPrivate(dir, false)
@@ -139,10 +142,23 @@ func loadWarm(dirs []string) (from string, why error) {
 		defer root.Close() //nolint:errcheck // it was only read
 		reader.roots = append(reader.roots, root)
 	}
-	if len(reader.roots) == 0 {
+	if keep.dir != "" {
+		// One that is not there, or is refused, serves nothing.
+		if root, err := openPrivate(keep.dir, true); err == nil {
+			defer root.Close() //nolint:errcheck // it was only read
+			reader.roots = append(reader.roots, root)
+		}
+	}
+	if len(reader.roots) == 0 && keep.dir == "" {
 		return "", errors.Join(refused...)
 	}
-	if err := withCache(reader, touchCore); err != nil {
+	err := withCache(reader, touchCore)
+	if err != nil && !errors.Is(err, errGuard) && keep.dir != "" {
+		// An entry is spoiled: the core is compiled, and what is kept takes its place.
+		reader.forget()
+		err = errors.Join(err, withCache(reader, touchCore))
+	}
+	if err != nil {
 		return "", err
 	}
 	if from = reader.hit(); from == "" {
@@ -166,7 +182,7 @@ func CheckCache(dir string) error {
 	if err != nil {
 		return &problem.Problem{Message: err.Error(), Hint: warm, Status: problem.Usage, Cause: err, Help: problem.CoreCache}
 	}
-	if !slices.ContainsFunc(entries, stale) {
+	if !slices.ContainsFunc(entries, isEntry) {
 		return problem.Usagef("kamal-op cache warm "+dir+" fills it", "%s has no compiled core in it", dir).About(problem.CoreCache)
 	}
 	return nil
@@ -176,9 +192,10 @@ func touchCore() error {
 	return sdk.Secrets.ValidateSecretReference(context.Background(), "op://vault/item/field")
 }
 
-// cacheReader serves compiled code and stores none: a run writes nothing.
+// cacheReader serves compiled code, and has what none of its directories had kept.
 type cacheReader struct {
 	roots []*os.Root
+	keep  *coreKeep
 
 	mu     sync.Mutex
 	from   string
@@ -195,14 +212,22 @@ func (c *cacheReader) hit() string {
 	return c.from
 }
 
+// forget has it serve nothing any more.
+func (c *cacheReader) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.roots, c.missed = nil, true
+}
+
 func (c *cacheReader) Get(key [32]byte) (io.ReadCloser, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, root := range c.roots {
-		if f, err := root.Open(hex.EncodeToString(key[:])); err == nil {
+		if f, err := root.Open(entryName(key)); err == nil {
 			info, err := f.Stat()
 			if err == nil && info.Mode().IsRegular() && owner.Private(info) {
 				c.from = root.Name()
+				c.keep.use(entryName(key))
 				// It was decoded before its compiled form is asked for, and
 				// what follows is the most memory that a run ever has.
 				letGoOfSource()
@@ -215,7 +240,11 @@ func (c *cacheReader) Get(key [32]byte) (io.ReadCloser, bool, error) {
 	return nil, false, nil
 }
 
-func (c *cacheReader) Add([32]byte, io.Reader) error { return nil }
+// Add is called with a reader of memory that is nobody else's.
+func (c *cacheReader) Add(key [32]byte, content io.Reader) error {
+	c.keep.add(entryName(key), content)
+	return nil
+}
 
 func (c *cacheReader) Delete([32]byte) error {
 	// The entry is of another wazero, and what is loaded is compiled.
@@ -255,8 +284,8 @@ func (c *cacheWriter) Get([32]byte) (io.ReadCloser, bool, error) { return nil, f
 func (c *cacheWriter) Delete([32]byte) error { return nil }
 
 func (c *cacheWriter) Add(key [32]byte, content io.Reader) error {
-	name := hex.EncodeToString(key[:])
-	part := name + ".part"
+	name := entryName(key)
+	part := name + partSuffix
 	f, err := c.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -322,11 +351,22 @@ func changeable(name string, info fs.FileInfo) error {
 	return fmt.Errorf("%s belongs to another user, who can change it", name)
 }
 
-// stale says whether a name is one that this file gives.
-func stale(entry fs.DirEntry) bool {
+// partSuffix ends the name of an entry that is being written.
+const partSuffix = ".part"
+
+// entryName is the file of an entry. wazero's key is of the module and of the features
+// of the processor, as bits; a directory may also serve machines of several kinds and
+// programs with several versions of wazero.
+func entryName(key [32]byte) string {
+	name := sha256.Sum256(append(key[:], runtime.GOOS+"/"+runtime.GOARCH+" "+wazeroVersion...))
+	return hex.EncodeToString(name[:])
+}
+
+// isEntry says whether a name is one that is given here.
+func isEntry(entry fs.DirEntry) bool {
 	name := entry.Name()
-	if len(name) == 64+len(".part") {
-		name = name[:64]
+	if strings.HasSuffix(name, partSuffix) {
+		name, _, _ = strings.Cut(name, ".")
 	}
 	_, err := hex.DecodeString(name)
 	return err == nil && len(name) == 64 && entry.Type().IsRegular()

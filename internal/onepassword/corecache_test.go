@@ -2,7 +2,6 @@ package onepassword
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"os"
 	"path/filepath"
@@ -110,7 +109,7 @@ func TestOpenPrivate(t *testing.T) {
 // a directory are no entries.
 func TestCacheReader(t *testing.T) {
 	dir := t.TempDir()
-	name := func(n byte) string { return hex.EncodeToString(append([]byte{n}, make([]byte, 31)...)) }
+	name := func(n byte) string { return entryName([32]byte{n}) }
 	write := func(n byte, mode os.FileMode) {
 		path := filepath.Join(dir, name(n))
 		if err := os.WriteFile(path, []byte("entry"), 0o600); err != nil {
@@ -139,7 +138,7 @@ func TestCacheReader(t *testing.T) {
 	}
 	defer root.Close()
 	for n := byte(1); n <= 6; n++ {
-		c := &cacheReader{roots: []*os.Root{root}}
+		c := &cacheReader{roots: []*os.Root{root}, keep: &coreKeep{}}
 		content, ok, err := c.Get([32]byte{n})
 		if err != nil || ok != (n <= 2) || (c.hit() == dir) != ok {
 			t.Errorf("entry %d: %v, %v, from %q", n, ok, err, c.hit())

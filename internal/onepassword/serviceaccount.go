@@ -21,6 +21,10 @@ type ServiceAccountOptions struct {
 	// over, as are those that do not have it for this machine.
 	CacheDirs []string
 
+	// OwnCache is a directory of the user's in which a core that none of CacheDirs
+	// had is kept, closed to all others, and found by the next run. "" is none.
+	OwnCache string
+
 	// Cold, where it is not nil, is told why the core had to be compiled though
 	// there were directories. It is called with the first login, once.
 	Cold func(why error)
@@ -34,6 +38,7 @@ type ServiceAccount struct {
 	token   mask.Secret
 	version string
 	dirs    []string
+	own     string
 	timeout time.Duration
 	cold    func(why error)
 
@@ -71,19 +76,19 @@ func newServiceAccount(o ServiceAccountOptions) *ServiceAccount {
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
 	}
-	s := &ServiceAccount{token: o.Token, version: o.Version, dirs: o.CacheDirs, timeout: o.Timeout, cold: o.Cold}
+	s := &ServiceAccount{token: o.Token, version: o.Version, dirs: o.CacheDirs, own: o.OwnCache, timeout: o.Timeout, cold: o.Cold}
 	s.login = s.realLogin
 	return s
 }
 
 // Prewarm begins to load the SDK's core in the background, from CacheDirs where
-// one of them has it.
-func (s *ServiceAccount) Prewarm() { core.start(s.dirs) }
+// one of them has it, or from OwnCache.
+func (s *ServiceAccount) Prewarm() { core.start(s.dirs, s.own) }
 
-// Ready waits until the SDK's core is loaded, and says from which of CacheDirs; ""
-// is that it was compiled.
+// Ready waits until the SDK's core is loaded, and says from which directory; "" is
+// that it was compiled.
 func (s *ServiceAccount) Ready(ctx context.Context) (from string, err error) {
-	if err := core.wait(ctx, s.dirs); err != nil {
+	if err := core.wait(ctx, s.dirs, s.own); err != nil {
 		return "", err
 	}
 	return core.from, nil
@@ -101,7 +106,7 @@ func (s *ServiceAccount) Close() error {
 }
 
 func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
-	if err := core.wait(ctx, s.dirs); err != nil {
+	if err := core.wait(ctx, s.dirs, s.own); err != nil {
 		if ctx.Err() != nil {
 			return nil, &BackendError{
 				Reason: Unreachable, Message: "1Password's SDK was not compiled in time", Cause: err,

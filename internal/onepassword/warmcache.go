@@ -76,7 +76,7 @@ func WarmCache(dir string, shared bool) (WarmedCache, error) {
 		return w, &problem.Problem{Message: "reading the cache directory: " + err.Error(), Status: problem.Found, Cause: err}
 	}
 	for _, entry := range entries {
-		if _, ours := writer.written[entry.Name()]; !ours && stale(entry) {
+		if _, ours := writer.written[entry.Name()]; !ours && isEntry(entry) {
 			if err := root.Remove(entry.Name()); err != nil {
 				return w, &problem.Problem{Message: "removing an old entry: " + err.Error(), Status: problem.Found, Cause: err}
 			}

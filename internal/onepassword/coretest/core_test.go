@@ -29,6 +29,7 @@ import (
 type job struct {
 	Do    string // load, warm, login
 	Dirs  []string
+	Own   string
 	Token string
 }
 
@@ -75,7 +76,7 @@ func (j job) run() (r report) {
 		}
 		r.Entries, r.Bytes = w.Entries, w.Bytes
 	case "load":
-		s, err := onepassword.NewServiceAccount(onepassword.ServiceAccountOptions{Token: mask.NewSecret("token", token("a.1password.com")), CacheDirs: j.Dirs})
+		s, err := onepassword.NewServiceAccount(onepassword.ServiceAccountOptions{Token: mask.NewSecret("token", token("a.1password.com")), CacheDirs: j.Dirs, OwnCache: j.Own})
 		if err != nil {
 			return fail(err)
 		}
@@ -83,6 +84,7 @@ func (j job) run() (r report) {
 		if r.From, err = s.Ready(context.Background()); err != nil {
 			return fail(err)
 		}
+		onepassword.Settle()
 	case "login":
 		s, err := onepassword.NewServiceAccount(onepassword.ServiceAccountOptions{Token: mask.NewSecret("token", j.Token), CacheDirs: j.Dirs})
 		if err != nil {
@@ -254,6 +256,34 @@ func TestCache_Warm(t *testing.T) {
 		}
 		chmod(t, d, 0o700)
 	})
+}
+
+// TestCache_Own: the first run keeps what it has compiled, the next takes it, and one
+// that finds it spoiled puts it right.
+func TestCache_Own(t *testing.T) {
+	own := filepath.Join(private(t), "kamal-op", "core")
+	loads := func(from string) {
+		t.Helper()
+		if got := elsewhere(t, job{Do: "load", Dirs: []string{filepath.Join(own, "none")}, Own: own}); got.Err != "" || got.From != from {
+			t.Fatalf("%+v, want it from %q", got, from)
+		}
+		if entries, err := os.ReadDir(own); err != nil || len(entries) != 2 {
+			t.Fatalf("%v, %v", entries, err)
+		}
+	}
+	loads("")
+	loads(own)
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if err := os.Truncate(filepath.Join(own, entry.Name()), 1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loads("")
+	loads(own)
 }
 
 func TestWarmCache_Refuses(t *testing.T) {
