@@ -174,7 +174,7 @@ func TestFindKamal_startsAgain(t *testing.T) {
 	r, _ := bootScript(t.Context(), t, "[ $1 != version ] || exec echo 9.9.9\n"+apart)
 	path := r.booted.path
 	r.job.Kamal = path
-	found, err := r.findKamal(t.Context(), "")
+	found, err := r.findKamal(t.Context(), t.Context(), "")
 	if err != nil || found.Version != "9.9.9" || r.booted != nil {
 		t.Errorf("%v, %v, %v", found, err, r.booted)
 	}
@@ -185,7 +185,7 @@ func TestFindKamal_startsAgain(t *testing.T) {
 
 	r, _ = bootScript(t.Context(), t, apart)
 	r.job.Kamal = path
-	if found, err = r.findKamal(t.Context(), ""); err != nil || found.Path != path || len(found.Notices) > 0 {
+	if found, err = r.findKamal(t.Context(), t.Context(), ""); err != nil || found.Path != path || len(found.Notices) > 0 {
 		t.Errorf("another is taken: %v, %v, told %q", found, err, found.Notices)
 	}
 }

@@ -174,9 +174,16 @@ func (j Job) find(preload string) kamal.FindOptions {
 	return kamal.FindOptions{Dir: j.Project.Dir, Explicit: j.Kamal, Env: j.Env, Preload: preload}
 }
 
-// look finds what is needed on this machine: Kamal, Docker. All that is missing is
-// told together.
-func (r *ready) look(ctx context.Context, preload string) (kamal.Binary, error) {
+// A look is what was found on this machine.
+type look struct {
+	binary kamal.Binary
+	err    error
+}
+
+// look finds, in the background, what is needed on this machine: Kamal, Docker. All
+// that is missing is told together. A Kamal that was started already is waited for as
+// long as wanted lasts.
+func (r *ready) look(ctx, wanted context.Context, preload string) <-chan look {
 	docker := make(chan error, 1)
 	go func() {
 		var err error
@@ -185,23 +192,30 @@ func (r *ready) look(ctx context.Context, preload string) (kamal.Binary, error) 
 		}
 		docker <- err
 	}()
-	binary, err := r.findKamal(ctx, preload)
-	return binary, errors.Join(err, <-docker)
+	found := make(chan look, 1)
+	go func() {
+		binary, err := r.findKamal(ctx, wanted, preload)
+		found <- look{binary, errors.Join(problemsFirst(err, <-docker)...)}
+	}()
+	return found
 }
 
 // findKamal is the Kamal that was started already, once its commands are loaded, or
 // one that is asked what it is.
-func (r *ready) findKamal(ctx context.Context, preload string) (kamal.Binary, error) {
+func (r *ready) findKamal(ctx, wanted context.Context, preload string) (kamal.Binary, error) {
 	if r.booted == nil {
 		return kamal.Find(ctx, r.job.find(preload))
 	}
-	binary, why := r.booted.loaded(ctx)
+	binary, why := r.booted.loaded(wanted)
 	if why == "" {
 		return kamal.WithLock(binary, r.job.Project.Dir), nil
 	}
 	former := r.booted.path
 	r.booted.abandon()
 	r.booted = nil
+	if wanted.Err() != nil {
+		return kamal.Binary{}, wanted.Err()
+	}
 	found, err := kamal.Find(ctx, r.job.find(preload))
 	if found.Path == former { // why another is taken is told already
 		found.Notices = append(found.Notices, startedAgain(former, why))

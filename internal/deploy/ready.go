@@ -67,15 +67,9 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 		return r, err
 	}
 	// What can be wrong on this machine is looked at while 1Password answers.
-	type answer struct {
-		binary kamal.Binary
-		err    error
-	}
-	local := make(chan answer, 1)
-	go func() {
-		binary, err := r.look(ctx, preload)
-		local <- answer{binary, err}
-	}()
+	wanted, notWanted := context.WithCancel(ctx)
+	defer notWanted()
+	local := r.look(ctx, wanted, preload)
 	r.tellAsked(j)
 	defer r.waiting("")
 	if j.Vault.Open == nil {
@@ -83,7 +77,9 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	} else {
 		r.waiting("asking 1Password, and loading Kamal")
 	}
-	err = r.begin(ctx, j.Vault, j.Wanted)
+	if err = r.begin(ctx, j.Vault, j.Wanted); err != nil {
+		notWanted() // a Kamal that loads still is not waited for
+	}
 	around := <-local
 	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
 		return r, err

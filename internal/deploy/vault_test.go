@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/gate"
@@ -98,4 +99,28 @@ func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A vault that fails is told at once: the Kamal that loads meanwhile is not waited for,
+// and is ended. What is wrong with Docker is told with it.
+func TestJob_WaitsForNoKamalWhereTheVaultFails(t *testing.T) {
+	vault := Vault{Open: func() (onepassword.Backend, error) { return nil, errors.New("nobody is there") }}
+	_, job := askingJob(t, io.Discard, vault)
+	job.Wanted = Wanted{Secrets: []onepassword.Declaration{{Name: "P"}}}
+	job.Builds = true
+	job.Env = append(job.Env, "DOCKER_HOST=unix://"+filepath.Join(t.TempDir(), "none"))
+	loading := filepath.Join(job.Project.Dir, "bin", "loading")
+	ok(t, os.WriteFile(loading, []byte("#!/bin/sh\nexec sleep 3600\n"), 0o700))
+	began := time.Now()
+	r, err := job.prepare(t.Context(), loading)
+	if took := time.Since(began); took >= bootTime {
+		t.Errorf("it took %v", took)
+	}
+	if err == nil || !strings.Contains(err.Error(), "nobody is there") || !strings.Contains(err.Error(), "docker is not running") || strings.Contains(err.Error(), "loading") {
+		t.Errorf("%v", err)
+	}
+	if r.booted != nil {
+		t.Error("the Kamal is still there")
+	}
+	ok(t, r.close())
 }
