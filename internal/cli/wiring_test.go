@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 
+	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/testkit"
@@ -66,5 +68,40 @@ func TestVault_OfAServiceAccountHasWhatBegins(t *testing.T) {
 	vault, there, err := a.vault(credentialFlags{})
 	if err != nil || !there || vault.Prepare == nil {
 		t.Errorf("there is a vault: %v, and nothing to begin: %v, %v", there, vault.Prepare == nil, err)
+	}
+}
+
+// A review command runs nothing that lies in the user's cache, where pull requests' code
+// may have put it.
+func TestReview_HasNoCoreOfTheUsers(t *testing.T) {
+	for given, want := range map[string]bool{"": true, "/somewhere": false} {
+		flags := parsed(t, map[string]string{}, noForm, "review", "deploy", "1", "--review-host=review.example.com", "--core-cache="+given).Review.Deploy.reviewFlags
+		way := gate.New(gate.Options{})
+		r, err := flags.begin(&app{env: map[string]string{}, gate: way, system: ci.Detect(nil, way, way.Stdout(), ci.Options{})})
+		if err != nil || r.flags.NoCoreCache != want {
+			t.Errorf("with --core-cache=%s: %v, %v", given, r, err)
+		}
+	}
+}
+
+func TestOwnCache(t *testing.T) {
+	below := map[string]string{"linux": ".cache", "darwin": "Library/Caches"}[runtime.GOOS]
+	if below == "" {
+		t.Skip("of another system")
+	}
+	for _, test := range []struct{ home, xdg, want string }{
+		{"/home/a", "", "/home/a/" + below + "/kamal-op/core"},
+		{"/home/a", "relative", "/home/a/" + below + "/kamal-op/core"},
+		{"", "", ""},
+		{"a", "", ""},
+	} {
+		if got := ownCache(map[string]string{"HOME": test.home, "XDG_CACHE_HOME": test.xdg}); got != test.want {
+			t.Errorf("HOME=%s XDG_CACHE_HOME=%s: %q, want %q", test.home, test.xdg, got, test.want)
+		}
+	}
+	if runtime.GOOS == "linux" {
+		if got := ownCache(map[string]string{"HOME": "/home/a", "XDG_CACHE_HOME": "/cache"}); got != "/cache/kamal-op/core" {
+			t.Errorf("XDG_CACHE_HOME is not used: %q", got)
+		}
 	}
 }
