@@ -30,7 +30,9 @@ type boot struct {
 	path   string
 	broker *broker.Broker
 	out    *held
-	err    *held // the same one where the two streams are one
+	err    *held         // the same one where the two streams are one
+	screen *held         // of our terminal, where Kamal has one and its output goes elsewhere; else that
+	taken  chan struct{} // closed when Kamal may have our terminal
 	cancel context.CancelCauseFunc
 	over   chan struct{} // closed when it has ended
 	exit   supervise.Exit
@@ -54,8 +56,8 @@ var errNotWanted = errors.New("this Kamal is not wanted any more")
 // bootable is the Kamal that may be started at once, "" where only running it tells
 // what it is.
 func (j Job) bootable() string {
-	// A person's op may ask in the terminal that Kamal would have.
-	if j.Terminal != nil || j.Vault.Op != "" || len(j.Args) == 0 {
+	// A person's op may ask in a terminal that Kamal would have at once.
+	if j.Vault.Op != "" && j.Terminal == nil || len(j.Args) == 0 {
 		return ""
 	}
 	paths, err := kamal.Candidates(j.find(""))
@@ -74,8 +76,8 @@ func (r *ready) boot(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	b := &boot{path: path, broker: r.broker, out: newHeld(), over: make(chan struct{})}
-	b.err = b.out
+	b := &boot{path: path, broker: r.broker, out: newHeld(), taken: make(chan struct{}), over: make(chan struct{})}
+	b.err, b.screen = b.out, b.out
 	if r.job.Apart {
 		b.err = newHeld()
 	}
@@ -83,6 +85,13 @@ func (r *ready) boot(ctx context.Context, path string) error {
 		Path: path, Args: r.job.Args, Dir: r.job.Project.Dir, Stdin: r.job.Stdin,
 		Env:    append(r.env[:len(r.env):len(r.env)], kamal.EarlyVariable+"=1"),
 		Stdout: b.out, Stderr: b.err, Signals: r.Signals, Reaper: r.Reaper,
+	}
+	if t := r.job.Terminal; t != nil {
+		c.Terminal, c.StdoutApart, c.StderrApart, c.Take = t.File, !t.Stdout, !t.Stderr && r.job.Apart, b.taken
+		if c.StdoutApart {
+			b.screen = newHeld()
+			c.Screen = b.screen
+		}
 	}
 	stop := stopKamal(ctx, r.broker.Running)
 	c.Stop = func(within context.Context, child *supervise.Process) error {
@@ -153,7 +162,7 @@ func (b *boot) ending() string {
 
 // release lets Kamal begin, with what the broker is to answer, and its output go to
 // these streams. It is false where the run was cancelled meanwhile.
-func (b *boot) release(o broker.Options, out, err *gate.Child) bool {
+func (b *boot) release(o broker.Options, out, err, screen *gate.Child) bool {
 	b.mu.Lock()
 	wanted := b.state != ended
 	if wanted {
@@ -163,10 +172,10 @@ func (b *boot) release(o broker.Options, out, err *gate.Child) bool {
 	if !wanted {
 		return false
 	}
+	close(b.taken)
 	b.out.release(out)
-	if b.err != b.out {
-		b.err.release(err)
-	}
+	b.err.release(err) // the first one counts, where they are one
+	b.screen.release(screen)
 	b.broker.Open(o)
 	return true
 }
@@ -176,6 +185,7 @@ func (b *boot) abandon() {
 	b.end()
 	b.out.release(nil)
 	b.err.release(nil)
+	b.screen.release(nil)
 	b.cancel(errNotWanted)
 	<-b.over
 }
@@ -185,6 +195,7 @@ func (b *boot) wait() (supervise.Exit, error) {
 	<-b.over
 	<-b.out.passed
 	<-b.err.passed
+	<-b.screen.passed
 	b.cancel(nil)
 	return b.exit, b.failed
 }
@@ -271,7 +282,12 @@ func (r *ready) followBoot(stream func(*gate.Stream) *gate.Child) (supervise.Exi
 		err = stream(r.Stderr)
 		streams = append(streams, err)
 	}
-	if !b.release(r.options, out, err) {
+	screen := out
+	if b.screen != b.out {
+		screen = stream(r.Gate.Screen(r.job.Terminal.File))
+		streams = append(streams, screen)
+	}
+	if !b.release(r.options, out, err, screen) {
 		b.abandon()
 		return b.exit, closeStreams(streams, nil)
 	}

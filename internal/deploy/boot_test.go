@@ -19,9 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
+
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
 	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 	"github.com/kamal-op/kamal-op/internal/testkit/longrun"
 )
@@ -65,9 +68,15 @@ func saysHello(t *testing.T) string {
 // make when it has been answered.
 func bootScript(ctx context.Context, t *testing.T, script string) (r *ready, began string) {
 	t.Helper()
+	return bootJob(ctx, t, script, Job{Args: []string{"deploy"}})
+}
+
+// bootJob does so for a job.
+func bootJob(ctx context.Context, t *testing.T, script string, job Job) (r *ready, began string) {
+	t.Helper()
 	dir := t.TempDir()
 	began = filepath.Join(dir, "began")
-	r = &ready{session: &session{}, bin: filepath.Join(dir, "bin"), job: Job{Args: []string{"deploy"}}}
+	r = &ready{session: &session{}, bin: filepath.Join(dir, "bin"), job: job}
 	if err := os.Mkdir(r.bin, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +117,7 @@ func TestBoot_beginsWhenItIsReleased(t *testing.T) {
 	}
 	out := &record{}
 	way := childTo(t, out)
-	if !b.release(broker.Options{}, way, way) {
+	if !b.release(broker.Options{}, way, way, way) {
 		t.Fatal("it cannot be released")
 	}
 	exit, err := b.wait()
@@ -117,6 +126,66 @@ func TestBoot_beginsWhenItIsReleased(t *testing.T) {
 	}
 	if exit.Status() != 0 || err != nil || out.String() != "loading\nbegun\n" || !exists(began) {
 		t.Errorf("%v, %v, %q", exit, err, out.String())
+	}
+}
+
+// One that is to have our terminal has one while it loads, and ours when it is released:
+// what is typed before that is ours, as a person's op may ask there.
+func TestBoot_takesTheTerminalWhenItIsReleased(t *testing.T) {
+	keys, ours, err := pty.Open()
+	if err != nil {
+		t.Skipf("no pty here: %v", err)
+	}
+	defer keys.Close()
+	defer ours.Close()
+	job := Job{Args: []string{"deploy"}, Terminal: &Terminal{File: ours, Stdout: true, Stderr: true}}
+	r, _ := bootJob(t.Context(), t, "test -t 0 && test -t 1 && echo it has one\n"+saysHello(t)+"read line\necho has read $line\n", job)
+	b := r.booted
+	if _, why := b.loaded(t.Context()); why != "" {
+		t.Fatal(why)
+	}
+	typed := make([]byte, 20)
+	_, err = keys.WriteString("for op\r")
+	ok(t, err)
+	if n, err := ours.Read(typed); err != nil || string(typed[:n]) != "for op\n" {
+		t.Errorf("of what is typed we have %q, %v", typed[:n], err)
+	}
+	out := &record{}
+	way := childTo(t, out)
+	if !b.release(broker.Options{}, way, way, way) {
+		t.Fatal("it cannot be released")
+	}
+	_, err = keys.WriteString("for Kamal\r")
+	ok(t, err)
+	exit, err := b.wait()
+	ok(t, errors.Join(err, way.Close()))
+	if exit.Status() != 0 || !strings.Contains(out.String(), "it has one") || !strings.Contains(out.String(), "has read for Kamal") {
+		t.Errorf("%v, %q", exit, out.String())
+	}
+}
+
+// A terminal is no reason to start Kamal later, but for a person's op that would have to
+// share it.
+func TestJob_Bootable(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "bin", "kamal")
+	ok(t, os.Mkdir(filepath.Dir(path), 0o700))
+	ok(t, os.WriteFile(filepath.Join(dir, "ruby"), []byte("\x7fELF"), 0o700))
+	ok(t, os.WriteFile(path, []byte("#!"+filepath.Join(dir, "ruby")+"\nload Gem.bin_path(\"kamal\", \"kamal\")\n"), 0o700))
+	for name, test := range map[string]struct {
+		terminal *Terminal
+		op       string
+		want     string
+	}{
+		"in CI":                 {nil, "", path},
+		"in a terminal":         {&Terminal{}, "", path},
+		"with a person's op":    {&Terminal{}, "/usr/bin/op", path},
+		"with op, and not ours": {nil, "/usr/bin/op", ""},
+	} {
+		j := Job{Args: []string{"deploy"}, Project: kamal.ProjectOptions{Dir: dir}, Terminal: test.terminal, Vault: Vault{Op: test.op}}
+		if got := j.bootable(); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
 	}
 }
 
@@ -134,7 +203,7 @@ func TestBoot_isAbandoned(t *testing.T) {
 	if b.exit.Signal != syscall.SIGKILL || exists(began) {
 		t.Errorf("it ended with %v", b.exit)
 	}
-	if b.release(broker.Options{}, nil, nil) {
+	if b.release(broker.Options{}, nil, nil, nil) {
 		t.Error("it can be released")
 	}
 }
@@ -198,7 +267,7 @@ func TestBoot_endsBeforeItIsReleased(t *testing.T) {
 	<-b.over
 	out := &record{}
 	way := childTo(t, out)
-	if !b.release(broker.Options{}, way, way) {
+	if !b.release(broker.Options{}, way, way, way) {
 		t.Fatal("it cannot be released")
 	}
 	exit, err := b.wait()
@@ -228,7 +297,7 @@ func TestBoot_cancelledAnywhere(t *testing.T) {
 			usual = time.Since(start)
 			cancel(supervise.Signalled{Signal: syscall.SIGINT})
 		}
-		released := why == "" && b.release(broker.Options{}, nil, nil)
+		released := why == "" && b.release(broker.Options{}, nil, nil, nil)
 		if released {
 			if _, err := b.wait(); err != nil {
 				t.Errorf("%d: %v", i, err)

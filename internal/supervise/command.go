@@ -43,6 +43,9 @@ type Command struct {
 	// is restored however Run ends. What comes out of the pty goes to Stdout,
 	// or to Stderr where only that is not apart.
 	Terminal *os.File
+	// Take, if set, is closed when the child may have our terminal. Until then ours
+	// is left as it is, with what is typed there; the child has its pty all the same.
+	Take <-chan struct{}
 	// StdoutApart and StderrApart keep that stream a pipe beside the pty,
 	// because ours is redirected and a program may behave differently then.
 	StdoutApart, StderrApart bool

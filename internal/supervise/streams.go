@@ -34,7 +34,7 @@ func (c *Command) open() (s *streams, err error) {
 		}
 	}()
 	if c.Terminal != nil {
-		if s.terminal, err = openTerminal(c.Terminal); err != nil {
+		if s.terminal, err = openTerminal(c.Terminal, c.Take); err != nil {
 			return s, err
 		}
 		if c.Stop != nil {

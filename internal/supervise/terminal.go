@@ -25,7 +25,12 @@ type terminal struct {
 	ours     *os.File
 	master   *os.File // our end of the pty; reads and writes end when it is closed
 	childEnd *os.File
-	raw      *term.State // ours before it became raw
+	take     <-chan struct{} // closed when ours may be taken; nil: at once
+
+	mu   sync.Mutex
+	over bool        // ours is not to be taken any more
+	raw  *term.State // ours before it became raw; nil where it did not
+	done chan struct{}
 
 	interrupts chan os.Signal // Ctrl-C goes here and not to the child; nil: to the child
 
@@ -37,8 +42,8 @@ type terminal struct {
 }
 
 // openTerminal makes a pty of our terminal's size and makes ours raw: what is
-// typed, Ctrl-C too, is the child's.
-func openTerminal(ours *os.File) (*terminal, error) {
+// typed, Ctrl-C too, is the child's. With take that is only so once it is closed.
+func openTerminal(ours *os.File, take <-chan struct{}) (*terminal, error) {
 	if !term.IsTerminal(int(ours.Fd())) {
 		return nil, fmt.Errorf("%s is no terminal", ours.Name())
 	}
@@ -51,8 +56,11 @@ func openTerminal(ours *os.File) (*terminal, error) {
 		_ = childEnd.Close() // unused
 		return nil, fmt.Errorf("opening a pty: %w", err)
 	}
-	t := &terminal{ours: ours, master: master, childEnd: childEnd, signals: make(chan os.Signal, 8)}
+	t := &terminal{ours: ours, take: take, master: master, childEnd: childEnd, signals: make(chan os.Signal, 8), done: make(chan struct{})}
 	t.resize()
+	if take != nil {
+		return t, nil
+	}
 	if t.raw, err = term.MakeRaw(int(ours.Fd())); err != nil {
 		_ = childEnd.Close()
 		_ = master.Close()
@@ -81,8 +89,35 @@ func pollable(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// start passes on what is typed, and what happens to our terminal.
+// start passes on what is typed, and what happens to our terminal, as soon as it may.
 func (t *terminal) start() {
+	if t.take == nil {
+		t.follow()
+		return
+	}
+	t.running.Add(1)
+	go func() {
+		defer t.running.Done()
+		select {
+		case <-t.done:
+			return
+		case <-t.take:
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.over {
+			return
+		}
+		var err error
+		if t.raw, err = term.MakeRaw(int(t.ours.Fd())); err != nil {
+			return // it is gone; the child runs without input
+		}
+		t.follow()
+	}()
+}
+
+// follow passes on what is typed, and what happens to our terminal.
+func (t *terminal) follow() {
 	signal.Notify(t.signals, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGTSTP)
 	t.running.Add(1)
 	go func() {
@@ -192,6 +227,10 @@ func (t *terminal) makesSignals() bool {
 // close ends the input and restores our terminal. It may be called again.
 func (t *terminal) close() {
 	t.once.Do(func() {
+		t.mu.Lock()
+		t.over = true
+		t.mu.Unlock()
+		close(t.done)
 		signal.Stop(t.signals)
 		close(t.signals)
 		if t.wake != nil {
@@ -202,7 +241,9 @@ func (t *terminal) close() {
 		if t.waking != nil {
 			_ = t.waking.Close()
 		}
-		_ = term.Restore(int(t.ours.Fd()), t.raw) // a terminal that is gone has no state
+		if t.raw != nil {
+			_ = term.Restore(int(t.ours.Fd()), t.raw) // a terminal that is gone has no state
+		}
 	})
 }
 

@@ -116,6 +116,45 @@ func TestTerminal_IsTheChildsOwn(t *testing.T) {
 	d.restored(t)
 }
 
+// Until ours may be taken it is left alone, with what is typed there, and the child has
+// its own meanwhile.
+func TestTerminal_IsTakenWhenItMayBe(t *testing.T) {
+	d, take := sit(t), make(chan struct{})
+	c := atDesk(t, d, "terminal")
+	c.Take = take
+	_, ended := begin2(t, c)
+	d.await(t, "tty true true true size 80x24 foreground true blocking true\r\r\nready")
+	if d.now(t) != d.modes {
+		t.Error("our terminal is taken")
+	}
+	d.types(t, "for us\r")
+	line := make([]byte, 20)
+	if n, err := d.terminal.Read(line); err != nil || string(line[:n]) != "for us\n" {
+		t.Errorf("of what is typed we have %q, %v", line[:n], err)
+	}
+	close(take)
+	for d.now(t) == d.modes {
+		time.Sleep(time.Millisecond)
+	}
+	d.types(t, "exit\r")
+	if got, want := ended(), (supervise.Exit{Code: 5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	d.restored(t)
+}
+
+// One that was never taken is as it was, however the run ends.
+func TestTerminal_IsNotTaken(t *testing.T) {
+	d := sit(t)
+	c := atDesk(t, d, "terminal")
+	c.Take = make(chan struct{})
+	cancel, ended := begin2(t, c)
+	d.await(t, "ready")
+	cancel(errors.New("the run is over"))
+	ended()
+	d.restored(t)
+}
+
 func TestTerminal_PassesCtrlCAndCtrlDOn(t *testing.T) {
 	d := sit(t)
 	_, ended := begin2(t, atDesk(t, d, "terminal"))
