@@ -130,6 +130,10 @@ func newWorld(t *testing.T) *world {
 	w.write("observed", `@kamal-op-plan {"service":"shop","version":"v2","repository":`+plain+`,"image_unknown":`+plain+`,"versions":["v1"],"commits":{"v1":{"list":[`+quoteJSON(t, "v2\t"+bad("qsubjectq"))+`]}},"hosts":[`+
 		`{"host":`+plain+`,"named":true,"containers":[{"role":`+plain+`,"prefix":"shop","want":{"options":[["env",`+quoteJSON(t, "A="+bad("qvariableq"))+`],[`+plain+`,null]],"secrets":[`+plain+`]},"has":{"name":"/shop-v1"}}]},`+
 		`{"host":"192.0.2.1","error":`+quoteJSON(t, bad("qunreachedq"))+`}]}`+"\n")
+	for stage, args := range map[string]string{"promotable": quoteJSON(t, bad("qargumentq")) + `:"1"`, "promotion": ""} {
+		w.write(stage, `@kamal-op-promote {"service":`+plain+`,"repository":`+quoteJSON(t, bad(stage))+`,"version":`+plain+`,"build":{"args":{`+args+`}},"unreached":[{"host":`+plain+`,"why":`+plain+`}],`+
+			`"containers":[{"host":`+plain+`,"role":`+plain+`,"container":`+plain+`,"version":"v2","image":"sha256:`+strings.Repeat("a", 64)+`","digests":["sha256:`+strings.Repeat("b", 64)+`"],"service":`+plain+`}]}`+"\n")
+	}
 	sick := quoteJSON(t, bad("qdoctorq"))
 	w.write("examined", `@kamal-op-doctor {"ruby":`+sick+`,"dotenv":`+sick+`,"aside":[{"part":`+sick+`,"why":`+sick+`}],"architectures":[`+sick+`],`+
 		`"registries":[{"server":`+sick+`,"state":"refused","why":`+sick+`},{"server":"r.example","state":"unknown","why":`+sick+`}]}`+"\n")
@@ -161,6 +165,8 @@ kamal_op_plan) cat "$STAGE/observed"; exit ;;
 kamal_op_doctor) cat "$STAGE/examined"; exit ;;
 kamal_op_rotatable) cat "$STAGE/rotatable"; exit ;;
 kamal_op_rotate) exit ;;
+kamal_op_promotable) cat "$STAGE/promotable"; exit ;;
+kamal_op_promotion) cat "$STAGE/observed" "$STAGE/promotion"; exit ;;
 config)
   s=$REVIEW_SERVICE d=review
   [ -n "$s" ] || { s=shop d=; }
@@ -380,6 +386,7 @@ func TestMatrix(t *testing.T) {
 	w.run("nobody", plain, "log", "run", "--secret", bad("qargq"), "--", "true")
 	w.run("nobody", plain, "log", "run", "--secret", "X=op://MyApp/Production/Sx", "--secret", "Y=op://MyApp/Productoin/x", "--secret", "Z=op://My/x/y", "--", "true")
 	w.run("nobody", plain, "person", "kamal", "--", "lock", "status")
+	promote := []string{"promote", "--from", "review", "--accept-build-of", "review", "--version", "v2", "--check", "warn", "--check-hosts", "off"}
 	for _, env := range [][]string{plain, gitHub} {
 		system := map[bool]string{true: "GitHub", false: "nobody"}[len(env) == 2]
 		for _, args := range [][]string{{"check"}, {"check", "--offline"}, {"check", "--fix", "--dry-run"}} {
@@ -395,6 +402,7 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", "doctor")
 		w.run(system, env, "table", "watch")
 		w.run(system, env, "table", "rotate", "--check", "warn")
+		w.run(system, env, "table", append(promote, "--dry-run")...)
 		w.run(system, env, "log", "host-keys")
 	}
 	for _, format := range []string{"json", "sarif"} {
@@ -405,6 +413,9 @@ func TestMatrix(t *testing.T) {
 	w.run("nobody", plain, "json", "doctor", "--json")
 	w.run("nobody", plain, "json", "watch", "--json")
 	w.run("nobody", plain, "json", "rotate", "--check", "warn", "--json")
+	w.run("nobody", plain, "json", append(promote, "--dry-run", "--json")...)
+	w.run("nobody", plain, "person", promote...)
+	w.run("GitHub", gitHub, "log", promote...)
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
 	w.onTerminal("check", "--offline")

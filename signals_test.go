@@ -84,7 +84,7 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 	key := "--ssh-key=op://MyApp/Production/A"
 	waits := map[string][]string{ // for 1Password
 		"deploy": {key, "--", "-P"}, "setup": {key}, "redeploy": {key}, "rollback": {key, "v1"}, "kamal": {key, "--", "app", "logs"},
-		"run": {"--", "true"}, "check": nil, "verify": {key}, "plan": {key}, "doctor": {key}, "rotate": {key}, "host-keys": {key},
+		"run": {"--", "true"}, "check": nil, "verify": {key}, "plan": {key}, "doctor": {key}, "rotate": {key}, "promote": {key, "--from", "staging"}, "host-keys": {key},
 		"add": {"B", "--item", "op://MyApp/Production"}, "init": {"--vault", "MyApp", "--item", "Production"},
 	}
 	byItself := map[string]bool{ // it asks nobody who would keep it waiting
@@ -102,6 +102,9 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, "")
+			if err := os.WriteFile(filepath.Join(s.dir, "config", "deploy.staging.yml"), []byte("{}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			asked, over := make(chan struct{}, 100), make(chan struct{})
 			server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				asked <- struct{}{}

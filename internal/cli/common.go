@@ -56,6 +56,9 @@ type (
 	checkFlag struct {
 		Check string `name:"check" enum:"error,warn,off" default:"error" help:"What to do where the places a secret must be named in do not agree: stop what would break the deploy or empty a secret, warn, or not look." file:"confirmed"`
 	}
+	checkHostsFlag struct {
+		CheckHosts string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each." file:"confirmed"`
+	}
 	dryChangeFlag struct {
 		DryRun bool `name:"dry-run" short:"n" help:"${dry_run=Show what would change, and write nothing.}"`
 	}

@@ -69,7 +69,7 @@ type projectFlags struct {
 
 	checkFlag
 	hostKeysFlag
-	CheckHosts string `name:"check-hosts" enum:"on,off" default:"on" help:"Log in to every host before anything is built or changed, and tell what stands in the way of each." file:"confirmed"`
+	checkHostsFlag
 	opScopeFlag
 	broker.Choices
 }

@@ -100,6 +100,8 @@ func (a *app) readProjectFile(kctx *kong.Context) (projectOptions, error) {
 	p.destination = text("destination")
 	switch command, _, _ := strings.Cut(kctx.Command(), " "); {
 	case p.destination != "":
+	case command == "promote":
+		p.destination = text("to")
 	case command == "review":
 		p.destination = review.DefaultDestination
 	case command == "post" && len(a.left.Places) > 0:

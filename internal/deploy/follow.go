@@ -146,11 +146,10 @@ func (f *follow) close(status int) string {
 
 // report shows the run as a page beside the log, and gives later steps its
 // outputs, where the system has such. No value stands in any of it.
-func (s *ready) report(ctx context.Context, f *follow, status int, told problem.List, took time.Duration) {
+func (s *ready) report(ctx context.Context, f *follow, name string, status int, told problem.List, took time.Duration) {
 	j, project := s.job, s.project
-	s.uses.log(j.System)
 	r := ci.Report{
-		Command: j.Args[0], Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
+		Command: name, Service: project.Config.Service.Or(""), Destination: j.Project.Destination,
 		Version: f.follower.Version(), URL: project.Config.Proxy.URL(), RunURL: runURL(environ.List(j.Env).Map()), Status: status, Took: took,
 		Phases: withBoots(f.phases.All(), s.broker.BootTimes(), time.Now()), Problems: told,
 	}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,17 +57,32 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 		}
 		return stopped(ctx, problem.Status(err)), outputProblem(err)
 	}
+	status, err = r.main(ctx, "", supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, 0)
+	if !j.Lenient {
+		r.uses.log(j.System)
+	}
+	return status, err
+}
+
+// main runs the command that a run is for, and tells how it ended. name is what the report
+// calls it, "" as Kamal does. found is the status with which it says that nothing was
+// changed, 0 for none.
+func (r *ready) main(ctx context.Context, name string, c supervise.Command, found int) (int, error) {
+	j := r.job
 	f := newFollow(j.System)
 	f.quiet, f.project = j.Lenient, j.Project
 	if !f.quiet {
 		r.waiting("starting Kamal")
 	}
 	began := time.Now()
-	exit, stops, err := r.once(ctx, supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, j.Terminal, j.Apart, f)
+	exit, stops, err := r.once(ctx, c, j.Terminal, j.Apart, f)
 	status, ours := j.verdict(ctx, exit, stops, err, f)
+	if found != 0 && status == found {
+		status = problem.Found
+	}
 	told := f.end(status, ours, r.broker.Versions())
 	if !f.quiet {
-		r.report(ctx, f, status, told, time.Since(began))
+		r.report(ctx, f, cmp.Or(name, j.Args[0]), status, told, time.Since(began))
 	}
 	return status, errors.Join(ours.Err(), outputProblem(err))
 }

@@ -22,6 +22,10 @@ type Call struct {
 	Args    []string // Kamal's
 	Preload string   // Ruby that is required before Kamal and before our own; "" for none
 
+	// Found is the status with which the command says that it has changed nothing, in
+	// Main; 0 for none.
+	Found int
+
 	// Capture gives back what Kamal writes to its standard output, as it is and
 	// not masked: it is to be read by us and shown to nobody.
 	Capture bool
@@ -111,6 +115,21 @@ func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 		return out, kamal.Diagnose(f.tail.Lines(lastWords)).Problem(phase, exit.Status())
 	}
 	return out, nil
+}
+
+// Main runs the command that the series is for, under its name, as Job.Run runs its own:
+// with the terminal, the outputs and the report of a whole run.
+func (s *Series) Main(ctx context.Context, name string, c Call) (status int, err error) {
+	if ctx.Err() != nil {
+		return stopped(ctx, problem.Found), context.Cause(ctx)
+	}
+	env, err := s.env(c)
+	if err != nil {
+		return problem.Found, err
+	}
+	s.r.locks.within(c.Env)
+	s.r.job.Args = c.Args
+	return s.r.main(ctx, name, supervise.Command{Args: c.Args, Env: env, Stdin: s.r.Stdin}, c.Found)
 }
 
 // env is the environment of one command.

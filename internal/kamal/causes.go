@@ -69,6 +69,11 @@ var causes = slices.Concat(kamalCauses, registryCauses, dockerCauses, bootCauses
 
 // kamalCauses are of Kamal's own errors, and of what it runs beside docker.
 var kamalCauses = []cause{
+	{
+		class: lazy.Regexp(`^KamalOpPromoted::Moved$`),
+		cause: "the version's name stands for another image than the one that was to be promoted",
+		hint:  "somebody has pushed another image under this version: deploy that where it is tested, and promote again",
+	},
 	// Hooks: whatever a hook has printed, it is the hook that failed.
 	{
 		class: isHook, text: lazy.Regexp("^Hook `([a-z-]+)` failed:(?s:.*) stderr: env: .*: Permission denied"),

@@ -28,6 +28,9 @@ var (
 	versionName   = lazy.Regexp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,160}$`)
 )
 
+// IsVersion says whether a text can be the version of an app: an image's tag.
+func IsVersion(text string) bool { return versionName().MatchString(text) }
+
 // A RunningState is what a running container has of a secret, against what Kamal
 // would give it now.
 type RunningState string
@@ -84,7 +87,7 @@ func ParseRunning(out []byte) ([]Running, error) {
 		if r.Container != "" && !containerName().MatchString(r.Container) {
 			return nil, fmt.Errorf("%s names a container as no container is named", r.Host)
 		}
-		if r.ID != "" && !containerID().MatchString(r.ID) || r.Version != "" && !versionName().MatchString(r.Version) {
+		if r.ID != "" && !containerID().MatchString(r.ID) || r.Version != "" && !IsVersion(r.Version) {
 			return nil, fmt.Errorf("%s gives %s an id or a version that none can have", r.Host, r.Container)
 		}
 		running[i].Created, _ = time.Parse(time.RFC3339Nano, r.Created) // zero where nothing runs

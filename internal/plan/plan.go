@@ -32,10 +32,16 @@ type Commit struct {
 // An Image is that of the new version.
 type Image struct {
 	Name    string   `json:"name"`
-	State   string   `json:"state"` // "there", "to be built" or "unknown"
+	State   string   `json:"state"` // "there", "to be built", "unknown", or "promoted" as another destination runs it
 	Why     string   `json:"why,omitempty"`
 	OnHosts []string `json:"on_hosts"` // hosts that have it already
 }
+
+// States of an image that others than a plan ask for or say.
+const (
+	ToBeBuilt = "to be built" // the registry has none
+	Promoted  = "promoted"    // it is there, for Why, and is not built
+)
 
 // A Container is what a role or an accessory has on a host, and would have.
 type Container struct {
@@ -81,7 +87,7 @@ func Of(o Observed) Plan {
 		Former: o.Former, FormerWhy: o.FormerWhy, Image: Image{Name: o.Repository + ":" + o.Version, State: "unknown", Why: o.ImageUnknown, OnHosts: []string{}},
 	}
 	if o.Image != nil {
-		p.Image.State = map[bool]string{true: "there", false: "to be built"}[*o.Image]
+		p.Image.State = map[bool]string{true: "there", false: ToBeBuilt}[*o.Image]
 	}
 	p.commits(o)
 	for _, h := range o.Hosts {

@@ -84,6 +84,8 @@ func (p Plan) head(b *strings.Builder) {
 	switch p.Image.State {
 	case "there":
 		image += "in the registry already; a deploy builds it again, unless told not to (-P)"
+	case Promoted:
+		image += gate.OneLine(p.Image.Why)
 	case "unknown":
 		image += "not known of: " + gate.OneLine(p.Image.Why)
 	default:
