@@ -28,7 +28,13 @@ func hardened() {
 // it was started with, and what it still knows itself.
 func forgetful() {
 	names := os.Args[1:]
-	if err := forget(func(name string) bool { return slices.Contains(names, name) }); err != nil {
+	forget := forgetter()
+	harden()
+	err := forget(func(name string) bool { return slices.Contains(names, name) })
+	if err == nil { // so that it can be looked at by any user
+		err = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

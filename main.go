@@ -30,6 +30,7 @@ func main() {
 		}
 		args = own
 	}
+	forget := forgetter()
 	refused := harden()
 	dir, dirErr := os.Getwd()
 	executable, _ := os.Executable() // "" where it is not known: what needs it says so
