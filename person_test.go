@@ -29,9 +29,10 @@ func TestPersonsOp(t *testing.T) {
 	bin := t.TempDir()
 	calls := filepath.Join(bin, "calls")
 	item := fmt.Sprintf(`{"id":%q,"title":"Production","vault":{"id":%q},"category":"LOGIN","fields":[{"id":"a","type":"CONCEALED","label":"A","value":%q}]}`, itemID, vaultID, value)
-	// It refuses what op's app would: a token in its environment, an unknown call.
+	// It refuses what op's app would: a token in its environment, an unknown call; and it
+	// is to have the session that the person has signed in to, and nothing else of ours.
 	script := `#!/bin/sh
-[ -z "$OP_SERVICE_ACCOUNT_TOKEN$OP_CONNECT_HOST$OP_CONNECT_TOKEN" ] || exit 9
+[ -z "$OP_SERVICE_ACCOUNT_TOKEN$OP_CONNECT_HOST$OP_CONNECT_TOKEN$KAMAL_OP_X$INPUT_X" ] && [ "$OP_SESSION_x" = signed-in ] || exit 9
 echo "$*" >> ` + calls + `
 case "$*" in
 "vault list --format json") echo '[{"id":"` + vaultID + `","name":"MyApp"}]';;
@@ -49,8 +50,8 @@ esac
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), program, "run", "--secret", "A=op://MyApp/Production/A", "--",
-			"sh", "-c", `echo "it is $A"; printf %s "$A" | sha256sum`)
-		cmd.Env = append([]string{"PATH=" + bin + ":/usr/bin:/bin", "TERM=xterm", "TMPDIR=" + t.TempDir()}, env...)
+			"sh", "-c", `echo "it is $A$OP_SESSION_x"; printf %s "$A" | sha256sum`)
+		cmd.Env = append([]string{"PATH=" + bin + ":/usr/bin:/bin", "TERM=xterm", "TMPDIR=" + t.TempDir(), "OP_SESSION_x=signed-in", "KAMAL_OP_X=1", "INPUT_X=1"}, env...)
 		var out []byte
 		if terminal {
 			keys, err := pty.Start(cmd)
@@ -70,8 +71,8 @@ esac
 	if status != 0 || !strings.Contains(output, hex.EncodeToString(digest[:])) || !strings.Contains(output, "it is ***") {
 		t.Errorf("status %d\n%s", status, strings.ReplaceAll(output, value, "LEAKED"))
 	}
-	if strings.Contains(output, value) {
-		t.Error("the value is in the output")
+	if strings.Contains(output, value) || strings.Contains(output, "signed-in") {
+		t.Error("the value or the session is in the output")
 	}
 	if n := strings.Count(asked, "\n"); n != 3 {
 		t.Errorf("op was called %d times:\n%s", n, asked)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/projectfile"
 	"github.com/kamal-op/kamal-op/internal/reference"
+	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // What a file reaches for in the environment of the job is refused by its line, in
@@ -166,5 +169,49 @@ func TestVariables_AreNotInTheGitThatReadsTheFile(t *testing.T) {
 		if !strings.Contains(string(out), entry+"\n") {
 			t.Errorf("%s is missing", entry)
 		}
+	}
+}
+
+// A rehearsal takes the options of the environment as the command line would; what it
+// starts gets neither those nor the credentials of its vault.
+func TestRehearsed_TakesTheOptionsOfTheEnvironment(t *testing.T) {
+	a, out := inProject(t, "", map[string]string{"KAMAL_OP_SSH_USER": "of-the-environment"})
+	a.reaper = supervise.StartReaper()
+	defer a.reaper.Close(0)
+	kamal := filepath.Join(a.Dir, "kamal")
+	if err := os.WriteFile(kamal, []byte("#!/bin/sh\nenv >"+a.Dir+"/seen\necho 2.12.0\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var token []string // of Connect's shape
+	for _, part := range []string{`{"alg":"ES256"}`, `{"iss":"a test"}`, "signature"} {
+		token = append(token, base64.RawURLEncoding.EncodeToString([]byte(part)))
+	}
+	request := rehearsal.DeployRequest{
+		Command: "check", Dir: a.Dir, Kamal: kamal, Env: []string{"PATH=" + os.Getenv("PATH"), "APP=1"},
+		ConnectHost: "http://127.0.0.1:1", ConnectToken: strings.Join(token, "."),
+	}
+	for _, dir := range []string{"config", ".kamal"} {
+		if err := os.MkdirAll(filepath.Join(a.Dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(a.Dir, "config/deploy.yml"), []byte("service: a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.env["KAMAL_OP_ERB"] = "true"
+	if _, err := a.rehearsed(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := os.ReadFile(filepath.Join(a.Dir, "seen"))
+	if err != nil {
+		t.Fatalf("no Kamal was started: %v, %s", err, out)
+	}
+	for entry := range strings.Lines(string(seen)) {
+		if strings.HasPrefix(entry, "OP_") || strings.HasPrefix(entry, "KAMAL_OP_SSH") {
+			t.Errorf("%s is there", entry)
+		}
+	}
+	if !strings.Contains(string(seen), "APP=1\n") {
+		t.Error("the rehearsal's environment is not there")
 	}
 }
