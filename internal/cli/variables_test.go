@@ -153,7 +153,7 @@ func TestVariables_AreNotInTheGitThatReadsTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := checkout{dir: dir, env: []string{
-		"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=/home", "GIT_DIR=/repository", "GIT_CONFIG_COUNT=0",
+		"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=/home", "GIT_DIR=/repository", "GIT_CONFIG_COUNT=0", "GIT_DISCOVERY_ACROSS_FILESYSTEM=1",
 		"LOADED=by-a-step", "GIT_TOKEN=by-a-step", "GITHUB_TOKEN=by-a-step", "KAMAL_OP_GITHUB_TOKEN=ours", "INPUT_X=ours",
 	}}
 	out, err := c.git(t.Context(), "rev-parse")
@@ -165,7 +165,7 @@ func TestVariables_AreNotInTheGitThatReadsTheFile(t *testing.T) {
 			t.Errorf("%s is there: %s", bad, out)
 		}
 	}
-	for _, entry := range c.env[1:4] {
+	for _, entry := range c.env[1:5] {
 		if !strings.Contains(string(out), entry+"\n") {
 			t.Errorf("%s is missing", entry)
 		}
