@@ -147,6 +147,12 @@ func (e *editor) addToConfig(d string, a Addition, key, entries []string, explic
 	if !explicit && slices.ContainsFunc(uses, func(u kamal.Use) bool { return u.Name == a.Name && u.As == a.Name }) {
 		return nil // wherever it is named: a registry's password is no variable of the app
 	}
+	if i := slices.IndexFunc(config.Clear, func(u kamal.Use) bool { return u.Key+".secret" == path }); i >= 0 {
+		p := problem.New(config.Clear[i].Key+" has variables without clear: above them, and Kamal takes secret: only beside clear:",
+			"write clear: above them first, and them one step further in")
+		p.Place = config.Clear[i].Place
+		return p
+	}
 	for _, entry := range entries {
 		as, _, _ := strings.Cut(entry, ":")
 		if i := slices.IndexFunc(uses, func(u kamal.Use) bool { return u.Key == path && u.As == as }); i >= 0 {

@@ -331,6 +331,38 @@ func TestChange(t *testing.T) {
 			todo:  "remove field A from op://V/I",
 			note:  "config/deploy.yml:5:3 still names A",
 		},
+		"an env without clear": {
+			files: map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv:\n  B: c\n"},
+			do:    add(Addition{Name: "N"}),
+			err:   "Kamal takes secret: only beside clear:",
+		},
+		"an env without clear, of another file": {
+			files:       map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv: {B: c}\n", "config/deploy.eu.yml": "servers: [b]\n", ".kamal/secrets.eu": "B=$B\n"},
+			destination: "eu",
+			do:          add(Addition{Name: "N"}),
+			err:         "Kamal takes secret: only beside clear:",
+		},
+		"remove what a hook takes": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "A=$(op read op://V/I/A)\n", ".kamal/hooks/pre-deploy": "#!/bin/sh\npsql \"$A\"\n"},
+			do:    remove("A"),
+			want:  map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv: {}\n", ".kamal/secrets": ""},
+			note:  ".kamal/hooks/pre-deploy:2:8 takes A by that name",
+		},
+		"remove what a template takes": {
+			files: map[string]string{
+				"config/deploy.yml": config + "accessories:\n  db:\n    image: x\n    host: a\n    files:\n      - config/db.conf.erb:/etc/db.conf\n", "config/db.conf.erb": "pw=<%= ENV['A'] %>\n",
+				".kamal/secrets": "A=$(op read op://V/I/A)\n",
+			},
+			do:   remove("A"),
+			want: map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv: {}\naccessories:\n  db:\n    image: x\n    host: a\n    files:\n      - config/db.conf.erb:/etc/db.conf\n", ".kamal/secrets": ""},
+			note: "config/db.conf.erb:1:13 takes A by that name",
+		},
+		"remove what a build takes": {
+			files: map[string]string{"config/deploy.yml": config, ".kamal/secrets": "A=$A\n", "Dockerfile": "FROM x\nRUN --mount=type=secret,id=A cat /run/secrets/A\n"},
+			do:    remove("A"),
+			want:  map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv: {}\n", ".kamal/secrets": ""},
+			note:  "Dockerfile:2:28 takes A by that name",
+		},
 		"remove the only one of a destination's list, which replaces another": {
 			files: map[string]string{"config/deploy.yml": "service: a\nimage: a\nservers: [a]\nenv:\n  secret:\n    - A\n    - B\n", "config/deploy.eu.yml": "env:\n  secret: # fewer\n    - A\n", "config/deploy.us.yml": "env: {secret: [A]}\n", ".kamal/secrets-common": "A=a\nB=b\n"},
 			do:    remove("A"),

@@ -333,6 +333,10 @@ func (e *editor) nowhere(name string) {
 	var names []string
 	for _, f := range e.configFiles() {
 		for _, u := range f.config.Uses() {
+			if u.As == name && u.Name != name {
+				e.plan.note("%s is what the app calls the secret %s, at %s: rename or remove %s, or change the name before the colon there by hand", name, u.Name, u.Place, u.Name)
+				return
+			}
 			names = append(names, u.Name)
 		}
 	}

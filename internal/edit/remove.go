@@ -1,11 +1,14 @@
 package edit
 
 import (
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -49,6 +52,7 @@ func Remove(o check.Options, name string) (Plan, error) {
 		e.undeclare(name)
 	}
 	e.tellLeft(name, nil)
+	e.tellReaders(name)
 	plan, err := e.finish()
 	if err == nil && !stood && len(plan.Changes)+len(plan.Notes) == 0 {
 		e.nowhere(name)
@@ -172,6 +176,46 @@ func (e *editor) tellLeft(name string, told []problem.Place) {
 		}
 	}
 }
+
+// tellReaders notes where a hook, a file of an accessory's that is a template, or a
+// build takes the secret by its name: they find it no more, unless the environment
+// that Kamal runs in still has it.
+func (e *editor) tellReaders(name string) {
+	var files []string
+	for _, pattern := range []string{".kamal/hooks/*", "Dockerfile*"} {
+		found, _ := filepath.Glob(filepath.Join(e.o.Dir, filepath.FromSlash(pattern))) // the patterns are well-formed
+		for _, at := range found {
+			if rel, err := filepath.Rel(e.o.Dir, at); err == nil && path.Ext(at) != ".sample" {
+				files = append(files, filepath.ToSlash(rel))
+			}
+		}
+	}
+	for _, f := range e.configFiles() {
+		for _, m := range templates().FindAllStringSubmatch(f.old, -1) {
+			files = append(files, m[1])
+		}
+	}
+	for _, file := range files {
+		f, err := e.tree.read(file)
+		if err != nil || !f.exists || f.opaque {
+			continue
+		}
+		build := strings.HasPrefix(file, "Dockerfile")
+		if build && !secretMount().MatchString(f.text) || !build && e.readsVariable(name) {
+			continue
+		}
+		if at := wordAt(f.text, name); at.Line > 0 {
+			at.File = file
+			e.plan.note("%s takes %s by that name: change it there too", at, name)
+		}
+	}
+}
+
+var (
+	// templates are files of accessories that Kamal runs ERB in.
+	templates   = lazy.Regexp(`(?m)^\s*-\s*["']?([\w./-]+\.erb)\b`)
+	secretMount = lazy.Regexp(`--mount=\S*type=secret`)
+)
 
 // wordAt is the place of a name in a text, as a whole word.
 func wordAt(text, name string) problem.Place {

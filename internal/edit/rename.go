@@ -66,6 +66,7 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 		e.plan.note("where %s is declared outside of this repository's workflows (--secret, KAMAL_OP_SECRETS, an export), declare %s there", from, to)
 	}
 	e.tellLeft(from, e.told)
+	e.tellReaders(from)
 	return e.finish()
 }
 

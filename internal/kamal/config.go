@@ -118,7 +118,7 @@ type Config struct {
 	Accessories []string        // likewise
 	Hosts       []Host          // without duplicates, in the order of the file
 	Uses        []Use           // every place that names a secret, in the order of the file
-	Clear       []Use           // every name that env.clear gives a value in the clear
+	Clear       []Use           // every name that env.clear, or env by itself, gives a value in the clear
 	Unknown     []problem.Place // ERB tags: what depends on them is not known here
 
 	// Perhaps are places that name a secret where ERB leaves them in: they stand
@@ -379,8 +379,14 @@ func (c *Config) takeUses(root *node) {
 		for _, name := range n.get("secret").list() {
 			use(name, key+".secret", true)
 		}
-		for _, entry := range n.get("clear").pairs() {
-			c.Clear = append(c.Clear, Use{Name: entry.key.text, As: entry.key.text, Key: key + ".clear", Place: entry.key.place})
+		clear := n.get("clear")
+		if clear != nil {
+			key += ".clear"
+		} else if n.get("secret") == nil && n.get("tags") == nil {
+			clear = n // lib/kamal/configuration/env.rb
+		}
+		for _, entry := range clear.pairs() {
+			c.Clear = append(c.Clear, Use{Name: entry.key.text, As: entry.key.text, Key: key, Place: entry.key.place})
 		}
 	}
 	registry := func(n *node, key string) {
