@@ -221,6 +221,10 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 	default:
 		p.Message = fmt.Sprintf("%s: its command failed, %s", h.Name, t.Detail)
 		p.Hint = "run what stands in its $(…) by itself to see why"
+		if file := j.missingFile(d); file != "" {
+			p.Message = fmt.Sprintf("%s: %s is not there", h.Name, file)
+			p.Hint = "a file that git ignores is not in CI: put its text into 1Password, and write $(op read op://vault/item/field) here"
+		}
 	}
 	if d.Kind == kamal.Fetch && t.How == "error" {
 		p.Message = fmt.Sprintf("%s: the secrets could not be fetched: %s", h.Name, t.Detail)

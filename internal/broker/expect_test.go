@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -128,6 +129,27 @@ func TestCheck_WhatFailedIsToldWithItsReason(t *testing.T) {
 	}
 	if d := judged(t, Options{}, check{}, held{Name: "X", Failed: []trouble{{How: "usage"}}}); d.messages()[0] != "X: its command is not used as it should be" || d.Problems()[0].Hint != "" {
 		t.Errorf("usage: %q", d.messages())
+	}
+	// A file that is not there is named: git ignores it, or it is mistyped.
+	for file, want := range map[string]string{
+		"X=$(cat config/master.key)\n":  "X: config/master.key is not there",
+		"X=$(cat .kamal/secrets)\n":     "X: its command failed, exit status 1",
+		"X=$(cat $HOME/x)\n":            "X: its command failed, exit status 1",
+		"X=$(cat gone | base64 -d)\n":   "X: its command failed, exit status 1",
+		"X=a$(cat config/master.key)\n": "X: its command failed, exit status 1",
+	} {
+		dir := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(dir, ".kamal"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, ".kamal", "secrets"), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Project: &kamal.Project{ProjectOptions: kamal.ProjectOptions{Dir: dir}}}
+		d := judged(t, o, secretsFile(t, file), held{Name: "X", Failed: []trouble{{How: "exit", Detail: "exit status 1"}}})
+		if got := d.messages()[0]; got != want {
+			t.Errorf("%q: %q", file, got)
+		}
 	}
 	// Where X came of Y, Y is told, though only X is used.
 	c = check{Used: []used{{Name: "X", Key: "env.secret"}}}

@@ -75,7 +75,7 @@ func (p projectNames) names(kind string) []string {
 
 // all are the names of a kind: destination, host, role, secret, accessory.
 func (p projectNames) all(kind string) (names []string) {
-	dir, err := p.a.directory(p.value("--working-directory", ""))
+	dir, err := p.a.directory("--working-directory", p.value("--working-directory", ""))
 	if err != nil {
 		return nil
 	}

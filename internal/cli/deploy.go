@@ -198,15 +198,15 @@ func noCredentials() *problem.Problem {
 		"no credentials for 1Password are given").About(problem.NoCredentials)
 }
 
-// directory is the project's directory, absolute.
-func (a *app) directory(dir string) (string, error) {
+// directory is a directory that an option names, absolute.
+func (a *app) directory(option, dir string) (string, error) {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(a.Dir, dir)
 	}
 	info, err := os.Stat(dir)
 	if err != nil || !info.IsDir() {
 		return "", problem.Usagef("give a directory that is there, relative to where the command is run",
-			"--working-directory %s is not a directory", dir)
+			"%s %s is not a directory", option, dir)
 	}
 	return dir, nil
 }

@@ -29,7 +29,7 @@ type hostKeysCommand struct {
 // what the network shows now: a person compares it with what the servers' owner
 // knows before it is pinned.
 func (c hostKeysCommand) Run(a *app) error {
-	dir, err := a.directory(c.WorkingDirectory)
+	dir, err := a.directory("--working-directory", c.WorkingDirectory)
 	if err != nil {
 		return err
 	}

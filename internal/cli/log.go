@@ -52,7 +52,7 @@ func (a *app) hush(f noiseFlags, output bool) (kamal []string, err error) {
 // and the log would not read in the order in which things happened; and as events,
 // which have one stream.
 func (a *app) show(f logFlags, dir string, one bool) error {
-	dir, err := a.directory(dir)
+	dir, err := a.directory("--working-directory", dir)
 	if err != nil {
 		return err
 	}

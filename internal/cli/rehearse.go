@@ -42,7 +42,7 @@ func (c rehearseCommand) Run(a *app) error {
 	}
 	project := c.Project
 	if project != "" {
-		if project, err = a.directory(project); err != nil {
+		if project, err = a.directory("--project", project); err != nil {
 			return err
 		}
 	}

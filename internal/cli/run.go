@@ -32,7 +32,7 @@ func (c runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	dir, err := a.directory(c.WorkingDirectory)
+	dir, err := a.directory("--working-directory", c.WorkingDirectory)
 	if err != nil {
 		return err
 	}
