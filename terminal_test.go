@@ -4,6 +4,9 @@ package main
 
 import (
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,5 +75,46 @@ func TestTerminal_SaysAtOnceThatItIsGoingOn(t *testing.T) {
 		if drawn, gone := strings.Count(text, "\x1b[2m… "), strings.Count(text, "\r\x1b[K"); drawn != gone {
 			t.Errorf("%q: drawn %d times, taken away %d times: %q", test.args, drawn, gone, text)
 		}
+	}
+}
+
+// Who begins a project at a terminal is asked for the names that nothing says; Enter
+// takes the one that is shown.
+func TestTerminal_InitAsks(t *testing.T) {
+	s := newStage(t, "", "TERM=xterm")
+	if err := os.Remove(filepath.Join(s.dir, ".kamal", "secrets")); err != nil {
+		t.Fatal(err)
+	}
+	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, "KAMAL_OP_SECRET=") })
+	init := func(answers string, args ...string) (text string, status int) {
+		t.Helper()
+		cmd := s.command(append([]string{"init", "--offline"}, args...)...)
+		keys, err := pty.Start(cmd)
+		if err != nil {
+			t.Skipf("no pty here: %v", err)
+		}
+		defer func() { _ = keys.Close() }()
+		if _, err := io.WriteString(keys, answers); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := io.ReadAll(keys) // EIO is the end of a terminal
+		_ = cmd.Wait()             // its status is looked at
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	if text, status := init("\x04", "--dry-run"); status != 2 || !strings.Contains(text, "the questions have no answer") {
+		t.Errorf("status %d: %q", status, text)
+	}
+	text, status := init("Shop\n\nKeys\n")
+	for _, want := range []string{"vault in 1Password [Myapp]: ", "item with the app's secrets in 1Password [Production]: ", "item with the SSH key in 1Password [Server]: ", "op://Shop/Keys"} {
+		if status != 0 || !strings.Contains(text, want) {
+			t.Errorf("status %d, no %q: %q", status, want, text)
+		}
+	}
+	if secrets, err := os.ReadFile(filepath.Join(s.dir, ".kamal", "secrets")); err != nil || !strings.Contains(string(secrets), "Shop/Production") {
+		t.Errorf("%v: %s", err, secrets)
+	}
+	// A second time all is known.
+	if text, status := init(""); status != 0 || strings.Contains(text, "]: ") {
+		t.Errorf("status %d: %q", status, text)
 	}
 }

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/edit"
@@ -39,6 +42,9 @@ func (c initCommand) Run(a *app) error {
 	if c.Review {
 		in.Review = review.Overlay
 	}
+	if !c.JSON {
+		in.Ask = a.asker()
+	}
 	o.For = a.declaredInFile
 	begin := func(ctx context.Context, vault check.Vault) error {
 		o.Vault = vault
@@ -55,6 +61,28 @@ func (c initCommand) Run(a *app) error {
 		return begin(context.Background(), nil)
 	}
 	return a.withVault(c.credentialFlags, begin)
+}
+
+// asker asks whoever sits at the terminal for names, nil where nobody does.
+func (a *app) asker() func(what, otherwise string) (string, error) {
+	if a.inCI() || !isTerminal(a.Stdin) || !a.Stderr.IsTerminal() {
+		return nil
+	}
+	answers := bufio.NewReader(a.Stdin)
+	return func(what, otherwise string) (string, error) {
+		a.system.Status("")
+		if _, err := fmt.Fprintf(a.Stderr, "%s in 1Password [%s]: ", what, otherwise); err != nil {
+			return "", err
+		}
+		answer, err := answers.ReadString('\n')
+		if err != nil {
+			return "", problem.Usagef("give the names as --vault, --item and --key-item", "the questions have no answer: %v", err)
+		}
+		if answer = strings.TrimSpace(answer); answer == "" {
+			return otherwise, nil
+		}
+		return answer, nil
+	}
 }
 
 // declaredInFile gives the options of a destination what the project file declares for

@@ -30,7 +30,12 @@ type InitOptions struct {
 	Review      string
 	ReviewVault string
 
-	known string // the item that the project's files name
+	// Ask asks a person for a name that neither an option nor the project's files say,
+	// and gives otherwise where they agree. nil asks nobody.
+	Ask func(what, otherwise string) (string, error)
+
+	known   string // the item that the project's files name
+	guessed bool   // nothing says the vault
 }
 
 var errUnknown = errors.New("not known here")
@@ -60,6 +65,9 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 		return Plan{}, err
 	}
 	e.knownItem(&in)
+	if err := e.ask(&in); err != nil {
+		return Plan{}, err
+	}
 	for _, name := range []string{in.Vault, in.Item, in.KeyItem, in.ReviewVault} {
 		if strings.ContainsAny(name, "/\r\n") {
 			return Plan{}, problem.Usagef("give vault and item by their names alone, or by their ids", "%q cannot be the name of a vault or an item here", name)

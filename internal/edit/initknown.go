@@ -145,11 +145,38 @@ func (e *editor) knownItem(in *InitOptions) {
 			in.known = item
 		}
 	case in.Vault == "":
-		in.Vault = titleOf(e.projects[e.destinations[0]].Config.Service.Or("MyApp"))
+		in.Vault, in.guessed = titleOf(e.projects[e.destinations[0]].Config.Service.Or("MyApp")), true
 		if variable != "" {
 			e.plan.note("the vault is a variable's: %s, and %s is a guess (--vault)", variable, in.Vault)
 		}
 	}
+}
+
+// ask has a person say the names that would be guessed.
+func (e *editor) ask(in *InitOptions) error {
+	if in.Ask == nil {
+		return nil
+	}
+	alone := len(e.destinations) == 1 && e.destinations[0] == "" // else each has an item of its own name
+	for _, question := range []struct {
+		open      bool
+		what      string
+		otherwise string
+		name      *string
+	}{
+		{in.guessed, "vault", in.Vault, &in.Vault},
+		{in.Item == "" && in.known == "" && alone, "item with the app's secrets", defaultItem, &in.Item},
+		{in.KeyItem == "" && len(e.keys()) == 0, "item with the SSH key", defaultKeyItem, &in.KeyItem},
+	} {
+		if !question.open {
+			continue
+		}
+		var err error
+		if *question.name, err = in.Ask(question.what, question.otherwise); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // itemFor is the item that has the secrets of a destination.
