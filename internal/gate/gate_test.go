@@ -230,3 +230,25 @@ func TestChild_APersonsFileIsMaskedAndNothingElse(t *testing.T) {
 		}
 	}
 }
+
+// A report on one stream begins where the status line of the other was: both may be on
+// one terminal. The line comes again when there is something new to say.
+func TestStream_AReportTakesTheStatusLineOfTheOtherAway(t *testing.T) {
+	var screen bytes.Buffer
+	g := onGitHub(&screen, &screen)
+	line := "… waiting"
+	g.Stderr().OnTerminal("\n", func() string { return line })
+	g.Stderr().Redraw(nil)
+	if _, err := io.WriteString(g.Stdout(), "a report\n"); err != nil {
+		t.Fatal(err)
+	}
+	g.Stderr().Redraw(nil) // its seconds go on
+	if _, err := g.Stdout().JSON().Write([]byte("{}\n")); err != nil {
+		t.Fatal(err)
+	}
+	g.Stderr().Redraw(func() { line = "… something else" })
+	want := "… waiting\r\x1b[Ka report\n{}\n… something else"
+	if got := screen.String(); got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}
