@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -236,9 +237,9 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 			p.Hint = lookup.Hint
 		}
 		p.Status = lookup.Status
-		p.About(lookup.Help)
+		p.Help = cmp.Or(p.Help, lookup.Help)
 	}
-	p.About(problem.CommandFailed)
+	p.Help = cmp.Or(p.Help, problem.CommandFailed)
 	var others []string
 	for _, other := range j.c.Secrets {
 		if slices.ContainsFunc(other.Failed, func(t trouble) bool { return t.How == "depends" && t.Detail == h.Name }) {

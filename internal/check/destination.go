@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func (c *destinationCheck) dropConsequences() {
 // find adds a finding.
 func (c *destinationCheck) find(rule string, level Level, secret string, p *problem.Problem, at problem.Place) {
 	p.Place, p.Status = at, problem.Found
-	p.About(help(rule))
+	p.Help = cmp.Or(p.Help, help(rule))
 	c.findings = append(c.findings, Finding{Rule: rule, Level: level, Secret: secret, Problem: p})
 }
 

@@ -276,11 +276,12 @@ func (c *destinationCheck) checkFiles() {
 			if line.Decides {
 				hint = "dotenv is no shell and decides nothing: every NAME=value below it counts, and the last one wins"
 			}
-			if c.needed(line) && line.Adds != "" {
+			switch {
+			case c.needed(line) && line.Adds != "":
 				level, hint = Error, "dotenv adds to no value: write "+line.Adds+"=$"+line.Adds+"… on a line below the first"
-			} else if line.Function != "" && c.callsFunction(line.Function) {
+			case line.Function != "" && c.callsFunction(line.Function):
 				level, hint = Error, "dotenv knows no functions, and Kamal finds no command "+line.Function+": write what it does into each $(…), or into a script"
-			} else if c.needed(line) {
+			case c.needed(line):
 				level, hint = Error, "a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."
 			}
 			c.find(RuleSyntax, level, "", problem.New("the line is passed over: it is neither NAME=value nor a comment", hint), line.Place)

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -305,7 +306,7 @@ func (a *app) fail(err error, command string) int {
 func (a *app) tell(err error, command string) {
 	for _, p := range problem.Of(err) {
 		if p.Status == problem.Found || p.Status == problem.Done {
-			p.About(pageOf(command))
+			p.Help = cmp.Or(p.Help, pageOf(command))
 		}
 		a.system.Error(p)
 	}

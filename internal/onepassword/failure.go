@@ -1,6 +1,7 @@
 package onepassword
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -54,7 +55,7 @@ func problemOf(what string, err error) *problem.Problem {
 		p.Hint, p.Details = f.Hint, f.Details
 		if f.Reason == NotFound {
 			p.Status = problem.Found
-			p.About(problem.DeclaredMissing)
+			p.Help = cmp.Or(p.Help, problem.DeclaredMissing)
 		}
 	}
 	return p
