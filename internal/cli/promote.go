@@ -152,7 +152,7 @@ func (p *promotion) run(ctx context.Context, process deploy.Process) (status int
 	if err := p.tell(from, to); err != nil {
 		return problem.Found, err
 	}
-	p.told.Promoted = len(image.Elsewhere(to)) == 0 && len(to.Unreached) == 0
+	p.told.Promoted = image.Everywhere(to)
 	if p.flags.DryRun || p.told.Promoted {
 		return problem.Done, nil
 	}
@@ -317,7 +317,7 @@ func (p *promotion) runs(after promote.Report) error {
 	for _, u := range after.Unreached {
 		problems = append(problems, &problem.Problem{Message: "what " + u.Host + " runs after the deploy is not known: " + u.Why, Status: problem.Partial})
 	}
-	p.told.Promoted = len(problems) == 0
+	p.told.Promoted = p.told.Image.Everywhere(after)
 	return problems.Err()
 }
 

@@ -139,6 +139,11 @@ func (c Choice) Environment(i Image, to Report) ([]string, error) {
 	return []string{"KAMAL_OP_PROMOTED=" + string(text)}, nil
 }
 
+// Everywhere says whether all of a destination runs the image, as far as it was asked.
+func (i Image) Everywhere(r Report) bool {
+	return len(r.Containers) > 0 && len(r.Unreached) == 0 && len(i.Elsewhere(r)) == 0
+}
+
 // Elsewhere are the places of a destination that do not run the image.
 func (i Image) Elsewhere(r Report) (others []Container) {
 	for _, at := range r.Containers {

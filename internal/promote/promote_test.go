@@ -135,6 +135,16 @@ func TestImage_Elsewhere(t *testing.T) {
 	if !slices.Equal(hosts, []string{"other image", "other version", "nothing"}) {
 		t.Errorf("%q", hosts)
 	}
+	for runs, r := range map[string]promote.Report{
+		"nothing": {}, "another": {Containers: r.Containers}, "it on those that were reached": {Containers: r.Containers[:2], Unreached: []promote.Unreached{{Host: "h"}}},
+	} {
+		if i.Everywhere(r) {
+			t.Errorf("all of what runs %s runs it", runs)
+		}
+	}
+	if !i.Everywhere(promote.Report{Containers: r.Containers[:2]}) {
+		t.Error("it runs everywhere, and is not found")
+	}
 }
 
 // A host says what it likes: what goes into commands and messages is what can be.
