@@ -40,8 +40,9 @@ func (c checkout) git(ctx context.Context, args ...string) ([]byte, error) {
 	cmd.Dir = c.dir
 	// It gets what programs follow and nothing else: the file that says what of the rest
 	// is a secret may be what is read.
-	cmd.Env = environ.List(c.env).Without(func(name string) bool { return kamal.IsCredential(name) || !kamal.ReservedName(name) })
-	cmd.Env = append(cmd.Env, "GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
+	env := environ.List(c.env).Without(func(name string) bool { return kamal.IsCredential(name) || !kamal.ReservedName(name) })
+	env.SetAll([]string{"GIT_NO_LAZY_FETCH=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C"})
+	cmd.Env = env
 	return cmd.Output()
 }
 
