@@ -23,6 +23,8 @@ func TestCheck_tellsWhatIsEasilyOverlooked(t *testing.T) {
 		"a value that is added to":                      {secrets: "REG=$REG\nDB=$DB\nDB+=x\n", rule: RuleSyntax, level: Error},
 		"a command of a value that is replaced":         {common: "DB=$(kamal secrets extract DB $S)\n", secrets: "REG=$REG\nDB=$DB\n", rule: RuleNotFetched, level: Warning},
 		"the same in one file":                          {secrets: "REG=$REG\nDB=$(kamal secrets fetch --adapter 1password --from V/I DB)\nDB=$DB\n", rule: RuleAccount, level: Error},
+		"ERB, as in Kamal 1's .env.erb":                 {secrets: "REG=$REG\nDB=<%= ENV[\"DB\"] %>\n", rule: RuleShell, level: Error},
+		"ERB in a word, between quotes":                 {secrets: "REG=$REG\nDB=\"postgres://u:<%= ENV['X'] %>@h\"\n", rule: RuleShell, level: Error},
 		"a function that a value calls":                 {secrets: "get() { op read \"$1\"; }\nREG=$REG\nDB=$(get op://V/I/DB)\n", rule: RuleSyntax, level: Error},
 		"a function that the command of one calls":      {secrets: "function get { op read \"$1\"; }\nREG=$REG\nDB=$(printf %s \"$(get op://V/I/DB)\" | head -1; get x)\n", rule: RuleSyntax, level: Error},
 		"a function that nothing calls":                 {secrets: "get() { op read \"$1\"; }\nREG=$REG\nDB=$(getent passwd)\n", rule: RuleSyntax, level: Warning},

@@ -68,6 +68,8 @@ func shellValueProblem(d *kamal.Definition, s kamal.Shell) *problem.Problem {
 		return problem.New(d.Name+" has "+s.Text+", and dotenv takes the } for the variable's: it does not arrive", "write ${"+strings.Trim(s.Text, "$}")+"}}")
 	case kamal.Expression:
 		return problem.New(d.Name+" has ${{ … }}, which GitHub puts in where it runs a workflow and nowhere else"+asWritten, "give the variable its value in the workflow, under env, and write $"+d.Name+" here")
+	case kamal.ERB:
+		return problem.New(d.Name+" has <%= … %>, which Kamal 2 runs in deploy.yml and in no secrets file"+asWritten, "write $NAME for a variable of the environment, $(command) for what a command gives")
 	case kamal.Cut:
 		return problem.New(d.Name+" is cut off at #: to dotenv a comment begins there, also in the middle of a word", "put quotes around a value that has #; a blank before a comment tells it from the value")
 	case kamal.Home:

@@ -107,6 +107,7 @@ const (
 	Continuation                  // a backslash at the end of the line
 	Brace                         // $NAME}: dotenv takes the brace for the variable's
 	Expression                    // ${{ … }} of GitHub's
+	ERB                           // <%= … %>, as in the .env.erb of Kamal 1
 	Cut                           // a # in a word, which begins a comment
 	Home                          // ~/…
 	InnerQuotes                   // '…'\''…': dotenv takes off the outer quotes alone

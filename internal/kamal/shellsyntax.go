@@ -84,6 +84,10 @@ func (r *secretsReader) aroundName(v span, at int, dollar string, d *Definition)
 // wholeValue notes a value without quotes that is an array, a here-document, a
 // command in the place of a file or a path below the home directory to a shell.
 func (r *secretsReader) wholeValue(text string, v span, d *Definition) {
+	if at := erbTag().FindStringIndex(text); at != nil {
+		d.Shell = append(d.Shell, Shell{Kind: ERB, Text: "<%", Place: r.at(v.at(at[0]))})
+		return
+	}
 	if d.Quote != 0 {
 		return
 	}
@@ -205,6 +209,7 @@ var (
 	process       = lazy.Regexp(`^[<>]\([\w./\s]`)
 	// Words of an array; a pattern has other characters.
 	array         = lazy.Regexp(`^\(((?:\s*[^\s|?*\[\]()]+)*)\s*(\)?)$`)
+	erbTag        = lazy.Regexp(`<%=?.*?%>`)
 	expression    = lazy.Regexp(`^\{[^{}]+\}\}`)
 	oldSum        = lazy.Regexp(`^\$\[[\s\d+*/%-]+\]`)
 	unclosed      = lazy.Regexp(`\$\{[A-Za-z_]\w*$`)
