@@ -17,6 +17,7 @@ import (
 
 // A pipeline is the file of a CI system that calls kamal.
 type pipeline struct {
+	top      string   // the folder that it belongs to
 	lines    []string // without those that are comments, which are empty here
 	mappings []lineRange
 	steps    []step
@@ -36,8 +37,9 @@ type sources struct {
 var (
 	runsKamal = lazy.Regexp(`\bkamal["']?\s+(?:deploy|setup|redeploy|rollback)\b`)
 	// runsScript is a program of the project's that may deploy whatever.
-	runsScript = lazy.Regexp(`(?:\b(?:make|just|rake|task|mise|npm|yarn)\s|\b(?:bin|scripts?|ci)/)\S*.*(?:deploy|release|ship)`)
-	mayName    = lazy.Regexp(`(?:(?:^|\s)-[dc][ =]?|--destination[ =]|--config-file[ =]|\bdestination:\s*|\bconfig[-_]file:\s*)["']?\$`)
+	runsScript  = lazy.Regexp(`(?:\b(?:make|just|rake|task|mise|npm|yarn)\s|\b(?:bin|scripts?|ci)/)\S*.*(?:deploy|release|ship)`)
+	mayName     = lazy.Regexp(`(?:(?:^|\s)-[dc][ =]?|--destination[ =]|--config-file[ =]|\bdestination:\s*|\bconfig[-_]file:\s*)["']?\$`)
+	namesFolder = lazy.Regexp(`(?:\bworking[-_]directory:\s*|\bcd\s+)["']?([^\s"';&|]+)`)
 	// writes stands before the name of a file that is written.
 	writes      = lazy.Regexp(`(?:>{1,2}\|?|\btee\b[^\n|;&]*|\b(?:cp|mv|install|ln)\b[^\n|;&]*\s|\bpath:|\bfile_?name:)\s*["']?\S*$`)
 	inKamals    = lazy.Regexp(`\b(?:directory|dir|path):\s*["']?(?:\./)?\.kamal/?["']?\s*$`)
@@ -46,7 +48,7 @@ var (
 )
 
 func newPipeline(text, top string) *pipeline {
-	p := &pipeline{lines: strings.Split(text, "\n")}
+	p := &pipeline{top: top, lines: strings.Split(text, "\n")}
 	for i, line := range p.lines {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			p.lines[i] = ""
@@ -179,32 +181,72 @@ func (o Options) writesSecrets(line, destination string) bool {
 	}
 }
 
+// A tally counts the lines above each line that speak of this deploy, and those that
+// speak of another.
+type tally struct{ here, there []int }
+
+func newTally(lines int) tally { return tally{make([]int, lines+1), make([]int, lines+1)} }
+
+// line counts a line by what it speaks of: 1 of this deploy, -1 of another.
+func (t tally) line(i, of int) {
+	t.here[i+1], t.there[i+1] = t.here[i]+max(of, 0), t.there[i]-min(of, 0)
+}
+
+// others tells whether lines speak of other deploys alone.
+func (t tally) others(lines lineRange) bool {
+	return t.here[lines.to] == t.here[lines.from] && t.there[lines.to] > t.there[lines.from]
+}
+
 // elsewhere are the mappings of a pipeline (a job, a step, all of the file) that deploy
-// another destination, or another configuration, and not this one.
+// another destination, another configuration or another project, and not this one.
 func (p *pipeline) elsewhere(o Options, destination string) []lineRange {
 	destinations := kamal.Destinations(o.Dir, o.ConfigFile)
 	config := filepath.Base(cmp.Or(o.ConfigFile, kamal.DefaultConfigFile))
-	here, there := make([]int, len(p.lines)+1), make([]int, len(p.lines)+1) // how many lines above
+	deploys, folders := newTally(len(p.lines)), newTally(len(p.lines))
 	for i, line := range p.lines {
-		here[i+1], there[i+1] = here[i], there[i]
 		named, other := namesDestination().FindStringSubmatch(line), namesConfig().FindStringSubmatch(line)
+		of := 0
 		switch {
 		case mayName().MatchString(line):
-			here[i+1]++
+			of = 1
 		case other != nil && filepath.Base(other[1]) != config:
-			there[i+1]++
+			of = -1
 		case named != nil && named[1] == destination:
-			here[i+1]++
+			of = 1
 		case named != nil && slices.Contains(destinations, named[1]):
-			there[i+1]++
+			of = -1
 		case runsScript().MatchString(line), runsKamal().MatchString(line) && (destination == "" || strings.Contains(line, "$")):
-			here[i+1]++
+			of = 1
 		case runsKamal().MatchString(line):
-			there[i+1]++
+			of = -1
 		}
+		deploys.line(i, of)
+		folders.line(i, p.folder(o, line))
 	}
 	return slices.DeleteFunc(slices.Clone(p.mappings), func(m lineRange) bool {
 		m.to = min(m.to, len(p.lines))
-		return here[m.to] > here[m.from] || there[m.to] == there[m.from]
+		return !deploys.others(m) && !folders.others(m)
 	})
+}
+
+// folder is whether a line of a repository's pipeline speaks of the project's folder,
+// 1, or of that of another one, -1.
+func (p *pipeline) folder(o Options, line string) int {
+	own, top := inDir(o.Dir, ""), inDir(p.top, "")
+	if own == top {
+		return 0 // whose folder is not named
+	}
+	m := namesFolder().FindStringSubmatch(line)
+	switch {
+	case m == nil && runsScript().MatchString(line), m != nil && strings.Contains(m[1], "$"):
+		return 1 // it may be any
+	case m == nil:
+		return 0
+	case inDir(top, m[1]) == own:
+		return 1
+	}
+	if found, _ := filepath.Glob(filepath.Join(inDir(top, m[1]), "config", "deploy*.yml")); len(found) > 0 { // the pattern is well-formed
+		return -1
+	}
+	return 0
 }

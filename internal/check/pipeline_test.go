@@ -87,6 +87,44 @@ func TestDestinationCheck_source_ofAPipeline(t *testing.T) {
 	}
 }
 
+// In a repository of several projects a job is one of the project whose folder it
+// names.
+func TestDestinationCheck_source_ofAnotherProject(t *testing.T) {
+	job := func(name, folder string) string {
+		return "  " + name + ":\n    defaults:\n      run:\n        working-directory: " + folder + "\n    steps:\n      - run: kamal deploy\n        env:\n          DB: x\n"
+	}
+	for text, want := range map[string]bool{
+		"on: push\njobs:\n" + job("a", "apps/web"): true,
+		"on: push\njobs:\n" + job("a", "apps/api"): false,
+		"on: push\njobs:\n" + job("a", "./apps/api/") + "  b:\n    steps:\n      - run: cd apps/web && kamal deploy\n":            false,
+		"on: push\nenv: {DB: x}\njobs:\n" + job("a", "apps/api") + "  b:\n    steps:\n      - run: cd apps/web && kamal deploy\n": true,
+		"on: push\njobs:\n" + job("a", "apps/${{ matrix.app }}"):                                                                  true,
+		"on: push\njobs:\n" + job("a", "apps/docs"):                                                                               true,
+		"on: push\njobs:\n  a:\n    steps:\n      - run: bin/kamal-deploy web\n        env: {DB: x}\n":                            true,
+	} {
+		top := t.TempDir()
+		for name, text := range map[string]string{
+			".git/HEAD": "x", ".github/workflows/d.yml": text, "apps/api/config/deploy.yml": smallConfig,
+			"apps/web/config/deploy.yml": smallConfig, "apps/web/.kamal/secrets": "REG=$REG\nDB=$DB\n",
+		} {
+			file := filepath.Join(top, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := openDestination(Options{Dir: filepath.Join(top, "apps", "web"), common: &shared{}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from, _ := c.source("DB"); want != (from != "") {
+			t.Errorf("%s: from %q", text, from)
+		}
+	}
+}
+
 // ERB elsewhere in the configuration leaves known that only destinations have the
 // secrets which it names.
 func TestCheck_secretsOfDestinationsBesideERB(t *testing.T) {
