@@ -132,6 +132,18 @@ func (e *editor) commonFirst(name string, ref onepassword.Reference) []string {
 	return append(common, own...)
 }
 
+// plainEnv refuses a list of secrets in an env that has nothing but variables.
+func plainEnv(config *kamal.Config, path string) error {
+	i := slices.IndexFunc(config.Clear, func(u kamal.Use) bool { return u.Key+".secret" == path })
+	if i < 0 {
+		return nil
+	}
+	p := problem.New(config.Clear[i].Key+" has variables without clear: above them, and Kamal takes secret: only beside clear:",
+		"write clear: above them first, and them one step further in")
+	p.Place = config.Clear[i].Place
+	return p
+}
+
 // addToConfig names the secret in deploy.yml, or in the destination's file where
 // that has the list.
 func (e *editor) addToConfig(d string, a Addition, key, entries []string, explicit bool) error {
@@ -147,11 +159,8 @@ func (e *editor) addToConfig(d string, a Addition, key, entries []string, explic
 	if !explicit && slices.ContainsFunc(uses, func(u kamal.Use) bool { return u.Name == a.Name && u.As == a.Name }) {
 		return nil // wherever it is named: a registry's password is no variable of the app
 	}
-	if i := slices.IndexFunc(config.Clear, func(u kamal.Use) bool { return u.Key+".secret" == path }); i >= 0 {
-		p := problem.New(config.Clear[i].Key+" has variables without clear: above them, and Kamal takes secret: only beside clear:",
-			"write clear: above them first, and them one step further in")
-		p.Place = config.Clear[i].Place
-		return p
+	if err := plainEnv(config, path); err != nil {
+		return err
 	}
 	for _, entry := range entries {
 		as, _, _ := strings.Cut(entry, ":")

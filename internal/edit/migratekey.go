@@ -19,14 +19,7 @@ type keySource struct{ reference, text string }
 func (w *workflow) agentKeys(steps []workflowStep, deploying map[int]bool, agents map[int]agentScript) error {
 	// Whether an agent of the action's takes the place of one before, or is the same,
 	// is different between its versions: what is known of those before is taken too.
-	last, before := -1, -1
-	for i, s := range steps {
-		if strings.HasPrefix(s.Uses, agentAction+"@") {
-			before = i
-		} else if deploying[i] {
-			last = before
-		}
-	}
+	last := lastAgent(steps, deploying)
 	var ofActions, all, loaded []string
 	w.lost = false
 	add := func(to *[]string, key string) {
@@ -79,6 +72,20 @@ func (w *workflow) agentKeys(steps []workflowStep, deploying map[int]bool, agent
 		w.key = strings.Join(ofActions, "\n")
 	}
 	return nil
+}
+
+// lastAgent is the step that starts the last agent of the action's before a deploy, -1
+// where none does.
+func lastAgent(steps []workflowStep, deploying map[int]bool) int {
+	last, before := -1, -1
+	for i, s := range steps {
+		if strings.HasPrefix(s.Uses, agentAction+"@") {
+			before = i
+		} else if deploying[i] {
+			last = before
+		}
+	}
+	return last
 }
 
 // notTaken tells of a key that is not known, and that Kamal need not have had.
