@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -109,4 +110,48 @@ func TestCancelledAnywhere(t *testing.T) {
 		}
 	}
 	t.Logf("%d deploys cancelled, %v; the slowest took %v to end", count, signals, slowest.Round(10*time.Millisecond))
+}
+
+// In the overlap, while the vault is asked and Kamal loads beside it, a run is
+// cancelled at every moment: nothing of it is left, and Kamal has begun nothing that
+// it does not end in order. The long run has a hundred moments.
+func TestCancelledWhileKamalLoads(t *testing.T) {
+	c := newSceneWith(t, 1, 200*time.Millisecond)
+	c.project.write(".kamal/hooks/pre-connect", "#!/bin/sh\nsleep 120\n")
+	c.project.commit()
+	m := c.rig.machine(t, c.project)
+	m.remember()
+	began := time.Now()
+	r := m.start(c.connect(), "", c.command("deploy")...)
+	r.until("hooks/pre-connect on")
+	usual := time.Since(began) // of which some is docker's
+	if res, took, last := r.asRunner(func(s syscall.Signal) { m.signal(signalNames[s]) }); res.Status != 130 {
+		t.Fatalf("status %d after %v and SIG%s\n%s", res.Status, took, signalNames[last], res.Log)
+	}
+	count := longrun.Times(5, 100)
+	before := 0
+	for i := range count {
+		after := time.Duration((float64(i) + rand.Float64()) / float64(count) * float64(usual))
+		// A shell becomes kamal-op; what sends the signal is init's child by then.
+		script := fmt.Sprintf(`(sleep %.3f && kill -INT $$ &); exec "$@"`, after.Seconds())
+		res := m.start(c.connect(), "", append([]string{"sh", "-c", script, "sh"}, c.command("deploy")...)...).wait()
+		if res.Status != 130 {
+			t.Errorf("status %d, want 130", res.Status)
+		}
+		if !strings.Contains(res.Log, "hooks/pre-connect on") {
+			before++
+		}
+		c.unlocked()
+		c.clean(m)
+		if t.Failed() {
+			if found := leaks(res.Log, c.secrets()); len(found) == 0 {
+				t.Logf("%d, cancelled after %v\n%s", i+1, after, withoutMasks(res.Log))
+			}
+			t.FailNow()
+		}
+	}
+	t.Logf("%d deploys cancelled within %v, %d of them before Kamal's first hook", count, usual.Round(10*time.Millisecond), before)
+	if before < count/2 {
+		t.Errorf("most were cancelled after the overlap")
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
@@ -29,6 +30,12 @@ type scene struct {
 // newScene sets a scene with so many servers, the first ones of the rig.
 func newScene(t *testing.T, servers int) *scene {
 	t.Helper()
+	return newSceneWith(t, servers, 0)
+}
+
+// newSceneWith sets one whose vault takes so long for each answer.
+func newSceneWith(t *testing.T, servers int, latency time.Duration) *scene {
+	t.Helper()
 	r := start(t)
 	c := &scene{t: t, rig: r, key: newKey(t)}
 	for n := range servers {
@@ -49,7 +56,7 @@ func newScene(t *testing.T, servers int) *scene {
 	for _, name := range slices.Sorted(maps.Keys(c.values)) {
 		item.Fields = append(item.Fields, standin.FieldSpec{Label: name, Value: c.values[name]})
 	}
-	vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Vaults: []standin.VaultSpec{{
+	vault, err := standin.StartVault(t.Context(), standin.VaultOptions{Latency: latency, Vaults: []standin.VaultSpec{{
 		Name: "MyApp",
 		Items: []standin.ItemSpec{item, {
 			Title:  "Server",
