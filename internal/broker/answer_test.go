@@ -88,10 +88,12 @@ func TestHello_WhatStepsAside(t *testing.T) {
 		{pinningPart, "", Options{Hosts: &Hosts{}}},
 		{bootsPart, "--rollback-on-failure does not know this Kamal (9.9): it is new", Options{Choices: Choices{RollbackOnFailure: true}}},
 		{bootsPart, "", Options{}},
+		{exactPart, "--exact-values does not know this Kamal (9.9): it is new", Options{ExactValues: kamal.ExactValues{Names: []string{"A"}}}},
+		{exactPart, "", Options{}},
 		{"something else", "", Options{Choices: Choices{RollbackOnFailure: true}, Hosts: &Hosts{KnownHosts: "/kh"}}},
 	} {
 		d := newDesk(test.o)
-		var reply helloReply
+		var reply struct{ Stop string }
 		if err := json.Unmarshal([]byte(d.say(t, aside(test.part))), &reply); err != nil {
 			t.Fatal(err)
 		}

@@ -322,19 +322,35 @@ func (b *Broker) placeOf(name string) problem.Place {
 	return problem.Place{}
 }
 
-// tellEscapes names, once, the secrets that Kamal's env file will change.
+// tellEscapes names, once, the secrets that Kamal's env file will change, and the names
+// of --exact-values that are none of env.
 func (j *judge) tellEscapes() {
 	names := map[string]bool{}
 	for _, u := range j.c.Used {
-		if !strings.HasSuffix(u.Key, ".secret") && u.Key != "env.secret" || names[u.Name] {
+		if !isSecretOfEnv(u.Key) || names[u.Name] {
 			continue
 		}
 		names[u.Name] = true
-		if value := string(j.held[u.Name].Value); kamal.EnvFileValue(value) != value {
+		value := string(j.held[u.Name].Value)
+		if j.b.o.ExactValues.Of(u.Name) || kamal.EnvFileValue(value) == value {
+			continue
+		}
+		e := Event{
+			Kind:    Notice,
+			Message: u.Name + " has line breaks, tabs, control characters or backslashes, which Kamal's env file escapes: the container gets \\n for a line break, \\\\ for a backslash",
+			Hint:    "if the app does not undo that, --exact-values hands it over as it is; or keep it base64-encoded in 1Password and have the app decode it",
+		}
+		if strings.Contains(value, "\n") {
+			e.Message += ". Kamal's next major version is to refuse line breaks"
+		}
+		j.b.once(e)
+	}
+	for _, name := range j.b.o.ExactValues.Names {
+		if len(j.c.Used) > 0 && !names[name] {
 			j.b.once(Event{
-				Kind:    Notice,
-				Message: u.Name + " has line breaks, tabs, control characters or backslashes, which Kamal's env file escapes: the container gets \\n for a line break, \\\\ for a backslash",
-				Hint:    "if the app does not undo that, keep the value base64-encoded in 1Password and have the app decode it",
+				Kind:    Warning,
+				Message: "--exact-values names " + name + ", which no list of secrets in deploy.yml has",
+				Hint:    "an alias ALIAS:NAME goes by the secret's name, NAME",
 			})
 		}
 	}

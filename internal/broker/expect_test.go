@@ -234,12 +234,58 @@ func TestCheck_ValuesThatTheEnvFileChangesAreNamedOnce(t *testing.T) {
 		if e.Kind == Notice {
 			name, rest, _ := strings.Cut(e.Message, " ")
 			named = append(named, name)
-			if !strings.Contains(rest, "env file escapes") || !strings.Contains(e.Hint, "base64") {
+			if !strings.Contains(rest, "env file escapes") || !strings.Contains(e.Hint, "--exact-values") || strings.Contains(rest, "next major") != (name == "X") {
 				t.Errorf("%+v", e)
 			}
 		}
 	}
 	if strings.Join(named, ",") != "X,ROLE" {
 		t.Errorf("named are %v", named)
+	}
+}
+
+// What is to arrive as it is may be longer, and is not told of; it has a name that a
+// shell exports.
+func TestCheck_ExactValues(t *testing.T) {
+	c := func(as string) check {
+		return check{Used: []used{{Name: "X", Key: "env.secret", As: as}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"}}}
+	}
+	all, x := kamal.ExactValues{All: true}, kamal.ExactValues{Names: []string{"X"}}
+	for name, test := range map[string]struct {
+		exact kamal.ExactValues
+		as    string
+		value string
+		want  string // of the problem; "" is none
+	}{
+		"line breaks":                        {all, "X", "a\nb\n", ""},
+		"by its name":                        {x, "ALIAS", "a\nb\n", ""},
+		"sixty KiB of line breaks":           {x, "X", strings.Repeat("\n", 60<<10), ""},
+		"sixty KiB of them, as Kamal writes": {kamal.ExactValues{}, "X", strings.Repeat("\n", 60<<10), "X is too long: 122882 bytes as Kamal writes it, at most 65535 are taken"},
+		"as long as one can be":              {all, "X", strings.Repeat("x", kamal.MaxArgument-len("X=")), ""},
+		"one longer":                         {all, "X", strings.Repeat("x", kamal.MaxArgument-len("X=")+1), "X is too long: 131072 bytes as Kamal writes it, at most 131071 are taken: no longer environment variable"},
+		"another secret's option":            {kamal.ExactValues{Names: []string{"Y"}}, "X", strings.Repeat("x", 70_000), "at most 65535 are taken"},
+		"a NUL":                              {all, "X", "a\x00b", "X has a NUL byte"},
+		"no UTF-8":                           {all, "X", "a\xff\n", "X is no UTF-8"},
+		"no UTF-8, as Kamal writes":          {kamal.ExactValues{}, "X", "a\xff", "X is no UTF-8"},
+		"a name of no variable":              {all, "A.B", "a\nb", "X cannot arrive as it is under the name A.B in env.secret"},
+		"a name that docker follows":         {all, "DOCKER_CONFIG", "a\nb", "X cannot arrive as it is under the name DOCKER_CONFIG"},
+		"such a name, of a plain value":      {all, "A.B", "plain", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := judged(t, Options{ExactValues: test.exact}, c(test.as), one("X", test.value), one("CERT", "a\nb"))
+			if test.want == "" {
+				if len(d.Problems()) != 0 || len(d.events) != 1 {
+					t.Errorf("%q, %+v", d.messages(), d.events)
+				}
+				return
+			}
+			if len(d.Problems()) != 1 || !strings.Contains(d.messages()[0], test.want) || d.Problems()[0].Hint == "" {
+				t.Errorf("%.300q", d.messages())
+			}
+		})
+	}
+	d := judged(t, Options{ExactValues: kamal.ExactValues{Names: []string{"X", "CERT"}}}, c(""), one("X", "a\nb"), one("CERT", "a\nb"))
+	if len(d.Problems()) != 0 || d.events[0].Kind != Warning || !strings.Contains(d.events[0].Message, "names CERT, which no list of secrets") {
+		t.Errorf("%q, %+v", d.messages(), d.events)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -74,18 +75,19 @@ type helloReply struct {
 	// in base64, since Ruby's and Go's ideas of a string differ.
 	Declared map[string][]byte `json:"declared"`
 
-	ForwardAgent bool       `json:"forward_agent"`
-	RollBack     bool       `json:"roll_back"`
-	FreshEnv     bool       `json:"fresh_env,omitempty"`
-	Mark         *markReply `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
-	KnownHosts   string     `json:"known_hosts,omitempty"` // the file with the host keys that count
-	Agent        string     `json:"agent,omitempty"`       // the socket of the run's agent
-	LogIn        bool       `json:"log_in"`                // tell the hosts before connecting
-	Stop         string     `json:"stop,omitempty"`        // why Kamal is not to go on
+	ForwardAgent bool              `json:"forward_agent"`
+	RollBack     bool              `json:"roll_back"`
+	FreshEnv     bool              `json:"fresh_env,omitempty"`
+	ExactValues  kamal.ExactValues `json:"exact_values,omitzero"`
+	Mark         *markReply        `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
+	KnownHosts   string            `json:"known_hosts,omitempty"` // the file with the host keys that count
+	Agent        string            `json:"agent,omitempty"`       // the socket of the run's agent
+	LogIn        bool              `json:"log_in"`                // tell the hosts before connecting
+	Stop         string            `json:"stop,omitempty"`        // why Kamal is not to go on
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv}
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues}
 	if b.o.Hosts != nil {
 		r.KnownHosts, r.LogIn, r.Agent = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn, b.o.Hosts.Agent
 	}
@@ -109,6 +111,10 @@ func (b *Broker) hello(h *hello) *helloReply {
 		if aside.Part == bootsPart && b.o.RollbackOnFailure {
 			r.Stop = b.stopFor(problem.List{problem.New("--rollback-on-failure does not know this Kamal ("+h.Kamal+"): "+aside.Why,
 				"leave the option away, or take a newer kamal-op").About(problem.OtherKamal)})
+		}
+		if aside.Part == exactPart && !b.o.ExactValues.IsZero() {
+			r.Stop = b.stopFor(problem.List{problem.New("--exact-values does not know this Kamal ("+h.Kamal+"): "+aside.Why,
+				"leave the option away, or take a newer kamal-op")})
 		}
 		b.once(Event{
 			Kind:    Warning,

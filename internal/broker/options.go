@@ -67,6 +67,9 @@ type Options struct {
 	// FreshEnv gives new code that runs before it is booted the secrets of now.
 	FreshEnv bool
 
+	// ExactValues are the secrets of env that reach their containers as they are.
+	ExactValues kamal.ExactValues
+
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -27,8 +29,8 @@ func (j *judge) receives(h held) *problem.Problem {
 		}
 		switch {
 		case isSecretOfEnv(u.Key):
-			if n := kamal.EnvFileLine(as, value); n > kamal.MaxEnvFileLine {
-				return tooLong(h.Name, n, kamal.MaxEnvFileLine, "docker takes no longer line of the env file that Kamal writes for "+u.Key)
+			if p := j.containerTakes(h.Name, as, value, u.Key); p != nil {
+				return p
 			}
 		case u.Key == "builder.secrets":
 			if n := len(as) + len("=") + len(value); runtime.GOOS == "linux" && n > kamal.MaxArgument {
@@ -49,6 +51,36 @@ func (j *judge) receives(h held) *problem.Problem {
 	}
 	if n := len(h.Name) + len("=") + len(value); runtime.GOOS == "linux" && n > kamal.MaxArgument && len(j.c.Hooks) > 0 {
 		return tooLong(h.Name, n, kamal.MaxArgument, "no longer environment variable can be given to the hook "+j.c.Hooks[0]+", which Kamal runs with every secret")
+	}
+	return nil
+}
+
+// exactPart is the part of the preload that hands values over as they are.
+const exactPart = "handing values over as they are"
+
+// containerTakes is what is wrong with a value for the environment of a container, which
+// knows it by the name as.
+func (j *judge) containerTakes(name, as, value, key string) *problem.Problem {
+	exact := j.b.o.ExactValues.Of(name) && kamal.ByShell(as, value)
+	switch n := kamal.EnvFileLine(as, value); {
+	case !utf8.ValidString(value):
+		p := problem.Newf("%s is no UTF-8, which docker gives to no container and Kamal writes into no env file", name)
+		p.Hint = "store it as base64 and have the app decode it"
+		return p
+	case exact && !kamal.ShellExports(as):
+		p := problem.Newf("%s cannot arrive as it is under the name %s in %s: no shell exports a variable of that name, or it is one that shells and docker follow", name, as, key)
+		p.Hint = "have deploy.yml give it another name, or name with --exact-values=NAME,… those that are to arrive as they are"
+		return p
+	case exact:
+		if n := len(as) + len("=") + len(value); n > kamal.MaxArgument {
+			return tooLong(name, n, kamal.MaxArgument, "no longer environment variable can be given to the docker that runs the container of "+key)
+		}
+	case n > kamal.MaxEnvFileLine:
+		p := tooLong(name, n, kamal.MaxEnvFileLine, "docker takes no longer line of the env file that Kamal writes for "+key)
+		if n := len(as) + len("=") + len(value); n <= kamal.MaxArgument {
+			p.Hint = "--exact-values takes up to " + strconv.Itoa(kamal.MaxArgument) + " bytes; or " + p.Hint
+		}
+		return p
 	}
 	return nil
 }

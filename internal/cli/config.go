@@ -114,6 +114,10 @@ func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
 			for _, l := range v {
 				add(l.text, l.origin)
 			}
+		case selection:
+			for _, l := range v {
+				add(l.text, l.origin)
+			}
 		default:
 			add(fmt.Sprint(v), "--"+o.Name)
 		}
@@ -122,7 +126,7 @@ func (a *app) setting(kctx *kong.Context, o reference.Option) setting {
 		return s
 	}
 	if v, from, ok := a.lookup.value(o.Name, o.InputName()); ok {
-		if o.Kind != reference.List {
+		if o.Kind != reference.List && o.Kind != reference.Selection {
 			add(v, from)
 			return s
 		}

@@ -148,6 +148,9 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	if j.Locks, err = c.locks(a); err != nil {
 		return j, err
 	}
+	if j.ExactValues, err = c.exact(); err != nil {
+		return j, err
+	}
 	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	j.Kamal = c.Kamal
 	j.Check = deploy.CheckLevel(c.Check)

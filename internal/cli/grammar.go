@@ -80,6 +80,8 @@ func options(n *kong.Node) (all []reference.Option) {
 			o.Kind = reference.Switch
 		case lines:
 			o.Kind = reference.List
+		case selection:
+			o.Kind = reference.Selection
 		case int, int64:
 			o.Kind = reference.Number
 		case time.Duration, days:

@@ -91,15 +91,24 @@ func (l lookup) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 		if len(given) == 0 {
 			return nil, nil
 		}
-		if _, isList := flag.Target.Interface().(lines); isList {
+		if isList(flag) {
 			return fileLines{given}, nil
 		}
 		return given[0].text, nil
 	}
-	if _, isList := flag.Target.Interface().(lines); isList {
+	if isList(flag) {
 		return originText{text: l.listed(v, origin), origin: origin}, nil
 	}
 	return strings.TrimSpace(v), nil
+}
+
+// isList says whether an option may have several values.
+func isList(flag *kong.Flag) bool {
+	switch flag.Target.Interface().(type) {
+	case lines, selection:
+		return true
+	}
+	return false
 }
 
 // listed is a list's text as it was handed over, one value a line.

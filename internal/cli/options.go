@@ -71,6 +71,7 @@ type projectFlags struct {
 	hostKeysFlag
 	checkHostsFlag
 	opScopeFlag
+	exactFlag
 	broker.Choices
 }
 

@@ -25,8 +25,9 @@ type planCommand struct {
 	envFlag
 	hostKeysFlag `set:"host_keys="`
 	opScopeFlag  `set:"op_scope="`
-	JSON         bool `name:"json" help:"Print the plan as JSON."`
-	ExitCode     bool `name:"exit-code" help:"End with 7 where something would change."`
+	exactFlag
+	JSON     bool `name:"json" help:"Print the plan as JSON."`
+	ExitCode bool `name:"exit-code" help:"End with 7 where something would change."`
 }
 
 // Run asks the hosts what they run, holds it against what Kamal would have them run,
@@ -45,12 +46,16 @@ func (c planCommand) Run(a *app) error {
 	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
 		return err
 	}
+	exact, err := c.exact()
+	if err != nil {
+		return err
+	}
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	j := deploy.Job{
 		Process: a.process(signals), Vault: vault, Wanted: wanted, Kamal: c.Kamal,
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
-		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any",
+		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any", ExactValues: exact,
 	}
 	j.Stdout = a.Stderr // standard output is the plan's
 	out, err := j.Ask(ctx, deploy.Call{

@@ -68,7 +68,7 @@ func (p projectOptions) weakening() (names []string) {
 func fileOptions(g reference.Grammar) (options []projectfile.Option) {
 	for _, o := range reference.InFile(g) {
 		options = append(options, projectfile.Option{
-			Name: o.Name, Other: o.Input, List: o.Kind == reference.List, Confirmed: o.File == "confirmed",
+			Name: o.Name, Other: o.Input, List: o.Kind == reference.List || o.Kind == reference.Selection, Confirmed: o.File == "confirmed",
 		})
 	}
 	return options

@@ -31,6 +31,7 @@ type rotateCommand struct {
 	checkFlag
 	hostKeysFlag
 	opScopeFlag
+	exactFlag
 	dryChangeFlag `set:"dry_run=Show what would be booted again, and boot nothing."`
 	Accessory     lines    `name:"accessory" placeholder:"NAME" help:"Reboot this accessory too, where it runs with an old value: it is stopped, its image pulled, and started anew. Repeatable." complete:"accessory"`
 	JSON          bool     `name:"json" help:"Print what was booted, and what was left, as JSON."`
@@ -91,6 +92,9 @@ func (c rotateCommand) job(a *app) (j deploy.Job, err error) {
 		return j, err
 	}
 	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
+		return j, err
+	}
+	if j.ExactValues, err = c.exact(); err != nil {
 		return j, err
 	}
 	j.Locks, err = c.locks(a)

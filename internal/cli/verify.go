@@ -25,6 +25,7 @@ type verifyCommand struct {
 	envFlag
 	hostKeysFlag `set:"host_keys="`
 	opScopeFlag  `set:"op_scope="`
+	exactFlag
 	reportFormatFlag
 }
 
@@ -52,12 +53,16 @@ func (c verifyCommand) Run(a *app) error {
 	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
 		return err
 	}
+	exact, err := c.exact()
+	if err != nil {
+		return err
+	}
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	j := deploy.Job{
 		Process: a.process(signals), Vault: vault, Wanted: wanted, Kamal: c.Kamal,
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
-		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any",
+		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any", ExactValues: exact,
 	}
 	j.Stdout = a.Stderr // standard output is the report's
 	running, items, err := j.Verify(ctx, kamal.ArgOptions{

@@ -18,6 +18,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 		"--allow-output-copies": func(j deploy.Job) bool { return j.AllowOutputCopies },
 		"--rollback-on-failure": func(j deploy.Job) bool { return j.RollbackOnFailure },
 		"--no-fresh-env":        func(j deploy.Job) bool { return !j.FreshEnv },
+		"--exact-values":        func(j deploy.Job) bool { return j.ExactValues.All },
 		"--forward-agent":       func(j deploy.Job) bool { return j.Wanted.Forward },
 		"--allow-any-peer":      func(j deploy.Job) bool { return j.Wanted.AnyPeer },
 		"--allow-empty=A":       func(j deploy.Job) bool { return slices.Equal(j.Wanted.AllowEmpty, []string{"A"}) },

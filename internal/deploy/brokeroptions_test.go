@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/mask"
 )
@@ -12,7 +13,7 @@ import (
 // Each option of a job reaches the broker: none does where it is not given.
 func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	j := Job{
-		AnyVault: true, FreshEnv: true, Choices: broker.Choices{AllowOutputCopies: true, RollbackOnFailure: true}, Vault: Vault{Op: "/usr/bin/op"},
+		AnyVault: true, FreshEnv: true, ExactValues: kamal.ExactValues{Names: []string{"X"}}, Choices: broker.Choices{AllowOutputCopies: true, RollbackOnFailure: true}, Vault: Vault{Op: "/usr/bin/op"},
 		Wanted: Wanted{
 			AllowEmpty: []string{"E"}, References: []string{"R"}, Forward: true, AnyPeer: true, Public: map[string]bool{"P": true},
 			Secrets: []onepassword.Declaration{{Name: "A", Ref: onepassword.Reference{Vault: "V", Item: "I"}}, {Environment: "env1"}},
@@ -23,7 +24,7 @@ func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	o := s.brokerOptions(j, nil, hosts)
 	waiting := s.brokerWaiting(j, "/run/x/bin")
 	for name, held := range map[string]bool{
-		"op-scope": o.AnyVault, "allow-output-copies": o.AllowOutputCopies, "rollback-on-failure": o.RollbackOnFailure, "fresh-env": o.FreshEnv, "forward-agent": o.ForwardAgent,
+		"op-scope": o.AnyVault, "allow-output-copies": o.AllowOutputCopies, "rollback-on-failure": o.RollbackOnFailure, "fresh-env": o.FreshEnv, "exact-values": o.ExactValues.Of("X") && !o.ExactValues.Of("Y"), "forward-agent": o.ForwardAgent,
 		"allow-any-peer": waiting.AnyPeer, "allow-empty": slices.Equal(o.AllowEmpty, []string{"E"}), "allow-reference": slices.Equal(o.AllowReferences, []string{"R"}),
 		"the person's op": o.RealOp == "/usr/bin/op", "the vaults": slices.Equal(o.Vaults, []string{"V"}), "the Environments": slices.Equal(o.Environments, []string{"env1"}),
 		"the hosts": o.Hosts == hosts, "the directory": waiting.Dir == "/run/x/bin", "the vault": o.Vault != nil, "the login": o.Login != nil,
@@ -35,7 +36,7 @@ func TestBrokerOptions_EachOptionReachesTheBroker(t *testing.T) {
 	}
 	s.resolver = nil
 	o = s.brokerOptions(Job{}, nil, nil)
-	if o.AnyVault || o.AllowOutputCopies || o.RollbackOnFailure || o.FreshEnv || o.ForwardAgent || s.brokerWaiting(Job{}, "").AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
+	if o.AnyVault || o.AllowOutputCopies || o.RollbackOnFailure || o.FreshEnv || !o.ExactValues.IsZero() || o.ForwardAgent || s.brokerWaiting(Job{}, "").AnyPeer || o.RealOp != "" || o.Vault != nil || len(o.AllowEmpty)+len(o.AllowReferences)+len(o.Environments) > 0 {
 		t.Errorf("what nobody asked for: %+v", o)
 	}
 }

@@ -40,6 +40,8 @@ type Job struct {
 	AnyVault   bool // --op-scope any: op may ask every vault that the credentials see
 	FreshEnv   bool // new code that runs before it is booted has the secrets of now
 
+	ExactValues kamal.ExactValues // secrets that reach their containers as they are
+
 	broker.Choices
 
 	Locks LockOptions
@@ -154,7 +156,7 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, hosts *broker.Hos
 	o := broker.Options{
 		Hosts: hosts, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward,
-		Choices: j.Choices, FreshEnv: j.FreshEnv, RealOp: j.Vault.Op, Locks: s.locks,
+		Choices: j.Choices, FreshEnv: j.FreshEnv, ExactValues: j.ExactValues, RealOp: j.Vault.Op, Locks: s.locks,
 		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
 		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 	}

@@ -102,6 +102,9 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	if j.RollbackOnFailure && !around.binary.Preload {
 		return r, unreached(around.binary, "--rollback-on-failure does not work with it")
 	}
+	if !j.ExactValues.IsZero() && !around.binary.Preload {
+		return r, unreached(around.binary, "--exact-values does not work with it")
+	}
 	j.System.Info(around.binary.String())
 	r.binary = around.binary
 	if r.pins != nil && !r.binary.Preload {

@@ -75,6 +75,17 @@ func TestPreloadPartsInRuby(t *testing.T) {
 			Dotenv::Parser.ancestors.include?(KamalOp::Fidelity::Parsed)`,
 		"lock":  `KamalOp::DeployLock.attach(Kamal::Cli::Base) && Kamal::Commands::Lock.ancestors.include?(KamalOp::DeployLock::Marked) && !KamalOp::DeployLock.acquiring?`,
 		"boots": `KamalOp::Boots.install && Kamal::Cli::App::Boot.ancestors.include?(KamalOp::Boots::Told) && !KamalOp::Boots.roll_back? && "v1_replaced_0af".sub(KamalOp::Boots::REPLACED, "") == "v1"`,
+		"exact": `begin
+			KamalOp::ExactValues.install
+			env = ->(values) { Kamal::Configuration::Env.new(config: { "secret" => values.keys + [ "AS:" + values.keys.first ] }, secrets: values) }
+			plain = env.({ "A" => "a$'", "B" => "b" }).secrets_io.read
+			KamalOp::ExactValues.wanted = [ "A" ]
+			io = env.({ "A" => "it's\n", "B" => "b\\" }).secrets_io
+			KamalOp::ExactValues.wanted = nil
+			plain == "A=a$'\nB=b\nAS=a$'\n" && io.read == "A=it's\\n\nB=b\\\\\nAS=it's\\n\n" &&
+				io.beside == "# A AS\nshift 2\nset -- docker run --env A --env AS \"$@\"\nexport A='it'\\''s\n'\nexport AS='it'\\''s\n'\n" &&
+				KamalOp::ExactValues.without(KamalOp::ExactValues.reading("f", [ :docker, :run ])) == [ :docker, :run ]
+		end`,
 		"fresh": `begin
 			KamalOp::FreshEnv.install
 			role = Struct.new(:to_s).new("web")

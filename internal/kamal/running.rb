@@ -53,12 +53,14 @@ module KamalOpRunning
       $stdout.flush
     end
 
-    # What docker is given of an environment's secrets: the lines of the env file.
+    # What docker is given of an environment's secrets: the lines of the env file, and
+    # what is handed over as it is.
     def wanted(env)
+      exact = defined?(::KamalOp::ExactValues) ? ::KamalOp::ExactValues.of(env) : {}
       env.secret_keys.map do |key|
         variable, secret = key.split(":", 2)
         value = env.secrets[secret || variable]
-        line = ::Kamal::EnvFile.new(variable => value).to_s.delete_suffix("\n")
+        line = exact[variable] == value ? "#{variable}=#{value}" : ::Kamal::EnvFile.new(variable => value).to_s.delete_suffix("\n")
         Want.new(variable, secret || variable, line, line.b != "#{variable}=#{value}".b)
       end
     end

@@ -29,9 +29,10 @@ module KamalOpPlan
 
   class << self
     # The words of `docker run` as Kamal writes them, as pairs of an option and its
-    # value, the image and the command.
+    # value, the image and the command. Before them stands the shell that reads values
+    # which are handed over as they are.
     def run_options(words, cmd)
-      words = words.map(&:to_s)
+      words = words.drop(words.index(:docker)).map(&:to_s)
       command = cmd ? words.pop.shellsplit : []
       image = words.pop
       options = []
@@ -251,7 +252,7 @@ module KamalOpPlan
         has = JSON.parse(ask("docker", "inspect", "--format", "'#{CONTAINER}'", id))
         # What was a secret when the container was started, the env file of then says.
         has["env_file"] = KamalOpPlan.of_container?(ask("stat", "-c", "%Y", env_file, "2>/dev/null").strip, has["created"])
-        once = has["env_file"] ? ask("cut", "-d=", "-f1", env_file, "2>/dev/null").split : []
+        once = has["env_file"] ? ask("cut", "-d=", "-f1", env_file, "2>/dev/null", ";", "head", "-n", "1", "#{env_file}.exact", "2>/dev/null").split : []
         secrets = wants.map(&:variable) | once
         clear = has["env_file"] ? env.clear.keys.map(&:to_s) - secrets : []
         has["of_image"] = JSON.parse(ask("docker", "image", "inspect", "--format", "'#{IMAGE}'", "$(docker inspect --format '{{.Image}}' #{id})").strip.then { |text| text.empty? ? "{}" : text })

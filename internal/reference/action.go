@@ -64,6 +64,8 @@ func asInput(o Option) string {
 	switch {
 	case o.Kind == Switch:
 		text += " true or false (default)."
+	case o.Kind == Selection:
+		text += " true, false (default), or names, one a line."
 	case o.Kind == List:
 		text += " One a line."
 	case len(o.Enum) > 0:

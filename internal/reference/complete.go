@@ -56,7 +56,7 @@ func Complete(g Grammar, words []string, names func(kind string) []string) []Sug
 		return nil
 	}
 	if len(before) > 0 {
-		if o, ok := find(before[len(before)-1]); ok {
+		if o, ok := find(before[len(before)-1]); ok && o.Kind != Selection {
 			return values(o, last, "", names)
 		}
 	}
@@ -106,7 +106,7 @@ func (g Grammar) at(words []string) (c Command, arguments int) {
 					o, ok = c.Options[n], true
 				}
 			}
-			if ok && o.Kind != Switch {
+			if ok && o.Kind != Switch && o.Kind != Selection {
 				i++ // its value
 			}
 			continue

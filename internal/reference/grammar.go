@@ -48,6 +48,7 @@ const (
 	List // may be repeated
 	Number
 	Duration
+	Selection // a switch that may name what it is for
 )
 
 // An Option is one flag of a command.
@@ -86,8 +87,11 @@ func (o Option) InputName() string {
 
 // flag is an option as it is written on a command line.
 func (o Option) flag() string {
-	if o.Kind == Switch || o.Noun == "" {
+	switch {
+	case o.Kind == Switch || o.Noun == "":
 		return "--" + o.Name
+	case o.Kind == Selection:
+		return "--" + o.Name + "[=" + o.Noun + "]"
 	}
 	return "--" + o.Name + "=" + o.Noun
 }

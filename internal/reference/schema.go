@@ -35,6 +35,10 @@ func schema(g Grammar) string {
 			property["anyOf"] = []any{
 				text, map[string]any{"type": "array", "items": text}, map[string]any{"type": "object", "additionalProperties": text},
 			}
+		case o.Kind == Selection:
+			property["anyOf"] = []any{
+				map[string]any{"type": []string{"boolean", "string"}}, map[string]any{"type": "array", "items": map[string]any{"type": "string"}},
+			}
 		case o.Kind == Switch:
 			property["type"] = "boolean"
 		case o.Kind == Number:

@@ -16,7 +16,7 @@ module KamalOp
       def install
         role, app = ::Kamal::Configuration::Role, ::Kamal::Commands::App
         KamalOp.known KamalOp.instance_method?(role, :secrets_io, 1) && KamalOp.instance_method?(role, :secrets_path, 0) &&
-          KamalOp.instance_method?(role, :env_args, 1) && KamalOp.instance_method?(app, :ensure_env_directory, 0), "it writes its env files otherwise"
+          KamalOp.instance_method?(role, :env_args, 1) && KamalOp.instance_method?(role, :env_directory, 0) && app.method_defined?(:ensure_env_directory), "it writes its env files otherwise"
         KamalOp.known KamalOp.instance_method?(::Kamal::Cli::Main, :run_hook, -2) && KamalOp.instance_method?(::Kamal::Cli::Main, :command, 0), "it runs hooks otherwise"
         KamalOp.known KamalOp.instance_method?(::Kamal::Cli::App, :exec, -1) && KamalOp.instance_method?(app, :execute_in_new_container, -2), "it runs commands of the app otherwise"
         ::Kamal::Cli::Main.prepend(BeforeHook)
@@ -56,8 +56,10 @@ module KamalOp
           ::KAMAL.config.secrets.to_h # before the first connection
           cli.send(:on, hosts) do |host|
             (primary ? [ ::KAMAL.primary_role ] : ::KAMAL.roles_on(host)).each do |role|
-              execute(*::KAMAL.app(role: role, host: host).ensure_env_directory)
-              upload!(role.secrets_io(host), yield(role, host), mode: "0600")
+              path = yield(role, host)
+              own = path != role.secrets_path # beside it what the last boot has left stays
+              execute(*(own ? [ :mkdir, "-p", role.env_directory ] : ::KAMAL.app(role: role, host: host).ensure_env_directory))
+              upload!(role.secrets_io(host), path, mode: "0600")
             end
           end
         end
@@ -67,7 +69,7 @@ module KamalOp
           ::KAMAL.config.secrets.to_h # before the first connection
           cli.send(:on, hosts) do
             ::KAMAL.roles_on(host).map(&:env_directory).uniq.each do |directory|
-              execute(:find, directory, "-name", "'*.env.????????????????'", "-mmin", "+60", "-delete", verbosity: Logger::DEBUG, raise_on_non_zero_exit: false)
+              execute(:find, directory, "-name", "'*.env.????????????????*'", "-mmin", "+60", "-delete", verbosity: Logger::DEBUG, raise_on_non_zero_exit: false)
             end
           end
         end
@@ -83,7 +85,7 @@ module KamalOp
           return if left.empty?
 
           cli.send(:on, left.keys) do |host|
-            execute(:rm, "-f", *left.fetch(host.to_s).map(&:last), raise_on_non_zero_exit: false)
+            execute(:rm, "-f", *left.fetch(host.to_s).flat_map { |_, path| [ path, "#{path}#{ExactValues::ENDING}" ] }, raise_on_non_zero_exit: false)
           end
         rescue ::StandardError => e
           raise if e.is_a?(Cancelled)
@@ -112,12 +114,15 @@ module KamalOp
       # open: nothing is left of it, however the rest ends.
       def execute_in_new_container(*, **)
         words = super
-        at = words.index("--env-file")
-        path = FreshEnv.take(role, host) if at
+        path = FreshEnv.take(role, host) if words.include?("--env-file")
         return words unless path
 
-        words[at + 1] = "/dev/fd/3"
-        [ :exec, "3<", path, "&&", :rm, "-f", path, "&&", *words ]
+        words = ExactValues.without(words)
+        words[words.index("--env-file") + 1] = "/dev/fd/3"
+        return [ :exec, "3<", path, "&&", :rm, "-f", path, "&&", *words ] if ExactValues.of(role.env(host)).empty?
+
+        exact = "#{path}#{ExactValues::ENDING}"
+        [ :exec, "3<", path, "4<", exact, "&&", :rm, "-f", path, exact, "&&", *ExactValues.reading("/dev/fd/4", words) ]
       end
     end
   end
