@@ -51,6 +51,7 @@ var sources = []source{
 	{"the name of a user", "quserq", true, false},
 	{"a label of a pull request", "qprlabelq", true, false},
 	{"the message of a lock", "qlockq", false, true},
+	{"the reason of a freeze", "qfrozenq", true, true},
 	{"the name of a container", "qcontainerq", true, true},
 	{"docker's error on a host", "qdockerq", false, true},
 	{"a hook's output", "qhookq", false, true},
@@ -134,6 +135,9 @@ func newWorld(t *testing.T) *world {
 		w.write(stage, `@kamal-op-promote {"service":`+plain+`,"repository":`+quoteJSON(t, bad(stage))+`,"version":`+plain+`,"build":{"args":{`+args+`}},"unreached":[{"host":`+plain+`,"why":`+plain+`}],`+
 			`"containers":[{"host":`+plain+`,"role":`+plain+`,"container":`+plain+`,"version":"v2","image":"sha256:`+strings.Repeat("a", 64)+`","digests":["sha256:`+strings.Repeat("b", 64)+`"],"service":`+plain+`}]}`+"\n")
 	}
+	held := base64.StdEncoding.EncodeToString([]byte("kamal-op lock held:\nLocked by: " + bad("qfreezerq") + " at 2026-01-01T00:00:00Z\nMessage: frozen\n" +
+		`kamal-op: {"nonce":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","freeze":{"why":` + quoteJSON(t, bad("qfrozenq")) + "}}\n"))
+	w.write("locks", `@kamal-op-locks {"dir":".kamal/lock-shop","places":[{"host":"192.0.2.1","output":"`+held+`"},{"host":`+quoteJSON(t, bad("qfrozenq"))+`,"why":`+quoteJSON(t, bad("qfrozenq"))+"}]}\n")
 	sick := quoteJSON(t, bad("qdoctorq"))
 	w.write("examined", `@kamal-op-doctor {"ruby":`+sick+`,"dotenv":`+sick+`,"aside":[{"part":`+sick+`,"why":`+sick+`}],"architectures":[`+sick+`],`+
 		`"registries":[{"server":`+sick+`,"state":"refused","why":`+sick+`},{"server":"r.example","state":"unknown","why":`+sick+`}]}`+"\n")
@@ -167,6 +171,7 @@ kamal_op_rotatable) cat "$STAGE/rotatable"; exit ;;
 kamal_op_rotate) exit ;;
 kamal_op_promotable) cat "$STAGE/promotable"; exit ;;
 kamal_op_promotion) cat "$STAGE/observed" "$STAGE/promotion"; exit ;;
+kamal_op_locks|kamal_op_thaw) cat "$STAGE/locks"; exit ;;
 config)
   s=$REVIEW_SERVICE d=review
   [ -n "$s" ] || { s=shop d=; }
@@ -403,6 +408,8 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", "watch")
 		w.run(system, env, "table", "rotate", "--check", "warn")
 		w.run(system, env, "table", append(promote, "--dry-run")...)
+		w.run(system, env, "table", "freeze", "-m", "x")
+		w.run(system, env, "table", "thaw")
 		w.run(system, env, "log", "host-keys")
 	}
 	for _, format := range []string{"json", "sarif"} {
@@ -416,6 +423,7 @@ func TestMatrix(t *testing.T) {
 	w.run("nobody", plain, "json", append(promote, "--dry-run", "--json")...)
 	w.run("nobody", plain, "person", promote...)
 	w.run("GitHub", gitHub, "log", promote...)
+	w.run("nobody", plain, "json", "thaw", "--json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
 	w.onTerminal("check", "--offline")

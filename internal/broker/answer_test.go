@@ -139,7 +139,9 @@ func (c *clerk) Taking(p kamal.LockPlace) { c.told = append(c.told, "taking "+p.
 
 func (c *clerk) Taken(p kamal.LockPlace) { c.told = append(c.told, "taken "+p.Host) }
 
-func (c *clerk) Released(p kamal.LockPlace)               { c.told = append(c.told, "released "+p.Host) }
+func (c *clerk) Released(p kamal.LockPlace) { c.told = append(c.told, "released "+p.Host) }
+
+func (c *clerk) Kept(p kamal.LockPlace)                   { c.told = append(c.told, "kept "+p.Host) }
 func (c *clerk) Ran(p kamal.LockPlace, how kamal.Release) { c.told = append(c.told, "ran "+p.Host) }
 func (c *clerk) Held(_ context.Context, p kamal.LockPlace, _ kamal.Lock, patience time.Duration) Verdict {
 	c.told = append(c.told, "held "+p.Host+" "+patience.String())

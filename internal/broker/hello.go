@@ -99,7 +99,7 @@ func (b *Broker) hello(h *hello) *helloReply {
 	b.mu.Unlock()
 	if b.o.Locks != nil {
 		mark := b.o.Locks.Mark()
-		r.Mark = &markReply{By: mark.By(), Lines: mark.Lines()}
+		r.Mark = &markReply{Message: mark.Message(), By: mark.By(), Lines: mark.Lines()}
 	}
 	b.notify(Event{Kind: Attach, Message: fmt.Sprintf("kamal %s, dotenv %s, ruby %s", h.Kamal, h.Dotenv, h.Ruby)})
 	for _, aside := range h.Aside {

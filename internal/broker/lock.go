@@ -19,6 +19,8 @@ type Locks interface {
 	Taken(place kamal.LockPlace)
 	// Released is called when Kamal has released it.
 	Released(place kamal.LockPlace)
+	// Kept is called for a lock that was taken to stay when the run is over.
+	Kept(place kamal.LockPlace)
 	// Held is called when another has it, again and again while Kamal waits.
 	// patience is what Kamal's own --lock-wait-timeout says, 0 without --lock-wait.
 	Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock, patience time.Duration) Verdict
@@ -53,8 +55,9 @@ type lockReply struct {
 
 // A markReply is the mark, as the preload writes it into the details.
 type markReply struct {
-	By    string `json:"by"`    // "" leaves Kamal's
-	Lines string `json:"lines"` // to add
+	Message string `json:"message"` // of the locks that get it
+	By      string `json:"by"`      // "" leaves Kamal's
+	Lines   string `json:"lines"`   // to add
 }
 
 func (b *Broker) lock(ctx context.Context, l *lock) any {
@@ -70,6 +73,8 @@ func (b *Broker) lock(ctx context.Context, l *lock) any {
 		b.o.Locks.Taken(l.Place)
 	case "released":
 		b.o.Locks.Released(l.Place)
+	case "kept":
+		b.o.Locks.Kept(l.Place)
 	case "release":
 		reply.Command = kamal.ReleaseCommand(l.Place.Dir, b.o.Locks.Mark().Nonce)
 	case "ran":

@@ -37,6 +37,7 @@ func (l *testLocks) Mark() kamal.Mark {
 func (l *testLocks) Taking(p kamal.LockPlace)   { l.tell("taking " + p.Host) }
 func (l *testLocks) Taken(p kamal.LockPlace)    { l.tell("taken " + p.Host) }
 func (l *testLocks) Released(p kamal.LockPlace) { l.tell("released " + p.Host) }
+func (l *testLocks) Kept(p kamal.LockPlace)     { l.tell("kept " + p.Host) }
 func (l *testLocks) Ran(p kamal.LockPlace, how kamal.Release) {
 	l.tell("ran " + p.Host + " " + string(how))
 }
@@ -86,7 +87,7 @@ func TestLock(t *testing.T) {
 		return r.ask(map[string]any{"lock": content})
 	}
 	mark := r.ask(map[string]any{"hello": map[string]any{}})["mark"].(map[string]any)
-	if lock := kamal.ParseLock("Message: Automatic deploy lock\n" + mark["lines"].(string)); lock.Mark != locks.Mark() || mark["by"] != "someone (example/myapp)" {
+	if lock := kamal.ParseLock("Message: Automatic deploy lock\n" + mark["lines"].(string)); lock.Mark != locks.Mark() || mark["by"] != "someone (example/myapp)" || mark["message"] != "Automatic deploy lock" {
 		t.Errorf("the mark is %q", mark)
 	}
 	if look := event("taking")["look"]; look != kamal.LookCommand(".kamal/lock-app") {
@@ -94,6 +95,7 @@ func TestLock(t *testing.T) {
 	}
 	event("taken")
 	event("released")
+	event("kept")
 	if got := event("release")["command"]; got != kamal.ReleaseCommand(".kamal/lock-app", strings.Repeat("A", 26)) {
 		t.Errorf("the release is %q", got)
 	}
@@ -126,7 +128,7 @@ func TestLock(t *testing.T) {
 	}
 	h := "192.0.2.1"
 	byJane := "held " + h + " by Jane 2.5s"
-	want := []string{"taking " + h, "taken " + h, "released " + h, "ran " + h + " gone", "ran " + h + " failed", byJane, byJane, byJane, byJane}
+	want := []string{"taking " + h, "taken " + h, "released " + h, "kept " + h, "ran " + h + " gone", "ran " + h + " failed", byJane, byJane, byJane, byJane}
 	if diff := cmp.Diff(want, locks.told); diff != "" {
 		t.Error(diff)
 	}

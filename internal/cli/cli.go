@@ -65,6 +65,8 @@ type grammar struct {
 	Watch    watchCommand    `cmd:"" help:"Look at what runs, for a schedule: old secrets, drift, host keys, certificates, disks."`
 	Rotate   rotateCommand   `cmd:"" help:"Boot again what runs with old values of secrets, at the version that runs."`
 	Promote  promoteCommand  `cmd:"" help:"Deploy to one destination what another runs, by its digest, and build nothing."`
+	Freeze   freezeCommand   `cmd:"" help:"Keep the app from being deployed, by a deploy lock that says why, until kamal-op thaw or a time."`
+	Thaw     thawCommand     `cmd:"" help:"Let the app be deployed again: end a freeze, and nobody's deploy."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`
 	Migrate  migrateCommand  `cmd:"" help:"Make one step of the steps in a workflow that install op, Ruby and Kamal and start an agent."`

@@ -42,6 +42,8 @@ type LockOptions struct {
 	JobID int64
 	// GitHubToken may read the repository's runs (actions: read); empty asks nobody.
 	GitHubToken mask.Secret
+	// Freeze is what the locks of the run say: deploys are frozen. nil is a deploy's.
+	Freeze *kamal.Freeze
 	// CIToken may read the jobs of GitLab, Buildkite or CircleCI, whichever runs us;
 	// empty asks nobody.
 	CIToken mask.Secret
@@ -104,6 +106,7 @@ func newLocks(o LockOptions, system ci.System, way *gate.Gate, env map[string]st
 			return client.RunOver(ctx, run)
 		}
 	}
+	k.mark.Freeze = o.Freeze
 	k.unasked = "without a github-token GitHub cannot be asked whether that run is over"
 	if _, known := jobs.Own(env); known && env["GITHUB_RUN_ID"] == "" {
 		k.askJobs(way, env)
@@ -191,6 +194,14 @@ func (k *locks) Released(place kamal.LockPlace) {
 	k.save()
 }
 
+// Kept is part of broker.Locks: nobody releases it when the run is over.
+func (k *locks) Kept(place kamal.LockPlace) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop(place)
+	k.save()
+}
+
 // Ran is part of broker.Locks.
 func (k *locks) Ran(place kamal.LockPlace, how kamal.Release) {
 	k.mu.Lock()
@@ -219,24 +230,28 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 		k.say("the deploy lock on " + place.Host + " was left by a run that is over (" + owner.why + "): it is released; " + lock.Tell(now))
 		return broker.Verdict{Release: lock.Mark.Nonce}
 	}
+	if lock.Owner == kamal.LockFrozen && lock.Mark.Freeze.Over(now) && k.ended[place] != kamal.ReleaseFails {
+		k.say("the freeze's time is over, and the deploy lock on " + place.Host + " is free: " + lock.Frozen(place.App(), now))
+		return broker.Verdict{Release: lock.Mark.Nonce}
+	}
 	patience = max(patience, k.o.Wait)
 	left := patience - now.Sub(k.wait.since)
 	if owner.over || left <= 0 {
 		k.wait = lockWait{} // another Kamal of the run waits by itself
 		return broker.Verdict{Stop: k.refusal(place, lock, owner, patience)}
 	}
-	text := "waiting for the deploy lock on " + place.Host + ": " + lock.Tell(now)
-	if whose := lock.By + lock.Mark.Nonce + lock.Since.String(); whose != k.wait.text || now.Sub(k.wait.told) >= lockTell {
+	text := "waiting for the deploy lock on " + place.Host + ": " + whose(place, lock, now)
+	if owned := lock.By + lock.Mark.Nonce + lock.Since.String(); owned != k.wait.text || now.Sub(k.wait.told) >= lockTell {
 		if owner.why != "" {
 			text += " (" + owner.why + ")"
 		}
 		text += fmt.Sprintf(", for up to %s more", left.Round(time.Second))
-		if whose != k.wait.text {
+		if owned != k.wait.text {
 			k.say(text)
 		} else {
 			k.system.Info(text)
 		}
-		k.wait.text, k.wait.told = whose, now
+		k.wait.text, k.wait.told = owned, now
 	}
 	return broker.Verdict{Wait: min(left, lockLook)}
 }
@@ -286,32 +301,6 @@ func (k *locks) ask(ctx context.Context, m kamal.Mark) (over bool, why string, e
 	}
 	is, why, err := k.over(ctx, github.Run{ID: m.Run, Attempt: m.Attempt, Job: m.Job, JobID: m.JobID, Runner: m.Runner})
 	return is == github.Ended, why, err
-}
-
-// refusal is why the run ends here.
-func (k *locks) refusal(place kamal.LockPlace, lock kamal.Lock, owner answer, patience time.Duration) *problem.Problem {
-	p := problem.New("the deploy lock on "+place.Host+" is not free: "+lock.Tell(k.now()), "").About(problem.DeployLock)
-	if owner.why != "" {
-		p.Details = []string{owner.why}
-	}
-	release := "kamal-op kamal -- lock release"
-	if place.Destination != "" {
-		release += " --destination " + place.Destination
-	}
-	switch {
-	case owner.over:
-		p.Hint = "--stale-lock release would have released it; by hand: " + release
-	case patience > 0:
-		p.Message = fmt.Sprintf("the deploy lock on %s did not become free in %s: %s", place.Host, patience, lock.Tell(k.now()))
-		p.Status = problem.TimedOut
-		p.Hint = "wait longer with --lock-wait; if you are sure that nothing is being deployed: " + release
-	case lock.Owner == kamal.LockByHand:
-		p.Hint = "ask whoever took it, or wait for it with --lock-wait 30m"
-	default:
-		p.Hint = "wait for it with --lock-wait 15m; if you are sure that nothing is being deployed: " + release
-	}
-	k.events = append(k.events, p.Message)
-	return p
 }
 
 // within says what environment the next command has beside what all have.

@@ -69,6 +69,14 @@ func theirs(change func(*kamal.Lock)) kamal.Lock {
 	return l
 }
 
+// frozen is a freeze that has so much time left, taken ten minutes ago.
+func frozen(left time.Duration) kamal.Lock {
+	l := theirs(nil)
+	l.Owner, l.By = kamal.LockFrozen, "Jane"
+	l.Mark.Freeze = &kamal.Freeze{Why: "the database moves", Until: l.Since.Add(10*time.Minute + left)}
+	return l
+}
+
 func TestLocks_WhatBecomesOfAnothers(t *testing.T) {
 	byHand := theirs(func(l *kamal.Lock) { *l = kamal.Lock{Owner: kamal.LockByHand, By: "Jane", Message: "Maintenance"} })
 	plain := theirs(func(l *kamal.Lock) { *l = kamal.Lock{Owner: kamal.LockOfKamal, By: "Jane"} })
@@ -95,6 +103,9 @@ func TestLocks_WhatBecomesOfAnothers(t *testing.T) {
 		"by hand, and waiting":         {byHand, github.Ended, nil, LockOptions{Wait: time.Second}, "wait", 0},
 		"a plain Kamal's":              {plain, github.Ended, nil, LockOptions{}, "a deploy by Jane", 0},
 		"a plain Kamal's, and waiting": {plain, github.Ended, nil, LockOptions{Wait: time.Second}, "wait", 0},
+		"a freeze":                     {frozen(time.Hour), github.Ended, nil, LockOptions{}, "deploys of app (production) are frozen by Jane since 2026-11-22 02:00:00 UTC, 10m0s ago: the database moves, until 2026-11-22 03:10:00 UTC", 0},
+		"a freeze, and waiting":        {frozen(time.Hour), github.Ended, nil, LockOptions{Wait: time.Second}, "wait", 0},
+		"a freeze that is over":        {frozen(-time.Second), github.Ended, nil, LockOptions{KeepStale: true}, "release", 0},
 		"unreadable":                   {kamal.Lock{}, github.Ended, nil, LockOptions{}, "cannot be read", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,6 +192,39 @@ func TestLocks_Wait(t *testing.T) {
 	w.Released(lockPlace)
 	if got := strings.Join(w.told(), "\n"); !strings.Contains(got, "taken on 192.0.2.1, after 30s\nreleased on 192.0.2.1") {
 		t.Errorf("the summary has\n%s", got)
+	}
+}
+
+// A freeze is waited for until it is thawed, its time is over, or that of the wait; and one
+// that cannot be removed is no reason to try for ever.
+func TestLocks_Freeze(t *testing.T) {
+	w := newLockWorld(t, LockOptions{Wait: time.Minute})
+	if v := w.Held(t.Context(), lockPlace, frozen(30*time.Second), 0); v.Wait == 0 || !strings.Contains(w.log.String(), "waiting for the deploy lock on 192.0.2.1: deploys of app (production) are frozen by Jane") {
+		t.Errorf("the verdict is %+v\n%s", v, w.log)
+	}
+	w.clock = w.clock.Add(30 * time.Second)
+	if v := w.Held(t.Context(), lockPlace, frozen(30*time.Second), 0); v.Release == "" {
+		t.Errorf("the verdict is %+v", v)
+	}
+	w.Ran(lockPlace, kamal.ReleaseFails)
+	w.clock = w.clock.Add(time.Minute)
+	v := w.Held(t.Context(), lockPlace, frozen(30*time.Second), 0)
+	if v.Stop == nil || v.Stop.Status != problem.TimedOut || !strings.Contains(v.Stop.Message, "are frozen by Jane") || !strings.Contains(v.Stop.Hint, "kamal-op thaw --destination production") {
+		t.Errorf("the verdict is %+v", v.Stop)
+	}
+}
+
+// What a run takes to stay is none of its locks any more.
+func TestLocks_Kept(t *testing.T) {
+	w := newLockWorld(t, LockOptions{Freeze: &kamal.Freeze{Why: "x"}})
+	if got := w.Mark().Freeze; got == nil || got.Why != "x" {
+		t.Errorf("the mark is %+v", w.Mark())
+	}
+	w.Taking(lockPlace)
+	w.Taken(lockPlace)
+	w.Kept(lockPlace)
+	if left := w.left(); len(left) > 0 {
+		t.Errorf("it would release %v", left)
 	}
 }
 

@@ -40,6 +40,8 @@ type Mark struct {
 	Runner     string `json:"runner,omitempty"`
 	Actor      string `json:"actor,omitempty"`
 	Link       string `json:"link,omitempty"` // a page about the run
+
+	Freeze *Freeze `json:"freeze,omitempty"` // nil for a deploy's lock
 }
 
 // Clean is the mark with texts that can stand in a line: they come from the
@@ -47,6 +49,9 @@ type Mark struct {
 func (m Mark) Clean() Mark {
 	for _, field := range []*string{&m.System, &m.Server, &m.Repository, &m.Job, &m.UUID, &m.Runner, &m.Actor, &m.Link} {
 		*field = cleanField(*field)
+	}
+	if m.Freeze != nil {
+		m.Freeze = &Freeze{Why: cleanField(m.Freeze.Why), Until: m.Freeze.Until}
 	}
 	return m
 }
@@ -119,12 +124,14 @@ func cleanField(text string) string {
 // An Owner is whose a lock is, as far as its details tell.
 type Owner int
 
-// The owners. Only a lock with a mark may ever be released by us.
+// The owners. Only a lock with a mark may ever be released by us, and a freeze for no
+// other reason than that its time is over, or that somebody thaws it.
 const (
 	UnreadableLock Owner = iota // no details, or nothing that Kamal writes
 	LockByHand                  // kamal lock acquire -m
 	LockOfKamal                 // of a deploy without kamal-op, or with a mark that is not understood
 	LockMarked                  // of a run of kamal-op
+	LockFrozen                  // kamal-op freeze
 )
 
 // A Lock is what the details of a deploy lock say. Its texts were written by
@@ -135,11 +142,12 @@ type Lock struct {
 	Since   time.Time // zero where it is not known
 	Version string    // of the app
 	Message string
-	Mark    Mark // where Owner is LockMarked
+	Mark    Mark // where Owner is LockMarked or LockFrozen
 }
 
 // ParseLock reads the details of a lock, decoded: what kamal lock status prints.
-// A lock with a person's message is by hand, whatever else it says.
+// A lock with a person's message is by hand, whatever else it says, unless its mark is
+// that of a freeze.
 func ParseLock(details string) Lock {
 	var l Lock
 	message := false
@@ -165,10 +173,12 @@ func ParseLock(details string) Lock {
 	switch {
 	case !message:
 		return Lock{By: l.By, Since: l.Since}
+	case l.Mark.Freeze != nil && l.Message != automaticLock:
+		l.Owner = LockFrozen
 	case l.Message != automaticLock:
 		l.Owner, l.Mark = LockByHand, Mark{}
-	case l.Mark.Nonce == "":
-		l.Owner = LockOfKamal
+	case l.Mark.Nonce == "" || l.Mark.Freeze != nil: // no freeze has that message
+		l.Owner, l.Mark = LockOfKamal, Mark{}
 	default:
 		l.Owner = LockMarked
 	}
@@ -204,15 +214,12 @@ func (l Lock) Tell(now time.Time) string {
 			}
 		}
 		who += " holds it"
+	case LockFrozen:
+		return l.Frozen("the app", now)
 	default:
 		return "nobody knows whose it is: its details cannot be read"
 	}
-	if !l.Since.IsZero() {
-		who += " since " + l.Since.UTC().Format("2006-01-02 15:04:05 UTC")
-		if age := now.Sub(l.Since).Round(time.Second); age > 0 {
-			who += ", " + age.String() + " ago"
-		}
-	}
+	who += l.age(now)
 	if l.Mark.Link != "" {
 		who += ": " + l.Mark.Link
 	}

@@ -52,6 +52,7 @@ func TestMark_SurvivesTheDetails(t *testing.T) {
 
 func TestParseLock_Owners(t *testing.T) {
 	mark := Mark{Nonce: aNonce, Repository: "example/myapp", Run: 12, Job: "deploy", Actor: "someone"}
+	frozen := Mark{Nonce: aNonce, Freeze: &Freeze{Why: "the database moves", Until: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)}}
 	for name, test := range map[string]struct {
 		details string
 		owner   Owner
@@ -65,16 +66,22 @@ func TestParseLock_Owners(t *testing.T) {
 			details("Jane", "Maintenance\nMessage: "+automaticLock, mark.Lines()), LockByHand,
 			"Jane took it by hand (Maintenance) since 2026-11-22 02:00:00 UTC, 1m0s ago",
 		},
-		"with a mark":          {details("x", automaticLock, mark.Lines()), LockMarked, "someone (example/myapp, run 12, job deploy) holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
-		"a mark cut off":       {details("Jane", automaticLock, mark.Lines()[:40]), LockOfKamal, "a deploy by Jane holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
-		"a mark with no nonce": {details("Jane", automaticLock, `kamal-op: {"nonce":"'; rm -rf /"}`), LockOfKamal, "a deploy by Jane holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
-		"nothing":              {"", UnreadableLock, "nobody knows whose it is: its details cannot be read"},
-		"something else":       {"\x00\xff\nhello", UnreadableLock, "nobody knows whose it is: its details cannot be read"},
-		"no message":           {"Locked by: Jane at 2026-11-22T02:00:00Z\nVersion: a", UnreadableLock, "nobody knows whose it is: its details cannot be read"},
+		"a freeze": {
+			details("Jane", frozen.Message(), frozen.Lines()), LockFrozen,
+			"deploys of the app are frozen by Jane since 2026-11-22 02:00:00 UTC, 1m0s ago: the database moves, until 2026-11-23 00:00:00 UTC",
+		},
+		"a freeze that says it is automatic": {details("Jane", automaticLock, frozen.Lines()), LockOfKamal, "a deploy by Jane holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
+		"a freeze with no nonce":             {details("Jane", "Maintenance", `kamal-op: {"freeze":{"why":"x"}}`), LockByHand, "Jane took it by hand (Maintenance) since 2026-11-22 02:00:00 UTC, 1m0s ago"},
+		"with a mark":                        {details("x", automaticLock, mark.Lines()), LockMarked, "someone (example/myapp, run 12, job deploy) holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
+		"a mark cut off":                     {details("Jane", automaticLock, mark.Lines()[:40]), LockOfKamal, "a deploy by Jane holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
+		"a mark with no nonce":               {details("Jane", automaticLock, `kamal-op: {"nonce":"'; rm -rf /"}`), LockOfKamal, "a deploy by Jane holds it since 2026-11-22 02:00:00 UTC, 1m0s ago"},
+		"nothing":                            {"", UnreadableLock, "nobody knows whose it is: its details cannot be read"},
+		"something else":                     {"\x00\xff\nhello", UnreadableLock, "nobody knows whose it is: its details cannot be read"},
+		"no message":                         {"Locked by: Jane at 2026-11-22T02:00:00Z\nVersion: a", UnreadableLock, "nobody knows whose it is: its details cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := ParseLock(test.details)
-			if l.Owner != test.owner || (l.Mark.Nonce != "") != (test.owner == LockMarked) {
+			if l.Owner != test.owner || (l.Mark.Nonce != "") != (test.owner == LockMarked || test.owner == LockFrozen) {
 				t.Errorf("read as %+v, want owner %d", l, test.owner)
 			}
 			if got := l.Tell(time.Date(2026, 11, 22, 2, 1, 0, 0, time.UTC)); got != test.tell {
@@ -87,13 +94,14 @@ func TestParseLock_Owners(t *testing.T) {
 func FuzzParseLock(f *testing.F) {
 	f.Add(details("Jane", automaticLock, Mark{Nonce: aNonce, Job: "x"}.Lines()))
 	f.Add(details("Jane", "by hand"))
+	f.Add(details("Jane", "frozen", Mark{Nonce: aNonce, Freeze: &Freeze{Why: "x"}}.Lines()))
 	f.Add("Locked by: at at \nMessage: \nkamal-op: {}")
 	f.Fuzz(func(t *testing.T, text string) {
 		l := ParseLock(text)
-		if (l.Owner == LockMarked) != nonceText().MatchString(l.Mark.Nonce) {
+		if (l.Owner == LockMarked || l.Owner == LockFrozen) != nonceText().MatchString(l.Mark.Nonce) {
 			t.Errorf("owner %d with the nonce %q", l.Owner, l.Mark.Nonce)
 		}
-		if l.Owner == LockMarked && !strings.Contains(text, l.Mark.Nonce) && !strings.Contains(text, `\u`) {
+		if l.Mark.Nonce != "" && !strings.Contains(text, l.Mark.Nonce) && !strings.Contains(text, `\u`) {
 			t.Error("the nonce is from nowhere")
 		}
 		if line := l.Tell(time.Now()); strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {

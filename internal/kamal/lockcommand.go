@@ -34,8 +34,12 @@ const (
 )
 
 // LookCommand is the command that reads a lock on the server: see LookedAt.
-func LookCommand(dir string) string {
-	return shellCommand(`[ -d "$1" ] || exit 0; echo "`+lookedAt+`"; base64 -d <"$1/details" 2>/dev/null; true`, dir)
+func LookCommand(dir string) string { return LookScript() + " " + shellWord(dir) }
+
+// LookScript is LookCommand less its last word, the lock's directory, for who knows
+// that better.
+func LookScript() string {
+	return shellCommand(`[ -d "$1" ] || exit 0; echo "` + lookedAt + `"; base64 -d <"$1/details" 2>/dev/null; true`)
 }
 
 // LookedAt is what LookCommand printed: the details, or that there is no lock.

@@ -6,14 +6,13 @@ module KamalOp
   # becomes of one that somebody else holds. All of it goes over the connection
   # that Kamal has.
   module DeployLock
-    AUTOMATIC = "Automatic deploy lock"
-
     # Somebody else has the lock.
     class Held < StandardError; end
 
     class << self
       # What the lock's details say of its owner; nil leaves locks to Kamal.
       attr_accessor :mark
+      attr_reader :place
 
       def attach(base)
         lock = ::Kamal::Commands::Lock
@@ -28,7 +27,7 @@ module KamalOp
 
       # Takes the lock, as soon as kamal-op says that it may be taken.
       def acquire(cli)
-        @place = place(cli)
+        @place = place_of(cli)
         # Kamal's own --lock-wait knows neither dead owners nor what to wait for.
         patience, ::KAMAL.lock_wait = ::KAMAL.lock_wait_timeout, false if ::KAMAL.respond_to?(:lock_wait) && ::KAMAL.lock_wait
         @acquiring = true
@@ -48,14 +47,20 @@ module KamalOp
 
       def acquiring? = @acquiring
 
+      # Whether a lock with this message is the run's, and not one that a person takes.
+      def marks?(message) = mark && message == mark["message"]
+
       # Right before the command that takes it is sent: from here on it may be ours.
       def taking = @acquiring && ask("taking")
 
       def released = @place && tell("released")
 
+      # Places of locks that were taken are to keep them when the run is over.
+      def kept(places) = places.each { |place| KamalOp.ask("lock", { event: "kept", place: place }) }
+
       # `kamal lock release` in a Kamal that is started to release a lock of the run.
       def release(cli)
-        @place = place(cli)
+        @place = place_of(cli)
         run(cli, ask("release")["command"])
       end
 
@@ -87,7 +92,7 @@ module KamalOp
           output.to_s.dup.force_encoding(Encoding::UTF_8).scrub("?")
         end
 
-        def place(cli)
+        def place_of(cli)
           {
             host: ::KAMAL.primary_host.to_s, dir: ::KAMAL.lock.send(:lock_dir), project: Dir.pwd,
             config_file: File.expand_path(cli.options[:config_file] || "config/deploy.yml"), destination: ::KAMAL.config.destination.to_s
@@ -129,13 +134,13 @@ module KamalOp
 
     module Marked
       def acquire(message, version)
-        DeployLock.taking if message == AUTOMATIC
+        DeployLock.taking if DeployLock.marks?(message)
         super
       end
 
       private
         def lock_details(message, version)
-          return super unless DeployLock.mark && message == AUTOMATIC
+          return super unless DeployLock.marks?(message)
 
           @kamal_op_by = DeployLock.mark["by"]
           "#{super}\n#{DeployLock.mark["lines"]}"

@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+)
+
+// A frozen app is not deployed, by nobody and on no host, until it is thawed.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	c := newScene(t, 2)
+	c.project.commit()
+	m := c.rig.machine(t, c.project)
+	m.remember()
+	first, second := c.servers[0].Address, c.servers[1].Address
+	env := with(c.connect(), githubRun("123", "1"))
+
+	c.succeeded(m.run(c.connect(), c.command("setup")...))
+	res := m.run(env, c.command("freeze", "-m", "the database moves", "--until", "2099-01-01T00:00Z")...)
+	t.Logf("a capture:\n%s", res.Log)
+	c.succeeded(res)
+	says(t, res, "deploys of "+c.project.Service+" are frozen by someone (example/myapp, run 123, job deploy) since ", ": the database moves, until 2099-01-01 00:00:00 UTC", "kamal-op thaw ends it")
+	for _, s := range c.servers {
+		if s.locks(t, c.project.Service) == "" {
+			t.Errorf("%s is not frozen", s.Address)
+		}
+	}
+	status := c.lockStatus(m)
+	t.Logf("a capture of kamal lock status:\n%s", status)
+	if lock := kamal.ParseLock(strings.TrimSpace(status)); lock.Owner != kamal.LockFrozen || !strings.Contains(status, "Message: Deploys are frozen: the database moves") {
+		t.Errorf("kamal lock status says\n%s", status)
+	}
+	says(t, m.run(env, c.command("freeze", "-m", "the database moves", "--until", "2099-01-01T00:00Z")...), "already: deploys of")
+
+	// Whichever host a deploy is for, and with each of its options about locks.
+	for _, args := range [][]string{nil, {"--hosts", second}, {"--stale-lock", "release"}} {
+		res := m.run(env, c.command("redeploy", append(args, "--", "-P")...)...)
+		c.ended(res, 3)
+		says(t, res, "deploys of "+c.project.Service+" are frozen by someone", "hint: kamal-op thaw ends it")
+		t.Logf("a capture of a deploy:\n%s", res.Log)
+	}
+	waiting := c.rig.machine(t, c.project)
+	w := waiting.start(env, "", c.command("redeploy", "--lock-wait", "5m", "--", "-P")...)
+	w.until("waiting for the deploy lock on " + first + ": deploys of " + c.project.Service + " are frozen")
+	res = m.run(env, c.command("thaw")...)
+	t.Logf("a capture of a thaw:\n%s", res.Log)
+	c.succeeded(res)
+	says(t, res, c.project.Service+" can be deployed again, on "+first+", "+second)
+	c.succeeded(w.wait())
+	c.unlocked()
+	c.deployed()
+	c.clean(m)
+}
