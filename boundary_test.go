@@ -132,7 +132,7 @@ func TestMatrix_HasEveryWayOut(t *testing.T) {
 
 // commands are those that the matrix runs, and those that it does not, with the reason.
 var commands = map[string]string{
-	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "plan": "", "doctor": "", "watch": "", "rotate": "", "promote": "", "freeze": "", "thaw": "", "host-keys": "", "init": "",
+	"deploy": "", "kamal": "", "run": "", "check": "", "add": "", "rename": "", "remove": "", "migrate": "", "verify": "", "plan": "", "doctor": "", "watch": "", "rotate": "", "promote": "", "freeze": "", "thaw": "", "history": "", "host-keys": "", "init": "",
 	"review deploy": "", "review list": "", "review status": "",
 	"setup": "as deploy", "redeploy": "as deploy", "rollback": "as deploy", "action": "as the command that it runs", "plugin": "as the command that it runs",
 	"review remove": "as review deploy", "review sweep": "as review deploy", "review build": "as review deploy", "review event": "as review deploy",

@@ -52,6 +52,7 @@ var sources = []source{
 	{"a label of a pull request", "qprlabelq", true, false},
 	{"the message of a lock", "qlockq", false, true},
 	{"the reason of a freeze", "qfrozenq", true, true},
+	{"a line of the audit log", "qkeptq", true, true},
 	{"the name of a container", "qcontainerq", true, true},
 	{"docker's error on a host", "qdockerq", false, true},
 	{"a hook's output", "qhookq", false, true},
@@ -138,6 +139,10 @@ func newWorld(t *testing.T) *world {
 	held := base64.StdEncoding.EncodeToString([]byte("kamal-op lock held:\nLocked by: " + bad("qfreezerq") + " at 2026-01-01T00:00:00Z\nMessage: frozen\n" +
 		`kamal-op: {"nonce":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","freeze":{"why":` + quoteJSON(t, bad("qfrozenq")) + "}}\n"))
 	w.write("locks", `@kamal-op-locks {"dir":".kamal/lock-shop","places":[{"host":"192.0.2.1","output":"`+held+`"},{"host":`+quoteJSON(t, bad("qfrozenq"))+`,"why":`+quoteJSON(t, bad("qfrozenq"))+"}]}\n")
+	kept := base64.StdEncoding.EncodeToString([]byte("[2026-01-01T00:00:00Z] [x] deploy of v1 done, kamal-op: " +
+		`{"run":"R","command":"deploy","version":"v1","how":"done","ended":"2026-01-01T00:00:00Z","by":` + quoteJSON(t, bad("qkeptq")) + `,"items":[{"from":` + quoteJSON(t, bad("qkeptq")) + `,"secrets":[` + quoteJSON(t, bad("qkeptq")) + "]}]}\n" +
+		"[2026-01-02T00:00:00Z] [x] Booted app version v2\n"))
+	w.write("kept", `@kamal-op-history {"service":"shop","hosts":[{"host":"192.0.2.1","log":"`+kept+`","roles":[{"role":"web","runs":[`+quoteJSON(t, bad("qkeptq"))+`],"others":[]}]},{"host":`+quoteJSON(t, bad("qkeptq"))+`,"why":`+quoteJSON(t, bad("qkeptq"))+"}]}\n")
 	sick := quoteJSON(t, bad("qdoctorq"))
 	w.write("examined", `@kamal-op-doctor {"ruby":`+sick+`,"dotenv":`+sick+`,"aside":[{"part":`+sick+`,"why":`+sick+`}],"architectures":[`+sick+`],`+
 		`"registries":[{"server":`+sick+`,"state":"refused","why":`+sick+`},{"server":"r.example","state":"unknown","why":`+sick+`}]}`+"\n")
@@ -171,6 +176,7 @@ kamal_op_rotatable) cat "$STAGE/rotatable"; exit ;;
 kamal_op_rotate) exit ;;
 kamal_op_promotable) cat "$STAGE/promotable"; exit ;;
 kamal_op_promotion) cat "$STAGE/observed" "$STAGE/promotion"; exit ;;
+kamal_op_history) cat "$STAGE/kept"; exit ;;
 kamal_op_locks|kamal_op_thaw) cat "$STAGE/locks"; exit ;;
 config)
   s=$REVIEW_SERVICE d=review
@@ -410,6 +416,8 @@ func TestMatrix(t *testing.T) {
 		w.run(system, env, "table", append(promote, "--dry-run")...)
 		w.run(system, env, "table", "freeze", "-m", "x")
 		w.run(system, env, "table", "thaw")
+		w.run(system, env, "table", "history")
+		w.run(system, env, "table", "history", "diff", "v1", "v2")
 		w.run(system, env, "log", "host-keys")
 	}
 	for _, format := range []string{"json", "sarif"} {
@@ -424,6 +432,7 @@ func TestMatrix(t *testing.T) {
 	w.run("nobody", plain, "person", promote...)
 	w.run("GitHub", gitHub, "log", promote...)
 	w.run("nobody", plain, "json", "thaw", "--json")
+	w.run("nobody", plain, "json", "history", "--json")
 	w.run("nobody", plain, "json", "remove", "S1", "--json", "--dry-run")
 	w.onTerminal("deploy", "--check", "warn", "--check-hosts", "off", "--", "-P")
 	w.onTerminal("check", "--offline")

@@ -84,7 +84,7 @@ func TestSignals_EndEveryCommand(t *testing.T) {
 	key := "--ssh-key=op://MyApp/Production/A"
 	waits := map[string][]string{ // for 1Password
 		"deploy": {key, "--", "-P"}, "setup": {key}, "redeploy": {key}, "rollback": {key, "v1"}, "kamal": {key, "--", "app", "logs"},
-		"run": {"--", "true"}, "check": nil, "verify": {key}, "plan": {key}, "doctor": {key}, "rotate": {key}, "promote": {key, "--from", "staging"}, "freeze": {key, "-m", "x"}, "thaw": {key}, "watch": {key}, "host-keys": {key},
+		"run": {"--", "true"}, "check": nil, "verify": {key}, "plan": {key}, "doctor": {key}, "rotate": {key}, "promote": {key, "--from", "staging"}, "freeze": {key, "-m", "x"}, "thaw": {key}, "watch": {key}, "history": {key}, "host-keys": {key},
 		"add": {"B", "--item", "op://MyApp/Production"}, "init": {"--vault", "MyApp", "--item", "Production"},
 	}
 	byItself := map[string]bool{ // it asks nobody who would keep it waiting

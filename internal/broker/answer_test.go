@@ -76,6 +76,22 @@ func TestAnswer_EachKindOfRequestReachesItsPart(t *testing.T) {
 	}
 }
 
+// Of a deploy that is over the hosts keep what the run says, where it says something.
+func TestEnded(t *testing.T) {
+	var got Ended
+	o := Options{Ended: func(_ context.Context, e Ended) (string, []string) { got = e; return "a line", []string{"h1"} }}
+	if answer := newDesk(o).say(t, `{"hello":{"pid":7}}`); !strings.Contains(answer, `"history":true`) {
+		t.Error(answer)
+	}
+	const over = `{"ended":{"command":"deploy","version":"v1","how":"done","took":1.5}}`
+	if answer := newDesk(o).say(t, over); answer != `{"line":"a line","hosts":["h1"]}` || got != (Ended{"deploy", "v1", "done", 1500 * time.Millisecond}) {
+		t.Errorf("%s, %+v", answer, got)
+	}
+	if answer := newDesk(Options{}).say(t, over); answer != `{"error":"nothing is to be written down"}` {
+		t.Error(answer)
+	}
+}
+
 func TestHello_WhatStepsAside(t *testing.T) {
 	aside := func(part string) string {
 		return `{"hello":{"pid":7,"kamal":"9.9","dotenv":"3","ruby":"3.3","aside":[{"part":"` + part + `","why":"it is new"}]}}`

@@ -242,6 +242,7 @@ type message struct {
 	Login      *login            `json:"login"`
 	Boot       *boot             `json:"boot"`
 	RolledBack *rolledBack       `json:"rolled_back"`
+	Ended      *ended            `json:"ended"`
 }
 
 // serve answers the one request of a connection.
@@ -321,6 +322,8 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 		return b.booted(m.Boot)
 	case m.RolledBack != nil:
 		return b.wentBack(m.RolledBack)
+	case m.Ended != nil:
+		return b.ended(ctx, m.Ended)
 	case m.Lock != nil:
 		return b.lock(ctx, m.Lock)
 	case m.Hosts != nil:

@@ -79,6 +79,7 @@ type helloReply struct {
 	RollBack     bool              `json:"roll_back"`
 	FreshEnv     bool              `json:"fresh_env,omitempty"`
 	ExactValues  kamal.ExactValues `json:"exact_values,omitzero"`
+	History      bool              `json:"history,omitempty"`     // ask what to write down of how it ended
 	Mark         *markReply        `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
 	KnownHosts   string            `json:"known_hosts,omitempty"` // the file with the host keys that count
 	Agent        string            `json:"agent,omitempty"`       // the socket of the run's agent
@@ -87,7 +88,7 @@ type helloReply struct {
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues}
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues, History: b.o.Ended != nil}
 	if b.o.Hosts != nil {
 		r.KnownHosts, r.LogIn, r.Agent = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn, b.o.Hosts.Agent
 	}

@@ -73,6 +73,10 @@ type Options struct {
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 
+	// Ended gives the line that hosts keep of a deploy that is over, "" for none, and
+	// which hosts these are, where they are not all of the command's. nil keeps nothing.
+	Ended func(ctx context.Context, e Ended) (line string, hosts []string)
+
 	Choices
 
 	// RealOp is the op CLI that commands which are not known here are handed to:

@@ -18,7 +18,7 @@ import (
 type actionCommand struct{}
 
 // actionCommands are what the input command may say.
-var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "verify", "plan", "doctor", "watch", "rotate", "promote", "freeze", "thaw", "rehearse", "review", "version"}
+var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "verify", "plan", "doctor", "watch", "rotate", "promote", "freeze", "thaw", "history", "rehearse", "review", "version"}
 
 // Run does what the input command says.
 func (actionCommand) Run(a *app) error { return a.handedOver(inputs, actionCommands, "deploy") }
@@ -69,7 +69,7 @@ func (a *app) handedOver(f form, commands []string, other string) error {
 			sub = "event"
 		}
 		argv, words = append(argv, append([]string{sub}, words...)...), nil
-	case "check", "verify", "plan", "doctor", "watch", "rotate", "promote", "freeze", "thaw", "rehearse":
+	case "check", "verify", "plan", "doctor", "watch", "rotate", "promote", "freeze", "thaw", "history", "rehearse":
 		argv, words = append(argv, words...), nil // options of ours: there is nothing of Kamal's to hand them to
 	}
 	if len(words) > 0 {

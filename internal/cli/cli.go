@@ -67,6 +67,7 @@ type grammar struct {
 	Promote  promoteCommand  `cmd:"" help:"Deploy to one destination what another runs, by its digest, and build nothing."`
 	Freeze   freezeCommand   `cmd:"" help:"Keep the app from being deployed, by a deploy lock that says why, until kamal-op thaw or a time."`
 	Thaw     thawCommand     `cmd:"" help:"Let the app be deployed again: end a freeze, and nobody's deploy."`
+	History  historyCommand  `cmd:"" help:"Show what was deployed, when, by whom and how it ended, and what differs between two deploys."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`
 	Migrate  migrateCommand  `cmd:"" help:"Make one step of the steps in a workflow that install op, Ruby and Kamal and start an agent."`

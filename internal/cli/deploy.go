@@ -28,7 +28,8 @@ type (
 	// rollbackCommand is `kamal-op rollback VERSION`.
 	rollbackCommand struct {
 		deployCommand
-		To string `arg:"" name:"version" help:"Version to go back to."`
+		Previous bool   `name:"previous" short:"1" help:"Go back to the version before the one that runs, as the history on the hosts has it."`
+		To       string `arg:"" optional:"" name:"version" help:"Version to go back to."`
 	}
 	// kamalCommand is `kamal-op kamal -- ARGS`.
 	kamalCommand struct {
@@ -49,15 +50,45 @@ func (c redeployCommand) Run(a *app) error { return c.main(a, "redeploy") }
 
 // Run is `kamal rollback`.
 func (c rollbackCommand) Run(a *app) error {
-	if strings.HasPrefix(c.To, "-") {
+	switch {
+	case strings.HasPrefix(c.To, "-"):
 		return problem.Usagef("give the version as kamal-op rollback VERSION", "%q is not a version", c.To)
+	case (c.To == "") != c.Previous:
+		return problem.Usagef("kamal-op rollback VERSION, or kamal-op rollback -1 for the one before", "which version to go back to is to be said, in one way")
 	}
 	if c.Version != "" {
 		return problem.Usagef("the version to go back to is the argument: kamal-op rollback VERSION",
 			"--version and rollback's own version are given both")
 	}
+	if c.Previous {
+		version, err := c.previous(a)
+		if err != nil {
+			return a.explainConnect(err)
+		}
+		a.system.Info("going back to " + version)
+		c.To = version
+	}
 	c.Version = c.To
 	return c.main(a, "rollback")
+}
+
+// previous is the version before the one that runs.
+func (c rollbackCommand) previous(a *app) (string, error) {
+	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
+		return "", err
+	}
+	j, err := c.fill(a, deploy.Job{}, true)
+	if err != nil {
+		return "", err
+	}
+	ctx, signals, stop := c.context(a)
+	defer stop()
+	j.Process, j.CheckHosts, j.Check = a.process(signals), false, deploy.CheckOff
+	h, err := askHistory(ctx, j, kamal.ArgOptions{Destination: c.Destination, ConfigFile: c.ConfigFile, Hosts: commas(c.Hosts), Roles: commas(c.Roles)})
+	if err != nil {
+		return "", err
+	}
+	return h.Previous()
 }
 
 // main is one of the commands that change what runs on the servers.

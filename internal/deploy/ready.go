@@ -116,6 +116,7 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 		return r, err
 	}
 	r.options = r.brokerOptions(j, project, hosts)
+	r.options.Ended = r.record
 	if r.booted == nil {
 		r.broker.Open(r.options)
 	}

@@ -10,6 +10,12 @@ import (
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
+// What stands in the place of a name where there is none.
+const (
+	sshKeyRow = "SSH key"
+	readRow   = "(read by the project)"
+)
+
 // secretsUsed are the secrets of the run by their names, with the items that they
 // came from, or the variables: the declared ones, then those that the secrets files
 // fetch or read, then what else was read of 1Password. Nothing is asked for that was
@@ -60,17 +66,17 @@ func (s *ready) secretsUsed(ctx context.Context) []ci.SecretReport {
 	}
 	for _, key := range s.job.Wanted.Keys {
 		if key.loaded() {
-			all = append(all, ci.SecretReport{Name: "SSH key", Item: key.String()})
+			all = append(all, ci.SecretReport{Name: sshKeyRow, Item: key.String()})
 			continue
 		}
-		add("SSH key", key.Ref)
+		add(sshKeyRow, key.Ref)
 	}
 	if s.resolver == nil {
 		return all
 	}
 	for _, item := range s.resolver.Fetches() {
 		if !items[item.Vault.ID+"/"+item.ID] {
-			put("(read by the project)", onepassword.Reference{Vault: item.Vault.Name, Item: item.Title}, item)
+			put(readRow, onepassword.Reference{Vault: item.Vault.Name, Item: item.Title}, item)
 		}
 	}
 	return all

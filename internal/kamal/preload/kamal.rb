@@ -100,7 +100,7 @@ module KamalOp
       DeployLock.mark = reply["mark"]
       @forward_agent, @pins, @log_in, @agent = reply.values_at("forward_agent", "known_hosts", "log_in", "agent")
       ENV["SSH_AUTH_SOCK"] = @agent if @agent
-      Boots.roll_back, FreshEnv.on, ExactValues.wanted = reply.values_at("roll_back", "fresh_env", "exact_values")
+      Boots.roll_back, FreshEnv.on, ExactValues.wanted, History.on = reply.values_at("roll_back", "fresh_env", "exact_values", "history")
       @declared = reply.fetch("declared", {}).transform_values { |value| decode(value) }
       # Where $NAME is not answered here, the environment has to do it.
       ENV.update(@declared.reject { |_, value| value.include?("\0") }) unless @faithful
@@ -144,6 +144,9 @@ module KamalOp
         end
         part "handing values over as they are" do
           ExactValues.install
+        end
+        part "writing down how a deploy ended" do
+          History.install
         end
         part "giving new code the secrets of now before it is booted" do
           FreshEnv.install

@@ -40,12 +40,16 @@ module KamalOp
           sleep(0.2 * vain)
           retry
         end
+        @taken = true
         tell("taken")
       ensure
         @acquiring = false
       end
 
       def acquiring? = @acquiring
+
+      # Whether this Kamal has had the lock, or is one under it.
+      def taken? = @taken || ENV["KAMAL_LOCK"] == "true"
 
       # Whether a lock with this message is the run's, and not one that a person takes.
       def marks?(message) = mark && message == mark["message"]

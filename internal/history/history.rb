@@ -1,0 +1,52 @@
+# Adds a command to Kamal that writes, as one line of JSON, what its audit logs have of
+# deploys, and which versions of the app the hosts have containers of.
+require "json"
+
+module KamalOpHistory
+  class << self
+    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
+
+    # The lines of the log that tell of deploys: ours, and Kamal's own.
+    def lines(backend)
+      file = KAMAL.auditor.send(:audit_log_file)
+      backend.capture("grep -aE ' kamal-op: [{]|Booted app version ' #{file} 2>/dev/null | tail -n 1000; true", verbosity: Logger::DEBUG, strip: false, raise_on_non_zero_exit: false).to_s
+    end
+
+    # What runs of a role, and what was there before it and is there still.
+    def role(backend, role)
+      config = KAMAL.config
+      filters = [ "label=service=#{config.service}", "label=destination=#{config.destination}", "label=role=#{role.name}" ].flat_map { |filter| [ "--filter", filter ] }
+      output = backend.capture(:docker, :ps, "--all", *filters, "--format", "'{{.State}} {{.Names}}'", verbosity: Logger::DEBUG, raise_on_non_zero_exit: false).to_s
+      found = output.lines.map { |line| line.strip.split(" ", 2) }.select { |_, name| name.to_s.start_with?("#{role.container_prefix}-") }
+        .map { |state, name| [ state, name.delete_prefix("#{role.container_prefix}-") ] }
+      runs, rest = found.partition { |state, _| %w[ running restarting ].include?(state) }
+      { role: role.name.to_s, runs: runs.map(&:last), others: rest.map(&:last) }
+    end
+  end
+
+  def kamal_op_history
+    hosts = KAMAL.app_hosts.map(&:to_s)
+    found = {}
+    ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
+    on(hosts) do |host|
+      lines = KamalOpHistory.lines(self)
+      roles = KAMAL.roles_on(host).map { |role| KamalOpHistory.role(self, role) }
+      found[host.to_s] = { host: host.to_s, log: [ lines ].pack("m0"), roles: roles }
+    rescue StandardError => e
+      raise if e.is_a?(KamalOp::Cancelled) || e.is_a?(::Kamal::ConfigurationError)
+      found[host.to_s] = { host: host.to_s, why: KamalOpHistory.message(e) }
+    end
+    $stdout.puts "@kamal-op-history #{JSON.generate({ service: KAMAL.config.service, destination: KAMAL.config.destination.to_s, hosts: found.values_at(*hosts) })}"
+    $stdout.flush
+  end
+end
+
+TracePoint.new(:end) { |t|
+  if t.self.class == Class && t.self.name == "Kamal::Cli::Main"
+    t.self.class_eval do
+      desc "kamal_op_history", "Say what was deployed"
+      define_method(:kamal_op_history, KamalOpHistory.instance_method(:kamal_op_history))
+    end
+    t.disable
+  end
+}.enable
