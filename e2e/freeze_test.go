@@ -1,13 +1,15 @@
 package e2e
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
-// A frozen app is not deployed, by nobody and on no host, until it is thawed.
+// A frozen app is not deployed, by nobody and on no host, until it is thawed or the time
+// of the freeze is over; the lock of a deploy is not thawed.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
 	c := newScene(t, 2)
@@ -51,5 +53,30 @@ func TestFreeze(t *testing.T) {
 	c.succeeded(w.wait())
 	c.unlocked()
 	c.deployed()
+	res = m.run(env, c.command("thaw", "--json")...)
+	c.succeeded(res)
+	var report struct{ Frozen, Changed bool }
+	if err := json.Unmarshal([]byte(res.Stdout), &report); err != nil || report.Frozen || report.Changed {
+		t.Errorf("%v\n%s", err, res.Log)
+	}
+
+	// A freeze whose time is over is no obstacle, and one that fails leaves nothing.
+	c.succeeded(m.run(env, c.command("freeze", "-m", "a moment", "--until", "1s")...))
+	res = m.run(env, c.command("redeploy", "--lock-wait", "1m", "--", "-P")...)
+	c.succeeded(res)
+	says(t, res, "the freeze's time is over, and the deploy lock on "+first+" is free")
+	// Kamal's own lock, as a person takes it.
+	lock := "/root/.kamal/lock-" + c.project.Service
+	c.servers[1].mustExec(t, "sh", "-c", `mkdir -p "$1"; printf 'Locked by: Joe at 2026-11-22T02:00:00Z\nVersion: v1\nMessage: Maintenance' | base64 >"$1/details"`, "-", lock)
+	res = m.run(env, c.command("freeze", "-m", "too late")...)
+	c.ended(res, 3)
+	says(t, res, "took it by hand (Maintenance)")
+	if c.servers[0].locks(t, c.project.Service) != "" {
+		t.Errorf("%s is frozen, and %s is not", first, second)
+	}
+	res = m.run(env, c.command("thaw")...)
+	c.succeeded(res)
+	says(t, res, "is none of a freeze, and stays")
+	c.servers[1].mustExec(t, "rm", "-r", lock)
 	c.clean(m)
 }
