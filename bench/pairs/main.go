@@ -5,7 +5,7 @@
 // request, in turn, on the parts of a rehearsal. build/bench-deploy.sh runs it in the
 // image that has Kamal, under an ssh-agent:
 //
-//	ssh-agent pairs -program PATH [-kamal PATH] [-rounds 10] [-lines]
+//	ssh-agent pairs -program PATH [-kamal PATH] [-rounds 10] [-secrets 200 -hosts 20] [-lines]
 //
 // Each deploy of kamal-op's stands between two of Kamal's, and is divided by their mean.
 // What Kamal differs from itself is each of its deploys by the one before.
@@ -40,6 +40,8 @@ func main() {
 	flag.StringVar(&p.program, "program", "", "path of kamal-op, a static program")
 	flag.StringVar(&p.kamal, "kamal", "/usr/bin/kamal", "path of Kamal")
 	rounds := flag.Uint("rounds", 10, "deploys by kamal-op that count")
+	flag.IntVar(&p.scale.secrets, "secrets", 5, "secrets of the project, all in one item")
+	flag.IntVar(&p.scale.hosts, "hosts", 1, "hosts of the project, at most 250")
 	lines := flag.Bool("lines", false, "print the output of the last deploy of each, with the time of every line")
 	flag.Parse()
 	if err := p.run(1+int(max(*rounds, 1)), *lines); err != nil {
@@ -54,6 +56,7 @@ type pairs struct {
 	env            []string
 	out            io.Writer
 	alone, ours    []sample
+	scale          scale
 }
 
 // run deploys, and reports. deploys are those by Kamal alone: one more than by kamal-op.
@@ -63,13 +66,20 @@ func (p *pairs) run(deploys int, lines bool) error {
 	if err := p.rehearse(ctx, deploys); err != nil {
 		return err
 	}
-	report(p.out, p.alone, p.ours)
+	goal := "1.03"
+	if p.larger() {
+		goal = "1.06"
+	}
+	report(p.out, p.alone, p.ours, goal)
 	if lines {
 		p.alone[deploys-1].print(p.out, "Kamal alone")
 		p.ours[deploys-2].print(p.out, "kamal-op")
 	}
 	return nil
 }
+
+// larger says whether the project is to be larger than the sample.
+func (p *pairs) larger() bool { return p.scale.hosts > 1 || p.scale.secrets > 5 }
 
 // rehearse deploys on the parts of a rehearsal.
 func (p *pairs) rehearse(ctx context.Context, deploys int) error {
@@ -93,13 +103,20 @@ func (p *pairs) rehearse(ctx context.Context, deploys int) error {
 }
 
 // deploy deploys the rehearsal's sample in turn.
-func (p *pairs) deploy(ctx context.Context, r rehearsal.DeployRequest, values map[string]string, deploys int) error {
+func (p *pairs) deploy(ctx context.Context, r rehearsal.DeployRequest, values map[string]string, deploys int) (err error) {
 	socket := environ.List(p.env).Get("SSH_AUTH_SOCK")
 	if socket == "" {
 		return errors.New("there is no ssh-agent for Kamal alone")
 	}
-	if err := p.addKeys(ctx, r); err != nil {
+	key, err := p.addKeys(ctx, r)
+	if err != nil {
 		return err
+	}
+	if p.larger() {
+		defer func() { err = errors.Join(err, p.scale.close()) }()
+		if err := p.scale.enlarge(ctx, &r, values, key); err != nil {
+			return err
+		}
 	}
 	docker, err := os.MkdirTemp("", "docker")
 	if err != nil {
@@ -153,30 +170,31 @@ func (p *pairs) add(ctx context.Context, to []sample, c command) ([]sample, erro
 	return append(to, s), nil
 }
 
-// addKeys gives the rehearsal's keys to the agent of Kamal alone.
-func (p *pairs) addKeys(ctx context.Context, r rehearsal.DeployRequest) error {
+// addKeys gives the rehearsal's keys to the agent of Kamal alone, and gives the last.
+func (p *pairs) addKeys(ctx context.Context, r rehearsal.DeployRequest) (last string, err error) {
 	vault, err := onepassword.NewConnect(onepassword.ConnectOptions{Host: r.ConnectHost, Token: mask.NewSecret("token", r.ConnectToken)})
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = vault.Close() }()
 	resolver := onepassword.NewResolver(vault, onepassword.Options{})
 	for _, text := range r.SSHKeys {
 		ref, err := onepassword.ParseReference(text)
 		if err != nil {
-			return err
+			return "", err
 		}
 		key, err := resolver.SSHKey(ctx, ref)
 		if err != nil {
-			return err
+			return "", err
 		}
+		last = key.Private.Reveal()
 		cmd := exec.CommandContext(ctx, "ssh-add", "-q", "-")
-		cmd.Stdin, cmd.Env = strings.NewReader(key.Private.Reveal()), p.env
+		cmd.Stdin, cmd.Env = strings.NewReader(last), p.env
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("ssh-add: %w: %s", err, out)
+			return "", fmt.Errorf("ssh-add: %w: %s", err, out)
 		}
 	}
-	return nil
+	return last, nil
 }
 
 // load is the load average of the last minute.

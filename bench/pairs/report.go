@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// report prints what the deploys took. alone has one more than ours: the one before
-// and the one after each of ours.
-func report(out io.Writer, alone, ours []sample) {
+// report prints what the deploys took, and the goal for the ratio of their wall times.
+// alone has one more than ours: the one before and the one after each of ours.
+func report(out io.Writer, alone, ours []sample, goal string) {
 	wall := func(s sample) float64 { return s.wall.Seconds() }
 	cpu := func(s sample) float64 { return s.cpu.Seconds() }
 	begins := func(s sample) float64 { return s.begins().Seconds() }
@@ -26,7 +26,7 @@ func report(out io.Writer, alone, ours []sample) {
 		slices.Sort(all)
 		fmt.Fprintf(table, "%s\t"+format+"\t"+format+"\t"+format+"\t%s\n", name, middle(all), all[0], all[len(all)-1], goal)
 	}
-	row("wall, kamal-op by Kamal alone", "%.3f", ratios(alone, ours, wall), "1.03")
+	row("wall, kamal-op by Kamal alone", "%.3f", ratios(alone, ours, wall), goal)
 	row("wall, Kamal alone by itself", "%.3f", itself(alone, wall), "")
 	row("CPU, kamal-op by Kamal alone", "%.3f", ratios(alone, ours, cpu), "")
 	row("CPU, Kamal alone by itself", "%.3f", itself(alone, cpu), "")
