@@ -92,7 +92,7 @@ func (k *coreKeep) write(root *os.Root, name string, content io.Reader) error {
 }
 
 // copy copies all of an entry, or as much as there is time for.
-func (k *coreKeep) copy(to io.Writer, content io.Reader) error {
+func (k *coreKeep) copy(to *os.File, content io.Reader) error {
 	for {
 		k.mu.Lock()
 		cut := k.cut
