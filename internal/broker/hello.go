@@ -79,6 +79,8 @@ type helloReply struct {
 	RollBack     bool              `json:"roll_back"`
 	FreshEnv     bool              `json:"fresh_env,omitempty"`
 	ExactValues  kamal.ExactValues `json:"exact_values,omitzero"`
+	ReuseImage   bool              `json:"reuse_image,omitempty"`
+	BuildKey     string            `json:"build_key,omitempty"`   // of the label that says what an image was built of
 	History      bool              `json:"history,omitempty"`     // ask what to write down of how it ended
 	Mark         *markReply        `json:"mark,omitempty"`        // of deploy locks; nil leaves them to Kamal
 	KnownHosts   string            `json:"known_hosts,omitempty"` // the file with the host keys that count
@@ -88,7 +90,10 @@ type helloReply struct {
 }
 
 func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues, History: b.o.Ended != nil}
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues, History: b.o.Ended != nil, ReuseImage: b.o.ReuseImage}
+	if b.o.ReuseImage {
+		r.BuildKey = b.o.BuildKey.Reveal()
+	}
 	if b.o.Hosts != nil {
 		r.KnownHosts, r.LogIn, r.Agent = b.o.Hosts.KnownHosts, b.o.Hosts.LogIn, b.o.Hosts.Agent
 	}

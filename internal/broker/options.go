@@ -70,6 +70,10 @@ type Options struct {
 	// ExactValues are the secrets of env that reach their containers as they are.
 	ExactValues kamal.ExactValues
 
+	// BuildKey is what the label is made with that says which secrets an image was built
+	// with; empty where there is none.
+	BuildKey mask.Secret
+
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 

@@ -58,6 +58,7 @@ var elsewhere = map[string]string{
 	"keep-fd":             "faults_test.go",
 	"forward-agent":       "e2e/fidelity_test.go",
 	"no-fresh-env":        "e2e/fresh_test.go",
+	"reuse-image":         "e2e/reuse_test.go",
 	"fresh-env":           "e2e/fresh_test.go",
 	"accessory of rotate": "e2e/rotate_test.go",
 	"shared-accessories":  "e2e/review_test.go",

@@ -17,6 +17,7 @@ func TestFill_EachPermissionReachesTheJob(t *testing.T) {
 		"--op-scope=any":        func(j deploy.Job) bool { return j.AnyVault },
 		"--allow-output-copies": func(j deploy.Job) bool { return j.AllowOutputCopies },
 		"--rollback-on-failure": func(j deploy.Job) bool { return j.RollbackOnFailure },
+		"--reuse-image":         func(j deploy.Job) bool { return j.ReuseImage },
 		"--no-fresh-env":        func(j deploy.Job) bool { return !j.FreshEnv },
 		"--exact-values":        func(j deploy.Job) bool { return j.ExactValues.All },
 		"--forward-agent":       func(j deploy.Job) bool { return j.Wanted.Forward },

@@ -156,7 +156,7 @@ func (s *session) brokerOptions(j Job, project *kamal.Project, hosts *broker.Hos
 	o := broker.Options{
 		Hosts: hosts, Project: project,
 		AnyVault: j.AnyVault, AllowEmpty: j.Wanted.AllowEmpty, AllowReferences: j.Wanted.References, ForwardAgent: j.Wanted.Forward,
-		Choices: j.Choices, FreshEnv: j.FreshEnv, ExactValues: j.ExactValues, RealOp: j.Vault.Op, Locks: s.locks,
+		Choices: j.Choices, FreshEnv: j.FreshEnv, ExactValues: j.ExactValues, BuildKey: s.buildKey, RealOp: j.Vault.Op, Locks: s.locks,
 		Login: func(server string) error { return keepLogin(filepath.Join(s.dir.path, dockerDir), server) },
 		Mask:  func(secrets []mask.Secret) error { return s.mask(secrets...) },
 	}

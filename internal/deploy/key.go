@@ -2,6 +2,9 @@ package deploy
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -14,6 +17,15 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
+
+// buildKey is made of an SSH key for the labels that say which secrets an image was built
+// with. Everybody can read such a label: who has not the key cannot try values until one
+// fits. It is the same in each run, and neither the key nor a value can be had back.
+func buildKey(private mask.Secret) mask.Secret {
+	mac := hmac.New(sha256.New, []byte(strings.TrimSpace(private.Reveal())))
+	mac.Write([]byte("kamal-op: what an image is built of"))
+	return mask.NewSecret("the key of images' labels", hex.EncodeToString(mac.Sum(nil)))
+}
 
 // parseKey reads the private key of an item and holds it against the public key
 // and the fingerprint that the item has beside it: a damaged key can load without

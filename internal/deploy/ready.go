@@ -77,7 +77,11 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	} else {
 		r.waiting("asking 1Password, and loading Kamal")
 	}
-	if err = r.begin(ctx, j.Vault, j.Wanted); err != nil {
+	err = r.begin(ctx, j.Vault, j.Wanted)
+	if j.ReuseImage && err == nil && len(r.keys) > 0 {
+		err = r.mask(r.buildKey)
+	}
+	if err != nil {
 		notWanted() // a Kamal that loads still is not waited for
 	}
 	around := <-local

@@ -117,7 +117,8 @@ type session struct {
 	users    []string              // that the agent signs for; empty is any
 	secrets  []mask.Secret         // the declared ones, in order
 	keys     []*sshagent.Key
-	docker   []string // the variables of docker's configuration in the run; nil before there is one
+	buildKey mask.Secret // made of the first key, for labels of images; empty without
+	docker   []string    // the variables of docker's configuration in the run; nil before there is one
 
 	mu       sync.Mutex
 	refusals []string // of the agent, and of lookups
@@ -250,6 +251,9 @@ func (s *session) readKeys(ctx context.Context, r *onepassword.Resolver, w Wante
 		}
 		for _, repair := range key.Repairs() {
 			s.System.Info("the SSH key of " + keyItem(from, v) + " is fine, though " + repair)
+		}
+		if len(s.keys) == 0 {
+			s.buildKey = buildKey(from.Private)
 		}
 		s.keys = append(s.keys, key)
 	}

@@ -17,7 +17,7 @@ var preloadParts embed.FS
 // whether the process is Kamal's, the last begins.
 func preloadOrder() []string {
 	return []string{
-		"kamal", "broker", "hosts", "secrets", "uses", "evaluation", "fidelity", "lock", "boots", "history", "exact", "fresh", "login", "early", "start",
+		"kamal", "broker", "hosts", "secrets", "uses", "evaluation", "fidelity", "lock", "boots", "history", "exact", "fresh", "reuse", "login", "early", "start",
 	}
 }
 

@@ -93,6 +93,21 @@ func TestPreloadPartsInRuby(t *testing.T) {
 			Kamal::Commands::App.ancestors.first == KamalOp::FreshEnv::OwnFile && Kamal::Cli::App.ancestors.include?(KamalOp::FreshEnv::Exec) &&
 				path.match?(/\Aenv\/web\.env\.\h{16}\z/) && KamalOp::FreshEnv.take(role, "h2").nil? && KamalOp::FreshEnv.take(role, "h1") == path && KamalOp::FreshEnv.take(role, "h1").nil?
 		end`,
+		"reuse": `begin
+			KamalOp::Reuse.install
+			config = Kamal::Configuration.new({ service: "a", image: "a", servers: [ "192.0.2.1" ], registry: { "username" => "u", "password" => "p" },
+				builder: { "arch" => "amd64", "driver" => "docker" } }, version: "v1")
+			line = -> { Kamal::Commands::Builder::Local.new(config).send(:build_labels) }
+			KamalOp::Reuse.define_singleton_method(:inputs) { [ "0123", nil ] }
+			plain = line.call
+			KamalOp::Reuse.on = true
+			labelled = line.call
+			KamalOp::Reuse.define_singleton_method(:inputs) { [ nil, "there are uncommitted changes" ] }
+			plain.size == 2 && plain.first == "--label" && labelled == plain + [ "--label", "kamal-op.build=\"0123\"" ] && line.call == plain &&
+				KamalOp::Reuse.why == "there are uncommitted changes" && Kamal::Cli::Build.ancestors.first == KamalOp::Reuse::Push
+		ensure
+			KamalOp::Reuse.on = false
+		end`,
 		"login": `KamalOp::LocalLogin.install && KamalOp::LocalLogin.passwords == {} && SSHKit::Backend::Local.ancestors.include?(KamalOp::LocalLogin::Run)`,
 		"early": `begin
 			e = KamalOp::Early

@@ -101,6 +101,7 @@ module KamalOp
       @forward_agent, @pins, @log_in, @agent = reply.values_at("forward_agent", "known_hosts", "log_in", "agent")
       ENV["SSH_AUTH_SOCK"] = @agent if @agent
       Boots.roll_back, FreshEnv.on, ExactValues.wanted, History.on = reply.values_at("roll_back", "fresh_env", "exact_values", "history")
+      Reuse.on, Reuse.key = reply.values_at("reuse_image", "build_key")
       @declared = reply.fetch("declared", {}).transform_values { |value| decode(value) }
       # Where $NAME is not answered here, the environment has to do it.
       ENV.update(@declared.reject { |_, value| value.include?("\0") }) unless @faithful
@@ -150,6 +151,9 @@ module KamalOp
         end
         part "giving new code the secrets of now before it is booted" do
           FreshEnv.install
+        end
+        part "building no image twice" do
+          Reuse.install
         end
         part "naming the accessory that is booted" do
           known instance_method?(::Kamal::Cli::Accessory, :boot, -2), "it boots them otherwise"
