@@ -45,76 +45,23 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	}
 	j.Wanted.Users = loginUsers(project, j.Wanted.Users)
 	r.job = j
-	if r.session, err = newSession(j.Process, j.Vault); err != nil {
-		return r, err
-	}
-	r.locks = newLocks(j.Locks, j.System, j.Gate, environ.List(j.Env).Map())
-	if token := j.Locks.GitHubToken; token.Reveal() != "" {
-		if err := r.mask(token); err != nil {
-			return r, err
-		}
-	}
-	preload, err := kamal.WritePreload(r.dir.path)
-	if err == nil {
-		err = r.listen(ctx, j)
-	}
-	if err == nil && early != "" {
-		if r.env, err = r.kamalEnv(j, project, r.broker, kamal.Binary{Preload: true}); err == nil {
-			err = r.boot(ctx, early)
-		}
-	}
+	preload, err := r.begun(ctx, early)
 	if err != nil {
 		return r, err
 	}
-	// What can be wrong on this machine is looked at while 1Password answers.
-	wanted, notWanted := context.WithCancel(ctx)
-	defer notWanted()
-	local := r.look(ctx, wanted, preload)
-	r.tellAsked(j)
-	defer r.waiting("")
-	if j.Vault.Open == nil {
-		r.waiting("loading Kamal")
-	} else {
-		r.waiting("asking 1Password, and loading Kamal")
-	}
-	err = r.begin(ctx, j.Vault, j.Wanted)
-	if j.ReuseImage && err == nil && len(r.keys) > 0 {
-		err = r.mask(r.buildKey)
-	}
-	if err != nil {
-		notWanted() // a Kamal that loads still is not waited for
-	}
-	around := <-local
-	if err = errors.Join(problemsFirst(around.err, err)...); err != nil {
+	if r.binary, err = r.ask(ctx, preload); err != nil {
 		return r, err
-	}
-	if ctx.Err() != nil {
-		return r, context.Cause(ctx)
 	}
 	if err := r.checkFiles(ctx, j); err != nil {
 		return r, err
 	}
-	for _, notice := range around.binary.Notices {
+	for _, notice := range r.binary.Notices {
 		j.System.Notice(problem.New(notice, ""))
 	}
-	if !around.binary.Preload && !j.AllowOutputCopies && project != nil && project.Config != nil {
-		// Where the preload is part of Kamal, it looks at what Kamal has resolved.
-		if copies := project.Config.Output.CopyProblems(); len(copies) > 0 {
-			return r, copies
-		}
+	if err := r.fits(); err != nil {
+		return r, err
 	}
-	if j.RollbackOnFailure && !around.binary.Preload {
-		return r, unreached(around.binary, "--rollback-on-failure does not work with it")
-	}
-	if !j.ExactValues.IsZero() && !around.binary.Preload {
-		return r, unreached(around.binary, "--exact-values does not work with it")
-	}
-	j.System.Info(around.binary.String())
-	r.binary = around.binary
-	if r.pins != nil && !r.binary.Preload {
-		return r, unreached(r.binary, "the host keys of --host-keys could not be enforced")
-	}
-
+	j.System.Info(r.binary.String())
 	hosts, err := r.checkHosts(ctx, j, r.bin, project)
 	if err != nil {
 		return r, err
@@ -126,6 +73,82 @@ func (j Job) prepare(ctx context.Context, early string) (r *ready, err error) {
 	}
 	r.env, err = r.kamalEnv(j, project, r.broker, r.binary)
 	return r, err
+}
+
+// begun opens the run: its directory, its sockets and, where early names one, the Kamal
+// that waits. It gives the file that Kamal is to load.
+func (r *ready) begun(ctx context.Context, early string) (preload string, err error) {
+	j := r.job
+	if r.session, err = newSession(j.Process, j.Vault); err != nil {
+		return "", err
+	}
+	r.locks = newLocks(j.Locks, j.System, j.Gate, environ.List(j.Env).Map())
+	if token := j.Locks.GitHubToken; token.Reveal() != "" {
+		if err := r.mask(token); err != nil {
+			return "", err
+		}
+	}
+	if preload, err = kamal.WritePreload(r.dir.path); err != nil {
+		return "", err
+	}
+	if err = r.listen(ctx, j); err != nil || early == "" {
+		return preload, err
+	}
+	if r.env, err = r.kamalEnv(j, r.project, r.broker, kamal.Binary{Preload: true}); err != nil {
+		return "", err
+	}
+	return preload, r.boot(ctx, early)
+}
+
+// ask asks 1Password, and meanwhile looks at what can be wrong on this machine.
+func (r *ready) ask(ctx context.Context, preload string) (kamal.Binary, error) {
+	j := r.job
+	wanted, notWanted := context.WithCancel(ctx)
+	defer notWanted()
+	local := r.look(ctx, wanted, preload)
+	r.tellAsked(j)
+	defer r.waiting("")
+	if j.Vault.Open == nil {
+		r.waiting("loading Kamal")
+	} else {
+		r.waiting("asking 1Password, and loading Kamal")
+	}
+	err := r.begin(ctx, j.Vault, j.Wanted)
+	if j.ReuseImage && err == nil && len(r.keys) > 0 {
+		err = r.mask(r.buildKey)
+	}
+	if err != nil {
+		notWanted() // a Kamal that loads still is not waited for
+	}
+	around := <-local
+	if err = errors.Join(problemsFirst(around.err, err)...); err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return around.binary, err
+}
+
+// fits says why this Kamal cannot do what the options ask for: one that the preload is
+// no part of does not know of them.
+func (r *ready) fits() error {
+	j := r.job
+	if r.binary.Preload {
+		return nil
+	}
+	if !j.AllowOutputCopies && r.project != nil && r.project.Config != nil {
+		// Where the preload is part of Kamal, it looks at what Kamal has resolved.
+		if copies := r.project.Config.Output.CopyProblems(); len(copies) > 0 {
+			return copies
+		}
+	}
+	switch {
+	case j.RollbackOnFailure:
+		return unreached(r.binary, "--rollback-on-failure does not work with it")
+	case !j.ExactValues.IsZero():
+		return unreached(r.binary, "--exact-values does not work with it")
+	case r.pins != nil:
+		return unreached(r.binary, "the host keys of --host-keys could not be enforced")
+	}
+	return nil
 }
 
 // waiting says what is waited for at this moment, on a terminal that a person's op does
