@@ -19,6 +19,21 @@ var marks = map[State]string{Yes: "✓", No: "✗", None: "–", Unknown: "?"}
 func WriteText(w io.Writer, r Report, colour bool) error {
 	var b strings.Builder
 	paint := gate.Painter(colour)
+	r.writeMatrices(&b, paint)
+	r.writeFindings(&b, paint)
+	for _, at := range r.Unknown {
+		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", gate.Visible(at.String()))
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(&b, "· %s was not checked %s: %s\n", gate.Visible(s.File), s.As, gate.Visible(s.Why))
+	}
+	b.WriteString(r.conclusion(paint) + "\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeMatrices writes for each destination who has which secret.
+func (r Report) writeMatrices(b *strings.Builder, paint func(code, text string) string) {
 	codes := map[State]string{Yes: "32", No: "31", None: "2", Unknown: "33"}
 	painted := map[State]string{}
 	for s, mark := range marks {
@@ -26,7 +41,7 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 	}
 	for _, m := range r.Matrices {
 		if m.Destination != "" || len(r.Matrices) > 1 {
-			fmt.Fprintf(&b, "%s\n", paint("1", gate.Visible(destinationTitle(m.Destination))))
+			fmt.Fprintf(b, "%s\n", paint("1", gate.Visible(destinationTitle(m.Destination))))
 		}
 		width := len("secret")
 		for _, row := range m.Rows {
@@ -37,7 +52,7 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		if slices.ContainsFunc(m.Rows, func(row Row) bool { return row.From != "" }) {
 			from = "  from"
 		}
-		fmt.Fprintf(&b, "  %-*s  vault  fetch  file  deploy.yml%s\n", width, "secret", from)
+		fmt.Fprintf(b, "  %-*s  vault  fetch  file  deploy.yml%s\n", width, "secret", from)
 		for _, row := range m.Rows {
 			name := gate.Visible(row.Secret)
 			b.WriteString("  " + name + spaces[:width-len(name)] + "  ")
@@ -49,6 +64,10 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		}
 		b.WriteByte('\n')
 	}
+}
+
+// writeFindings writes what was found, each page of the documentation once.
+func (r Report) writeFindings(b *strings.Builder, paint func(code, text string) string) {
 	pages := map[string]bool{}
 	for _, f := range r.Findings {
 		sign, code := "✗", "31"
@@ -62,27 +81,18 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		if f.Problem.Place.File != "" {
 			at = gate.Visible(f.Problem.Place.String()) + ": "
 		}
-		fmt.Fprintf(&b, "%s %s%s%s\n", paint(code, sign), at, gate.Visible(f.Problem.Message), gate.Visible(inDestinations(r, f)))
+		fmt.Fprintf(b, "%s %s%s%s\n", paint(code, sign), at, gate.Visible(f.Problem.Message), gate.Visible(inDestinations(r, f)))
 		for _, detail := range f.Problem.Details {
-			fmt.Fprintf(&b, "  %s\n", gate.Visible(detail))
+			fmt.Fprintf(b, "  %s\n", gate.Visible(detail))
 		}
 		if f.Problem.Hint != "" {
-			fmt.Fprintf(&b, "  hint: %s\n", gate.Visible(f.Problem.Hint))
+			fmt.Fprintf(b, "  hint: %s\n", gate.Visible(f.Problem.Hint))
 		}
 		if page := f.Problem.URL(); f.Level == Error && !pages[page] {
 			pages[page] = true
-			fmt.Fprintf(&b, "  help: %s\n", page)
+			fmt.Fprintf(b, "  help: %s\n", page)
 		}
 	}
-	for _, at := range r.Unknown {
-		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", gate.Visible(at.String()))
-	}
-	for _, s := range r.Skipped {
-		fmt.Fprintf(&b, "· %s was not checked %s: %s\n", gate.Visible(s.File), s.As, gate.Visible(s.Why))
-	}
-	b.WriteString(r.conclusion(paint) + "\n")
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func destinationTitle(destination string) string {

@@ -1,7 +1,6 @@
 package kamal
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -358,108 +357,6 @@ func (c *Config) takeHosts(root *node) {
 			add(host, "", accessory.key.text)
 		}
 	}
-}
-
-// takeUses collects every place that names a secret.
-func (c *Config) takeUses(root *node) {
-	use := func(n *node, key string, alias bool) {
-		v := n.value()
-		if !v.Known || v.Text == "" {
-			return
-		}
-		u := Use{Name: v.Text, As: v.Text, Key: key, Place: v.Place}
-		if alias {
-			if as, name, ok := strings.Cut(v.Text, ":"); ok {
-				u.As, u.Name = as, name
-			}
-		}
-		c.Uses = append(c.Uses, u)
-	}
-	env := func(n *node, key string) {
-		for _, name := range n.get("secret").list() {
-			use(name, key+".secret", true)
-		}
-		clear := n.get("clear")
-		if clear != nil {
-			key += ".clear"
-		} else if n.get("secret") == nil && n.get("tags") == nil {
-			clear = n // lib/kamal/configuration/env.rb
-		}
-		for _, entry := range clear.pairs() {
-			c.Clear = append(c.Clear, Use{Name: entry.key.text, As: entry.key.text, Key: key, Place: entry.key.place})
-		}
-	}
-	registry := func(n *node, key string) {
-		for _, part := range []string{"username", "password"} {
-			if names := n.get(part).list(); len(names) > 0 {
-				use(names[0], key+"."+part, false) // Kamal takes the first
-			}
-		}
-	}
-	proxy := func(n *node, key string) {
-		ssl := n.get("ssl")
-		use(ssl.get("certificate_pem"), key+".ssl.certificate_pem", false)
-		use(ssl.get("private_key_pem"), key+".ssl.private_key_pem", false)
-	}
-
-	env(root.get("env"), "env")
-	for _, tag := range root.get("env").get("tags").pairs() {
-		env(tag.value, "env.tags."+tag.key.text)
-	}
-	registry(root.get("registry"), "registry")
-	proxy(root.get("proxy"), "proxy")
-	for _, name := range root.get("builder").get("secrets").list() {
-		use(name, "builder.secrets", false)
-	}
-	for _, name := range root.get("ssh").get("key_data").list() {
-		if v := name.value(); v.Known && isName(v.Text) { // else a key, written out
-			use(name, "ssh.key_data", false)
-		}
-	}
-	for _, role := range root.get("servers").pairs() {
-		key := "servers." + role.key.text
-		env(role.value.get("env"), key+".env")
-		proxy(role.value.get("proxy"), key+".proxy")
-	}
-	for _, accessory := range root.get("accessories").pairs() {
-		key := "accessories." + accessory.key.text
-		env(accessory.value.get("env"), key+".env")
-		registry(accessory.value.get("registry"), key+".registry")
-		proxy(accessory.value.get("proxy"), key+".proxy")
-	}
-	c.sortUses()
-}
-
-// sortUses puts them in the order of the files.
-func (c *Config) sortUses() {
-	slices.SortStableFunc(c.Uses, func(a, b Use) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(c.Files, a.Place.File), slices.Index(c.Files, b.Place.File)),
-			cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
-	})
-}
-
-// Used are the names of the secrets that deploy.yml names, each once, in order.
-func (c *Config) Used() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, u := range c.Uses {
-		if !seen[u.Name] {
-			seen[u.Name] = true
-			names = append(names, u.Name)
-		}
-	}
-	return names
-}
-
-// isName says whether text can be the name of a secret, as dotenv's keys are.
-func isName(text string) bool {
-	for _, r := range text {
-		if r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
-			return false
-		}
-	}
-	return text != ""
 }
 
 // CopyProblems tell that output.file and output.otel copy what hooks print past the
