@@ -21,7 +21,7 @@ var stepInputs = []reference.Input{
 	{Name: "args", Description: "Further arguments for Kamal, or the command of kamal or run, or options of check, verify, plan, doctor, watch, rotate, promote, freeze, thaw, history and rehearse, split into words as a shell does. No shell is involved, so nothing in it is expanded."},
 	{Name: "service-account-token", Description: "Token of a 1Password service account (ops_…), from the repository's secrets; more than one, a line each, for vaults of several accounts. Not needed where a Connect server is given. The environment variable OP_SERVICE_ACCOUNT_TOKEN does the same."},
 	{Name: "connect-token", Description: "Token of the Connect server, from the repository's secrets. The environment variable OP_CONNECT_TOKEN does the same."},
-	{Name: "github-token", Description: "Token that may read this repository's runs (permissions: actions: read), to know whether the run that holds the deploy lock is over. With review: also contents: read, deployments: write and pull-requests: write.", Default: "${{ github.token }}"},
+	{Name: "github-token", Description: "Token that may read this repository's runs (permissions: actions: read), to know whether the run that holds the deploy lock is over. With review: also contents: read, deployments: write and pull-requests: write. With watch and issue: issues: write.", Default: "${{ github.token }}"},
 }
 
 // Grammar is the command line as data: all that is shown of it.

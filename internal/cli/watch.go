@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/deploy"
@@ -18,7 +17,7 @@ import (
 // watchCommand is `kamal-op watch`: what the doctor asks, and what runs.
 type watchCommand struct {
 	lookFlags
-	Issue bool `name:"issue" action:"Keep one issue open in the repository for as long as something is wrong; needs permissions: issues: write." help:"Keep one issue on GitHub open for as long as something is wrong."`
+	Issue bool `name:"issue" help:"Keep one issue on GitHub open for as long as something is wrong." note:"The token needs issues: write."`
 }
 
 // Run looks at what runs, and tells what is not as it should be. Nothing on a server is
@@ -52,11 +51,14 @@ func (p *doctorProject) keepIssue(ctx context.Context, r doctor.Report) error {
 	if err != nil {
 		return err
 	}
-	of := "the app"
+	of := ""
 	if config, err := p.config(ctx); err == nil {
-		of = config.Service.Or(of)
+		of = config.Service.Or("")
 	}
-	marker := "kamal-op:watch:" + strings.ReplaceAll(of, " ", "-")
+	if of == "" {
+		return problem.New("the issue is not kept: which service this is, is not known", "what is wrong with deploy.yml stands above")
+	}
+	marker := "kamal-op:watch:" + of
 	if d := p.given.Destination; d != "" {
 		marker, of = marker+":"+d, of+" ("+d+")"
 	}

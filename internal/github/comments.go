@@ -169,8 +169,12 @@ func (c *Client) listed(ctx context.Context, number int, m Marker, me login) ([]
 
 // fit is the whole text of a comment: the marker, and as much as GitHub takes.
 func (m Marker) fit(body string) string {
+	return cutText(m.line() + "\n" + body)
+}
+
+// cutText is as much of a text as GitHub takes.
+func cutText(text string) string {
 	const cut = "\n\n_(cut: GitHub takes no longer comment)_"
-	text := m.line() + "\n" + body
 	if utf8.RuneCountInString(text) <= maxComment {
 		return text
 	}

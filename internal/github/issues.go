@@ -75,7 +75,7 @@ func (c *Client) change(ctx context.Context, m Marker, one Issue, to IssueChange
 		one.Body = m.rest(edited.GetBody())
 	}
 	if to.Comment != "" {
-		text := github.String(to.Comment)
+		text := github.String(cutText(to.Comment))
 		err := c.once(ctx, func() error {
 			_, _, err := c.api.Issues.CreateComment(ctx, c.owner, c.repo, one.Number, &github.IssueComment{Body: text})
 			return err

@@ -24,6 +24,9 @@ func told(r doctor.Report) (found []doctor.Finding) {
 	return found
 }
 
+// mostNew is how many findings are told as new: the issue has them all.
+const mostNew = 20
+
 // Wrong says whether a report has something that an issue is for.
 func Wrong(r doctor.Report) bool { return len(told(r)) > 0 }
 
@@ -34,7 +37,10 @@ func Change(body string, r doctor.Report, of, run string) github.IssueChange {
 	found := told(r)
 	c := github.IssueChange{Title: of + ": what runs is not as it should be"}
 	if len(found) == 0 {
-		if body != "" {
+		switch {
+		case body != "" && r.Counts[doctor.Unseen] > 0:
+			c.Body = body // what was wrong may be what could not be looked at
+		case body != "":
 			c.Comment = "Nothing of this is there any more." + by(run)
 		}
 		return c
@@ -49,13 +55,18 @@ func Change(body string, r doctor.Report, of, run string) github.IssueChange {
 		}
 		now = append(now, mark)
 	}
-	c.Body = "kamal-op has looked at what runs of " + ci.Code(of) + ":\n\n" + strings.Join(lines, "\n") + "\n\n"
+	// The marks stand first: GitHub takes no text of any length, and what is cut is the end.
+	c.Body = "<!-- " + strings.Join(now, " ") + " -->\nkamal-op has looked at what runs of " + ci.Code(of) + ":\n\n" + strings.Join(lines, "\n") + "\n\n"
 	if n := r.Counts[doctor.Unseen]; n > 0 {
 		c.Body += fmt.Sprintf("Not looked at: %d; the run says why.\n\n", n)
 	}
-	c.Body += "This issue is edited by the next runs, and closed by the one that finds nothing." + by(run) + "\n<!-- " + strings.Join(now, " ") + " -->\n"
-	if len(fresh) > 0 {
-		c.Comment = "New:\n\n" + strings.Join(fresh, "\n") + by(run)
+	c.Body += "This issue is edited by the next runs, and closed by the one that finds nothing." + by(run) + "\n"
+	if n := len(fresh); n > 0 {
+		c.Comment = "New:\n\n" + strings.Join(fresh[:min(n, mostNew)], "\n")
+		if n > mostNew {
+			c.Comment += fmt.Sprintf("\n- and %d more, above", n-mostNew)
+		}
+		c.Comment += by(run)
 	}
 	return c
 }

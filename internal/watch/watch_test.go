@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"strings"
@@ -212,6 +213,21 @@ func TestChange(t *testing.T) {
 	}
 	if end := watch.Change(second.Body, report(well), "shop (production)", ""); end.Body != "" || end.Comment == "" {
 		t.Errorf("%+v", end)
+	}
+	var many []doctor.Finding
+	for n := range 3000 {
+		many = append(many, doctor.Finding{Area: "what runs", Check: "secrets", About: fmt.Sprint("host ", n), State: doctor.Wrong, Text: strings.Repeat("NAME, ", 20)})
+	}
+	long := watch.Change("", report(many...), "shop", "")
+	if again := watch.Change(long.Body[:65000], report(many...), "shop", ""); again.Comment != "" {
+		t.Errorf("a text that was cut makes %d bytes new", len(again.Comment))
+	}
+	if all := watch.Change(first.Body, report(many...), "shop", ""); len(all.Comment) > 10000 || !strings.Contains(all.Comment, "and 2980 more") {
+		t.Errorf("%d bytes are told as new", len(all.Comment))
+	}
+	unseen := doctor.Finding{Area: "what runs", Check: "containers", State: doctor.Unseen, Text: "what the servers run"}
+	if kept := watch.Change(second.Body, report(unseen), "shop (production)", ""); kept.Body != second.Body || kept.Comment != "" {
+		t.Errorf("what was wrong could not be looked at: %+v", kept)
 	}
 	text := watch.Change("", report(evil), "shop", "").Body
 	for _, bad := range []string{"**: @everyone", " #1 ", " <img", "[a](java", "\nrm"} {
