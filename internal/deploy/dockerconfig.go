@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,15 +69,17 @@ func dockerConfig(dir string, env map[string]string) ([]string, error) {
 func keepLogin(dir, server string) error {
 	path := filepath.Join(dir, "config.json")
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = []byte("{}"), nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading docker's configuration: %w", err)
 	}
 	config := map[string]json.RawMessage{}
-	if err := json.Unmarshal(text, &config); err != nil {
-		return notDockers(err)
+	if len(bytes.TrimSpace(text)) > 0 { // docker takes an empty file for none
+		if err := json.Unmarshal(text, &config); err != nil {
+			return notDockers(err)
+		}
+	}
+	if config == nil { // null
+		config = map[string]json.RawMessage{}
 	}
 	helpers := map[string]string{}
 	for key, value := range config {

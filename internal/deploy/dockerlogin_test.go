@@ -35,6 +35,8 @@ func TestKeepLogin_OnlyTheRunsOwnRegistryLosesItsHelper(t *testing.T) {
 		"neither":             {"r.example", `{"currentContext": "far"}`, config{"", map[string]string{"r.example": ""}, "far"}},
 		"in other letters":    {"gcr.io", `{"CREDHELPERS": {"gcr.io": "gcloud", "b.example": "b"}}`, config{"", map[string]string{"gcr.io": "", "b.example": "b"}, ""}},
 		"null":                {"r.example", `{"credHelpers": null}`, config{"", map[string]string{"r.example": ""}, ""}},
+		"null alone":          {"r.example", `null`, config{"", map[string]string{"r.example": ""}, ""}},
+		"an empty file":       {"r.example", " \n", config{"", map[string]string{"r.example": ""}, ""}},
 		"no configuration":    {"r.example", "", config{"", map[string]string{"r.example": ""}, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
