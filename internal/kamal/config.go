@@ -281,14 +281,19 @@ func (c *Config) take(root *node) {
 		}
 	}
 	proxy := root.get("proxy")
+	// lib/kamal/configuration/proxy.rb: hosts, else host, cut at its commas.
 	c.Proxy.Host = proxy.get("host").value()
-	if c.Proxy.Host.Or("") != "" {
-		c.Proxy.Hosts = []Value{c.Proxy.Host}
-	}
 	for _, h := range proxy.get("hosts").list() {
 		c.Proxy.Hosts = append(c.Proxy.Hosts, h.value())
 	}
-	if c.Proxy.Host.Or("") == "" && len(c.Proxy.Hosts) > 0 {
+	if len(c.Proxy.Hosts) == 0 && c.Proxy.Host.Or("") != "" {
+		for name := range strings.SplitSeq(c.Proxy.Host.Text, ",") {
+			one := c.Proxy.Host
+			one.Text = name
+			c.Proxy.Hosts = append(c.Proxy.Hosts, one)
+		}
+	}
+	if len(c.Proxy.Hosts) > 0 {
 		c.Proxy.Host = c.Proxy.Hosts[0]
 	}
 	if ssl := proxy.get("ssl"); ssl != nil {

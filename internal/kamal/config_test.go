@@ -343,6 +343,8 @@ func TestProxy_URL(t *testing.T) {
 		"proxy: {host: app.example.com}":                          "http://app.example.com",
 		"proxy: {hosts: [a.example.com, b.example.com], ssl: {}}": "https://a.example.com",
 		"proxy: {host: app.example.com, ssl: false}":              "http://app.example.com",
+		"proxy: {host: 'a.example.com,b.example.com', ssl: true}": "https://a.example.com",
+		"proxy: {host: x.example.com, hosts: [a.example.com]}":    "http://a.example.com",
 		"proxy: {host: '<%= ENV[\"HOST\"] %>', ssl: true}":        "",
 		"proxy: false": "",
 		"service: app": "",

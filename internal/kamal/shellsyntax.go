@@ -81,8 +81,9 @@ func (r *secretsReader) aroundName(v span, at int, dollar string, d *Definition)
 	}
 }
 
-// wholeValue notes a value without quotes that is an array, a here-document, a
-// command in the place of a file or a path below the home directory to a shell.
+// wholeValue notes a value with ERB in it, and one without quotes that is an array, a
+// here-document, a command in the place of a file or a path below the home directory to
+// a shell.
 func (r *secretsReader) wholeValue(text string, v span, d *Definition) {
 	if at := erbTag().FindStringIndex(text); at != nil {
 		d.Shell = append(d.Shell, Shell{Kind: ERB, Text: "<%", Place: r.at(v.at(at[0]))})
