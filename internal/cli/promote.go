@@ -312,7 +312,10 @@ func (p *promotion) runs(after promote.Report) error {
 		if other.Name != "" {
 			what = other.Name
 		}
-		problems = append(problems, problem.Newf("on %s the role %s runs %s after the deploy, and not what was promoted", other.Host, other.Role, what))
+		problems = append(problems, &problem.Problem{
+			Message: fmt.Sprintf("on %s the role %s runs %s after the deploy, and not what was promoted", other.Host, other.Role, what),
+			Hint:    "somebody else has deployed meanwhile, or the host was left out: promote again", Status: problem.Partial,
+		})
 	}
 	for _, u := range after.Unreached {
 		problems = append(problems, &problem.Problem{Message: "what " + u.Host + " runs after the deploy is not known: " + u.Why, Status: problem.Partial})
