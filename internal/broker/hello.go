@@ -120,7 +120,7 @@ func (b *Broker) hello(h *hello) *helloReply {
 		}
 		if aside.Part == exactPart && !b.o.ExactValues.IsZero() {
 			r.Stop = b.stopFor(problem.List{problem.New("--exact-values does not know this Kamal ("+h.Kamal+"): "+aside.Why,
-				"leave the option away, or take a newer kamal-op")})
+				"leave the option away, or take a newer kamal-op").About(problem.OtherKamal)})
 		}
 		b.once(Event{
 			Kind:    Warning,
