@@ -35,7 +35,8 @@ type lookFlags struct {
 	directoryFlag
 	hostKeysFlag `set:"host_keys="`
 	opScopeFlag  `set:"op_scope="`
-	JSON         bool `name:"json" help:"Print the report as JSON."`
+	exactFlag
+	JSON bool `name:"json" help:"Print the report as JSON."`
 }
 
 // Run looks at all that a run needs and tells how it is. Nothing is changed, no lock is
@@ -138,12 +139,16 @@ func (p *doctorProject) prepare(process deploy.Process) error {
 		vault.Resolver = onepassword.NewResolver(p.backend, onepassword.Options{AllowEmpty: wanted.AllowEmpty})
 	}
 	p.keyless = !ok && wanted.Loaded() && !wanted.AsksVault()
+	exact, err := p.given.exact()
+	if err != nil {
+		return err
+	}
 	process.System = quiet{process.System}
 	process.Stdout = p.Stderr // standard output is the report's
 	p.job = deploy.Job{
 		Process: process, Vault: vault, Wanted: wanted, Kamal: p.given.Kamal,
 		Project: kamal.ProjectOptions{Dir: p.dir, ConfigFile: p.given.ConfigFile, Destination: p.given.Destination, Env: p.Env},
-		Check:   deploy.CheckOff, AnyVault: p.given.OpScope == "any",
+		Check:   deploy.CheckOff, AnyVault: p.given.OpScope == "any", ExactValues: exact,
 	}
 	p.binary = doctor.Share(p.questions, func(ctx context.Context) (kamal.Binary, error) {
 		return kamal.Find(ctx, kamal.FindOptions{Dir: p.dir, Explicit: p.given.Kamal, Env: p.Env})

@@ -32,6 +32,7 @@ type promoteCommand struct {
 	hostKeysFlag
 	checkHostsFlag
 	opScopeFlag
+	exactFlag
 	broker.Choices
 	dryChangeFlag `set:"dry_run=Show what would be deployed, and deploy nothing."`
 	From          string `name:"from" placeholder:"DESTINATION" help:"Destination that runs what is deployed." complete:"destination"`
@@ -180,8 +181,10 @@ func (p *promotion) source(ctx context.Context, process deploy.Process) (from pr
 	if err != nil {
 		return from, image, err
 	}
-	// It is asked, and not deployed to: no more of its secrets is read than its builder has.
+	// It is asked, and not deployed to: no more of its secrets is read than its builder has,
+	// and none is handed over.
 	job.Check, job.CheckHosts, job.FreshEnv, job.RollbackOnFailure = deploy.CheckOff, false, false, false
+	job.ExactValues = kamal.ExactValues{}
 	if !buildsWithSecrets(job.Project) {
 		job.Wanted.Secrets = nil
 	}
@@ -223,6 +226,9 @@ func (c promoteCommand) job(a *app, process deploy.Process, destination string) 
 		return j, err
 	}
 	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
+		return j, err
+	}
+	if j.ExactValues, err = c.exact(); err != nil {
 		return j, err
 	}
 	j.Locks, err = c.locks(a)
