@@ -102,7 +102,7 @@ func TestHistory(t *testing.T) {
 	for _, s := range c.servers {
 		log += s.mustExec(t, "cat", audit)
 	}
-	for _, want := range []string{"] Booted app version " + second + "\n", "] rollback of " + first + " done after "} {
+	for _, want := range []string{"] Booted app version " + second + "\n", "] rollback of " + first + " done in "} {
 		if !strings.Contains(log, want) {
 			t.Errorf("no %q in\n%s", want, log)
 		}

@@ -109,7 +109,7 @@ func TestParse(t *testing.T) {
 // A record is one line, whatever it is of, and is read as it was.
 func TestRecord_Line(t *testing.T) {
 	r := history.Record{
-		Run: "R", Command: "deploy", Version: "v1", How: "done", By: "Jane `id` $(id) ${HOME} 'x' \"y\"\n\\", Link: "https://example.com/?a&b", Ended: at(1), Took: 61.4,
+		Run: "R", Command: "deploy", Version: "v1", How: "done", By: "Jane `id` $(id) ${HOME} 'x' \"y\"\n\\", Link: "https://example.com/?a&b", Ended: at(1), Took: 61.5,
 		Boots: []history.Boot{{Host: "h1", Role: "web", Before: "v0", After: "v1"}},
 	}
 	r.Add("A", "MyApp/Production", 7)
@@ -117,12 +117,15 @@ func TestRecord_Line(t *testing.T) {
 	r.Add("A", "MyApp/Production", 7)
 	r.Add("C", "env://C", 0)
 	line := r.Line()
-	if strings.Contains(line, "\n") || !strings.HasPrefix(line, "deploy of v1 done after 61 s, kamal-op: {") {
+	if strings.Contains(line, "\n") || !strings.HasPrefix(line, "deploy of v1 done in 1m2s, kamal-op: {") {
 		t.Error(line)
 	}
 	h := read(t, host{name: "h1", log: []string{"[" + at(1).Format(time.RFC3339) + "] [jane] " + line}})
 	if len(h.Deploys) != 1 {
 		t.Fatalf("%+v", h)
+	}
+	if text := h.Text(1); !strings.Contains(text, " done in 1m2s ") {
+		t.Errorf("the table has another time than the line:\n%s", text)
 	}
 	if d := cmp.Diff(r, h.Deploys[0].Record); d != "" {
 		t.Error(d)

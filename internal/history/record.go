@@ -62,5 +62,13 @@ func (r Record) Line() string {
 	if err := encoder.Encode(r); err != nil {
 		panic(err) // texts and numbers always encode
 	}
-	return fmt.Sprintf("%s of %s %s after %.0f s,%s%s", r.Command, r.Version, r.How, r.Took, marker, strings.TrimSpace(b.String()))
+	return fmt.Sprintf("%s of %s %s,%s%s", r.Command, r.Version, r.ending(), marker, strings.TrimSpace(b.String()))
+}
+
+// ending is how it ended, and how long it took, in the line and the table alike.
+func (r Record) ending() string {
+	if r.Took <= 0 {
+		return r.How // of what Kamal alone has written
+	}
+	return r.How + " in " + time.Duration(r.Took*float64(time.Second)).Round(time.Second).String()
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/kamal-op/kamal-op/internal/gate"
 )
@@ -31,11 +30,7 @@ func (h History) Text(limit int) string {
 		if command == "" {
 			command = "(in Kamal's log)"
 		}
-		how := d.How
-		if d.Took > 0 {
-			how += " in " + (time.Duration(d.Took) * time.Second).String()
-		}
-		cells(d.Ended.UTC().Format(moment), short(d.Version), command, how, strings.Join(d.Hosts, ","), d.By, d.Link)
+		cells(d.Ended.UTC().Format(moment), short(d.Version), command, d.ending(), strings.Join(d.Hosts, ","), d.By, d.Link)
 	}
 	_ = table.Flush() // likewise
 	if n := len(h.Deploys) - limit; n > 0 {
