@@ -35,7 +35,7 @@ type (
 		freezingFlags
 		lockFlags
 		Message string `name:"message" short:"m" placeholder:"TEXT" help:"Why the app is frozen, for whoever would deploy it: one line."`
-		Until   string `name:"until" placeholder:"TIME" help:"When the freeze is over by itself: a duration such as 4h, or a time with its zone such as 2026-12-24T18:00Z (default when it is thawed)."`
+		Until   string `name:"until" placeholder:"TIME" help:"When the freeze is over by itself: a duration such as 4h or 3d, or a time with its zone such as 2026-12-24T18:00Z (default when it is thawed)."`
 	}
 	// thawCommand is `kamal-op thaw`.
 	thawCommand struct{ freezingFlags }

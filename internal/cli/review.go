@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/duration"
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
@@ -88,18 +88,9 @@ type days time.Duration
 
 // UnmarshalText reads it.
 func (d *days) UnmarshalText(text []byte) error {
-	s := strings.TrimSpace(string(text))
-	if n, ok := strings.CutSuffix(s, "d"); ok {
-		count, err := strconv.Atoi(n)
-		if err != nil || count < 0 || count > 10_000 {
-			return fmt.Errorf("%q is no duration: write 10d or 36h", s)
-		}
-		*d = days(time.Duration(count) * 24 * time.Hour)
-		return nil
-	}
-	all, err := time.ParseDuration(s)
+	all, err := duration.Parse(string(text))
 	if err != nil || all < 0 {
-		return fmt.Errorf("%q is no duration: write 10d or 36h", s)
+		return fmt.Errorf("%q is no duration: write 10d or 36h", strings.TrimSpace(string(text)))
 	}
 	*d = days(all)
 	return nil

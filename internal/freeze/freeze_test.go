@@ -33,7 +33,11 @@ func TestOf(t *testing.T) {
 		"no zone":              {"x", "2026-12-24 18:00", kamal.Freeze{}, "neither a duration nor a time with its zone"},
 		"nothing of the kind":  {"x", "monday", kamal.Freeze{}, "neither a duration"},
 		"over":                 {"x", "2026-11-22T02:01Z", kamal.Freeze{}, "is over already"},
-		"less than no time":    {"x", "-1h", kamal.Freeze{}, "is over already"},
+		"for days":             {"x", "3d", kamal.Freeze{Why: "x", Until: now.AddDate(0, 0, 3)}, ""},
+		"less than no time":    {"x", "-1h", kamal.Freeze{}, "--until -1h is no time from now"},
+		"no time":              {"x", "0s", kamal.Freeze{}, "--until 0s is no time from now"},
+		"no days":              {"x", "0d", kamal.Freeze{}, "--until 0d is no time from now"},
+		"days and hours":       {"x", "3d4h", kamal.Freeze{}, "neither a duration"},
 		"as long as it can be": {strings.Repeat("ö", 200), "", kamal.Freeze{Why: strings.Repeat("ö", 200)}, ""},
 	} {
 		got, err := freeze.Of(test.why, test.until, now)

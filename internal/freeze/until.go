@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/kamal-op/kamal-op/internal/duration"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -15,14 +16,14 @@ import (
 var untilForms = []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00", "2006-01-02 15:04 Z07:00"}
 
 // untilHint says how a time is written.
-const untilHint = "such as --until 4h, or with its zone --until 2026-12-24T18:00Z or 2026-12-24T18:00+01:00"
+const untilHint = "such as --until 4h or --until 3d, or with its zone --until 2026-12-24T18:00Z or 2026-12-24T18:00+01:00"
 
 // Of is the freeze for a reason until a time, "" for one without an end.
 func Of(why, until string, now time.Time) (kamal.Freeze, error) {
 	f := kamal.Freeze{Why: strings.TrimSpace(why)}
 	switch {
 	case f.Why == "":
-		return f, problem.Usagef(`say why, for who waits: kamal-op freeze -m "the database moves"`, "the message of the freeze is empty")
+		return f, problem.Usagef(`such as kamal-op freeze -m "the database moves"`, "say why with -m: the message of the freeze is empty")
 	case strings.ContainsFunc(f.Why, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return f, problem.Usagef("write it in one line", "the message of the freeze has line breaks, or characters that do not print")
 	case utf8.RuneCountInString(f.Why) > kamal.LongestWhy:
@@ -32,7 +33,10 @@ func Of(why, until string, now time.Time) (kamal.Freeze, error) {
 	if until == "" {
 		return f, nil
 	}
-	if d, err := time.ParseDuration(until); err == nil {
+	if d, err := duration.Parse(until); err == nil {
+		if d < time.Second {
+			return f, problem.Usagef(untilHint, "--until %s is no time from now", until)
+		}
 		f.Until = now.Add(d).UTC().Truncate(time.Second)
 	}
 	for _, form := range untilForms {
