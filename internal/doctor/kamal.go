@@ -1,11 +1,8 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,15 +40,8 @@ type Observed struct {
 
 // Parse reads what Command has written to standard output, among Kamal's own lines.
 func Parse(out []byte) (o Observed, err error) {
-	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-doctor "))
-	if !found {
-		return o, errors.New("kamal wrote no report of what a run depends on")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
-	if err := json.Unmarshal(text, &o); err != nil {
-		return o, fmt.Errorf("kamal's report of what a run depends on: %w", err)
-	}
-	return o, nil
+	err = kamal.ReadReport(out, "doctor", "what a run depends on", &o)
+	return o, err
 }
 
 // CheckBinary looks whether there is a Kamal, and whether it is the tested one.

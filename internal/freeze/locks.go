@@ -1,11 +1,9 @@
 package freeze
 
 import (
-	"bytes"
 	_ "embed" // for the Ruby
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -86,17 +84,12 @@ func (l Locks) ThawEnvironment(places []Place) []string {
 
 // Parse reads what a command has written to standard output, among Kamal's own lines.
 func Parse(out []byte) (l Locks, err error) {
-	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-locks "))
-	if !found {
-		return l, errors.New("kamal wrote no report of the deploy locks")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
 	var raw struct {
 		Dir, Destination string
 		Places           []struct{ Host, Output, Why string }
 	}
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return l, fmt.Errorf("kamal's report of the deploy locks: %w", err)
+	if err := kamal.ReadReport(out, "locks", "the deploy locks", &raw); err != nil {
+		return l, err
 	}
 	l.Place = kamal.LockPlace{Dir: raw.Dir, Destination: raw.Destination}
 	for _, p := range raw.Places {

@@ -1,16 +1,15 @@
 package history
 
 import (
-	"bytes"
 	"cmp"
 	_ "embed" // for the Ruby
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
 //go:embed history.rb
@@ -54,11 +53,6 @@ type Unreached struct {
 
 // Parse reads what Command has written to standard output, among Kamal's own lines.
 func Parse(out []byte) (h History, err error) {
-	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-history "))
-	if !found {
-		return h, errors.New("kamal wrote no report of its audit logs")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
 	var raw struct {
 		Service, Destination string
 		Hosts                []struct {
@@ -66,8 +60,8 @@ func Parse(out []byte) (h History, err error) {
 			Roles          []Runs
 		}
 	}
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return h, fmt.Errorf("kamal's report of its audit logs: %w", err)
+	if err := kamal.ReadReport(out, "history", "its audit logs", &raw); err != nil {
+		return h, err
 	}
 	h = History{Service: raw.Service, Destination: raw.Destination, Deploys: []Deploy{}, Runs: []Runs{}, Without: []string{}, Unreached: []Unreached{}}
 	var boots []bootLine

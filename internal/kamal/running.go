@@ -1,10 +1,7 @@
 package kamal
 
 import (
-	"bytes"
 	_ "embed" // for the Ruby
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -69,17 +66,12 @@ type Running struct {
 // ParseRunning reads what RunningCommand has written to standard output, among
 // Kamal's own lines.
 func ParseRunning(out []byte) ([]Running, error) {
-	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-running "))
-	if !found {
-		return nil, errors.New("kamal wrote no report of its containers")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
 	var raw []struct {
 		Running
 		Created string `json:"created"`
 	}
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return nil, fmt.Errorf("kamal's report of its containers: %w", err)
+	if err := ReadReport(out, "running", "its containers", &raw); err != nil {
+		return nil, err
 	}
 	running := make([]Running, len(raw))
 	for i, r := range raw {

@@ -1,10 +1,7 @@
 package plan
 
 import (
-	"bytes"
 	_ "embed" // for the Ruby
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -144,13 +141,8 @@ var containerName = lazy.Regexp(`^/?[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // Parse reads what Command has written to standard output, among Kamal's own lines.
 func Parse(out []byte) (o Observed, err error) {
-	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-plan "))
-	if !found {
-		return o, errors.New("kamal wrote no report of what the hosts run")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
-	if err := json.Unmarshal(text, &o); err != nil {
-		return o, fmt.Errorf("kamal's report of what the hosts run: %w", err)
+	if err := kamal.ReadReport(out, "plan", "what the hosts run", &o); err != nil {
+		return o, err
 	}
 	for _, h := range o.Hosts {
 		for _, c := range h.Containers {

@@ -1,10 +1,7 @@
 package promote
 
 import (
-	"bytes"
 	_ "embed" // for the Ruby
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -69,13 +66,8 @@ type Unreached struct {
 
 // Parse reads what LookCommand has written to standard output, among Kamal's own lines.
 func Parse(out []byte) (r Report, err error) {
-	_, text, found := bytes.Cut(append([]byte("\n"), out...), []byte("\n@kamal-op-promote "))
-	if !found {
-		return r, errors.New("kamal wrote no report of what can be promoted")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("kamal's report of what can be promoted: %w", err)
+	if err := kamal.ReadReport(out, "promote", "what can be promoted", &r); err != nil {
+		return r, err
 	}
 	for _, c := range r.Containers {
 		if c.Name == "" {

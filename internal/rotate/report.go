@@ -1,11 +1,7 @@
 package rotate
 
 import (
-	"bytes"
 	_ "embed" // for the Ruby
-	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 )
@@ -56,18 +52,13 @@ func Parse(out []byte) (r Report, err error) {
 	if r.Running, err = kamal.ParseRunning(out); err != nil {
 		return r, err
 	}
-	_, text, found := bytes.Cut(out, []byte("\n@kamal-op-rotate "))
-	if !found {
-		return r, errors.New("kamal wrote no report of its hosts")
-	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
 	var raw struct {
 		Lock, Version string
 		Unreached     []Unreached
 		Other         []place
 	}
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return r, fmt.Errorf("kamal's report of its hosts: %w", err)
+	if err := kamal.ReadReport(out, "rotate", "its hosts", &raw); err != nil {
+		return r, err
 	}
 	r.Lock, r.Version, r.Unreached, r.other = raw.Lock, raw.Version, raw.Unreached, raw.Other
 	return r, nil
