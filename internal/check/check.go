@@ -164,7 +164,7 @@ func Check(ctx context.Context, o Options) (Report, error) {
 	if slices.ContainsFunc(report.Findings, func(f Finding) bool { return f.Rule == RuleUnused }) {
 		report.dropUsedByOthers(o.otherServices())
 	}
-	report.dropUsedElsewhere(checks)
+	report.dropUsedElsewhere(o, checks)
 	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.Level.rank(), b.Level.rank()),
@@ -229,8 +229,14 @@ func (r *Report) add(f Finding, destination string) {
 }
 
 // dropUsedElsewhere takes back that a definition is unused where another
-// destination that reads the same file uses it.
-func (r *Report) dropUsedElsewhere(checks []*destinationCheck) {
+// destination that reads the same file uses it, or may: one that was not looked at.
+func (r *Report) dropUsedElsewhere(o Options, checks []*destinationCheck) {
+	unseen := o.Destinations != nil && slices.ContainsFunc(kamal.Destinations(o.Dir, o.ConfigFile), func(d string) bool {
+		return !slices.Contains(o.Destinations, d)
+	})
+	shared := func(file string) bool {
+		return unseen && slices.ContainsFunc(checks, func(c *destinationCheck) bool { return c.project.Secrets.Names[0] == file })
+	}
 	readers := func(file string) int {
 		n := 0
 		for _, c := range checks {
@@ -241,7 +247,8 @@ func (r *Report) dropUsedElsewhere(checks []*destinationCheck) {
 		return n
 	}
 	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
-		return (f.Rule == RuleUnused || f.Rule == RuleNotExtracted) && len(f.Destinations) < readers(f.Problem.Place.File)
+		file := f.Problem.Place.File
+		return (f.Rule == RuleUnused || f.Rule == RuleNotExtracted) && (shared(file) || len(f.Destinations) < readers(file))
 	})
 }
 

@@ -25,6 +25,7 @@ type destinationCheck struct {
 	whole       []*wholeItem           // what is declared without names
 	told        map[string]bool        // what was said of declarations
 	compared    int                    // names that a similar one was looked for
+	plain       *plainFile             // that Kamal passes over here; nil where there is none
 }
 
 func openDestination(o Options, destination string) (*destinationCheck, error) {
@@ -46,6 +47,7 @@ func openDestination(o Options, destination string) (*destinationCheck, error) {
 			c.given = append(c.given, d)
 		}
 	}
+	c.plain = c.openPlain()
 	if destination != "" {
 		if c.base, err = o.base(); err != nil {
 			return nil, err
@@ -80,6 +82,7 @@ func (c *destinationCheck) check(ctx context.Context) {
 	c.checkWhole(ctx)
 	c.checkVault(ctx)
 	c.checkUses()
+	c.checkPlain()
 	c.checkPerhaps()
 	c.checkDefinitions()
 	c.checkSources()

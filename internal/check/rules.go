@@ -133,8 +133,11 @@ func (c *destinationCheck) undefined(u kamal.Use) {
 		hint = "add the field " + u.Name + " to " + item + " in 1Password, or take it out of deploy.yml"
 	}
 	level := Error
-	if !c.o.Run && c.started().writesFiles {
+	switch {
+	case !c.o.Run && c.started().writesFiles:
 		level, hint = Note, "the pipeline that deploys writes a secrets file: what then stands in it is not known here"
+	case c.onlyPlain(u):
+		return
 	}
 	c.find(rule, level, u.Name, problem.New(message, hint), u.Place)
 }

@@ -68,6 +68,7 @@ type Plan struct {
 	Changes []Change
 	Todo    []Todo
 	Notes   []string
+	Stays   bool // what is wrong stays wrong: nothing of it can be written
 }
 
 // todo adds something to do, once.

@@ -30,10 +30,15 @@ func Fix(o check.Options, r check.Report) (Plan, error) {
 		}
 	}
 	e.plan.Names = slices.Compact(slices.Sorted(slices.Values(e.plan.Names)))
-	return e.finish()
+	plan, err := e.finish()
+	plan.Stays = r.Failed() && len(plan.Changes) == 0
+	return plan, err
 }
 
 func (e *editor) fix(d string, f check.Finding) error {
+	if f.Secret == "" {
+		return nil // it is about a whole file
+	}
 	e.plan.Names = append(e.plan.Names, f.Secret)
 	switch f.Rule {
 	case check.RuleUndefined, check.RuleAlias:

@@ -36,6 +36,8 @@ func WritePlan(w io.Writer, p Plan, dry, colour bool) error {
 		files = append(files, c.File)
 	}
 	switch {
+	case p.Stays:
+		fmt.Fprintf(&b, "%s nothing is written: none of what is wrong can be mended by writing, and it stays\n", paint("33", "!"))
 	case len(files) == 0:
 		fmt.Fprintf(&b, "%s nothing to change\n", paint("32", "✓"))
 	case dry:

@@ -1,0 +1,65 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/problem"
+)
+
+// A plainFile is the secrets file of the plain configuration, which Kamal passes over
+// where a destination is deployed.
+type plainFile struct {
+	*kamal.SecretsFile
+	wanted []kamal.Use // what the destination uses and only this file defines
+}
+
+// openPlain reads the plain secrets file; nil where there is none, and without a
+// destination, whose own it is.
+func (c *destinationCheck) openPlain() *plainFile {
+	if c.destination == "" {
+		return nil
+	}
+	path := c.project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)
+	file, err := kamal.ReadSecretsFile(c.o.Dir, path, c.o.Env)
+	if err != nil {
+		return nil // it is none of this destination's: what it cannot tell is told without it
+	}
+	return &plainFile{SecretsFile: file}
+}
+
+// onlyPlain tells whether the plain file alone defines what a place uses, and then keeps
+// it for checkPlain: the one mistake is told once, not for each name.
+func (c *destinationCheck) onlyPlain(u kamal.Use) bool {
+	if c.plain == nil || !slices.ContainsFunc(c.plain.Definitions, func(d kamal.Definition) bool { return d.Name == u.Name }) {
+		return false
+	}
+	c.plain.wanted = append(c.plain.wanted, u)
+	return true
+}
+
+// checkPlain tells what stands in the plain secrets file, where Kamal does not look.
+func (c *destinationCheck) checkPlain() {
+	if c.plain == nil || len(c.plain.wanted) == 0 {
+		return
+	}
+	var names []string
+	for _, u := range c.plain.wanted {
+		if !slices.Contains(names, u.Name) {
+			names = append(names, u.Name)
+		}
+	}
+	are := "are"
+	if len(names) == 1 {
+		are = "is"
+	}
+	common, hint := c.project.Secrets.Names[0], "rename it to "
+	if slices.ContainsFunc(c.project.Secrets.Files, func(f *kamal.SecretsFile) bool { return f.Path == common }) {
+		hint = "move its lines to "
+	}
+	c.find(RuleUndefined, Error, "", problem.New(
+		fmt.Sprintf("%s %s defined in %s, and not in %s", strings.Join(names, ", "), are, c.plain.Path, c.fileNames()),
+		"with a destination Kamal does not read "+c.plain.Path+": "+hint+common+" if all destinations share it"), c.plain.wanted[0].Place)
+}
