@@ -55,7 +55,7 @@ func (c Change) path() string {
 
 // A Todo is what is left to a person, since kamal-op never writes to 1Password.
 type Todo struct {
-	Do        string // add-field, rename-field, remove-field, declare, load, set-account, set-token
+	Do        string // add-field, rename-field, remove-field, read-variable, declare, load, set-account, set-token
 	Reference string // of the field, without a value
 	Text      string
 	State     check.State // Yes where it was found done, No where it was found not to be, else Unknown

@@ -328,14 +328,15 @@ func (e *editor) sharedWithAll(p *projectNames, name string) error {
 	return nil
 }
 
-// nowhere notes that a name is named nowhere, with the one that may be meant.
-func (e *editor) nowhere(name string) {
+// nowhere notes that a name is named nowhere; it is a problem where another may be meant.
+func (e *editor) nowhere(name string) error {
 	var names []string
 	for _, f := range e.configFiles() {
 		for _, u := range f.config.Uses() {
 			if u.As == name && u.Name != name {
-				e.plan.note("%s is what the app calls the secret %s, at %s: rename or remove %s, or change the name before the colon there by hand", name, u.Name, u.Place, u.Name)
-				return
+				p := problem.New(name+" is what the app calls the secret "+u.Name, "rename or remove "+u.Name+", or change the name before the colon there by hand")
+				p.Place = u.Place
+				return p
 			}
 			names = append(names, u.Name)
 		}
@@ -358,8 +359,10 @@ func (e *editor) nowhere(name string) {
 		}
 	}
 	if near := check.Nearest(name, names); near != "" {
-		e.plan.note("%s is named nowhere: did you mean %s?", name, near)
-		return
+		return problem.New(name+" is named nowhere", "did you mean "+near+"?")
 	}
-	e.plan.note("%s is named nowhere", name)
+	e.noteNowhere(name)
+	return nil
 }
+
+func (e *editor) noteNowhere(name string) { e.plan.note("%s is named nowhere", name) }

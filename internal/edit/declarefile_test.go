@@ -259,15 +259,15 @@ func TestProjectFile_WithTheOtherPlaces(t *testing.T) {
 		},
 		"remove what is named nowhere": {
 			files: map[string]string{projectfile.Name: "secrets:\n  MASTER_KEY: op://V/I/K\n"}, do: func(o check.Options) (Plan, error) { return Remove(o, "MASTR_KEY") },
-			note: "MASTR_KEY is named nowhere: did you mean MASTER_KEY?",
+			err: "MASTR_KEY is named nowhere",
 		},
 		"rename what the app calls a secret": {
 			files: map[string]string{"config/deploy.eu.yml": "env: {secret: [\"DATABASE_URL:OLD\"]}\n"}, do: func(o check.Options) (Plan, error) { return Rename(o, "DATABASE_URL", "K") },
-			note: "DATABASE_URL is what the app calls the secret OLD, at config/deploy.eu.yml:1:",
+			err: "DATABASE_URL is what the app calls the secret OLD",
 		},
 		"rename what is named nowhere": {
 			files: map[string]string{projectfile.Name: "secrets:\n  MASTER_KEY: op://V/I/K\n"}, do: func(o check.Options) (Plan, error) { return Rename(o, "MASTR_KEY", "K") },
-			note: "MASTR_KEY is named nowhere: did you mean MASTER_KEY?",
+			err: "MASTR_KEY is named nowhere",
 		},
 	}
 	for name, test := range tests {

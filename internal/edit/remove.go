@@ -55,7 +55,7 @@ func Remove(o check.Options, name string) (Plan, error) {
 	e.tellReaders(name)
 	plan, err := e.finish()
 	if err == nil && !stood && len(plan.Changes)+len(plan.Notes) == 0 {
-		e.nowhere(name)
+		err = e.nowhere(name)
 		plan = e.plan
 	}
 	return plan, err

@@ -35,8 +35,14 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	if old.File == "" {
 		old = e.namedInProject(from, e.ours)
 	}
-	if old.File == "" {
-		e.nowhere(from)
+	switch {
+	case old.File == "" && taken.File != "": // it was renamed before
+		e.noteNowhere(from)
+		return e.finish()
+	case old.File == "":
+		if err := e.nowhere(from); err != nil {
+			return Plan{}, err
+		}
 		return e.finish()
 	}
 	if taken.File != "" {
@@ -48,6 +54,7 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	declared, err := e.renameInProject(r)
 	problems := append(problem.List{}, problem.Of(err)...)
 	again := r.Environment || declared && !e.readsVariable(from)
+	e.readByApp(from, to)
 	others := e.otherConfigs(from)
 	e.files = append(e.files, others...)
 	for _, f := range append(e.configFiles(), others...) {
@@ -68,6 +75,30 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	e.tellLeft(from, e.told)
 	e.tellReaders(from)
 	return e.finish()
+}
+
+// readByApp says that containers have the variable under the new name too: an entry
+// without an alias names both.
+func (e *editor) readByApp(from, to string) {
+	told := map[string]bool{}
+	for _, f := range e.configFiles() {
+		for _, u := range f.config.Uses() {
+			list := strings.HasSuffix(u.Key, ".secret") && (strings.HasPrefix(u.Key, "env.") || strings.Contains(u.Key, ".env."))
+			if !list || u.Name != from || u.As != from {
+				continue
+			}
+			reader := "the app"
+			if rest, ok := strings.CutPrefix(u.Key, "accessories."); ok {
+				name, _, _ := strings.Cut(rest, ".")
+				reader = "the accessory " + name
+			}
+			if told[reader] {
+				continue
+			}
+			told[reader] = true
+			e.plan.todo(Todo{Do: "read-variable", Text: reader + " now reads " + to + "; to keep its name there write " + from + ":" + to + " in " + f.name})
+		}
+	}
 }
 
 // stands is a place that names a secret.
