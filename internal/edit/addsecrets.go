@@ -226,7 +226,13 @@ func fetchesFrom(f *workFile, fetch kamal.Definition, ref onepassword.Reference)
 // of the file, else of another that the destination reads. A variable that one file
 // defines is not known in another.
 func (e *editor) accountOf(d string, own *workFile) (string, bool) {
-	for _, f := range append([]*workFile{own}, e.secretsFiles(d)...) {
+	return accountIn(append([]*workFile{own}, e.secretsFiles(d)...), own)
+}
+
+// accountIn is the first account that the fetches of files name, as it can be written
+// into another of them.
+func accountIn(files []*workFile, own *workFile) (string, bool) {
+	for _, f := range files {
 		for _, def := range f.secrets.File().Definitions {
 			if def.Kind != kamal.Fetch || len(def.Parts) != 1 || !def.Parts[0].OnePassword() {
 				continue

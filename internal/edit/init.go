@@ -94,7 +94,7 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 	}
 	e.remindFields()
 	e.needKey(in, key)
-	e.plan.todo(setToken(in.CI, in.Vault))
+	e.plan.todo(setToken(e.deployingCI(in.CI), e.usedVaults(in)...))
 	if err := e.askVault(ctx); err != nil {
 		return Plan{}, err
 	}
@@ -228,9 +228,11 @@ func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, n
 	for slices.Contains(names, variable) {
 		variable = "KAMAL_" + variable
 	}
-	account, ok := kamal.QuoteWord(orElse(in.Account, defaultAccount))
-	if !ok {
-		return accountProblem(in.Account, f.name)
+	account, known := e.knownAccount(f)
+	if in.Account != "" || !known {
+		if account, ok = kamal.QuoteWord(orElse(in.Account, defaultAccount)); !ok {
+			return accountProblem(in.Account, f.name)
+		}
 	}
 	text := variable + "=$(kamal secrets fetch --adapter 1password --account " + account + " --from " + from + " " + strings.Join(names, " ") + ")\n"
 	for _, name := range names {
@@ -238,7 +240,7 @@ func (e *editor) freshSecrets(f *workFile, in InitOptions, vault, item string, n
 		e.needField(vault, item, name)
 	}
 	f.secrets = kamal.EditSecrets(f.name, text, nil)
-	if in.Account == "" {
+	if in.Account == "" && !known {
 		e.plan.todo(Todo{Do: "set-account", Text: "where people use their own op CLI: put your account's address in place of --account " + defaultAccount + " in " + f.name})
 	}
 	return nil
@@ -305,6 +307,8 @@ func (e *editor) initWorkflow(in InitOptions, key string) error {
 				next = "kamal-op migrate makes the one step of what is there"
 			}
 			e.plan.note("%s deploys already, and no second workflow is written: %s", already, next)
+		default:
+			e.plan.note("%s deploys already, so no %s is written", already, in.CI.file())
 		}
 		return nil
 	case f.exists && !in.CI.manyFiles():

@@ -64,6 +64,20 @@ func setToken(ci CI, vaults ...string) Todo {
 	return Todo{Do: "set-token", Text: ci.tokenPlace() + " " + tokenVariable + ": the token of a service account that may read " + which + " and nothing else"}
 }
 
+// deployingCI is the system whose file deploys already, else the one that was asked for.
+func (e *editor) deployingCI(asked CI) CI {
+	already, _ := e.tree.deploysAlready(e.o.ConfigFile)
+	for _, ci := range []CI{GitLab, CircleCI} {
+		if already != "" && pageOf(already) == ci.page() {
+			return ci
+		}
+	}
+	if strings.Contains(already, workflowDir) {
+		return GitHub
+	}
+	return asked
+}
+
 // A deployJob is the job that deploys.
 type deployJob struct {
 	branch, group, key, destination, config, within string

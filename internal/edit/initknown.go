@@ -152,6 +152,44 @@ func (e *editor) knownItem(in *InitOptions) {
 	}
 }
 
+// knownAccount is the account that the project's secrets files name, also those that no
+// destination reads.
+func (e *editor) knownAccount(own *workFile) (string, bool) {
+	files := e.otherSecrets()
+	for _, f := range e.files {
+		if f.secrets != nil && !f.opaque {
+			files = append(files, f)
+		}
+	}
+	return accountIn(files, own)
+}
+
+// usedVaults are those that a deploy reads, of which review apps have their own. The
+// plan lists by then what it needs there.
+func (e *editor) usedVaults(in InitOptions) []string {
+	var vaults []string
+	put := func(ref onepassword.Reference) {
+		own := in.Review != "" && ref.Vault == orElse(in.ReviewVault, reviewVault) && ref.Vault != in.Vault
+		if ref.Vault != "" && !own && !slices.Contains(vaults, ref.Vault) {
+			vaults = append(vaults, ref.Vault)
+		}
+	}
+	for _, t := range e.plan.Todo {
+		if ref, err := onepassword.ParseReference(t.Reference); err == nil {
+			put(ref)
+		}
+	}
+	for _, d := range e.destinations {
+		for _, key := range e.given[d].options.Keys { // a passphrase is among them
+			put(key.Ref)
+		}
+	}
+	if len(vaults) == 0 {
+		return []string{in.Vault}
+	}
+	return vaults
+}
+
 // ask has a person say the names that would be guessed.
 func (e *editor) ask(in *InitOptions) error {
 	if in.Ask == nil {
