@@ -222,6 +222,7 @@ func TestSecretsEdit_Shown(t *testing.T) {
 func FuzzEdit(f *testing.F) {
 	f.Add("env:\n  secret:\n    - A\n", "A=$A\n")
 	f.Add("env: {secret: [A, \"B\"], clear: {X: y}}\r\n", "S=$(kamal secrets fetch --adapter 1password --account a --from V/I A)\nA=$(kamal secrets extract A $S)")
+	f.Add("v:\renv:", "A=$A\n")
 	f.Add("x: &e\n  secret: [A]\nenv:\n  <<: *e\n", "A=\"$(op read op://V/I/A)\" # c\n'")
 	f.Add("env:\n  secret:\n    - <%= a %>\n    - B\n", "A='b\nc'\n\nB=${A}\n")
 	f.Fuzz(func(t *testing.T, config, secrets string) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
 // A ConfigEdit changes deploy.yml, or a destination's file, in place. Every byte
@@ -29,6 +30,11 @@ func EditConfig(name, text string) (*ConfigEdit, error) {
 func (e *ConfigEdit) Text() string { return e.text }
 
 func (e *ConfigEdit) read(text string) error {
+	if yamlfile.LoneCR(text) {
+		p := problem.New("it has a carriage return within a line, which YAML takes for its end", "end its lines with LF alone, or with CR LF").About(problem.UnreadableFile)
+		p.Place = problem.Place{File: e.name}
+		return p
+	}
 	root, unknown, err := parseYAML(e.name, []byte(text))
 	if err != nil {
 		return err
