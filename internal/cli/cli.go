@@ -333,6 +333,14 @@ func pageOf(command string) problem.Help {
 		return problem.Rotating
 	case "doctor":
 		return problem.Doctor
+	case "watch":
+		return problem.Watching
+	case "promote":
+		return problem.Promoting
+	case "freeze", "thaw":
+		return problem.Freezing
+	case "history":
+		return problem.History
 	case "rehearse":
 		return problem.Rehearsing
 	case "review":

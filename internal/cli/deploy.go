@@ -54,7 +54,7 @@ func (c rollbackCommand) Run(a *app) error {
 	case strings.HasPrefix(c.To, "-"):
 		return problem.Usagef("give the version as kamal-op rollback VERSION", "%q is not a version", c.To)
 	case (c.To == "") != c.Previous:
-		return problem.Usagef("kamal-op rollback VERSION, or kamal-op rollback -1 for the one before", "which version to go back to is to be said, in one way")
+		return problem.Usagef("kamal-op rollback VERSION, or kamal-op rollback -1 for the one before", "name one version: VERSION or -1").About(problem.GoingBack)
 	}
 	if c.Version != "" {
 		return problem.Usagef("the version to go back to is the argument: kamal-op rollback VERSION",

@@ -38,9 +38,9 @@ type historyCommand struct {
 func (c historyCommand) Run(a *app) error {
 	switch {
 	case c.Diff != "" && (c.Diff != "diff" || c.B == ""):
-		return problem.Usagef("kamal-op history, or kamal-op history diff A B with two versions of it", "what is wanted of the history is not understood")
+		return problem.Usagef("such as kamal-op history, or kamal-op history diff v1 v2", "history takes nothing, or: diff A B").About(problem.History)
 	case c.Last < 1:
-		return problem.Usagef("such as --last 50", "--last %d shows nothing", c.Last)
+		return problem.Usagef("such as --last 50", "--last %d shows nothing", c.Last).About(problem.History)
 	}
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err

@@ -87,9 +87,7 @@ func (c promoteCommand) Run(a *app) error {
 	if errors.As(err, new(supervise.Signalled)) {
 		err = nil // whoever sent it knows
 	}
-	for _, one := range problem.Of(err) {
-		a.system.Error(one)
-	}
+	a.tell(err, "promote")
 	if err != nil && status == problem.Done {
 		status = problem.Partial // it is done, but something of it is left
 	}
@@ -113,6 +111,9 @@ func (c promoteCommand) usage(a *app) error {
 	}
 	if c.AcceptBuildOf != "" && c.AcceptBuildOf != c.From {
 		problems = append(problems, problem.Usagef("it names the destination of --from, or is left away", "--accept-build-of is %s, and what is promoted was built for %s", c.AcceptBuildOf, c.From))
+	}
+	for _, p := range problems {
+		p.About(problem.Promoting)
 	}
 	return problems.Err()
 }

@@ -25,7 +25,7 @@ type watchCommand struct {
 func (c watchCommand) Run(a *app) error {
 	if token, _ := a.githubToken(); c.Issue && (token == "" || a.repository("") == "") {
 		return problem.Usagef("run it in a workflow on GitHub, or set GITHUB_TOKEN and GITHUB_REPOSITORY",
-			"--issue: no token for GitHub is given, or no repository")
+			"--issue: no token for GitHub is given, or no repository").About(problem.Watching)
 	}
 	return c.look(a, (*doctorProject).watchChecks, func(ctx context.Context, p *doctorProject, r doctor.Report) error {
 		if !c.Issue {

@@ -20,14 +20,17 @@ const untilHint = "such as --until 4h or --until 3d, or with its zone --until 20
 
 // Of is the freeze for a reason until a time, "" for one without an end.
 func Of(why, until string, now time.Time) (kamal.Freeze, error) {
+	wrong := func(hint, format string, args ...any) error {
+		return problem.Usagef(hint, format, args...).About(problem.Freezing)
+	}
 	f := kamal.Freeze{Why: strings.TrimSpace(why)}
 	switch {
 	case f.Why == "":
-		return f, problem.Usagef(`such as kamal-op freeze -m "the database moves"`, "say why with -m: the message of the freeze is empty")
+		return f, wrong(`such as kamal-op freeze -m "the database moves"`, "say why with -m: the message of the freeze is empty")
 	case strings.ContainsFunc(f.Why, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return f, problem.Usagef("write it in one line", "the message of the freeze has line breaks, or characters that do not print")
+		return f, wrong("write it in one line", "the message of the freeze has line breaks, or characters that do not print")
 	case utf8.RuneCountInString(f.Why) > kamal.LongestWhy:
-		return f, problem.Usagef("say it in fewer words, or give a link", "the message of the freeze has %d characters, and %d are taken", utf8.RuneCountInString(f.Why), kamal.LongestWhy)
+		return f, wrong("say it in fewer words, or give a link", "the message of the freeze has %d characters, and %d are taken", utf8.RuneCountInString(f.Why), kamal.LongestWhy)
 	}
 	until = strings.TrimSpace(until)
 	if until == "" {
@@ -35,7 +38,7 @@ func Of(why, until string, now time.Time) (kamal.Freeze, error) {
 	}
 	if d, err := duration.Parse(until); err == nil {
 		if d < time.Second {
-			return f, problem.Usagef(untilHint, "--until %s is no time from now", until)
+			return f, wrong(untilHint, "--until %s is no time from now", until)
 		}
 		f.Until = now.Add(d).UTC().Truncate(time.Second)
 	}
@@ -46,9 +49,9 @@ func Of(why, until string, now time.Time) (kamal.Freeze, error) {
 	}
 	switch {
 	case f.Until.IsZero():
-		return f, problem.Usagef(untilHint, "--until %q is neither a duration nor a time with its zone", until)
+		return f, wrong(untilHint, "--until %q is neither a duration nor a time with its zone", until)
 	case f.Over(now):
-		return f, problem.Usagef(untilHint, "--until %s is over already", until)
+		return f, wrong(untilHint, "--until %s is over already", until)
 	}
 	return f, nil
 }

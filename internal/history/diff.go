@@ -48,9 +48,9 @@ func (h History) Find(text string) (Deploy, error) {
 	case len(versions) == 0:
 		return Deploy{}, problem.New("the hosts have no history", "each deploy from now on leaves a line")
 	case len(found) == 0:
-		return Deploy{}, problem.Usagef(hint, "the history has no version %s", text)
+		return Deploy{}, problem.Usagef(hint, "the history has no version %s", text).About(problem.History)
 	case len(found) > 1:
-		return Deploy{}, problem.Usagef(hint, "%s is the beginning of several versions", text)
+		return Deploy{}, problem.Usagef(hint, "%s is the beginning of several versions", text).About(problem.History)
 	}
 	return found[0], nil
 }

@@ -14,7 +14,7 @@ func (h History) Previous() (string, error) {
 	running := h.Running()
 	available := slices.DeleteFunc(h.Available(), func(v string) bool { return slices.Contains(running, v) })
 	choose := func(why string) error {
-		p := problem.New("which version to go back to is not known: "+why, "choose one: kamal-op rollback VERSION")
+		p := problem.New("which version to go back to is not known: "+why, "choose one: kamal-op rollback VERSION").About(problem.GoingBack)
 		for _, v := range available {
 			p.Details = append(p.Details, h.told(v))
 		}
