@@ -59,14 +59,14 @@ type grammar struct {
 	Add      addCommand      `cmd:"" help:"Name a secret in all its places: fetch, extract and deploy.yml, every other byte kept."`
 	Remove   removeCommand   `cmd:"" help:"Take a secret out of all its places."`
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
-	Verify   verifyCommand   `cmd:"" help:"Hold what the running containers have against the vault: equal, stale, missing."`
+	Verify   verifyCommand   `cmd:"" help:"Compare what the running containers have with the vault: equal, stale, missing."`
 	Plan     planCommand     `cmd:"" help:"Say what a deploy would change, and change nothing."`
 	Doctor   doctorCommand   `cmd:"" help:"Look at all that a run needs, and deploy nothing."`
 	Watch    watchCommand    `cmd:"" help:"Look at what runs, for a schedule: old secrets, drift, host keys, certificates, disks."`
-	Rotate   rotateCommand   `cmd:"" help:"Boot again what runs with old values of secrets, at the version that runs."`
+	Rotate   rotateCommand   `cmd:"" help:"Restart containers that have old secrets, at the version that runs."`
 	Promote  promoteCommand  `cmd:"" help:"Deploy to one destination what another runs, by its digest, and build nothing."`
 	Freeze   freezeCommand   `cmd:"" help:"Keep the app from being deployed, by a deploy lock that says why, until kamal-op thaw or a time."`
-	Thaw     thawCommand     `cmd:"" help:"Let the app be deployed again: end a freeze, and nobody's deploy."`
+	Thaw     thawCommand     `cmd:"" help:"Let the app be deployed again: end a freeze; locks of deploys stay."`
 	History  historyCommand  `cmd:"" help:"Show what was deployed, when, by whom and how it ended, and what differs between two deploys."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`

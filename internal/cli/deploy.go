@@ -29,7 +29,7 @@ type (
 	rollbackCommand struct {
 		deployCommand
 		Previous bool   `name:"previous" short:"1" help:"Go back to the version before the one that runs, as the history on the hosts has it."`
-		To       string `arg:"" optional:"" name:"version" help:"Version to go back to."`
+		To       string `arg:"" optional:"" name:"version" help:"Version to go back to; -1 goes back to the one before."`
 	}
 	// kamalCommand is `kamal-op kamal -- ARGS`.
 	kamalCommand struct {

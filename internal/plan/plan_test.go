@@ -92,7 +92,7 @@ func TestOf_saysWhatIsNotCompared(t *testing.T) {
 func TestPlan_Text(t *testing.T) {
 	out := report(`,["env","B=\u001b[2Jx"]`, "", "")
 	text := parsed(t, out).Text(false)
-	for _, want := range []string{"version: v1 → v2, commits unknown: no commit", "r/app:v2 is to be built", "10.0.0.1, role web: app-web-v1 → app-web-v2", "  + B: ", "1 containers differ"} {
+	for _, want := range []string{"version: v1 → v2, commits unknown: no commit", "r/app:v2 is to be built", "10.0.0.1, role web: app-web-v1 → app-web-v2", "  + B: ", "1 container differs"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -138,15 +138,15 @@ func (p Plan) verdict() string {
 				kept++
 			}
 		}
-		text = fmt.Sprintf("%d containers differ, %d are as they would be", changed, kept)
+		text = counted(changed, "container differs", "containers differ") + ", " + counted(kept, "is as it would be", "are as they would be")
 		if len(p.Stray) > 0 {
-			text += fmt.Sprintf(", %d run where deploy.yml names none", len(p.Stray))
+			text += ", " + counted(len(p.Stray), "runs", "run") + " where deploy.yml names none"
 		}
 	} else {
 		text = "nothing would change"
 	}
 	if n := len(p.Unreached); n > 0 {
-		text += fmt.Sprintf("; %d hosts could not be asked", n)
+		text += "; " + counted(n, "host", "hosts") + " could not be asked"
 	}
 	return text
 }
@@ -157,4 +157,12 @@ func abbreviated(version string) string {
 		return version[:7]
 	}
 	return version
+}
+
+// counted is a number with its words, for one and for any other.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		more = one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
