@@ -12,51 +12,70 @@ type bootLine struct {
 	host, role, by, version string
 }
 
+// What comes behind the tags of the lines that tell of deploys. Neither can stand in what
+// comes behind it, a version or JSON: the last one in a line is Kamal's or ours.
+const (
+	bootText   = "] Booted app version "
+	recordText = marker + `{"run":"`
+)
+
 // readLog reads the lines of an audit log that tell of deploys. What is no such line,
 // or was cut off, is passed over: anybody who may log in can have written it.
-func readLog(log, host string) (records []Record, boots []bootLine) {
+func readLog(log, host, destination string) (records []Record, boots []bootLine) {
 	for line := range strings.Lines(log) {
-		tags, text := cutTags(strings.TrimRight(line, "\r\n"))
-		if len(tags) < 2 {
-			continue
-		}
-		at, err := time.Parse(time.RFC3339, tags[0])
-		if err != nil {
-			continue
-		}
-		if version, ok := strings.CutPrefix(text, "Booted app version "); ok {
-			boot := bootLine{at: at, host: host, by: tags[1], version: version}
-			if len(tags) > 2 {
-				boot.role = tags[len(tags)-1]
+		line = strings.TrimRight(line, "\r\n")
+		if tags, version, ok := cutLast(line, bootText); ok && isVersion(version) {
+			if boot, ok := readBoot(tags, destination); ok {
+				boot.host, boot.version = host, version
+				boots = append(boots, boot)
 			}
-			boots = append(boots, boot)
-			continue
+		} else if r, ok := readRecord(line, destination); ok {
+			records = append(records, r)
 		}
-		_, text, ok := strings.Cut(text, marker)
-		var r Record
-		if !ok || json.Unmarshal([]byte(text), &r) != nil || r.Run == "" || r.Version == "" || r.Ended.IsZero() {
-			continue
-		}
-		if r.By == "" {
-			r.By = tags[1] // as Kamal calls who runs it
-		}
-		records = append(records, r)
 	}
 	return records, boots
 }
 
-// cutTags takes off the tags that a line of Kamal's audit log begins with: when, who,
-// the destination, the role.
-func cutTags(line string) (tags []string, text string) {
-	for {
-		rest, ok := strings.CutPrefix(line, "[")
-		if !ok {
-			return tags, line
-		}
-		tag, after, ok := strings.Cut(rest, "]")
-		if !ok {
-			return tags, line
-		}
-		tags, line = append(tags, tag), strings.TrimPrefix(after, " ")
+// readBoot reads the tags of a boot's line, of which the role's is the last.
+func readBoot(tags, destination string) (boot bootLine, ok bool) {
+	if rest, role, ok := cutLast(tags, "] ["); ok && strings.Contains(rest, "] [") {
+		tags, boot.role = rest, role
 	}
+	boot.at, boot.by, ok = cutTags(tags, destination)
+	return boot, ok
+}
+
+// readRecord reads a line of ours.
+func readRecord(line, destination string) (r Record, ok bool) {
+	head, text, _ := cutLast(line, recordText)
+	tags, _, _ := cutLast(head, "] ")
+	_, performer, ok := cutTags(tags, destination)
+	if !ok || json.Unmarshal([]byte(`{"run":"`+text), &r) != nil || r.Run == "" || r.Version == "" || r.Ended.IsZero() {
+		return Record{}, false
+	}
+	if r.By == "" {
+		r.By = performer // as Kamal calls who runs it
+	}
+	return r, true
+}
+
+// cutTags parts the tags that each line of Kamal's audit log begins with: when, who, and
+// the destination. Who is any text, as git's user.email is: a robot's of GitHub has
+// brackets in it, so that the tags around it are what is known.
+func cutTags(tags, destination string) (at time.Time, performer string, ok bool) {
+	when, performer, _ := strings.Cut(strings.TrimPrefix(tags, "["), "] [")
+	at, err := time.Parse(time.RFC3339, when)
+	if destination != "" {
+		performer = strings.TrimSuffix(performer, "] ["+destination)
+	}
+	return at, performer, err == nil && performer != "" && strings.HasPrefix(tags, "[")
+}
+
+// cutLast is strings.Cut at the last of its separators.
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(separator):], true
 }

@@ -74,7 +74,7 @@ func Parse(out []byte) (h History, err error) {
 		if err != nil {
 			return h, fmt.Errorf("kamal's report of the audit log of %s: %w", host.Host, err)
 		}
-		records, booted := readLog(string(log), host.Host)
+		records, booted := readLog(string(log), host.Host, h.Destination)
 		if len(records)+len(booted) == 0 {
 			h.Without = append(h.Without, host.Host)
 		}

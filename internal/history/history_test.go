@@ -153,6 +153,7 @@ func TestPrevious(t *testing.T) {
 		"no history":                    {[]host{{name: "h1", runs: []string{"v3"}, others: []string{"v2"}}}, "does not go back so far\nv2"},
 		"by Kamal alone":                {[]host{{name: "h1", log: []string{booted("v2", 1), booted("v3", 2)}, runs: []string{"v3"}, others: []string{"v2"}}}, "of v3 it is not known whether it was deployed or rolled back to\nv2, booted at"},
 		"a host that cannot be reached": {[]host{{name: "h1", log: three, runs: []string{"v3"}, others: []string{"v2"}}, {name: "h2", why: "down"}}, "h2 could not be asked\nv2"},
+		"a robot's boot in between":     {[]host{{name: "h1", log: []string{three[0], strings.Replace(booted("v2", 2), "joe@", "1+github-actions[bot]@", 1), three[2]}, runs: []string{"v3"}, others: []string{"v2", "v1"}}}, "of v2 it is not known whether it was deployed or rolled back to"},
 		"what is no version":            {[]host{{name: "h1", log: three, runs: []string{"v3"}, others: []string{"$(id)"}}}, "no other version has a container"},
 	} {
 		got, err := read(t, test.hosts...).Previous()
