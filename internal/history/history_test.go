@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,10 @@ func TestRecord_Line(t *testing.T) {
 func TestPrevious(t *testing.T) {
 	three := []string{deploy("setup", "v1", "done", 1), deploy("deploy", "v2", "done", 2), deploy("deploy", "v3", "done", 3)}
 	back := append(append([]string{}, three...), deploy("rollback", "v2", "done", 4), deploy("rotate", "v2", "done", 5))
+	four := append(three[:1:1], deploy("deploy", "v3", "done", 3), deploy("deploy", "v4", "done", 4))
+	then := func(runs string, lines ...string) []host {
+		return []host{{name: "h1", log: append(four[:3:3], lines...), runs: []string{runs}, others: slices.DeleteFunc([]string{"v4", "v3", "v1"}, func(v string) bool { return v == runs })}}
+	}
 	for name, test := range map[string]struct {
 		hosts []host
 		want  string // or what is said of why it is not known
@@ -154,6 +159,16 @@ func TestPrevious(t *testing.T) {
 		"by Kamal alone":                {[]host{{name: "h1", log: []string{booted("v2", 1), booted("v3", 2)}, runs: []string{"v3"}, others: []string{"v2"}}}, "of v3 it is not known whether it was deployed or rolled back to\nv2, booted at"},
 		"a host that cannot be reached": {[]host{{name: "h1", log: three, runs: []string{"v3"}, others: []string{"v2"}}, {name: "h2", why: "down"}}, "h2 could not be asked\nv2"},
 		"a robot's boot in between":     {[]host{{name: "h1", log: []string{three[0], strings.Replace(booted("v2", 2), "joe@", "1+github-actions[bot]@", 1), three[2]}, runs: []string{"v3"}, others: []string{"v2", "v1"}}}, "of v2 it is not known whether it was deployed or rolled back to"},
+		"one of before, failed once up": {then("v3", deploy("deploy", "v3", "failed", 5)), "v3 runs, and what was done last is deploy of v4\nv4, done at 2026-11-01 04:00 UTC by Jane\nv1, done"},
+		"it, cancelled and rotated":     {then("v3", deploy("redeploy", "v3", "cancelled", 5), deploy("rotate", "v3", "done", 6)), "v3 runs, and what was done last is deploy of v4"},
+		"back to it, failed once up":    {then("v3", deploy("rollback", "v3", "failed", 5)), "v3 runs, and what was done last is deploy of v4"},
+		"the same, failed":              {then("v4", deploy("redeploy", "v4", "failed", 5)), "v3"},
+		"another, failed before it":     {then("v4", deploy("deploy", "v5", "failed", 5)), "v3"},
+		"failed after a rollback":       {then("v4", deploy("rollback", "v3", "done", 5), deploy("deploy", "v4", "failed", 6)), "v4 runs, and what was done last is rollback of v3"},
+		"a way that is not known":       {then("v4", deploy("levitate", "v4", "done", 5)), "of v4 it is not known"},
+		"an end that is not known":      {then("v4", deploy("deploy", "v4", "paused", 5)), "of v4 it is not known"},
+		"a time that is to come":        {then("v4", deploy("deploy", "v1", "done", 1e5)), "v4 runs, and what was done last is deploy of v1"},
+		"a boot that is to come":        {then("v4", booted("v4", 1e5)), "of v4 it is not known"},
 		"what is no version":            {[]host{{name: "h1", log: three, runs: []string{"v3"}, others: []string{"$(id)"}}}, "no other version has a container"},
 	} {
 		got, err := read(t, test.hosts...).Previous()

@@ -31,14 +31,20 @@ func (h History) Previous() (string, error) {
 	case len(running) > 1:
 		return "", choose("several run, " + strings.Join(running, ", "))
 	}
-	found := false
+	// A run that failed may have booted something, or nothing: what was done last tells
+	// whether what runs is of that.
+	sure, found := false, false
 	for _, d := range h.Deploys {
 		switch {
-		case d.How != "done" && d.How != "booted" || d.Command == "rollback" || d.Command == "rotate":
-		case d.How == "booted":
+		case d.How == "failed" || d.How == "cancelled" || d.Command == "rotate":
+		case d.How != "done" || !slices.Contains([]string{"deploy", "redeploy", "setup", "rollback"}, d.Command):
 			return "", choose("of " + d.Version + " it is not known whether it was deployed or rolled back to")
+		case !sure && d.Version != running[0]:
+			return "", choose(running[0] + " runs, and what was done last is " + d.Command + " of " + d.Version)
+		case d.Command == "rollback":
+			sure = true
 		case d.Version == running[0]:
-			found = true
+			sure, found = true, true
 		case found && slices.Contains(available, d.Version):
 			return d.Version, nil
 		case found:
