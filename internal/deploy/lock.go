@@ -67,6 +67,7 @@ type locks struct {
 	env    []string                          // of the command under way, beside what all have
 	held   []kamal.LockPlace                 // that may be ours at this moment
 	ended  map[kamal.LockPlace]kamal.Release // how releases by nonce ended
+	tried  map[kamal.LockPlace]string        // the nonce of another's lock that was last to be released
 	events []string                          // for the summary
 	wait   lockWait
 
@@ -91,7 +92,7 @@ type answer struct {
 func newLocks(o LockOptions, system ci.System, way *gate.Gate, env map[string]string) *locks {
 	k := &locks{
 		o: o, mark: newMark(system.Name(), env, o.JobID), system: system, now: time.Now,
-		ended: map[kamal.LockPlace]kamal.Release{}, asked: map[string]answer{},
+		ended: map[kamal.LockPlace]kamal.Release{}, tried: map[kamal.LockPlace]string{}, asked: map[string]answer{},
 	}
 	if o.GitHubToken.Reveal() != "" && k.mark.Repository != "" {
 		k.over = func(ctx context.Context, run github.Run) (github.Over, string, error) {
@@ -223,14 +224,17 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	if k.ended[place] == kamal.ReleaseFails {
-		owner = answer{why: "the user that Kamal logs in as may not remove it"}
+	stays := k.stays(place, lock)
+	if stays != "" {
+		owner = answer{why: stays}
 	}
 	if owner.over && !k.o.KeepStale {
+		k.tried[place] = lock.Mark.Nonce
 		k.say("the deploy lock on " + place.Host + " was left by a run that is over (" + owner.why + "): it is released; " + lock.Tell(now))
 		return broker.Verdict{Release: lock.Mark.Nonce}
 	}
-	if lock.Owner == kamal.LockFrozen && lock.Mark.Freeze.Over(now) && k.ended[place] != kamal.ReleaseFails {
+	if lock.Owner == kamal.LockFrozen && lock.Mark.Freeze.Over(now) && stays == "" {
+		k.tried[place] = lock.Mark.Nonce
 		k.say("the freeze's time is over, and the deploy lock on " + place.Host + " is free: " + lock.Frozen(place.App(), now))
 		return broker.Verdict{Release: lock.Mark.Nonce}
 	}
@@ -254,6 +258,20 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 		k.wait.text, k.wait.told = owned, now
 	}
 	return broker.Verdict{Wait: min(left, lockLook)}
+}
+
+// stays is why a lock is not released, whoever had it; "" where it may be. k.mu is held.
+func (k *locks) stays(place kamal.LockPlace, lock kamal.Lock) string {
+	nonce, tried := k.tried[place]
+	switch {
+	case k.ended[place] == kamal.ReleaseFails:
+		return "the user that Kamal logs in as may not remove it"
+	case k.ended[place] == kamal.ReleasedNot && tried && nonce == lock.Mark.Nonce:
+		// The server looks for the nonce as we write it, and whoever wrote these details
+		// need not have: it would be released in vain for ever.
+		return "its details are not as kamal-op writes them, and it is not released by its nonce: kamal-op kamal -- lock release removes it"
+	}
+	return ""
 }
 
 // say tells an event, in the log and in the summary.

@@ -214,6 +214,51 @@ func TestLocks_Freeze(t *testing.T) {
 	}
 }
 
+// A lock that is released in vain, since its details are not as we write them, is one that
+// is held: refused, or waited for. Another one at its place is released as ever.
+func TestLocks_ReleasedInVain(t *testing.T) {
+	// The server looks for the nonce without a blank before it.
+	details := func(message, rest string) kamal.Lock {
+		return kamal.ParseLock("Locked by: x at 2026-11-22T02:00:00Z\nVersion: v\nMessage: " + message + "\nkamal-op: {\"nonce\": \"ABCDEFGHIJKLMNOPQRSTUVWXYZ\"," + rest + "}\n")
+	}
+	const (
+		run    = `"server":"https://github.com","repository":"example/myapp","run":12,"attempt":3,"job":"deploy","job_id":77,"runner":"q"`
+		freeze = `"freeze":{"why":"y","until":"2020-01-01T00:00:00Z"}`
+	)
+	for name, lock := range map[string]kamal.Lock{
+		"a freeze that is over":  details("Deploys are frozen: y", freeze),
+		"of a run that is over":  details("Automatic deploy lock", run),
+		"of a run, and a freeze": details("Deploys are frozen: y", run+","+freeze),
+		"a nonce that none has":  theirs(func(l *kamal.Lock) { l.Mark.Nonce = "short" }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, wait := range []time.Duration{0, time.Minute} {
+				w := newLockWorld(t, LockOptions{Wait: wait})
+				w.over = github.Ended
+				if v := w.Held(t.Context(), lockPlace, lock, 0); v.Release != lock.Mark.Nonce {
+					t.Fatalf("the verdict is %+v", v)
+				}
+				w.Ran(lockPlace, kamal.ReleasedNot)
+				v := w.Held(t.Context(), lockPlace, lock, 0)
+				if wait > 0 {
+					if v.Wait <= 0 || v.Release != "" {
+						t.Errorf("the verdict is %+v", v)
+					}
+					w.clock = w.clock.Add(wait)
+					v = w.Held(t.Context(), lockPlace, lock, 0)
+				}
+				if v.Stop == nil || !strings.Contains(strings.Join(v.Stop.Details, "\n"), "not as kamal-op writes them") {
+					t.Errorf("the verdict is %+v", v)
+				}
+				next := theirs(func(l *kamal.Lock) { l.Mark.Nonce = strings.Repeat("N", 26) })
+				if v := w.Held(t.Context(), lockPlace, next, 0); v.Release != next.Mark.Nonce {
+					t.Errorf("the next one: %+v", v)
+				}
+			}
+		})
+	}
+}
+
 // What a run takes to stay is none of its locks any more.
 func TestLocks_Kept(t *testing.T) {
 	w := newLockWorld(t, LockOptions{Freeze: &kamal.Freeze{Why: "x"}})
