@@ -113,7 +113,7 @@ func (c promoteCommand) usage(a *app) error {
 		problems = append(problems, problem.Usagef("it names the destination of --from, or is left away", "--accept-build-of is %s, and what is promoted was built for %s", c.AcceptBuildOf, c.From))
 	}
 	for _, p := range problems {
-		p.About(problem.Promoting)
+		p.Help = problem.Promoting
 	}
 	return problems.Err()
 }
