@@ -199,7 +199,7 @@ func (a *app) serviceAccount(token string, f credentialFlags) (deploy.Vault, err
 		o.Token = mask.NewSecret("the service account token", token)
 		account, err := onepassword.NewServiceAccount(o)
 		if err != nil {
-			return v, err
+			return v, whichToken(err, n, len(tokens))
 		}
 		o.Cold = nil // once is enough
 		accounts[n], v.Prepare = account, account.Prewarm
@@ -210,6 +210,20 @@ func (a *app) serviceAccount(token string, f credentialFlags) (deploy.Vault, err
 		v.Open = func() (onepassword.Backend, error) { return all, nil }
 	}
 	return v, nil
+}
+
+// whichToken says of several tokens which one is wrong.
+func whichToken(err error, n, of int) error {
+	if of < 2 {
+		return err
+	}
+	var list problem.List
+	for _, p := range problem.Of(err) {
+		q := *p
+		q.Message = fmt.Sprintf("token %d of %d: %s", n+1, of, q.Message)
+		list = append(list, &q)
+	}
+	return list.Err()
 }
 
 // explainFile adds, in a container action, why a file that is on the runner may

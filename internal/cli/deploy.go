@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,6 +145,10 @@ func (c kamalCommand) Run(a *app) error {
 func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	j, err := c.fill(a, j, needed)
 	if err != nil {
+		if !j.Lenient { // what is wrong with the project's files is told with it
+			_, projectErr := kamal.OpenProject(j.Project)
+			err = errors.Join(projectErr, err)
+		}
 		return err
 	}
 	ctx, signals, stop := c.context(a)
@@ -166,6 +171,7 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	if err != nil {
 		return j, err
 	}
+	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, needed); err != nil {
 		return j, err
 	}
@@ -182,7 +188,6 @@ func (c deployCommand) fill(a *app, j deploy.Job, needed bool) (deploy.Job, erro
 	if j.ExactValues, err = c.exact(); err != nil {
 		return j, err
 	}
-	j.Project = kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env}
 	j.Kamal = c.Kamal
 	j.Check = deploy.CheckLevel(c.Check)
 	j.AnyVault, j.Choices = c.OpScope == "any", c.Choices

@@ -139,10 +139,15 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 	c := &Config{}
 	var merged, opened *node
 	var problems problem.List
+	absent := false
 	for i, name := range names {
 		file, err := o.config(name)
 		var unread *unreadable
 		if errors.As(err, &unread) {
+			if absent {
+				continue // without the first file nobody knows what its destinations are
+			}
+			absent = i == 0
 			problems = append(problems, missingConfig(o, name, i > 0, unread.err))
 			continue
 		}
@@ -217,6 +222,9 @@ func missingConfig(o ProjectOptions, name string, destination bool, err error) *
 	case o.ConfigFile != "":
 		p = problem.Newf("%s is not there", name).About(problem.UnreadableFile)
 		p.Hint = "--config-file is relative to the project's directory (--working-directory)"
+		if _, err := os.Stat(inDir(o.Dir, DefaultConfigFile)); err == nil {
+			p.Hint = "did you mean " + DefaultConfigFile + "? " + p.Hint
+		}
 	default:
 		p = problem.Newf("%s is not there: this is not the directory of a project that deploys with Kamal", name).About(problem.UnreadableFile)
 		p.Hint = "check the repository out first, or name the project's directory with --working-directory, another file with --config-file; `kamal init` makes a new one"
