@@ -75,6 +75,11 @@ func (e *editor) add(a Addition) error {
 	if err := validName("the name", a.Name); err != nil {
 		return err
 	}
+	if kamal.ReservedName(a.Name) && e.namedInProject(a.Name, func(l *projectList) bool { return l.option == "allow-name" }).File == "" {
+		p := problem.Newf("%s is no name for a secret: programs that the run starts would follow its value, or run it", a.Name).About(problem.ReservedName)
+		p.Hint = "give it another name; the app has it under this one with --alias " + a.Name
+		return p
+	}
 	entries := []string{a.Name}
 	if len(a.Aliases) > 0 {
 		entries = nil
