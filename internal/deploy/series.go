@@ -48,6 +48,9 @@ type Series struct {
 func (j Job) Open(ctx context.Context) (*Series, error) {
 	r, err := j.prepare(ctx, "")
 	if err != nil {
+		if ctx.Err() != nil {
+			err = over(ctx, beforeChild)
+		}
 		return nil, errors.Join(err, r.close())
 	}
 	return &Series{r: r, preloads: map[string]string{}}, nil
@@ -74,7 +77,7 @@ func (s *Series) Close() error {
 // with an error too.
 func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, over(ctx, "before "+c.Title)
 	}
 	env, err := s.env(c)
 	if err != nil {
@@ -103,10 +106,7 @@ func (s *Series) Run(ctx context.Context, c Call) ([]byte, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		if late := outOfTime(ctx, "in the phase "+phase); late != nil {
-			return out, late
-		}
-		return out, context.Cause(ctx)
+		return out, over(ctx, "in the phase "+phase)
 	case len(stops) > 0:
 		return out, stops
 	case err != nil:

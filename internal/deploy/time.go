@@ -31,6 +31,14 @@ func outOfTime(ctx context.Context, where string) *problem.Problem {
 	return late.Problem(where)
 }
 
+// over is why a context has ended: that time ran out, or its cause.
+func over(ctx context.Context, where string) error {
+	if late := outOfTime(ctx, where); late != nil {
+		return late
+	}
+	return context.Cause(ctx)
+}
+
 // Problem is the problem of a run that was ended for it. where is what it was at,
 // such as "while it booted the app".
 func (o OutOfTime) Problem(where string) *problem.Problem {
