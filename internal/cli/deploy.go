@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -61,30 +62,31 @@ func (c rollbackCommand) Run(a *app) error {
 		return problem.Usagef("the version to go back to is the argument: kamal-op rollback VERSION",
 			"--version and rollback's own version are given both")
 	}
-	if c.Previous {
-		version, err := c.previous(a)
-		if err != nil {
-			return a.explainConnect(err)
-		}
-		a.system.Info("going back to " + version)
-		c.To = version
-	}
-	c.Version = c.To
-	return c.main(a, "rollback")
-}
-
-// previous is the version before the one that runs.
-func (c rollbackCommand) previous(a *app) (string, error) {
-	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
-		return "", err
+	more, err := c.begin(a)
+	if err != nil {
+		return err
 	}
 	j, err := c.fill(a, deploy.Job{}, true)
 	if err != nil {
-		return "", err
+		return err
 	}
-	ctx, signals, stop := c.context(a)
+	ctx, signals, stop := c.context(a) // of the question too: it is one run
 	defer stop()
-	j.Process, j.CheckHosts, j.Check = a.process(signals), false, deploy.CheckOff
+	j.Process = a.process(signals)
+	c.Version = c.To
+	if c.Previous {
+		if c.Version, err = c.previous(ctx, j); err != nil {
+			return a.explainConnect(err)
+		}
+		a.system.Info("going back to " + c.Version)
+	}
+	j.Args = c.args(a, "rollback", more)
+	return c.run(ctx, a, j)
+}
+
+// previous is the version before the one that runs, as the hosts that the job is for have it.
+func (c rollbackCommand) previous(ctx context.Context, j deploy.Job) (string, error) {
+	j.CheckHosts, j.Check = false, deploy.CheckOff
 	h, err := askHistory(ctx, j, kamal.ArgOptions{Destination: c.Destination, ConfigFile: c.ConfigFile, Hosts: commas(c.Hosts), Roles: commas(c.Roles)})
 	if err != nil {
 		return "", err
@@ -92,23 +94,30 @@ func (c rollbackCommand) previous(a *app) (string, error) {
 	return h.Previous()
 }
 
-// main is one of the commands that change what runs on the servers.
+// main is one of the commands that change what runs on the servers, and first ask nothing
+// of them.
 func (c deployCommand) main(a *app, command string) error {
-	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
-		return err
-	}
-	more, err := a.hush(c.noiseFlags, false)
+	more, err := c.begin(a)
 	if err != nil {
 		return err
 	}
-	o := kamal.ArgOptions{
+	return c.job(a, deploy.Job{Args: c.args(a, command, more), Builds: !skipsPush(a.rest)}, true)
+}
+
+// begin has the log as the flags say, and gives the arguments that make Kamal say more.
+func (c deployCommand) begin(a *app) (more []string, err error) {
+	if err := a.show(c.logFlags, c.WorkingDirectory, true); err != nil {
+		return nil, err
+	}
+	return a.hush(c.noiseFlags, false)
+}
+
+// args are Kamal's arguments for one of the commands that change what runs.
+func (c deployCommand) args(a *app, command string, more []string) []string {
+	return kamal.Args(command, kamal.ArgOptions{
 		Destination: c.Destination, ConfigFile: c.ConfigFile, Version: c.Version,
 		Hosts: commas(c.Hosts), Roles: commas(c.Roles), Extra: append(more, a.rest...),
-	}
-	return c.job(a, deploy.Job{
-		Args:   kamal.Args(command, o),
-		Builds: command != "rollback" && !skipsPush(a.rest),
-	}, true)
+	})
 }
 
 // Run is any other Kamal command, with a terminal where we have one.
@@ -154,6 +163,11 @@ func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	j.Process = a.process(signals)
+	return c.run(ctx, a, j)
+}
+
+// run runs the job, and tells how it ended.
+func (c deployCommand) run(ctx context.Context, a *app, j deploy.Job) error {
 	if !c.JSON && (!c.Quiet || j.Lenient) {
 		j.Terminal = a.terminal()
 	}
