@@ -304,7 +304,7 @@ func (p *promotion) deploy(ctx context.Context, series *deploy.Series, to promot
 		return problem.Found, err
 	}
 	return series.Main(ctx, "promote", deploy.Call{
-		Preload: promote.Hold, Env: env, Found: promote.Stopped,
+		Preload: promote.Hold(), Env: env, Found: promote.Stopped,
 		Args: kamal.Args("deploy", kamal.ArgOptions{
 			Destination: p.choice.To, ConfigFile: p.flags.ConfigFile, Version: p.told.Image.Version, SkipPush: true, Extra: p.rest,
 		}),

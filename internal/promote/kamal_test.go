@@ -93,7 +93,7 @@ func TestKamal_tellsBuildsByDigests(t *testing.T) {
 
 // A deploy is held to the image: before anything is booted, whichever way it comes there.
 func TestKamal_isHeldToTheImage(t *testing.T) {
-	w := needKamal(t, map[string]string{"hold.rb": promote.Hold})
+	w := needKamal(t, map[string]string{"hold.rb": promote.Hold()})
 	const script = `require "./hold.rb"; require "kamal"
 		{ Kamal::Cli::Build => KamalOpPromoted::Pull, Kamal::Cli::App => KamalOpPromoted::Boot }.each { |cli, part| puts cli.ancestors.index(part) < cli.ancestors.index(cli) }
 		puts Kamal::Cli::Build.commands.key?("pull") && Kamal::Cli::App.commands.key?("boot")

@@ -11,11 +11,12 @@ import (
 //go:embed look.rb
 var look string
 
-// Hold is Ruby that, required before a Kamal that deploys, holds it to the image that
-// Image.Environment names.
-//
 //go:embed hold.rb
-var Hold string
+var hold string
+
+// Hold is Ruby that, required before a Kamal that deploys, holds it to the image that
+// Choice.Environment names.
+func Hold() string { return hold }
 
 // Stopped is the status of a deploy that Hold has stopped when it had changed nothing: no
 // hook but those before the pull has run.
