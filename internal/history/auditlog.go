@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
 // A bootLine is what Kamal has written of a boot.
@@ -24,7 +26,7 @@ const (
 func readLog(log, host, destination string) (records []Record, boots []bootLine) {
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\r\n")
-		if tags, version, ok := cutLast(line, bootText); ok && isVersion(version) {
+		if tags, version, ok := cutLast(line, bootText); ok && kamal.IsVersion(version) {
 			if boot, ok := readBoot(tags, destination); ok {
 				boot.host, boot.version = host, version
 				boots = append(boots, boot)

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -168,19 +167,10 @@ func (h History) Available() (versions []string) {
 	for _, r := range h.Runs {
 		for _, v := range r.Others {
 			everywhere := !slices.ContainsFunc(h.Runs, func(r Runs) bool { return !slices.Contains(r.Others, v) })
-			if everywhere && !slices.Contains(versions, v) && isVersion(v) {
+			if everywhere && !slices.Contains(versions, v) && kamal.IsVersion(v) {
 				versions = append(versions, v)
 			}
 		}
 	}
 	return versions
-}
-
-// isVersion says whether a text can be a version: it comes from the hosts, and goes into
-// a command of Kamal's.
-func isVersion(text string) bool {
-	other := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r))
-	}
-	return text != "" && len(text) <= 128 && !strings.ContainsAny(text[:1], ".-") && !strings.ContainsFunc(text, other)
 }

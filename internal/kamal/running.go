@@ -18,11 +18,11 @@ var RunningPreload string
 const RunningCommand = "kamal_op_running"
 
 // containerName is what Docker allows, containerID what it gives, and versionName what
-// can be an image's tag.
+// can be an image's tag, by the registries' grammar of references.
 var (
 	containerName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 	containerID   = lazy.Regexp(`^[0-9a-f]{12,64}$`)
-	versionName   = lazy.Regexp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,160}$`)
+	versionName   = lazy.Regexp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 )
 
 // IsVersion says whether a text can be the version of an app: an image's tag.

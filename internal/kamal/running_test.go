@@ -1,6 +1,7 @@
 package kamal_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,18 @@ func TestParseRunning(t *testing.T) {
 	for _, wrong := range []string{"", "INFO nothing\n", "x @kamal-op-running []\n", "@kamal-op-running [\n", "@kamal-op-running [{\"container\":\"a\\u001b[2J\"}]\n", `@kamal-op-running [{"secrets":[{"state":"fine"}]}]` + "\n", `@kamal-op-running [{"version":"$(id)"}]` + "\n", `@kamal-op-running [{"version":"-v"}]` + "\n", `@kamal-op-running [{"id":"; id"}]` + "\n"} {
 		if got, err := kamal.ParseRunning([]byte(wrong)); err == nil {
 			t.Errorf("%q gives %v", wrong, got)
+		}
+	}
+}
+
+// A version is what docker takes for a tag.
+func TestIsVersion(t *testing.T) {
+	for text, want := range map[string]bool{
+		"v1": true, "_1": true, "0a.b-c_D": true, strings.Repeat("a", 128): true, strings.Repeat("a", 129): false,
+		"": false, ".v1": false, "-v1": false, "v1\n": false, "v 1": false, "$(id)": false, "é": false,
+	} {
+		if got := kamal.IsVersion(text); got != want {
+			t.Errorf("%q is a version: %v", text, got)
 		}
 	}
 }
