@@ -75,6 +75,16 @@ func (d *desk) now(t *testing.T) term.State {
 	return *modes
 }
 
+// awaitTaken waits until the terminal is no more as it was: nothing tells of it.
+func (d *desk) awaitTaken(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); d.now(t) == d.modes; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("our terminal is not taken")
+		}
+	}
+}
+
 func (d *desk) types(t *testing.T, text string) {
 	t.Helper()
 	if _, err := d.keys.WriteString(text); err != nil {
@@ -133,9 +143,7 @@ func TestTerminal_IsTakenWhenItMayBe(t *testing.T) {
 		t.Errorf("of what is typed we have %q, %v", line[:n], err)
 	}
 	close(take)
-	for d.now(t) == d.modes {
-		time.Sleep(time.Millisecond)
-	}
+	d.awaitTaken(t)
 	d.types(t, "exit\r")
 	if got, want := ended(), (supervise.Exit{Code: 5}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
