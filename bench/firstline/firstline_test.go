@@ -39,7 +39,7 @@ func BenchmarkFirstLine(b *testing.B) {
 	}
 	for _, line := range []string{
 		"deploy", "setup", "redeploy", "rollback v1", "kamal -- app details", "check", "add B --dry-run", "remove A --dry-run", "rename A B --dry-run",
-		"verify", "plan", "doctor", "rotate --dry-run", "host-keys", "init --dry-run", "migrate --dry-run", "run -- true",
+		"verify", "plan", "watch", "promote --from staging --to production", "freeze -m Holidays", "thaw", "history", "doctor", "rotate --dry-run", "host-keys", "init --dry-run", "migrate --dry-run", "run -- true",
 		"review list", "rehearse --project .", "version", "config", "help deploy", "completion bash", "man",
 	} {
 		b.Run(strings.ReplaceAll(line, " ", "_"), func(b *testing.B) {
@@ -81,9 +81,11 @@ func project(b *testing.B) string {
 	b.Helper()
 	dir := b.TempDir()
 	for name, text := range map[string]string{
-		"config/deploy.yml": "service: myapp\nimage: example/myapp\nservers: [203.0.113.10]\nregistry: {username: example, password: [A]}\nbuilder: {arch: amd64}\n",
-		".kamal/secrets":    "A=$A\n",
-		"bin/kamal":         "#!/bin/sh\nsleep 1\n[ \"$1\" = version ] && echo 2.12.0\n",
+		"config/deploy.yml":            "service: myapp\nimage: example/myapp\nservers: [203.0.113.10]\nregistry: {username: example, password: [A]}\nbuilder: {arch: amd64}\n",
+		"config/deploy.staging.yml":    "servers: [203.0.113.11]\n",
+		"config/deploy.production.yml": "servers: [203.0.113.12]\n",
+		".kamal/secrets":               "A=$A\n",
+		"bin/kamal":                    "#!/bin/sh\nsleep 1\n[ \"$1\" = version ] && echo 2.12.0\n",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
