@@ -71,7 +71,7 @@ func (c freezeCommand) Run(a *app) error {
 		r.Changed = true
 		if slices.ContainsFunc(missing, func(host string) bool { return !slices.Contains(r.Hosts, host) }) {
 			r.Changed = false
-			return r, problem.New("the Kamal here takes its deploy lock in a way that is not known: what it has taken is no freeze", "kamal-op kamal -- lock status shows it; take a newer kamal-op")
+			return r, problem.New("this Kamal takes its deploy lock in a way that kamal-op does not know; the locks it took are not marked as a freeze", "kamal-op kamal -- lock status shows it; take a newer kamal-op")
 		}
 		return r, nil
 	}, freeze.Report.FrozenText)

@@ -209,7 +209,7 @@ func TestLocks_Freeze(t *testing.T) {
 	w.Ran(lockPlace, kamal.ReleaseFails)
 	w.clock = w.clock.Add(time.Minute)
 	v := w.Held(t.Context(), lockPlace, frozen(30*time.Second), 0)
-	if v.Stop == nil || v.Stop.Status != problem.TimedOut || !strings.Contains(v.Stop.Message, "are frozen by Jane") || !strings.Contains(v.Stop.Hint, "kamal-op thaw --destination production") {
+	if v.Stop == nil || v.Stop.Status != problem.TimedOut || !strings.Contains(v.Stop.Message, "are frozen by Jane") || !strings.HasSuffix(v.Stop.Message, "; waited 1m0s for it") || !strings.Contains(v.Stop.Hint, "kamal-op thaw --destination production") {
 		t.Errorf("the verdict is %+v", v.Stop)
 	}
 }

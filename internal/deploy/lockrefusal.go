@@ -36,7 +36,7 @@ func (k *locks) refusal(place kamal.LockPlace, lock kamal.Lock, owner answer, pa
 	case patience > 0:
 		p.Status = problem.TimedOut
 		if lock.Owner == kamal.LockFrozen {
-			p.Message += fmt.Sprintf("; %s were waited for", patience)
+			p.Message += fmt.Sprintf("; waited %s for it", patience)
 			break
 		}
 		p.Message = fmt.Sprintf("the deploy lock on %s did not become free in %s: %s", place.Host, patience, lock.Tell(k.now()))

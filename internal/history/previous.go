@@ -27,7 +27,7 @@ func (h History) Previous() (string, error) {
 	case len(h.Unreached) > 0:
 		return "", choose(h.Unreached[0].Host + " could not be asked")
 	case len(running) == 0:
-		return "", choose("none runs")
+		return "", choose("no version is running")
 	case len(running) > 1:
 		return "", choose("several run, " + strings.Join(running, ", "))
 	}
@@ -38,7 +38,7 @@ func (h History) Previous() (string, error) {
 		switch {
 		case d.How == "failed" || d.How == "cancelled" || d.Command == "rotate":
 		case d.How != "done" || !slices.Contains([]string{"deploy", "redeploy", "setup", "rollback"}, d.Command):
-			return "", choose("of " + d.Version + " it is not known whether it was deployed or rolled back to")
+			return "", choose("it is not known whether " + d.Version + " was deployed or rolled back to")
 		case !sure && d.Version != running[0]:
 			return "", choose(running[0] + " runs, and what was done last is " + d.Command + " of " + d.Version)
 		case d.Command == "rollback":
