@@ -21,11 +21,21 @@ const (
 	recordText = marker + `{"run":"`
 )
 
+// What a line of a deploy is within. Linux takes no argument that is longer, as which Kamal
+// and we have a line written, and a year is longer than any deploy.
+const (
+	longest = 128 << 10
+	slowest = float64(365 * 24 * time.Hour / time.Second)
+)
+
 // readLog reads the lines of an audit log that tell of deploys. What is no such line,
 // or was cut off, is passed over: anybody who may log in can have written it.
 func readLog(log, host, destination string) (records []Record, boots []bootLine) {
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\r\n")
+		if len(line) > longest {
+			continue
+		}
 		if tags, version, ok := cutLast(line, bootText); ok && kamal.IsVersion(version) {
 			if boot, ok := readBoot(tags, destination); ok {
 				boot.host, boot.version = host, version
@@ -52,7 +62,10 @@ func readRecord(line, destination string) (r Record, ok bool) {
 	head, text, _ := cutLast(line, recordText)
 	tags, _, _ := cutLast(head, "] ")
 	_, performer, ok := cutTags(tags, destination)
-	if !ok || json.Unmarshal([]byte(`{"run":"`+text), &r) != nil || r.Run == "" || r.Version == "" || r.Ended.IsZero() {
+	if !ok || json.Unmarshal([]byte(`{"run":"`+text), &r) != nil || r.Run == "" || !kamal.IsVersion(r.Version) || r.Took < 0 || r.Took > slowest {
+		return Record{}, false
+	}
+	if r.Ended, ok = inUTC(r.Ended); !ok {
 		return Record{}, false
 	}
 	if r.By == "" {
@@ -67,10 +80,18 @@ func readRecord(line, destination string) (r Record, ok bool) {
 func cutTags(tags, destination string) (at time.Time, performer string, ok bool) {
 	when, performer, _ := strings.Cut(strings.TrimPrefix(tags, "["), "] [")
 	at, err := time.Parse(time.RFC3339, when)
+	at, ok = inUTC(at)
 	if destination != "" {
 		performer = strings.TrimSuffix(performer, "] ["+destination)
 	}
-	return at, performer, err == nil && performer != "" && strings.HasPrefix(tags, "[")
+	return at, performer, ok && err == nil && performer != "" && strings.HasPrefix(tags, "[")
+}
+
+// inUTC is a time as JSON can have it: not every year that can be read can be written,
+// and not every zone.
+func inUTC(at time.Time) (utc time.Time, ok bool) {
+	utc = at.UTC()
+	return utc, !utc.IsZero() && utc.Year() >= 0 && utc.Year() <= 9999
 }
 
 // cutLast is strings.Cut at the last of its separators.

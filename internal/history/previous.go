@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -58,7 +59,7 @@ func (h History) Previous() (string, error) {
 func (h History) told(version string) string {
 	for _, d := range h.Deploys {
 		if d.Version == version && (d.How == "done" || d.How == "booted") {
-			return version + ", " + d.How + " at " + d.Ended.UTC().Format(moment) + " by " + d.By
+			return version + ", " + d.How + " at " + d.Ended.UTC().Format(moment) + " by " + gate.OneLine(d.By)
 		}
 	}
 	return version
