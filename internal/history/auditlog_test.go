@@ -3,6 +3,10 @@ package history_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -128,5 +132,35 @@ func TestPrevious_WhoIsOneLine(t *testing.T) {
 	_, err := read(t, host{name: "h1", log: []string{forged}, runs: []string{"v3"}, others: []string{"v2"}}).Previous()
 	if d := cmp.Diff([]string{"v2, done at 2026-11-01 01:00 UTC by x   hint: y"}, problem.Of(err)[0].Details); d != "" {
 		t.Error(d)
+	}
+}
+
+// What a host is asked bounds what it says, whoever has written to the log.
+func TestPreload_TheLogHasBounds(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell, as hosts have one")
+	}
+	_, text, _ := strings.Cut(history.Preload(), `backend.capture("`)
+	text, _, _ = strings.Cut(text, `", verbosity`)
+	file := filepath.Join(t.TempDir(), "audit.log")
+	log := booted("v1", 1) + "\n" + strings.Repeat("Pruned images\n", 1000) + deploy("deploy", "v2", "done", 2) + "\n"
+	long := booted(strings.Repeat("x", 1<<20), 3) + "\n"
+	for name, test := range map[string]struct {
+		log, want string
+		most      int
+	}{
+		"as it is":         {log, booted("v1", 1) + "\n" + deploy("deploy", "v2", "done", 2) + "\n", 8 << 20},
+		"one that is long": {log + long, booted("v1", 1) + "\n" + deploy("deploy", "v2", "done", 2) + "\n" + long[:128<<10+1] + "\n", 8 << 20},
+		"the last":         {log + long, long[128<<10+1-999:128<<10+1] + "\n", 1000},
+	} {
+		if err := os.WriteFile(file, []byte(test.log), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		command := strings.NewReplacer("#{file}", "'"+file+"'", "#{most}", strconv.Itoa(test.most)).Replace(text)
+		got, err := exec.CommandContext(t.Context(), sh, "-c", command).Output()
+		if err != nil || string(got) != test.want {
+			t.Errorf("%s: %v, %d bytes, want %d", name, err, len(got), len(test.want))
+		}
 	}
 }

@@ -6,10 +6,12 @@ module KamalOpHistory
   class << self
     def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
 
-    # The lines of the log that tell of deploys: ours, and Kamal's own.
-    def lines(backend)
+    # The lines of the log that tell of deploys: ours, and Kamal's own. Anybody may have
+    # written some that are long: none is to push out the others, and a host has its part
+    # of what all may say.
+    def lines(backend, most)
       file = KAMAL.auditor.send(:audit_log_file)
-      backend.capture("grep -aE ' kamal-op: [{]|Booted app version ' #{file} 2>/dev/null | tail -n 1000; true", verbosity: Logger::DEBUG, strip: false, raise_on_non_zero_exit: false).to_s
+      backend.capture("grep -aE ' kamal-op: [{]|Booted app version ' #{file} 2>/dev/null | cut -b 1-131073 | tail -n 1000 | tail -c #{most}; true", verbosity: Logger::DEBUG, strip: false, raise_on_non_zero_exit: false).to_s
     end
 
     # What runs of a role, and what was there before it and is there still.
@@ -27,9 +29,10 @@ module KamalOpHistory
   def kamal_op_history
     hosts = KAMAL.app_hosts.map(&:to_s)
     found = {}
+    most = (8 << 20) / hosts.size.clamp(1..)
     ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
     on(hosts) do |host|
-      lines = KamalOpHistory.lines(self)
+      lines = KamalOpHistory.lines(self, most)
       roles = KAMAL.roles_on(host).map { |role| KamalOpHistory.role(self, role) }
       found[host.to_s] = { host: host.to_s, log: [ lines ].pack("m0"), roles: roles }
     rescue StandardError => e
