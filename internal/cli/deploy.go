@@ -295,12 +295,13 @@ func commas(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 }
 
-// skipsPush tells whether Kamal's own arguments say that no image is built.
-func skipsPush(args []string) bool {
-	for _, arg := range args {
-		if arg == "-P" || arg == "--skip-push" || arg == "--skip_push" {
-			return true
+// skipsPush tells whether Kamal's own arguments say that no image is built: the last of
+// them that says anything about it.
+func skipsPush(args []string) (skips bool) {
+	for _, option := range kamal.Options(args) {
+		if option.Name == "--skip-push" {
+			skips = !option.Off
 		}
 	}
-	return false
+	return skips
 }

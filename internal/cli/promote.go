@@ -115,7 +115,29 @@ func (c promoteCommand) usage(a *app) error {
 	for _, p := range problems {
 		p.Help = problem.Promoting
 	}
-	return problems.Err()
+	return append(problems, overrides(a.rest)...).Err()
+}
+
+// overrides are the options behind -- with which Kamal would deploy something else, or
+// elsewhere, than what is looked at and shown.
+func overrides(args []string) (problems problem.List) {
+	for _, option := range kamal.Options(args) {
+		var hint string
+		switch option.Name {
+		case "--version":
+			hint = "choose one of the versions that --from runs with --version before the --"
+		case "--destination":
+			hint = "name it with --to"
+		case "--config-file":
+			hint = "give --config-file before the --"
+		case "--skip-push":
+			hint = "leave it away: a promotion builds nothing"
+		default:
+			continue
+		}
+		problems = append(problems, problem.Usagef(hint, "%s behind the --: a promotion gives Kamal %s itself", option.Text, option.Name))
+	}
+	return problems
 }
 
 // run looks at both destinations, tells and deploys. status is that of the run.

@@ -1,6 +1,9 @@
 package kamal
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ArgOptions are the options of a run that Kamal takes as flags. Empty ones are
 // left away.
@@ -49,4 +52,77 @@ func (o ArgOptions) flags() []string {
 		flags = append(flags, "--skip-hooks")
 	}
 	return flags
+}
+
+// An Option is one of Kamal's that stands among arguments.
+type Option struct {
+	Name string // --skip-push
+	Text string // the argument that it stands in: -qP
+	Off  bool   // --no-skip-push, --skip-push=false
+}
+
+// Options are the options among the arguments that somebody wrote for Kamal, in all
+// spellings that Thor takes: --skip_push, --no-skip-push, -d=x, -dx, -qP. What follows an
+// option as its value looks like none; where it does, Thor takes it for the next option.
+func Options(args []string) (options []Option) {
+	for _, arg := range args {
+		for line := range strings.SplitSeq(arg, "\n") { // an option may begin in any line
+			name, value, _ := strings.Cut(line, "=")
+			off := slices.Contains([]string{"false", "FALSE", "f", "F"}, value)
+			switch {
+			case strings.HasPrefix(name, "--"):
+				name, no := longOption(name)
+				options = append(options, Option{Name: name, Text: arg, Off: off || no})
+			case strings.HasPrefix(name, "-"):
+				letters := name[1:]
+				if end := strings.IndexFunc(letters, func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' }); end >= 0 {
+					letters = letters[:end] // -d1
+				}
+				for _, letter := range letters {
+					options = append(options, Option{Name: shortOption(letter), Text: arg, Off: off})
+				}
+			}
+		}
+	}
+	return options
+}
+
+// longOption is an option as Kamal has it, and whether it is written as its contrary.
+// Thor takes --skip- for --no-, where there is no such option by itself.
+func longOption(name string) (long string, no bool) {
+	long = strings.ReplaceAll(name, "_", "-")
+	if long == "--skip-push" || long == "--skip-hooks" {
+		return long, false
+	}
+	for _, prefix := range []string{"--no-", "--skip-"} {
+		if rest, ok := strings.CutPrefix(long, prefix); ok && long != "--no-cache" {
+			return "--" + rest, true
+		}
+	}
+	return long, false
+}
+
+// shortOption is the option that Kamal's deploy has for a letter.
+func shortOption(letter rune) string {
+	switch letter {
+	case 'c':
+		return "--config-file"
+	case 'd':
+		return "--destination"
+	case 'h':
+		return "--hosts"
+	case 'H':
+		return "--skip-hooks"
+	case 'p':
+		return "--primary"
+	case 'P':
+		return "--skip-push"
+	case 'q':
+		return "--quiet"
+	case 'r':
+		return "--roles"
+	case 'v':
+		return "--verbose"
+	}
+	return "-" + string(letter)
 }
