@@ -118,7 +118,10 @@ func (a *app) connect(f credentialFlags, host, token, file, unused string) (depl
 	o := onepassword.ConnectOptions{
 		Host: host, Token: mask.NewSecret("the Connect token", token), UserAgent: "kamal-op/" + releaseVersion(),
 	}
-	credentials := append(onepassword.TokenParts(token), onepassword.TokenParts(unused)...)
+	credentials := onepassword.TokenParts(token)
+	for _, one := range onepassword.SplitTokens(unused) {
+		credentials = append(credentials, onepassword.TokenParts(one)...)
+	}
 	if f.ConnectCA != "" {
 		var err error
 		if o.CA, err = os.ReadFile(a.path(f.ConnectCA)); err != nil {
