@@ -16,10 +16,11 @@ type plainFile struct {
 	wanted []kamal.Use // what the destination uses and only this file defines
 }
 
-// openPlain reads the plain secrets file; nil where there is none, and without a
-// destination, whose own it is.
+// openPlain reads the plain secrets file; nil where there is none, without a
+// destination, whose own it is, and where the destination has a file that it reads: of
+// what is missing there each name is told.
 func (c *destinationCheck) openPlain() *plainFile {
-	if c.destination == "" {
+	if c.destination == "" || len(c.project.Secrets.Files) > 0 {
 		return nil
 	}
 	path := c.project.Config.SecretsPath.Or(kamal.DefaultSecretsPath)
@@ -55,11 +56,7 @@ func (c *destinationCheck) checkPlain() {
 	if len(names) == 1 {
 		are = "is"
 	}
-	common, hint := c.project.Secrets.Names[0], "rename it to "
-	if slices.ContainsFunc(c.project.Secrets.Files, func(f *kamal.SecretsFile) bool { return f.Path == common }) {
-		hint = "move its lines to "
-	}
 	c.find(RuleUndefined, Error, "", problem.New(
 		fmt.Sprintf("%s %s defined in %s, and not in %s", strings.Join(names, ", "), are, c.plain.Path, c.fileNames()),
-		"with a destination Kamal does not read "+c.plain.Path+": "+hint+common+" if all destinations share it"), c.plain.wanted[0].Place)
+		"with a destination Kamal does not read "+c.plain.Path+": rename it to "+c.project.Secrets.Names[0]+" if all destinations share it"), c.plain.wanted[0].Place)
 }

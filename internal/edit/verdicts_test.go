@@ -144,6 +144,9 @@ func (v verdict) against(a answer) string {
 	}
 	for name, value := range a.Used {
 		missing := slices.ContainsFunc(v.findings, func(f check.Finding) bool {
+			if f.Rule == check.RuleUndefined && f.Secret == "" { // those of a file that is not read are told at once
+				return slices.Contains(strings.FieldsFunc(f.Problem.Message, func(r rune) bool { return r == ' ' || r == ',' }), name)
+			}
 			return f.Secret == name && (f.Rule == check.RuleUndefined || f.Rule == check.RuleAlias)
 		})
 		if missing != (value == nil) {

@@ -75,6 +75,11 @@ func TestPreloadPartsInRuby(t *testing.T) {
 			Dotenv::Parser.ancestors.include?(KamalOp::Fidelity::Parsed)`,
 		"lock":  `KamalOp::DeployLock.attach(Kamal::Cli::Base) && Kamal::Commands::Lock.ancestors.include?(KamalOp::DeployLock::Marked) && !KamalOp::DeployLock.acquiring?`,
 		"boots": `KamalOp::Boots.install && Kamal::Cli::App::Boot.ancestors.include?(KamalOp::Boots::Told) && !KamalOp::Boots.roll_back? && "v1_replaced_0af".sub(KamalOp::Boots::REPLACED, "") == "v1"`,
+		"history": `begin
+			KamalOp::History.install
+			Kamal::Cli::Main.ancestors.include?(KamalOp::History::Kept) && KamalOp::History.quoted("it's $A") == "'it'\\''s $A'" &&
+				KamalOp::History::PATIENCE["cancelled"] < 3 && !KamalOp::History.on
+		end`,
 		"exact": `begin
 			KamalOp::ExactValues.install
 			env = ->(values) { Kamal::Configuration::Env.new(config: { "secret" => values.keys + [ "AS:" + values.keys.first ] }, secrets: values) }
