@@ -146,19 +146,11 @@ func (c freezingFlags) freezing(a *app, locks deploy.LockOptions, do func(contex
 }
 
 // job is what Kamal needs to get to the locks.
-func (c freezingFlags) job(a *app) (j deploy.Job, err error) {
-	if err := a.withEnv(c.Env); err != nil {
-		return j, err
-	}
-	j = deploy.Job{
-		Kamal: c.Kamal, Check: deploy.CheckOff, AnyVault: c.OpScope == "any",
-		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
-	}
-	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, true); err != nil {
-		return j, err
-	}
-	j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded)
-	return j, err
+func (c freezingFlags) job(a *app) (deploy.Job, error) {
+	return a.askJob(c.vaultFlags, c.Env, c.HostKeys, deploy.Job{
+		Kamal: c.Kamal, AnyVault: c.OpScope == "any",
+		Project: kamal.ProjectOptions{ConfigFile: c.ConfigFile, Destination: c.Destination},
+	})
 }
 
 // ask has Kamal do something about the locks, and gives what it says of them then.

@@ -83,19 +83,11 @@ func (c historyCommand) Run(a *app) error {
 }
 
 // job is what Kamal needs to ask the hosts.
-func (c historyCommand) job(a *app) (j deploy.Job, err error) {
-	if err := a.withEnv(c.Env); err != nil {
-		return j, err
-	}
-	j = deploy.Job{
-		Kamal: c.Kamal, Check: deploy.CheckOff, AnyVault: c.OpScope == "any",
-		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
-	}
-	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, true); err != nil {
-		return j, err
-	}
-	j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded)
-	return j, err
+func (c historyCommand) job(a *app) (deploy.Job, error) {
+	return a.askJob(c.vaultFlags, c.Env, c.HostKeys, deploy.Job{
+		Kamal: c.Kamal, AnyVault: c.OpScope == "any",
+		Project: kamal.ProjectOptions{ConfigFile: c.ConfigFile, Destination: c.Destination},
+	})
 }
 
 // askHistory has Kamal ask the hosts for the history.
