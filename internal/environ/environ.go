@@ -27,6 +27,15 @@ func (l List) Get(name string) string {
 	return value
 }
 
+// Path is the PATH, or what execvp(3) falls back to where there is none: who puts a folder
+// before it must not hide that.
+func (l List) Path() string {
+	if path := l.Get("PATH"); path != "" {
+		return path
+	}
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+}
+
 // Set gives a variable its value, in the place of the entry that counted or at the
 // end.
 func (l *List) Set(name, value string) {

@@ -78,7 +78,7 @@ func Executable(path string) error {
 	case info.IsDir():
 		return fmt.Errorf("%w: it is a directory", ErrNotExecutable)
 	case syscall.Access(path, mayExecute) != nil:
-		return fmt.Errorf("%w: permission denied", ErrNotExecutable)
+		return fmt.Errorf("%w: %w", ErrNotExecutable, fs.ErrPermission)
 	}
 	return nil
 }

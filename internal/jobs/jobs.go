@@ -145,7 +145,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Over says whether a job has ended, and in words why. It is of this job's project,
+// Over reports whether a job has ended, and in words why. It is of this job's project,
 // or it is not known. err is for what could not be asked.
 func (c *Client) Over(ctx context.Context, j Job) (over bool, why string, err error) {
 	if j.Server != c.own.Server || !strings.EqualFold(j.Repository, c.own.Repository) {
@@ -180,7 +180,7 @@ type state struct {
 	lost          string
 }
 
-// over says whether the job has ended. One that was ended from outside has only where
+// over reports whether the job has ended. One that was ended from outside has only where
 // its machine has had the time to hear of it.
 func (s state) over(system string, now time.Time) (bool, string, error) {
 	what := fmt.Sprintf("%s says that the job is %.40q", system, s.word)

@@ -90,16 +90,18 @@ func TestOver(t *testing.T) {
 		over   bool
 		why    string
 	}{
-		"gitlab succeeded":       {gitlab, gitlabPath, `{"id":50,"status":"success","finished_at":"` + ago(time.Second) + `"}`, true, `GitLab says that the job is "success"`},
-		"gitlab runs":            {gitlab, gitlabPath, `{"id":50,"status":"running"}`, false, `"running"`},
-		"gitlab being canceled":  {gitlab, gitlabPath, `{"id":50,"status":"canceling"}`, false, `"canceling"`},
-		"gitlab just canceled":   {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(time.Minute) + `"}`, false, "may not have heard"},
-		"gitlab canceled":        {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(3*time.Minute) + `"}`, true, `"canceled"`},
-		"gitlab failed, no end":  {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"script_failure","finished_at":null}`, false, "may not have heard"},
-		"gitlab failed":          {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"script_failure","finished_at":"` + ago(time.Hour) + `"}`, true, `"failed"`},
-		"gitlab, too long":       {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"job_execution_timeout","finished_at":"` + ago(time.Hour) + `"}`, true, `"failed"`},
-		"gitlab, another job":    {gitlab, gitlabPath, `{"id":51,"status":"success"}`, false, "does not know"},
-		"gitlab, not to be seen": {gitlab, "/none", ``, false, "GitLab does not know that job"},
+		"gitlab succeeded":                  {gitlab, gitlabPath, `{"id":50,"status":"success","finished_at":"` + ago(time.Second) + `"}`, true, `GitLab says that the job is "success"`},
+		"gitlab runs":                       {gitlab, gitlabPath, `{"id":50,"status":"running"}`, false, `"running"`},
+		"gitlab being canceled":             {gitlab, gitlabPath, `{"id":50,"status":"canceling"}`, false, `"canceling"`},
+		"gitlab just canceled":              {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(time.Minute) + `"}`, false, "may not have heard"},
+		"gitlab canceled, a second too few": {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(2*time.Minute-time.Second) + `"}`, false, "may not have heard"},
+		"gitlab canceled, long enough":      {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(2*time.Minute) + `"}`, true, `"canceled"`},
+		"gitlab canceled":                   {gitlab, gitlabPath, `{"id":50,"status":"canceled","finished_at":"` + ago(3*time.Minute) + `"}`, true, `"canceled"`},
+		"gitlab failed, no end":             {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"script_failure","finished_at":null}`, false, "may not have heard"},
+		"gitlab failed":                     {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"script_failure","finished_at":"` + ago(time.Hour) + `"}`, true, `"failed"`},
+		"gitlab, too long":                  {gitlab, gitlabPath, `{"id":50,"status":"failed","failure_reason":"job_execution_timeout","finished_at":"` + ago(time.Hour) + `"}`, true, `"failed"`},
+		"gitlab, another job":               {gitlab, gitlabPath, `{"id":51,"status":"success"}`, false, "does not know"},
+		"gitlab, not to be seen":            {gitlab, "/none", ``, false, "GitLab does not know that job"},
 
 		"buildkite passed":              {buildkite, buildkitePath, `{"jobs":[{"id":"x","state":"running"},{"id":"` + uuid + `","state":"passed"}]}`, true, `Buildkite says that the job is "passed"`},
 		"buildkite runs":                {buildkite, buildkitePath, `{"jobs":[{"id":"` + uuid + `","state":"running"}]}`, false, `"running"`},
@@ -136,7 +138,7 @@ func TestOver(t *testing.T) {
 
 // A job that is called ended because its machine does not answer may go on: however
 // long ago that was, it counts as alive.
-func TestOver_AMachineThatIsLostCountsAsAlive(t *testing.T) {
+func TestOver_TakesALostMachineForAlive(t *testing.T) {
 	gitlabPath, buildkitePath := "/api/v4/projects/group%2Fsub%2Fmyapp/jobs/50", "/v2/organizations/example/pipelines/myapp/builds/11?include_retried_jobs=true"
 	circlePath := "/api/v2/workflow/" + uuid + "/job"
 	long := ago(72 * time.Hour)
@@ -190,7 +192,7 @@ func TestOver_ReadsEveryPage(t *testing.T) {
 
 // The token goes to the host that the system names, over TLS, and nowhere else; what
 // a lock says becomes no address.
-func TestOver_GivesTheTokenToNobodyElse(t *testing.T) {
+func TestOver_SendsTheTokenToNobodyElse(t *testing.T) {
 	path := "/api/v4/projects/group%2Fsub%2Fmyapp/jobs/50"
 	a, transport := newAPI(t, map[string]string{path: "https://evil.example.com/" + token})
 	client := func(env map[string]string, given string) *jobs.Client {
@@ -241,7 +243,7 @@ func TestOver_GivesTheTokenToNobodyElse(t *testing.T) {
 	}
 }
 
-func TestOver_TellsWhatATokenMayNot(t *testing.T) {
+func TestOver_SaysWhatATokenMayNot(t *testing.T) {
 	path := "/api/v4/projects/group%2Fsub%2Fmyapp/jobs/50"
 	for answer, want := range map[string]string{"401": "does not let KAMAL_OP_CI_TOKEN read jobs", "403": "does not let KAMAL_OP_CI_TOKEN read jobs", "<html>": "not what it should be"} {
 		_, transport := newAPI(t, map[string]string{path: answer})

@@ -10,16 +10,16 @@ import (
 	"syscall"
 )
 
-// Own says whether a file is this user's.
+// Own reports whether a file is this user's.
 func Own(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid()
 }
 
-// Private says whether only root or this user can change a file.
+// Private reports whether only root or this user can change a file.
 func Private(info fs.FileInfo) bool { return trusted(info) && info.Mode().Perm()&0o022 == 0 }
 
-// Replaceable says whether another user could put another file in the place of one of
+// Replaceable reports whether another user could put another file in the place of one of
 // root's or this user's that lies in a directory; nil where none could. The directory
 // and all above it are root's or this user's, and closed to the writing of others
 // unless they are sticky, as /tmp is: there only its owner renames a file. The path
@@ -41,7 +41,7 @@ func Replaceable(dir string) error {
 	}
 }
 
-// trusted says whether a file is root's or this user's.
+// trusted reports whether a file is root's or this user's.
 func trusted(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && (stat.Uid == 0 || int(stat.Uid) == os.Geteuid())

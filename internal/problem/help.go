@@ -22,28 +22,38 @@ const (
 	KamalMissing    Help = "troubleshooting.md#kamal-is-not-found"
 	KamalFailed     Help = "troubleshooting.md#kamal-failed"
 	LoginRefused    Help = "troubleshooting.md#permission-denied-publickey"
+	LoginShell      Help = "troubleshooting.md#the-login-shell-is-no-posix-shell"
 	HostUnreachable Help = "troubleshooting.md#a-host-cannot-be-reached"
 	DockerMissing   Help = "troubleshooting.md#docker-does-not-run"
 	UnreadableFile  Help = "troubleshooting.md#a-file-of-the-project-cannot-be-read"
 	GitHubRefuses   Help = "troubleshooting.md#github-refuses"
 
+	// Other is of what nobody could look up: a disk that is full, a program that misbehaves.
+	Other Help = "troubleshooting.md#any-other-problem"
+
 	HostKeys     Help = "threat-model.md#host-keys"
 	DeployLock   Help = "locks.md#a-lock-that-is-in-the-way"
 	OtherKamal   Help = "how-it-works.md#which-kamal"
+	AsItIs       Help = "secrets.md#values-as-they-are"
+	Masking      Help = "secrets.md#what-the-log-does-not-show"
+	LogCopies    Help = "secrets.md#a-copy-of-the-log"
 	LongValue    Help = "secrets.md#how-long-a-value-may-be"
 	Reference    Help = "secrets.md#secret-references"
 	LoadedBefore Help = "secrets.md#keyless-what-an-earlier-step-has-loaded"
 	CoreCache    Help = "secrets.md#a-core-cache"
 	ProjectFile  Help = "project-file.md#what-may-stand-there"
+	Monorepos    Help = "monorepos.md"
 	Checking     Help = "commands.md#check"
 	Changing     Help = "commands.md#add-remove-rename"
 	Beginning    Help = "commands.md#init-migrate"
 	Verifying    Help = "secrets.md#what-runs-against-the-vault"
 	Planning     Help = "plan.md"
+	ByComment    Help = "comment.md"
 	Rotating     Help = "rotate.md"
 	Doctor       Help = "doctor.md"
 	Watching     Help = "watch.md"
 	Promoting    Help = "promote.md"
+	Copying      Help = "promote.md#from-one-registry-to-another"
 	Freezing     Help = "freeze.md"
 	History      Help = "history.md"
 	GoingBack    Help = "history.md#back-to-the-version-before"
@@ -55,7 +65,6 @@ const (
 	refused    Help = "troubleshooting.md#1password-refuses"
 	outOfTime  Help = "ending.md#the-orderly-stop"
 	inPart     Help = "commands.md#exit-statuses"
-	other      Help = "troubleshooting.md#any-other-problem"
 )
 
 // About says where more is written of a problem, unless it is said already.
@@ -89,5 +98,5 @@ func helpOf(status int) Help {
 	case Partial:
 		return inPart
 	}
-	return other
+	return Other
 }

@@ -60,7 +60,72 @@ var Mistakes = []string{
 	"a reserved character",
 }
 
-var definitionLine = regexp.MustCompile(`(?m)^(?:export )?([A-Z]\w*)=(.*)\n`)
+// badValues are the mistakes that stand in a value: what it becomes.
+var badValues = map[string]func(name, value string) string{
+	"a value is empty":              func(string, string) string { return "" },
+	"a value is empty quotes":       func(name, value string) string { return `""` },
+	"a value is a reference":        func(name, value string) string { return "op://Shop/Production/" + name },
+	"a value is a quoted reference": func(name, value string) string { return `"op://Shop/Production/` + name + `"` },
+	"a default of the shell":        func(name, value string) string { return "${" + name + ":-none}" },
+	"a demand of the shell":         func(name, value string) string { return `"${` + name + `:?is missing}"` },
+	"a prefix of the shell":         func(name, value string) string { return "${" + name + "#v}" },
+	"backticks":                     func(name, value string) string { return "`echo x`" },
+	"a command is not closed":       func(name, value string) string { return "$(echo x" },
+	"a quote is not closed":         func(name, value string) string { return `"x` },
+	"ANSI quotes":                   func(name, value string) string { return `$'a\nb'` },
+	"a sum":                         func(name, value string) string { return "$((1 + 2))" },
+	"an array":                      func(name, value string) string { return "(one two)" },
+	"a special parameter":           func(name, value string) string { return `"$$"` },
+	"a here-string":                 func(name, value string) string { return "$(cat <<< x)" },
+	"a command for a file":          func(name, value string) string { return "<(echo x)" },
+	"a file for a command":          func(name, value string) string { return "$(< /etc/hostname)" },
+	"an expression of GitHub's":     func(name, value string) string { return "${{ secrets." + name + " }}" },
+	"quotes put together":           func(name, value string) string { return `'it'\''s'` },
+	"a brace behind a name":         func(name, value string) string { return "{k:$HOME}" },
+	"a redirection":                 func(name, value string) string { return "$(echo x) 2>/dev/null" },
+	"a comment swallows it":         func(name, value string) string { return "#" + value },
+	"a dollar in single quotes":     func(name, value string) string { return "'$" + name + "'" },
+	"a reserved character":          func(name, value string) string { return `"a#b;c$d"` },
+}
+
+// badNames are those that stand in the name of a definition.
+var badNames = map[string]func(name string) string{
+	"a name is misspelt":      func(name string) string { return name[:len(name)-1] + "X" },
+	"a name is in lower case": strings.ToLower,
+}
+
+// badLines are those that change a definition: what its line becomes.
+var badLines = map[string]func(name, value string) string{
+	"a definition is gone":   func(string, string) string { return "" },
+	"a colon":                func(name, value string) string { return name + ": " + value + "\n" },
+	"blanks around the sign": func(name, value string) string { return name + " = " + value + "\n" },
+	"between if and fi": func(name, value string) string {
+		return "if [ -f x ]; then\n  " + name + "=" + value + "\nelse\n  " + name + "=other\nfi\n"
+	},
+	"a command over two lines": func(name, _ string) string { return name + "=$(echo a |\n  cat)\n" },
+	"a dash in a name": func(name, value string) string {
+		return strings.ReplaceAll(name, "_", "-") + "=" + value + "\n"
+	},
+}
+
+// badConfigs are those of the configuration: what is replaced there, by what.
+var badConfigs = map[string]func(name string) (from, to string){
+	"the configuration names one more": func(string) (string, string) {
+		return "  username: acme\n", "  username:\n    - NOT_THERE\n"
+	},
+	"an alias to nothing": func(name string) (string, string) {
+		return "    - IN_" + name + ":" + name + "\n", "    - " + name + ":NOT_THERE\n"
+	},
+	"also in the clear": func(name string) (string, string) {
+		return "    PORT: 3000\n", "    PORT: 3000\n    " + name + ": seen\n"
+	},
+}
+
+var (
+	definitionLine = regexp.MustCompile(`(?m)^((?:export )?)([A-Z]\w*)=(.*)\n`)
+	fetchLine      = regexp.MustCompile(`(?m)^SECRETS=.*\n`)
+	accountOption  = regexp.MustCompile(` --account \S+`)
+)
 
 // Broken is the project with a mistake in it; ok is false where it has no place for
 // that one. where picks the place.
@@ -79,9 +144,8 @@ func (g Generated) Broken(mistake string, where uint64) (broken Generated, ok bo
 	if len(secrets) == 0 {
 		return g, false
 	}
-	file := &g.Archive.Files[secrets[r.IntN(len(secrets))]]
-	config := &g.Archive.Files[configs[0]]
-	text := string(file.Data)
+	at := secrets[r.IntN(len(secrets))]
+	text := string(g.Archive.Files[at].Data)
 	lines := definitionLine.FindAllStringSubmatchIndex(text, -1)
 	fetch := slices.IndexFunc(lines, func(m []int) bool { return strings.Contains(text[m[0]:m[1]], "secrets fetch") })
 	if fetch >= 0 {
@@ -91,125 +155,74 @@ func (g Generated) Broken(mistake string, where uint64) (broken Generated, ok bo
 		return g, mistake == "nothing"
 	}
 	m := lines[r.IntN(len(lines))]
-	name, value := text[m[2]:m[3]], text[m[4]:m[5]]
-	line := func(with string) string { return text[:m[0]] + with + text[m[1]:] }
-	valued := func(with string) string { return text[:m[4]] + with + text[m[5]:] }
-	before := text
-	change := func(f func(fetch string) string) {
-		if at := regexp.MustCompile(`(?m)^SECRETS=.*\n`).FindStringIndex(text); at != nil {
-			text = text[:at[0]] + f(text[at[0]:at[1]]) + text[at[1]:]
-		}
+	name, value := text[m[4]:m[5]], text[m[6]:m[7]]
+	if change := badConfigs[mistake]; change != nil {
+		from, to := change(name)
+		return g.reconfigured(g.Archive.Files[configs[0]].Name, from, to)
 	}
 	switch mistake {
 	case "nothing":
 		return g, true
-	case "a definition is gone":
-		text = line("")
-	case "a name is misspelt":
-		text = text[:m[3]-1] + "X" + text[m[3]:]
-	case "a name is in lower case":
-		text = text[:m[2]] + strings.ToLower(name) + text[m[3]:]
-	case "a fetch lacks a name":
-		change(func(fetch string) string { return strings.Replace(fetch, " "+name, "", 1) })
-	case "a fetch is gone":
-		change(func(string) string { return "" })
-	case "a fetch stands last":
-		last := ""
-		change(func(fetch string) string { last = fetch; return "" })
-		text += last
-	case "a fetch has no account":
-		change(func(fetch string) string { return regexp.MustCompile(` --account \S+`).ReplaceAllString(fetch, "") })
-	case "a fetch is in quotes":
-		text = strings.NewReplacer("extract "+name+" $SECRETS)", "extract "+name+" \"$SECRETS\")").Replace(text)
-	case "a value is empty":
-		text = valued("")
-	case "a value is empty quotes":
-		text = valued(`""`)
-	case "a value is a reference":
-		text = valued("op://Shop/Production/" + name)
-	case "a value is a quoted reference":
-		text = valued(`"op://Shop/Production/` + name + `"`)
-	case "a default of the shell":
-		text = valued("${" + name + ":-none}")
-	case "a demand of the shell":
-		text = valued(`"${` + name + `:?is missing}"`)
-	case "a prefix of the shell":
-		text = valued("${" + name + "#v}")
-	case "backticks":
-		text = valued("`echo x`")
-	case "a command is not closed":
-		text = valued("$(echo x")
-	case "a quote is not closed":
-		text = valued(`"x`)
-	case "ANSI quotes":
-		text = valued(`$'a\nb'`)
-	case "a sum":
-		text = valued("$((1 + 2))")
-	case "an array":
-		text = valued("(one two)")
-	case "a special parameter":
-		text = valued(`"$$"`)
-	case "a here-string":
-		text = valued("$(cat <<< x)")
-	case "a command for a file":
-		text = valued("<(echo x)")
-	case "a file for a command":
-		text = valued("$(< /etc/hostname)")
-	case "an expression of GitHub's":
-		text = valued("${{ secrets." + name + " }}")
-	case "quotes put together":
-		text = valued(`'it'\''s'`)
-	case "a brace behind a name":
-		text = valued("{k:$HOME}")
-	case "a redirection":
-		text = valued("$(echo x) 2>/dev/null")
-	case "a colon":
-		text = line(name + ": " + value + "\n")
-	case "blanks around the sign":
-		text = line(name + " = " + value + "\n")
-	case "twice":
-		text += name + "=again\n"
-	case "twice, the second empty":
-		text += name + "=\n"
-	case "between if and fi":
-		text = line("if [ -f x ]; then\n  " + name + "=" + value + "\nelse\n  " + name + "=other\nfi\n")
-	case "a command over two lines":
-		text = line(name + "=$(echo a |\n  cat)\n")
 	case "the file is gone":
-		g.Archive.Files = slices.DeleteFunc(g.Archive.Files, func(f txtar.File) bool { return f.Name == file.Name })
+		g.Archive.Files = slices.Delete(g.Archive.Files, at, at+1)
 		return g, true
 	case "moved to the common file":
-		if file.Name == ".kamal/secrets-common" {
-			return g, false
-		}
-		moved := text[m[0]:m[1]]
-		text = line("")
-		if i := slices.IndexFunc(g.Archive.Files, func(f txtar.File) bool { return f.Name == ".kamal/secrets-common" }); i >= 0 {
-			g.Archive.Files[i].Data = []byte(string(g.Archive.Files[i].Data) + moved)
-		} else {
-			file.Data = []byte(text)
-			g.Archive.Files = append(g.Archive.Files, txtar.File{Name: ".kamal/secrets-common", Data: []byte(moved)})
-			return g, true
-		}
-	case "the configuration names one more":
-		return g.reconfigured(config.Name, "  username: acme\n", "  username:\n    - NOT_THERE\n")
-	case "an alias to nothing":
-		return g.reconfigured(config.Name, "    - IN_"+name+":"+name+"\n", "    - "+name+":NOT_THERE\n")
-	case "also in the clear":
-		return g.reconfigured(config.Name, "    PORT: 3000\n", "    PORT: 3000\n    "+name+": seen\n")
-	case "a dash in a name":
-		text = line(strings.ReplaceAll(name, "_", "-") + "=" + value + "\n")
-	case "an export alone":
-		text += "export " + name + "\n"
-	case "a comment swallows it":
-		text = valued("#" + value)
-	case "a dollar in single quotes":
-		text = valued("'$" + name + "'")
-	case "a reserved character":
-		text = valued(`"a#b;c$d"`)
+		return g.moved(at, text[m[0]:m[1]])
 	}
-	file.Data = []byte(text)
-	return g, text != before
+	var changed string
+	if become := badValues[mistake]; become != nil {
+		changed = text[:m[6]] + become(name, value) + text[m[7]:]
+	} else if become := badNames[mistake]; become != nil {
+		changed = text[:m[4]] + become(name) + text[m[5]:]
+	} else if become := badLines[mistake]; become != nil {
+		changed = text[:m[0]] + become(name, value) + text[m[1]:]
+	} else {
+		changed = brokenFile(mistake, text, name)
+	}
+	g.Archive.Files[at].Data = []byte(changed)
+	return g, changed != text
+}
+
+// brokenFile is the text of a secrets file with a mistake that stands in more than
+// one line of it.
+func brokenFile(mistake, text, name string) string {
+	fetch := fetchLine.FindString(text)
+	switch mistake {
+	case "a fetch lacks a name":
+		return strings.Replace(text, fetch, strings.Replace(fetch, " "+name, "", 1), 1)
+	case "a fetch is gone":
+		return strings.Replace(text, fetch, "", 1)
+	case "a fetch stands last":
+		return strings.Replace(text, fetch, "", 1) + fetch
+	case "a fetch has no account":
+		return strings.Replace(text, fetch, accountOption.ReplaceAllString(fetch, ""), 1)
+	case "a fetch is in quotes":
+		return strings.ReplaceAll(text, "extract "+name+" $SECRETS)", "extract "+name+" \"$SECRETS\")")
+	case "twice":
+		return text + name + "=again\n"
+	case "twice, the second empty":
+		return text + name + "=\n"
+	case "an export alone":
+		return text + "export " + name + "\n"
+	}
+	return text
+}
+
+// moved is the project with a line of a secrets file in the common one.
+func (g Generated) moved(file int, line string) (Generated, bool) {
+	const common = ".kamal/secrets-common"
+	from := &g.Archive.Files[file]
+	if from.Name == common {
+		return g, false
+	}
+	from.Data = []byte(strings.Replace(string(from.Data), line, "", 1))
+	i := slices.IndexFunc(g.Archive.Files, func(f txtar.File) bool { return f.Name == common })
+	if i < 0 {
+		g.Archive.Files = append(g.Archive.Files, txtar.File{Name: common})
+		i = len(g.Archive.Files) - 1
+	}
+	g.Archive.Files[i].Data = append(slices.Clone(g.Archive.Files[i].Data), line...)
+	return g, true
 }
 
 // reconfigured is the project with other text in its configuration.

@@ -65,14 +65,28 @@ func Child(n ast.Node, key string) ast.Node {
 	return nil
 }
 
-// LoneCR says whether a text has a carriage return without a line feed behind it. YAML
+// Second is the first token of a text's second document, nil where it has one document, or
+// where nothing is known of the second but that it is there.
+func Second(file *ast.File) *token.Token {
+	switch {
+	case len(file.Docs) < 2:
+		return nil
+	case file.Docs[1].Start != nil:
+		return file.Docs[1].Start
+	case file.Docs[1].Body != nil:
+		return file.Docs[1].Body.GetToken()
+	}
+	return nil
+}
+
+// LoneCR reports whether a text has a carriage return without a line feed behind it. YAML
 // ends a line there, and nothing else does: what a tree says of lines cannot be found
 // in the text.
 func LoneCR(text string) bool {
 	return strings.Contains(strings.ReplaceAll(text, "\r\n", ""), "\r")
 }
 
-// deep says whether tokens nest deeper than maxDepth: by brackets, by columns, or by
+// deep reports whether tokens nest deeper than maxDepth: by brackets, by columns, or by
 // what stands before a value (anchors, tags, dashes, question marks).
 func deep(tokens token.Tokens) bool {
 	var (
