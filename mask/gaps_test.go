@@ -89,3 +89,33 @@ func TestGapSearch_Places(t *testing.T) {
 		}
 	}
 }
+
+// A value with more between its characters than is held back in a stream is none, whether
+// it comes at once or in pieces: what is masked does not depend on how it is cut.
+func TestGaps_AsFarAsIsHeldBack(t *testing.T) {
+	m := New()
+	m.Add("hunter-r2d2")
+	for _, test := range []struct {
+		gap  int
+		want bool
+	}{{100, true}, {4096, true}, {3 * 4096, false}, {64 << 10, false}} {
+		text := "hunter" + strings.Repeat("\x1b[m", test.gap/3) + "-r2d2 and more\n"
+		for _, size := range []int{len(text), 1000} {
+			var out bytes.Buffer
+			w := m.Writer(&out)
+			for rest := text; rest != ""; {
+				n := min(size, len(rest))
+				if _, err := w.Write([]byte(rest[:n])); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if masked := strings.Contains(out.String(), "***"); masked != test.want {
+				t.Errorf("a gap of %d, cut at %d: masked is %v", test.gap, size, masked)
+			}
+		}
+	}
+}

@@ -4,10 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // A value is often not printed as it is stored, but as what a program makes of it
@@ -197,9 +198,9 @@ func jsonStrings(value string) (found []inner) {
 
 var (
 	// userPassword is what is sent in a header, or stands in a file of passwords.
-	userPassword = regexp.MustCompile(`^[^\s:/"{\[]{1,128}:([^\s/]\S*)$`)
+	userPassword = lazy.Regexp(`^[^\s:/"{\[]{1,128}:([^\s/]\S*)$`)
 	// assigned is a password in a query, in a connection string or in an env file.
-	assigned = regexp.MustCompile(`(?i)(?:^|[?&;\s])[\w.-]*(?:password|passwd|pwd|secret|token|key)=([^&;\s]+)`)
+	assigned = lazy.Regexp(`(?i)(?:^|[?&;\s])[\w.-]*(?:password|passwd|pwd|secret|token|key)=([^&;\s]+)`)
 )
 
 // credentials are the passwords in value: of a URL, of user:password, of name=value.
@@ -223,14 +224,14 @@ func credentials(value string) (found []inner) {
 		}
 	}
 	if strings.IndexByte(value, ':') > 0 {
-		if m := userPassword.FindStringSubmatch(value); m != nil {
+		if m := userPassword().FindStringSubmatch(value); m != nil {
 			found = append(found, inner{text: m[1]})
 		}
 	}
 	if strings.IndexByte(value, '=') < 0 {
 		return found
 	}
-	for _, m := range assigned.FindAllStringSubmatch(value, -1) {
+	for _, m := range assigned().FindAllStringSubmatch(value, -1) {
 		text, quoted := unquoted(m[1])
 		if !quoted {
 			text = m[1]

@@ -74,6 +74,14 @@ const (
 )
 
 func describeKind(kind KeyErrorKind) (message, hint string) {
+	if message, hint = describeOther(kind); message == "" {
+		message, hint = describeFault(kind)
+	}
+	return message, hint
+}
+
+// describeOther tells what stands in the place of a private key.
+func describeOther(kind KeyErrorKind) (message, hint string) {
 	switch kind {
 	case Empty:
 		return "is empty", hintPrivate
@@ -105,6 +113,13 @@ func describeKind(kind KeyErrorKind) (message, hint string) {
 		return "is a key of ssh.com's software", "convert it with ssh-keygen -i -f KEY"
 	case PGP:
 		return "is a PGP key", "SSH has keys of its own: " + hintPrivate
+	}
+	return "", ""
+}
+
+// describeFault tells why a private key, or what was given beside it, is not taken.
+func describeFault(kind KeyErrorKind) (message, hint string) {
+	switch kind {
 	case Encrypted:
 		return "is protected by a passphrase", "give the passphrase too, or store the key without one (ssh-keygen -p -N '' -f KEY)"
 	case WrongPassphrase:

@@ -119,7 +119,7 @@ func dial(t testing.TB, a *Agent) *wire {
 	c, err := net.Dial("unix", a.Socket())
 	check(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	check(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	check(t, c.SetDeadline(time.Now().Add(time.Minute)))
 	return &wire{t, c}
 }
 

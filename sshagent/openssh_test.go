@@ -55,7 +55,7 @@ func startSSHD(t testing.TB, ca ssh.PublicKey, keys ...*Key) *sshd {
 	for _, k := range keys {
 		authorized.Write(ssh.MarshalAuthorizedKey(k.Public()))
 	}
-	config := fmt.Sprintf("HostKey %s\nAuthorizedKeysFile %s\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\nAllowAgentForwarding yes\nAllowTcpForwarding yes\nMaxStartups 100\n",
+	config := fmt.Sprintf("HostKey %s\nAuthorizedKeysFile %s\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\nAllowAgentForwarding yes\nAllowTcpForwarding yes\nMaxStartups 100\nKexAlgorithms curve25519-sha256\n",
 		write("host", openssh(t, hostKey)), write("authorized", authorized.Bytes()))
 	if ca != nil {
 		config += "TrustedUserCAKeys " + write("ca", ssh.MarshalAuthorizedKey(ca)) + "\n"
