@@ -24,13 +24,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/go-github/v66/github"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -49,8 +49,9 @@ type Options struct {
 	// https://HOST/api/v3 on GitHub Enterprise Server, https://HOST/api/v1 on
 	// Gitea. Empty is github.com. The token is sent to this host and to no other.
 	BaseURL string
-	// Token is a workflow's token, an app's or a person's. Empty is nobody.
-	Token string
+	// Token is a workflow's token, an app's or a person's. Empty is nobody. Origin is where
+	// it was given, for messages: a variable or an input.
+	Token, Origin string
 	// Repository is owner/name.
 	Repository string
 	// Login is who the token speaks as, where that is known; otherwise it is asked.
@@ -81,6 +82,7 @@ type Client struct {
 	api         *github.Client
 	owner, repo string
 	base        *url.URL
+	origin      string // where the token was given
 	deadline    time.Duration
 	now         func() time.Time
 	sleep       func(context.Context, time.Duration) error
@@ -94,11 +96,11 @@ type Client struct {
 }
 
 // An owner and a name, as GitHub and Gitea allow them.
-var repositoryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+$`)
+var repositoryName = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+$`)
 
 // New makes a client. It asks the API nothing yet.
 func New(o Options) (*Client, error) {
-	if !repositoryName.MatchString(o.Repository) || strings.HasSuffix(o.Repository, "/.") || strings.HasSuffix(o.Repository, "/..") {
+	if !repositoryName().MatchString(o.Repository) || strings.HasSuffix(o.Repository, "/.") || strings.HasSuffix(o.Repository, "/..") {
 		return nil, problem.Usagef("give it as OWNER/NAME", "%q is no repository", clean(o.Repository))
 	}
 	if o.BaseURL == "" {
@@ -139,7 +141,7 @@ func New(o Options) (*Client, error) {
 	api.BaseURL, api.UserAgent = base, o.UserAgent
 	owner, repo, _ := strings.Cut(o.Repository, "/")
 	return &Client{
-		api: api, owner: owner, repo: repo, base: base,
+		api: api, owner: owner, repo: repo, base: base, origin: o.Origin,
 		deadline: o.Deadline, now: o.Now, sleep: o.Sleep, self: login{o.Login, true},
 		made: map[thread][]Comment{},
 	}, nil

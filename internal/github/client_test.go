@@ -59,8 +59,8 @@ func TestClient_Roots(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := github.PullRequest{
-				Number: 3, Open: true, Author: "alice", HeadSHA: githubtest.SHA(3), HeadRef: "topic-3", HeadRepo: "acme/shop",
-				BaseSHA: githubtest.SHA(0), BaseRef: "main", BaseRepo: "acme/shop", Labels: []string{"preview"}, URL: "https://github.test/acme/shop/pull/3",
+				Number: 3, Open: true, HeadSHA: githubtest.SHA(3), HeadRef: "topic-3", HeadRepo: "acme/shop",
+				BaseSHA: githubtest.SHA(0), BaseRef: "main", BaseRepo: "acme/shop", Labels: []string{"preview"},
 			}
 			if diff := cmp.Diff(want, pr); diff != "" {
 				t.Error(diff)
@@ -138,6 +138,9 @@ func TestClient_NamesTheMissingPermission(t *testing.T) {
 			delete(may, tc.without)
 			s.AddToken("less", githubtest.Token{Login: robot, Workflow: true, Permissions: may})
 			err := tc.call(t, testClient(t, s, clk, "less"))
+			if github.IsStale(err) {
+				t.Error("it is taken for a token that has ended")
+			}
 			wantProblem(t, err, "the token may not do that", "`permissions: "+tc.needs+"`", "GitHub accepts", "Resource not accessible by integration")
 			if len(s.Comments(3))+len(s.Deployments()) != 0 || len(clk.slept) != 0 {
 				t.Error("something was done, or waited for")
@@ -147,7 +150,10 @@ func TestClient_NamesTheMissingPermission(t *testing.T) {
 	t.Run("no token", func(t *testing.T) {
 		s, _, clk := testServer(t, githubtest.Options{})
 		_, err := testClient(t, s, clk, "").PullRequest(t.Context(), 3)
-		wantProblem(t, err, "does not accept the token")
+		wantProblem(t, err, "does not accept the token", "Settings, Developer settings")
+		if !github.IsStale(err) {
+			t.Error("it is not told from a permission that is missing")
+		}
 	})
 }
 

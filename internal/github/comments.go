@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/google/go-github/v66/github"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // A Comment is one of ours, found by its marker and its author.
@@ -25,7 +25,7 @@ type Comment struct {
 // beginning. Letters, digits and :_./- only.
 type Marker string
 
-var markerShape = regexp.MustCompile(`^[A-Za-z0-9:_./-]{1,100}$`)
+var markerShape = lazy.Regexp(`^[A-Za-z0-9:_./-]{1,100}$`)
 
 func (m Marker) line() string { return "<!-- " + string(m) + " -->" }
 
@@ -39,7 +39,7 @@ func (m Marker) line() string { return "<!-- " + string(m) + " -->" }
 // runs that began at once, an answer that was lost), the oldest stays.
 // A body longer than GitHub takes is cut. It needs `pull-requests: write`.
 func (c *Client) Comment(ctx context.Context, number int, m Marker, write func(body string) (string, bool)) (Comment, error) {
-	if !markerShape.MatchString(string(m)) {
+	if !markerShape().MatchString(string(m)) {
 		return Comment{}, fmt.Errorf("%q is no marker", clean(string(m)))
 	}
 	ctx, done := c.start(ctx)
@@ -207,7 +207,7 @@ type login struct {
 	exact bool // name is as comments show it; else an app's may lack its [bot]
 }
 
-// wrote says whether the user of a comment is us.
+// wrote reports whether the user of a comment is us.
 func (l login) wrote(u *github.User) bool {
 	if strings.EqualFold(u.GetLogin(), l.name) {
 		return true

@@ -45,7 +45,7 @@ const (
 type Payload struct {
 	Tool    string `json:"tool"` // always "kamal-op"
 	Service string `json:"service"`
-	Number  int    `json:"pull_request"`
+	Number  int    `json:"pull_request,omitempty"`
 	Run     int64  `json:"run,omitempty"`
 	Attempt int64  `json:"attempt,omitempty"`
 	Nonce   string `json:"nonce"` // unlike in any other deployment
@@ -59,7 +59,6 @@ type Deployment struct {
 	SHA         string
 	Task        string
 	Environment string
-	Created     time.Time
 	Payload     Payload
 }
 
@@ -67,13 +66,16 @@ type Deployment struct {
 type DeploymentRequest struct {
 	SHA         string // the pull request's head; a link shows on the pull request only then
 	Environment string // shared by all: a workflow's token can delete none
-	Task        string // names the preview, "deploy:SERVICE-pr-N"
+	Task        string // names the preview, "deploy:SERVICE-pr-N", or the app, "deploy/SERVICE"
 	Description string // cut at 140 characters
 	Payload     Payload
+	// Lasting is a deployment of an app that stays, and of no preview: not transient, and
+	// production where GitHub takes the environment for it.
+	Lasting bool
 }
 
-// CreateDeployment creates a deployment on a commit: transient, not production,
-// waiting for no checks, merging nothing. Where GitHub's answer gets lost, the
+// CreateDeployment creates a deployment on a commit: waiting for no checks, merging
+// nothing, and of a preview transient and not production. Where GitHub's answer gets lost, the
 // deployment is looked for by its nonce before another is made.
 // It needs `deployments: write`.
 func (c *Client) CreateDeployment(ctx context.Context, r DeploymentRequest) (Deployment, error) {
@@ -86,22 +88,24 @@ func (c *Client) CreateDeployment(ctx context.Context, r DeploymentRequest) (Dep
 		return Deployment{}, errors.New(doing + ": no nonce")
 	}
 	r.Payload.Tool = tool
+	request := &github.DeploymentRequest{
+		Ref:         &r.SHA,
+		Task:        &r.Task,
+		Environment: &r.Environment,
+		Description: github.String(shorten(r.Description, maxDescription)),
+		Payload:     r.Payload,
+		// Without these GitHub answers 409 while checks run, and 202 after a
+		// merge of the base into the branch that nobody asked for.
+		RequiredContexts: &[]string{},
+		AutoMerge:        github.Bool(false),
+	}
+	if !r.Lasting {
+		// auto_inactive of others leaves transient deployments alone.
+		request.TransientEnvironment, request.ProductionEnvironment = github.Bool(true), github.Bool(false)
+	}
 	var made Deployment
 	err := c.once(ctx, func() error {
-		d, _, err := c.api.Repositories.CreateDeployment(ctx, c.owner, c.repo, &github.DeploymentRequest{
-			Ref:         &r.SHA,
-			Task:        &r.Task,
-			Environment: &r.Environment,
-			Description: github.String(shorten(r.Description, maxDescription)),
-			Payload:     r.Payload,
-			// Without these GitHub answers 409 while checks run, and 202 after a
-			// merge of the base into the branch that nobody asked for.
-			RequiredContexts: &[]string{},
-			AutoMerge:        github.Bool(false),
-			// auto_inactive of others leaves transient deployments alone.
-			TransientEnvironment:  github.Bool(true),
-			ProductionEnvironment: github.Bool(false),
-		})
+		d, _, err := c.api.Repositories.CreateDeployment(ctx, c.owner, c.repo, request)
 		if err != nil {
 			return err
 		}
@@ -119,7 +123,7 @@ func (c *Client) CreateDeployment(ctx context.Context, r DeploymentRequest) (Dep
 	})
 	var accepted *github.AcceptedError
 	if errors.As(err, &accepted) {
-		err = problem.Newf("%s: GitHub merged branches instead", doing)
+		err = problem.Newf("%s: GitHub merged branches instead", doing).About(problem.GitHubRefuses)
 	}
 	if err == nil && made.ID == 0 {
 		err = errors.New("GitHub answered without a number")
@@ -155,7 +159,7 @@ func (c *Client) deployments(ctx context.Context, environment, task, sha string,
 // ours reads a deployment and says whether we made it.
 func ours(d *github.Deployment) (Deployment, bool) {
 	mine := Deployment{
-		ID: d.GetID(), SHA: d.GetSHA(), Task: d.GetTask(), Environment: d.GetEnvironment(), Created: d.GetCreatedAt().Time,
+		ID: d.GetID(), SHA: d.GetSHA(), Task: d.GetTask(), Environment: d.GetEnvironment(),
 	}
 	raw := d.Payload
 	var text string
@@ -238,21 +242,22 @@ func (c *Client) lastStatus(ctx context.Context, deployment int64) (*github.Depl
 // Newer ones are left alone: a run that was overtaken must not end them.
 // It needs `deployments: write`.
 func (c *Client) Deactivate(ctx context.Context, environment, task string, than int64, why, logURL string) (int, error) {
-	return c.settle(ctx, environment, task, func(d Deployment, s State) bool {
-		return s != Inactive && (than == 0 || d.ID < than)
-	}, Status{State: Inactive, Description: why, LogURL: logURL})
+	older := func(d Deployment) bool { return than == 0 || d.ID < than }
+	active := func(s State) bool { return s != Inactive }
+	return c.settle(ctx, environment, task, older, active, Status{State: Inactive, Description: why, LogURL: logURL})
 }
 
 // EndUnfinished ends what one attempt of a run left unfinished, for the step that
 // comes after a run that was killed, and says how much it was.
 // It needs `deployments: write`.
 func (c *Client) EndUnfinished(ctx context.Context, environment, task string, run, attempt int64, s Status) (int, error) {
-	return c.settle(ctx, environment, task, func(d Deployment, is State) bool {
-		return is.Unfinished() && d.Payload.Run == run && d.Payload.Attempt == attempt
-	}, s)
+	ofRun := func(d Deployment) bool { return d.Payload.Run == run && d.Payload.Attempt == attempt }
+	return c.settle(ctx, environment, task, ofRun, State.Unfinished, s)
 }
 
-func (c *Client) settle(ctx context.Context, environment, task string, which func(Deployment, State) bool, s Status) (int, error) {
+// settle sets those deployments that are meant, and in a state that is: only what is
+// meant is asked for its state, since each costs a request.
+func (c *Client) settle(ctx context.Context, environment, task string, meant func(Deployment) bool, in func(State) bool, s Status) (int, error) {
 	ctx, done := c.start(ctx)
 	defer done()
 	c.changing.Lock()
@@ -264,8 +269,11 @@ func (c *Client) settle(ctx context.Context, environment, task string, which fun
 	n := 0
 	var errs []error
 	for _, d := range all {
+		if !meant(d) {
+			continue
+		}
 		is, err := c.DeploymentState(ctx, d.ID)
-		if err == nil && !which(d, is) {
+		if err == nil && !in(is) {
 			continue
 		}
 		if err == nil {
@@ -341,7 +349,7 @@ func shorten(s string, limit int) string {
 	return string([]rune(s)[:limit-1]) + "…"
 }
 
-// isWebURL says whether GitHub would take a link: absolute, http or https.
+// isWebURL reports whether GitHub would take a link: absolute, http or https.
 func isWebURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")

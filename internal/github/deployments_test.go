@@ -94,10 +94,10 @@ func TestDeployments_EndUnfinished(t *testing.T) {
 func TestDeployments_OthersAreLeftAlone(t *testing.T) {
 	s, c, _ := testServer(t, githubtest.Options{})
 	s.AddPull(githubtest.Pull{Number: 1})
-	s.AddDeployment(githubtest.SHA(1), "review", "deploy:shop-pr-1", `{"tool":"another"}`)
-	s.AddDeployment(githubtest.SHA(1), "review", "deploy:shop-pr-1", `""`)
-	s.AddDeployment(githubtest.SHA(1), "review", "deploy:shop-pr-1", `"{\"tool\":\"kamal-op\"}"`)
-	s.AddDeployment(githubtest.SHA(1), "production", "deploy:shop-pr-1", `{"tool":"kamal-op"}`)
+	s.AddDeployment(githubtest.SHA(1), "review", "deploy:shop-pr-1", `{"tool":"another"}`, "")
+	s.AddDeployment(githubtest.SHA(1), "review", "deploy:shop-pr-1", `""`, "")
+	s.AddDeployment(githubtest.SHA(1), "review", "deploy:shop-pr-1", `"{\"tool\":\"kamal-op\"}"`, "")
+	s.AddDeployment(githubtest.SHA(1), "production", "deploy:shop-pr-1", `{"tool":"kamal-op"}`, "")
 	n, err := c.Deactivate(t.Context(), "review", "deploy:shop-pr-1", 0, "removed", "")
 	if err != nil || n != 1 {
 		t.Fatalf("%d, %v", n, err)

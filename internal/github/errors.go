@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 
 	"github.com/google/go-github/v66/github"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -43,6 +43,13 @@ type DeniedError struct {
 
 func (d *DeniedError) Error() string { return d.Doing + ": needs " + d.Permission }
 
+// IsStale says that GitHub does not accept the token at all, where err is a refusal: it has
+// ended, or was taken back. No permission helps then.
+func IsStale(err error) bool {
+	var d *DeniedError
+	return errors.As(err, &d) && d.Status == http.StatusUnauthorized
+}
+
 // IsMissing says that err is GitHub's 404: there is no such thing, or the token
 // may not see it.
 func IsMissing(err error) bool {
@@ -60,7 +67,7 @@ func statusOf(err error) int {
 }
 
 // What GitHub answers in X-Accepted-GitHub-Permissions: "deployments=write".
-var acceptedPermissions = regexp.MustCompile(`^[a-z_]+=(read|write|admin)([;, ]+[a-z_]+=(read|write|admin))*$`)
+var acceptedPermissions = lazy.Regexp(`^[a-z_]+=(read|write|admin)([;, ]+[a-z_]+=(read|write|admin))*$`)
 
 // tell makes a problem of what a call failed with: doing is what was to be done,
 // in the form "creating a deployment".
@@ -107,13 +114,16 @@ func (c *Client) tellResponse(p *problem.Problem, r *github.ErrorResponse, doing
 	status := r.Response.StatusCode
 	said := clean(r.Message)
 	hint := fmt.Sprintf("the job needs `permissions: %s`", needs)
-	if accepted := r.Response.Header.Get("X-Accepted-GitHub-Permissions"); len(accepted) < 200 && acceptedPermissions.MatchString(accepted) {
+	if accepted := r.Response.Header.Get("X-Accepted-GitHub-Permissions"); len(accepted) < 200 && acceptedPermissions().MatchString(accepted) {
 		hint += fmt.Sprintf(" (GitHub accepts %s)", accepted)
 	}
 	switch status {
 	case http.StatusUnauthorized:
 		p.Message = doing + ": GitHub does not accept the token"
-		p.Hint = "in a workflow it is ${{ github.token }}; a token of a person may have expired"
+		if c.origin != "" {
+			p.Message += " (" + c.origin + ")"
+		}
+		p.Hint = "it has ended, or was taken back: in a workflow give ${{ github.token }}, which is new in each run; renew a person's on GitHub, under Settings, Developer settings"
 	case http.StatusForbidden:
 		p.Message = doing + ": the token may not do that"
 		p.Hint = hint

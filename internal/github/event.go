@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/go-github/v66/github"
 
@@ -17,6 +18,8 @@ type Event struct {
 	Name       string // as GITHUB_EVENT_NAME has it
 	Action     string // "opened", "created"; "" for events that have none
 	Repository string // owner/name, where the payload says it
+
+	DefaultBranch string // the repository's, where the payload says it
 
 	Pull  *PullRequest // of a pull_request or pull_request_target event
 	Label string       // of a labeled or unlabeled event
@@ -34,6 +37,8 @@ type CommentEvent struct {
 	Body     string
 	Author   string
 	AuthorID int64
+	Bot      bool // an app's, and no person's
+	Created  time.Time
 }
 
 // maxPayload is far above GitHub's own limit of 25 MB for a payload.
@@ -45,12 +50,12 @@ const maxPayload = 32 << 20
 func ParseEvent(name string, payload []byte) (Event, error) {
 	e := Event{Name: name}
 	if len(payload) > maxPayload {
-		return e, problem.Newf("the event's payload is longer than 32 MiB")
+		return e, problem.Newf("the event's payload is longer than 32 MiB").About(problem.GitHubRefuses)
 	}
 	if err := e.parse(payload); err != nil {
 		return e, &problem.Problem{
 			Message: fmt.Sprintf("the payload of the event %s cannot be read: %s", clean(name), clean(err.Error())),
-			Hint:    "GITHUB_EVENT_PATH must be the file that the runner wrote", Status: problem.Found, Cause: err,
+			Hint:    "GITHUB_EVENT_PATH must be the file that the runner wrote", Status: problem.Found, Cause: err, Help: problem.GitHubRefuses,
 		}
 	}
 	return e, nil
@@ -64,54 +69,70 @@ func (e *Event) parse(payload []byte) error {
 	if err := json.Unmarshal(payload, &head); err != nil {
 		return err
 	}
-	e.Action, e.Repository = action(head.Action), head.Repo.GetFullName()
+	e.Action, e.Repository, e.DefaultBranch = action(head.Action), head.Repo.GetFullName(), head.Repo.GetDefaultBranch()
 	switch e.Name {
 	case "pull_request", "pull_request_target":
-		var p struct {
-			Pull  *github.PullRequest `json:"pull_request"`
-			Label *github.Label       `json:"label"`
-		}
-		if err := json.Unmarshal(payload, &p); err != nil {
-			return err
-		}
-		if p.Pull == nil {
-			return errors.New("there is no pull request in it")
-		}
-		pr, err := FromGitHub(p.Pull)
-		if err != nil {
-			return err
-		}
-		e.Pull, e.Number, e.OnPull, e.Label = &pr, pr.Number, true, p.Label.GetName()
+		return e.parsePull(payload)
 	case "issue_comment":
-		var p github.IssueCommentEvent
-		if err := json.Unmarshal(payload, &p); err != nil {
-			return err
-		}
-		if p.Issue.GetNumber() <= 0 || p.Comment.GetID() == 0 {
-			return errors.New("there is no comment in it")
-		}
-		e.Number, e.OnPull = p.Issue.GetNumber(), p.Issue.IsPullRequest()
-		e.Comment = &CommentEvent{
-			ID: p.Comment.GetID(), Body: p.Comment.GetBody(),
-			Author: p.Comment.GetUser().GetLogin(), AuthorID: p.Comment.GetUser().GetID(),
-		}
+		return e.parseComment(payload)
 	case "workflow_dispatch":
-		var p struct {
-			Inputs map[string]any `json:"inputs"`
-		}
-		if err := json.Unmarshal(payload, &p); err != nil {
-			return err
-		}
-		e.Inputs = map[string]string{}
-		for k, v := range p.Inputs {
-			switch v := v.(type) {
-			case string:
-				e.Inputs[k] = v
-			case float64:
-				e.Inputs[k] = strconv.FormatFloat(v, 'f', -1, 64)
-			case bool:
-				e.Inputs[k] = strconv.FormatBool(v)
-			}
+		return e.parseInputs(payload)
+	}
+	return nil
+}
+
+func (e *Event) parsePull(payload []byte) error {
+	var p struct {
+		Pull  *github.PullRequest `json:"pull_request"`
+		Label *github.Label       `json:"label"`
+	}
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return err
+	}
+	if p.Pull == nil {
+		return errors.New("there is no pull request in it")
+	}
+	pr, err := FromGitHub(p.Pull)
+	if err != nil {
+		return err
+	}
+	e.Pull, e.Number, e.OnPull, e.Label = &pr, pr.Number, true, p.Label.GetName()
+	return nil
+}
+
+func (e *Event) parseComment(payload []byte) error {
+	var p github.IssueCommentEvent
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return err
+	}
+	if p.Issue.GetNumber() <= 0 || p.Comment.GetID() == 0 {
+		return errors.New("there is no comment in it")
+	}
+	e.Number, e.OnPull = p.Issue.GetNumber(), p.Issue.IsPullRequest()
+	e.Comment = &CommentEvent{
+		ID: p.Comment.GetID(), Body: p.Comment.GetBody(),
+		Author: p.Comment.GetUser().GetLogin(), AuthorID: p.Comment.GetUser().GetID(),
+		Bot: p.Comment.GetUser().GetType() == "Bot", Created: p.Comment.GetCreatedAt().Time,
+	}
+	return nil
+}
+
+func (e *Event) parseInputs(payload []byte) error {
+	var p struct {
+		Inputs map[string]any `json:"inputs"`
+	}
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return err
+	}
+	e.Inputs = map[string]string{}
+	for k, v := range p.Inputs {
+		switch v := v.(type) {
+		case string:
+			e.Inputs[k] = v
+		case float64:
+			e.Inputs[k] = strconv.FormatFloat(v, 'f', -1, 64)
+		case bool:
+			e.Inputs[k] = strconv.FormatBool(v)
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ type IssueChange struct {
 // no Number where none is open any more.
 func (c *Client) Issue(ctx context.Context, m Marker, write func(body string) IssueChange) (Issue, error) {
 	const doing = "keeping the issue"
-	if !markerShape.MatchString(string(m)) {
+	if !markerShape().MatchString(string(m)) {
 		return Issue{}, fmt.Errorf("%q is no marker", clean(string(m)))
 	}
 	ctx, done := c.start(ctx)

@@ -4,24 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/google/go-github/v66/github"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// A PullRequest is one as the API tells it now. Title, HeadRef and Labels are
-// text of anybody's.
+// A PullRequest is one as the API tells it now. HeadRef and Labels are text of
+// anybody's.
 type PullRequest struct {
 	Number   int
 	Open     bool
 	Merged   bool
-	Draft    bool
-	Title    string
-	Author   string
 	HeadSHA  string // 40 hexadecimal digits
 	HeadRef  string // the branch
 	HeadRepo string // owner/name; "" where it was deleted
@@ -29,8 +26,6 @@ type PullRequest struct {
 	BaseRef  string
 	BaseRepo string
 	Labels   []string
-	Updated  time.Time
-	URL      string
 }
 
 // Fork says that the head is not in the base's own repository: in a fork, or in
@@ -39,17 +34,15 @@ func (p PullRequest) Fork() bool {
 	return p.HeadRepo == "" || !strings.EqualFold(p.HeadRepo, p.BaseRepo)
 }
 
-var commitSHA = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+var commitSHA = lazy.Regexp(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 
 // FromGitHub reads a pull request as go-github has it, from an answer or from an
 // event's payload. One without a number or a head is an error.
 func FromGitHub(pr *github.PullRequest) (PullRequest, error) {
 	p := PullRequest{
-		Number: pr.GetNumber(), Open: pr.GetState() == "open", Merged: pr.GetMerged() || pr.MergedAt != nil, Draft: pr.GetDraft(),
-		Title: pr.GetTitle(), Author: pr.GetUser().GetLogin(),
+		Number: pr.GetNumber(), Open: pr.GetState() == "open", Merged: pr.GetMerged() || pr.MergedAt != nil,
 		HeadSHA: pr.GetHead().GetSHA(), HeadRef: pr.GetHead().GetRef(), HeadRepo: pr.GetHead().GetRepo().GetFullName(),
 		BaseSHA: pr.GetBase().GetSHA(), BaseRef: pr.GetBase().GetRef(), BaseRepo: pr.GetBase().GetRepo().GetFullName(),
-		Updated: pr.GetUpdatedAt().Time, URL: pr.GetHTMLURL(),
 	}
 	for _, l := range pr.Labels {
 		p.Labels = append(p.Labels, l.GetName())
@@ -57,7 +50,7 @@ func FromGitHub(pr *github.PullRequest) (PullRequest, error) {
 	switch {
 	case p.Number <= 0:
 		return p, errors.New("a pull request without a number")
-	case !commitSHA.MatchString(p.HeadSHA):
+	case !commitSHA().MatchString(p.HeadSHA):
 		return p, fmt.Errorf("pull request %d has no head commit", p.Number)
 	case p.BaseRepo == "":
 		return p, fmt.Errorf("pull request %d has no base repository", p.Number)
@@ -131,7 +124,7 @@ const (
 func (l Level) MayWrite() bool { return l == Write || l == Admin }
 
 // A login, of a person or an app.
-var loginShape = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?(\[bot\])?$`)
+var loginShape = lazy.Regexp(`^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?(\[bot\])?$`)
 
 // Permission asks what a user may do. id is the user's number, 0 where unknown:
 // the answer must be about that user, since names are given anew. A user that
@@ -139,8 +132,8 @@ var loginShape = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0
 func (c *Client) Permission(ctx context.Context, user string, id int64) (Level, error) {
 	ctx, done := c.start(ctx)
 	defer done()
-	if !loginShape.MatchString(user) {
-		return None, problem.Newf("%q is no user", clean(user))
+	if !loginShape().MatchString(user) {
+		return None, problem.Newf("%q is no user", clean(user)).About(problem.GitHubRefuses)
 	}
 	doing := "asking what " + user + " may do"
 	got, _, err := c.api.Repositories.GetPermissionLevel(ctx, c.owner, c.repo, user)
@@ -166,8 +159,8 @@ func (c *Client) Permission(ctx context.Context, user string, id int64) (Level, 
 func (c *Client) CommitTime(ctx context.Context, sha string) (time.Time, error) {
 	ctx, done := c.start(ctx)
 	defer done()
-	if !commitSHA.MatchString(sha) {
-		return time.Time{}, problem.Newf("%q is no commit", clean(sha))
+	if !commitSHA().MatchString(sha) {
+		return time.Time{}, problem.Newf("%q is no commit", clean(sha)).About(problem.GitHubRefuses)
 	}
 	commit, _, err := c.api.Git.GetCommit(ctx, c.owner, c.repo, sha)
 	if err != nil {
@@ -182,8 +175,8 @@ func (c *Client) CommitTime(ctx context.Context, sha string) (time.Time, error) 
 func (c *Client) File(ctx context.Context, path, sha string) ([]byte, bool, error) {
 	ctx, done := c.start(ctx)
 	defer done()
-	if !commitSHA.MatchString(sha) {
-		return nil, false, problem.Newf("%q is no commit", clean(sha))
+	if !commitSHA().MatchString(sha) {
+		return nil, false, problem.Newf("%q is no commit", clean(sha)).About(problem.GitHubRefuses)
 	}
 	doing := fmt.Sprintf("reading %s at %s", clean(path), sha)
 	file, _, _, err := c.api.Repositories.GetContents(ctx, c.owner, c.repo, path, &github.RepositoryContentGetOptions{Ref: sha})

@@ -38,7 +38,7 @@ func (o Over) String() string {
 	return [...]string{"unknown", "alive", "ended"}[o]
 }
 
-// RunOver says whether a job of a run has ended, and in words why. It says Ended
+// RunOver reports whether a job of a run has ended, and in words why. It says Ended
 // only where that is certain:
 //
 //   - the whole run is completed, or
@@ -106,7 +106,7 @@ func jobOver(run Run, all []*github.WorkflowJob) (Over, string, error) {
 	return Ended, fmt.Sprintf("job %q of run %d has ended", clean(run.Job), run.ID), nil
 }
 
-// mayBe says whether a listed job may be the one of a run. A matrix shows "key
+// mayBe reports whether a listed job may be the one of a run. A matrix shows "key
 // (x, y)", a reusable workflow "caller / key"; `name:` may show anything.
 func mayBe(run Run, j *github.WorkflowJob) bool {
 	if run.JobID != 0 {

@@ -196,7 +196,7 @@ func isJSON(contentType string) bool {
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
-// limit says whether an answer is a limit, and how long to wait for its end.
+// limit reports whether an answer is a limit, and how long to wait for its end.
 func (t *transport) limit(resp *http.Response) (why string, wait time.Duration, limited bool) {
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusForbidden {
 		return "", 0, false
@@ -264,7 +264,7 @@ func (t *transport) wait(ctx context.Context, why string, d time.Duration) error
 	return t.sleep(ctx, d)
 }
 
-// changesOnce says whether a method, sent twice, changes something twice. PATCH
+// changesOnce reports whether a method, sent twice, changes something twice. PATCH
 // is among those that do not: we send whole new states with it, never differences.
 func changesOnce(method string) bool { return method == http.MethodPost }
 

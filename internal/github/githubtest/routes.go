@@ -28,11 +28,13 @@ var routes = []route{
 	{"POST", `deployments`, "deployments", "write", (*Server).createDeployment},
 	{"GET", `deployments/(\d+)/statuses`, "deployments", "read", (*Server).listStatuses},
 	{"POST", `deployments/(\d+)/statuses`, "deployments", "write", (*Server).createStatus},
+	{"GET", `environments/([^/]+)`, "actions", "read", (*Server).getEnvironment},
 	{"DELETE", `environments/([^/]+)`, "administration", "write", (*Server).deleteEnvironment},
 	{"GET", `collaborators/([^/]+)/permission`, "metadata", "read", (*Server).permission},
 	{"GET", `actions/runs/(\d+)`, "actions", "read", (*Server).getRun},
 	{"GET", `actions/runs/(\d+)/attempts/(\d+)/jobs`, "actions", "read", (*Server).listJobs},
 	{"GET", `git/commits/([0-9a-f]+)`, "contents", "read", (*Server).getCommit},
+	{"GET", `activity`, "contents", "read", (*Server).listActivity},
 	{"GET", `contents/(.+)`, "contents", "read", (*Server).getFile},
 }
 
@@ -289,6 +291,14 @@ func (s *Server) createStatus(r *request) answer {
 func webURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Host != "" && strings.HasPrefix(u.Scheme, "http")
+}
+
+func (s *Server) getEnvironment(r *request) answer {
+	e, there := s.protected[r.args[0]]
+	if !there {
+		return notFound()
+	}
+	return ok(e)
 }
 
 func (s *Server) deleteEnvironment(r *request) answer {

@@ -81,11 +81,16 @@ type Server struct {
 	reactions   map[int64][]*github.Reaction
 	deployments []*Deployment
 	envs        map[string]bool
+	protected   map[string]*github.Environment
+	setting     *github.Repository
+	left        int
 	checks      map[string]string // commit: state of its checks, "pending"
 	commits     map[string]time.Time
 	files       map[string]string // sha:path
 	runs        map[int64]*github.WorkflowRun
 	jobs        map[string][]*github.WorkflowJob // run/attempt
+
+	activity []activity // the oldest first
 
 	calls []Call
 	fault func(Call) Fault
@@ -107,6 +112,9 @@ func (d *Deployment) State() string {
 	return d.Statuses[len(d.Statuses)-1].GetState()
 }
 
+// hourly is GitHub's limit for a workflow's token, in requests of an hour.
+const hourly = 1000
+
 // New starts a server that ends with the test.
 func New(t testing.TB, o Options) *Server {
 	t.Helper()
@@ -124,6 +132,7 @@ func New(t testing.TB, o Options) *Server {
 		tokens: map[string]Token{}, people: map[string]*github.RepositoryPermissionLevel{},
 		pulls: map[int]*github.PullRequest{}, issues: map[int]*github.Issue{}, comments: map[int][]*github.IssueComment{},
 		hidden: map[int64]int{}, reactions: map[int64][]*github.Reaction{}, envs: map[string]bool{},
+		protected: map[string]*github.Environment{}, setting: &github.Repository{}, left: hourly,
 		checks: map[string]string{}, commits: map[string]time.Time{}, files: map[string]string{},
 		runs: map[int64]*github.WorkflowRun{}, jobs: map[string][]*github.WorkflowJob{},
 	}
@@ -249,6 +258,12 @@ func (s *Server) answer(path string, r *request) answer {
 		return ok(s.user(token.Login))
 	case r.Method == http.MethodPost && strings.HasSuffix(path, "/graphql") && !s.o.Gitea:
 		return ok(map[string]any{"data": map[string]any{"viewer": map[string]any{"login": token.Login}}})
+	}
+	switch {
+	case r.Method == http.MethodGet && path == "/rate_limit":
+		return ok(map[string]any{"resources": map[string]any{"core": map[string]int{"limit": hourly, "remaining": s.left, "used": hourly - s.left}}})
+	case r.Method == http.MethodGet && path == "/repos/"+s.o.Repository:
+		return ok(s.setting)
 	}
 	rest, mine := strings.CutPrefix(path, "/repos/"+s.o.Repository+"/")
 	if !mine {

@@ -49,13 +49,15 @@ type Pull struct {
 	Title    string
 }
 
-// AddPull puts a pull request there, or puts it in the place of the one there was.
+// AddPull puts a pull request there, or puts it in the place of the one there was. Its
+// head was pushed an hour ago.
 func (s *Server) AddPull(p Pull) *github.PullRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pr := p.GitHub(s.o.Repository)
 	s.pulls[p.Number] = pr
 	s.commits[pr.GetHead().GetSHA()] = s.o.Now().Add(-time.Hour)
+	s.push(pr.GetHead().GetRef(), pr.GetHead().GetSHA(), s.o.Now().Add(-time.Hour))
 	return pr
 }
 
@@ -209,6 +211,32 @@ func (s *Server) Environments() []string {
 	return list
 }
 
+// Protect makes an environment: only some branches may deploy to it, or so many rules
+// protect it.
+func (s *Server) Protect(name string, branches bool, rules int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := &github.Environment{Name: &name}
+	if branches {
+		kind := "branch_policy"
+		e.DeploymentBranchPolicy = &github.BranchPolicy{CustomBranchPolicies: &branches}
+		e.ProtectionRules = append(e.ProtectionRules, &github.ProtectionRule{Type: &kind})
+	}
+	for range rules {
+		kind := "required_reviewers"
+		e.ProtectionRules = append(e.ProtectionRules, &github.ProtectionRule{Type: &kind})
+	}
+	s.protected[name] = e
+}
+
+// Set says whether the repository is private, and may be forked, and how many requests
+// are left.
+func (s *Server) Set(private, forks bool, left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setting, s.left = &github.Repository{Private: &private, AllowForking: &forks}, left
+}
+
 // DeleteComment takes a comment away, as a person does.
 func (s *Server) DeleteComment(id int64) {
 	s.mu.Lock()
@@ -218,11 +246,17 @@ func (s *Server) DeleteComment(id int64) {
 	}
 }
 
-// AddDeployment has somebody else make a deployment.
-func (s *Server) AddDeployment(sha, environment, task, payload string) {
+// AddDeployment has somebody else make a deployment, which is in progress where a log of
+// it is given, and has no status otherwise.
+func (s *Server) AddDeployment(sha, environment, task, payload, logURL string) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deployments = append(s.deployments, &Deployment{Deployment: &github.Deployment{
+	d := &Deployment{Deployment: &github.Deployment{
 		ID: github.Int64(s.id()), SHA: &sha, Ref: &sha, Task: &task, Environment: &environment, Payload: []byte(payload),
-	}})
+	}}
+	if logURL != "" {
+		d.Statuses = append(d.Statuses, &github.DeploymentStatus{ID: github.Int64(s.id()), State: github.String("in_progress"), LogURL: &logURL})
+	}
+	s.deployments = append(s.deployments, d)
+	return d.GetID()
 }
