@@ -25,19 +25,19 @@ type ChildOptions struct {
 	// Follow puts a layer between the masker and what makes the output harmless:
 	// it sees what is masked already. nil is none.
 	Follow func(to Layer) Layer
-	// Asked is told of a value that the child asks to have masked, before it is
-	// masked here: it says whether a runner was told. nil is told nothing.
+	// Asked is called with a value that the child asks to have masked, before it is
+	// masked here. It reports whether a runner masks it, too. nil is not called.
 	Asked func(mask.Secret) (passedOn bool)
-	// Notice tells what became of such a line; nil tells nothing.
+	// Notice says what became of such a line; nil tells nothing.
 	Notice func(text, hint string)
 
 	whole bool // nothing is to be left out: it is a person's file
 }
 
-// A Child is a child's way out: what it asks to have masked is taken, all is
-// masked, then followed, then made harmless for who reads.
+// A Child is the writer for a child's output: what the child asks to have masked is
+// taken, all is masked, then followed, then made harmless for who reads.
 type Child struct {
-	asks   *asks
+	asks   *maskRequests
 	layers []Layer // from the outermost
 }
 
@@ -46,9 +46,9 @@ type Child struct {
 func (s *Stream) Child(w *Stream, o ChildOptions) *Child {
 	o.whole = w.persons()
 	if w == s || s.status == nil {
-		return s.gate.Child(shared{w}, o)
+		return s.gate.Child(sharedLayer{w}, o)
 	}
-	return s.gate.Child(aside{s, w}, o)
+	return s.gate.Child(asideLayer{s, w}, o)
 }
 
 // Child is the way for a child's output to a layer that makes it harmless itself,
@@ -61,7 +61,7 @@ func (g *Gate) Child(to Layer, o ChildOptions) *Child {
 	}
 	masked := g.masker.Writer(to)
 	c.layers = append([]Layer{masked}, c.layers...)
-	c.asks = newAsks(g, masked, o)
+	c.asks = newMaskRequests(g, masked, o)
 	return c
 }
 
@@ -86,60 +86,60 @@ func (c *Child) Close() error {
 	return errors.Join(errs...)
 }
 
-// shared is a child's way into the stream. All of them have one guard, since
+// sharedLayer is a child's way into the stream. All of them have one guard, since
 // what begins a line is a matter of the stream and not of the child.
-type shared struct{ *Stream }
+type sharedLayer struct{ *Stream }
 
-func (s shared) Write(p []byte) (n int, err error) {
+func (s sharedLayer) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.around(func() error { n, err = s.child.Write(p); return err })
 	return n, err
 }
 
-func (s shared) Flush() error {
+func (s sharedLayer) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.around(s.child.Flush)
 }
 
 // Close lets go what is held back. The stream, and its guard, go on.
-func (s shared) Close() error { return s.Flush() }
+func (s sharedLayer) Close() error { return s.Flush() }
 
-// aside is a way into another stream, on the same terminal as the log.
-type aside struct {
+// asideLayer is a way into another stream, on the same terminal as the log.
+type asideLayer struct {
 	log *Stream
 	to  *Stream
 }
 
-func (a aside) Write(p []byte) (n int, err error) {
+func (a asideLayer) Write(p []byte) (n int, err error) {
 	a.log.mu.Lock()
 	defer a.log.mu.Unlock()
 	err = a.log.around(func() error {
 		if len(p) > 0 {
 			a.log.beside = p[len(p)-1] != '\n'
 		}
-		n, err = shared{a.to}.Write(p)
+		n, err = sharedLayer{a.to}.Write(p)
 		return err
 	})
 	return n, err
 }
 
-func (a aside) Flush() error { return nil }
-func (a aside) Close() error { return nil }
+func (a asideLayer) Flush() error { return nil }
+func (a asideLayer) Close() error { return nil }
 
-// raw is a stream's own writer for what its guard has passed; mu must be held.
-type raw struct{ *Stream }
+// rawLayer is a stream's own writer for what its guard has passed; mu must be held.
+type rawLayer struct{ *Stream }
 
-func (r raw) Write(p []byte) (int, error) {
+func (r rawLayer) Write(p []byte) (int, error) {
 	if err := r.raw(p); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// unguarded passes everything on.
-type unguarded struct{ io.Writer }
+// unguardedLayer passes everything on.
+type unguardedLayer struct{ io.Writer }
 
-func (unguarded) Flush() error { return nil }
-func (unguarded) Close() error { return nil }
+func (unguardedLayer) Flush() error { return nil }
+func (unguardedLayer) Close() error { return nil }

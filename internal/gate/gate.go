@@ -143,7 +143,7 @@ func (g *Gate) Unmasked() problem.List {
 	once := func(text, hint string) {
 		if !g.told[text] {
 			g.told[text] = true
-			list = append(list, problem.New(g.masker.String(text), hint))
+			list = append(list, problem.New(g.masker.String(text), hint).About(problem.Masking))
 		}
 	}
 	for _, s := range g.masker.Skipped() {

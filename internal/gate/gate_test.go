@@ -30,7 +30,7 @@ func in(env map[string]string, out, errs io.Writer) *gate.Gate {
 	return g
 }
 
-func TestStream_OurOwnTextIsMaskedAndHarmless(t *testing.T) {
+func TestStream_MasksOurOwnText(t *testing.T) {
 	var out bytes.Buffer
 	s := onGitHub(&out, nil).Stdout()
 	if err := s.Line("a line of " + value + "\n::stop-commands::x\n ##[group]##vso[task.x]##teamcity[x]"); err != nil {
@@ -44,7 +44,7 @@ func TestStream_OurOwnTextIsMaskedAndHarmless(t *testing.T) {
 	}
 }
 
-func TestGate_AValueCountsFromTheMomentItIsRegistered(t *testing.T) {
+func TestGate_MasksAValueFromItsRegistrationOn(t *testing.T) {
 	var out bytes.Buffer
 	g := onGitHub(&out, nil)
 	child := g.Stdout().Child(g.Stdout(), gate.ChildOptions{})
@@ -59,7 +59,7 @@ func TestGate_AValueCountsFromTheMomentItIsRegistered(t *testing.T) {
 
 // Structured text is masked before it is encoded: it stays valid, and no encoding of
 // the value hides it.
-func TestJSON_IsMaskedAndStaysJSON(t *testing.T) {
+func TestJSON_MasksAndStaysJSON(t *testing.T) {
 	g := in(nil, nil, nil)
 	type document struct {
 		Text  string            `json:"text"`
@@ -119,7 +119,7 @@ func (s *transcript) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, err
 }
 
-func TestTransport_MasksWhatIsSentButTheNamesThatThingsAreFoundBy(t *testing.T) {
+func TestTransport_MasksWhatIsSentButIdentifiers(t *testing.T) {
 	var sent transcript
 	client := http.Client{Transport: in(nil, nil, nil).Transport(&sent)}
 	g := map[string]any{"body": "x " + value, "description": value, "environment": value, "payload": map[string]string{"run": value, "nonce": value}}
@@ -144,7 +144,7 @@ func TestTransport_MasksWhatIsSentButTheNamesThatThingsAreFoundBy(t *testing.T) 
 
 // A secret that is a common word, or the name of a host, does not change by which
 // names GitHub and our own post step find things again.
-func TestValue_ACommonWordStaysWhatProgramsReadIt(t *testing.T) {
+func TestValue_KeepsACommonWordForPrograms(t *testing.T) {
 	var sent transcript
 	g := in(nil, nil, nil)
 	g.Mask(mask.NewSecret("STAGE", "production"), mask.NewSecret("HOST", "db.example.com"))
@@ -180,7 +180,7 @@ func TestHelp_MasksArgumentsAndInput(t *testing.T) {
 	}
 }
 
-func TestUnmasked_TellsEachNameOnce(t *testing.T) {
+func TestUnmasked_ReportsEachNameOnce(t *testing.T) {
 	g := in(nil, nil, nil)
 	g.Mask(mask.NewSecret("PIN", "12"), mask.NewSecret("WORD", "deploy"), mask.NewSecret("", "x"), mask.NewSecret("EMPTY", ""))
 	told := g.Unmasked()
@@ -194,7 +194,7 @@ func TestUnmasked_TellsEachNameOnce(t *testing.T) {
 
 // A child's output that a person has sent to a file is masked and nothing else, on a
 // CI system too; so is a pipe's where no CI system reads.
-func TestChild_APersonsFileIsMaskedAndNothingElse(t *testing.T) {
+func TestChild_OnlyMasksInAPersonsFile(t *testing.T) {
 	dump := "::error::x\n##[group]##vso[task.x]\n\x1b[2J\u202e--- a\n  ::add-mask::other value\nthe other value, \x00\xff\r\n" + value
 	want := strings.ReplaceAll(strings.ReplaceAll(dump, "other value", "***"), value, "***")
 	for name, env := range map[string]map[string]string{"GitHub": {"GITHUB_ACTIONS": "true"}, "a person's machine": nil} {
@@ -233,7 +233,7 @@ func TestChild_APersonsFileIsMaskedAndNothingElse(t *testing.T) {
 
 // A report on one stream begins where the status line of the other was: both may be on
 // one terminal. The line comes again when there is something new to say.
-func TestStream_AReportTakesTheStatusLineOfTheOtherAway(t *testing.T) {
+func TestStream_HidesTheStatusLineOfTheOtherStream(t *testing.T) {
 	var screen bytes.Buffer
 	g := onGitHub(&screen, &screen)
 	line := "… waiting"
@@ -250,5 +250,40 @@ func TestStream_AReportTakesTheStatusLineOfTheOtherAway(t *testing.T) {
 	want := "… waiting\r\x1b[Ka report\n{}\n… something else"
 	if got := screen.String(); got != want {
 		t.Errorf("%q, not %q", got, want)
+	}
+}
+
+// A problem leaves with every text of it masked; the one that was given keeps them, for
+// who compares.
+func TestProblem_IsMaskedWhole(t *testing.T) {
+	g := in(nil, nil, nil)
+	p := &problem.Problem{Message: "m " + value, Hint: "h " + value, Details: []string{"d", "d " + value}, Place: problem.Place{File: value + ".yml", Line: 3}, Status: problem.TimedOut}
+	for _, got := range []*problem.Problem{g.Problem(p), problem.Of(g.Error(errors.Join(problem.New("another", ""), p)))[1]} {
+		if got.Message != "m ***" || got.Hint != "h ***" || strings.Join(got.Details, "|") != "d|d ***" || got.Place.String() != "***.yml:3" || got.Status != problem.TimedOut {
+			t.Errorf("%+v", got)
+		}
+	}
+	if p.Hint != "h "+value || p.Details[1] != "d "+value {
+		t.Errorf("the problem itself is changed: %+v", p)
+	}
+	if g.Problem(nil) != nil || g.Error(nil) != nil {
+		t.Error("there is a problem of nothing")
+	}
+}
+
+// A command that masks counts at the beginning of a line only, and nobody knows what was
+// printed there before us.
+func TestMaskCommands_BeginALine(t *testing.T) {
+	var out bytes.Buffer
+	s := onGitHub(&out, nil).Stdout()
+	if err := errors.Join(s.MaskCommands(nil), s.MaskCommands([]string{"::add-mask::a", "::add-mask::b"}), s.MaskCommands([]string{"::add-mask::c"})); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(s.Child(s, gate.ChildOptions{}), "begun")
+	if err := s.MaskCommands([]string{"::add-mask::d"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n::add-mask::a\n::add-mask::b\n::add-mask::c\nbegun\n::add-mask::d\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

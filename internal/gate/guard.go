@@ -6,7 +6,7 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// isSet tells whether a variable that says that something is so does.
+// isSet reports whether a variable that says that something is so does.
 func isSet(env map[string]string, name string) bool { return env[name] != "" && env[name] != "false" }
 
 // runners are variables by which CI systems say that they run us, beside CI.
@@ -15,7 +15,7 @@ var runners = [...]string{
 	"TF_BUILD", "TEAMCITY_VERSION", "JENKINS_URL", "BITBUCKET_BUILD_NUMBER", "CODEBUILD_BUILD_ID",
 }
 
-// inCI tells whether a CI system runs us.
+// inCI reports whether a CI system runs us.
 func (g *Gate) inCI() bool {
 	for _, name := range runners {
 		if isSet(g.o.Env, name) {
@@ -42,12 +42,12 @@ func (g *Gate) marks() (marks mask.Marks) {
 // a person's, and so is what no CI system runs.
 func (s *Stream) guard() Layer {
 	if s.kind == aTerminal && !s.gate.inCI() || s.persons() {
-		return unguarded{raw{s}}
+		return unguardedLayer{rawLayer{s}}
 	}
-	return mask.NewCommands(raw{s}, s.gate.marks())
+	return mask.NewCommands(rawLayer{s}, s.gate.marks())
 }
 
-// persons tells whether the stream is a person's file or pipe.
+// persons reports whether the stream is a person's file or pipe.
 func (s *Stream) persons() bool { return s.kind == aFile || s.kind == aPipe && !s.gate.inCI() }
 
 // Harmless is text, masked already, in which nothing is a command: for what becomes

@@ -1,6 +1,6 @@
 package gate
 
-// TellsRunner says whether mask commands are to be printed on the stream. They are
+// TellsRunner reports whether mask commands are to be printed on the stream. They are
 // meant for a runner; where another program of the job, such as tee, reads it, they
 // would go where that writes. reader is that program. In doubt they are printed.
 func (s *Stream) TellsRunner() (reader string, tells bool) {

@@ -50,7 +50,7 @@ func pipeReader(f *os.File, env map[string]string) string {
 	return ""
 }
 
-// reads tells whether a process has a descriptor open for reading.
+// reads reports whether a process has a descriptor open for reading.
 func reads(dir, fd string) bool {
 	info, err := os.ReadFile(filepath.Join(dir, "fdinfo", fd))
 	if err != nil {
@@ -65,7 +65,7 @@ func reads(dir, fd string) bool {
 	return false
 }
 
-// ofJob tells whether a process was started in a step of this run.
+// ofJob reports whether a process was started in a step of this run.
 func ofJob(dir, run string) bool {
 	environ, err := os.ReadFile(filepath.Join(dir, "environ"))
 	return err == nil && bytes.Contains(append([]byte{0}, environ...), []byte("\x00"+run+"\x00"))

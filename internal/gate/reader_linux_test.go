@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 
 // Mask commands hold the values: they are for a runner, and not printed where a
 // program of the same job is seen to read them, as tee is behind a |.
-func TestTellsRunner_NotWhereAProgramOfTheJobReads(t *testing.T) {
+func TestTellsRunner_RefusesWhereAProgramOfTheJobReads(t *testing.T) {
 	for name, test := range map[string]struct {
 		env   string // of the reader
 		tells bool
@@ -32,10 +33,21 @@ func TestTellsRunner_NotWhereAProgramOfTheJobReads(t *testing.T) {
 			if test.env != "" {
 				cat := exec.CommandContext(t.Context(), "cat")
 				cat.Stdin, cat.Env = reader, []string{"PATH=" + os.Getenv("PATH"), test.env}
+				copied, err := cat.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
 				if err := cat.Start(); err != nil {
 					t.Fatal(err)
 				}
 				defer func() { _ = cat.Wait() }()
+				// A process has its environment a moment after it has its program.
+				if _, err := writer.Write([]byte("x")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(copied, make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			defer func() { _ = writer.Close() }()
 			env := map[string]string{"GITHUB_RUN_ID": "42"}
@@ -56,5 +68,33 @@ func TestTellsRunner_NotWhereAProgramOfTheJobReads(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	if by, tells := gate.New(gate.Options{Stderr: f}).Stderr().TellsRunner(); tells || by != "a file" {
 		t.Errorf("%q reads, and the runner is told: %v", by, tells)
+	}
+}
+
+// We are of the job ourselves, and so is who started us, who may keep the other end of
+// our pipe open: neither reads it. What stands in a process's environment is what it was
+// started with.
+func TestTellsRunner_OfOurselvesNobodyReads(t *testing.T) {
+	const ofJob = "GATE_TEST_OF_JOB"
+	if os.Getenv(ofJob) == "" {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := exec.CommandContext(t.Context(), self, "-test.run=^"+t.Name()+"$")
+		again.Env = append(os.Environ(), ofJob+"=1", "GITHUB_RUN_ID=42")
+		if out, err := again.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = reader.Close(), writer.Close() }()
+	g := gate.New(gate.Options{Env: map[string]string{"GITHUB_RUN_ID": "42"}, Stderr: writer})
+	if by, tells := g.Stderr().TellsRunner(); !tells {
+		t.Errorf("%q reads", by)
 	}
 }

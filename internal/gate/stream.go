@@ -21,7 +21,7 @@ type Layer interface {
 // It knows whether a line has been begun, so that a line of ours always begins one.
 type Stream struct {
 	gate *Gate
-	to   *patient // raw: nothing but this file writes to it
+	to   *cancellableWriter // raw: nothing but this file writes to it
 	kind kind
 
 	mu    sync.Mutex
@@ -50,7 +50,7 @@ const (
 
 // stream is a stream to w; nil is nowhere.
 func (g *Gate) stream(w io.Writer) *Stream {
-	s := &Stream{gate: g, to: newPatient(w, g.o.Cancelled), end: "\n"}
+	s := &Stream{gate: g, to: newCancellableWriter(w, g.o.Cancelled), end: "\n"}
 	if w == nil {
 		s.to.to = io.Discard
 	}
@@ -76,7 +76,7 @@ func (g *Gate) Screen(f *os.File) *Stream {
 	return s
 }
 
-// IsTerminal tells whether a person reads the stream as it comes.
+// IsTerminal reports whether a person reads the stream as it comes.
 func (s *Stream) IsTerminal() bool { return s.kind == aTerminal }
 
 // Width is a terminal's width in columns at this moment, 0 where it is not known.

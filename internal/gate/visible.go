@@ -46,7 +46,7 @@ func visible(text string, obeyed func(rune) bool) string {
 	return b.String()
 }
 
-// obeyed tells what does something to a terminal or to the lines around it.
+// obeyed says what does something to a terminal or to the lines around it.
 func obeyed(r rune) bool {
 	return r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029')
 }

@@ -12,6 +12,8 @@ const (
 	defaultGrace     = 3 * time.Second
 	defaultTermGrace = time.Second
 	defaultWaitDelay = time.Second
+	// Short: nobody waits for the work of what outlives the child.
+	defaultLeftoverGrace = 250 * time.Millisecond
 )
 
 // A Command is one child process: what to run, and what it is given.
@@ -61,6 +63,9 @@ type Command struct {
 	// the first signal; after SIGTERM; and, the child gone, for output that
 	// somebody else still holds open. 0 is the default of each.
 	Grace, TermGrace, WaitDelay time.Duration
+	// leftoverGrace is what processes that outlive the child have between SIGTERM and
+	// SIGKILL; 0 is the default.
+	leftoverGrace time.Duration
 
 	// Signals, if set, brings signals of ours while the child runs: those that
 	// mean an end begin the orderly stop or hasten it, all others are passed

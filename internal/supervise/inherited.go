@@ -34,7 +34,7 @@ func CloseInherited(keep []int) {
 	}
 }
 
-// isRead tells whether a descriptor leads to what people read.
+// isRead reports whether a descriptor leads to what people read.
 func isRead(fd int) bool {
 	var stat unix.Stat_t
 	if unix.Fstat(fd, &stat) != nil {

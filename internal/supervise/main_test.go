@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/supervise"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 	"go.uber.org/goleak"
 	"golang.org/x/term"
 )
@@ -131,15 +132,22 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// ample is the time of a stage that a test does not wait for: on a busy machine a child
+// may take long to heed a signal.
+const ample = 10 * time.Minute
+
 // self is a command that runs a part of this test binary.
 func self(t testing.TB, child string, args ...string) *supervise.Command {
 	t.Helper()
-	return &supervise.Command{Path: executable(t), Args: args, Env: []string{"SUPERVISE_CHILD=" + child, "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}}
+	return &supervise.Command{
+		Path: executable(t), Args: args, Env: []string{"SUPERVISE_CHILD=" + child, "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"},
+		Grace: ample, TermGrace: ample,
+	}
 }
 
 // shell is a command that runs a line of sh.
 func shell(line string) *supervise.Command {
-	return &supervise.Command{Path: "sh", Args: []string{"-c", line}, Env: []string{"PATH=" + os.Getenv("PATH")}}
+	return &supervise.Command{Path: "sh", Args: []string{"-c", line}, Env: []string{"PATH=" + os.Getenv("PATH")}, Grace: ample, TermGrace: ample}
 }
 
 func executable(t testing.TB) string {
@@ -191,7 +199,7 @@ func (p *page) String() string {
 // await waits until the page shows a text.
 func (p *page) await(t testing.TB, text string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for !bytes.Contains([]byte(p.String()), []byte(text)) {
 		select {
 		case <-p.changed:
@@ -201,7 +209,7 @@ func (p *page) await(t testing.TB, text string) {
 	}
 }
 
-// alive tells whether a process lives; a zombie does not.
+// alive reports whether a process lives; a zombie does not.
 func alive(pid int) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -214,11 +222,7 @@ func alive(pid int) bool {
 // awaitDeath waits for the end of a process.
 func awaitDeath(t testing.TB, pid int) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); alive(pid); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("process %d still lives", pid)
-		}
-	}
+	testkit.WaitFor(t, fmt.Sprintf("the end of process %d", pid), func() bool { return !alive(pid) })
 }
 
 // pidIn is the number that a file or text holds.

@@ -178,11 +178,17 @@ func TestRun_TakesAShortWriteForARefusal(t *testing.T) {
 }
 
 func TestRun_DoesNotHangOnAWriterThatStalls(t *testing.T) {
+	answers, answer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answers.Close()
 	free := make(chan struct{})
 	ended := make(chan struct{})
-	c := shell("echo a line")
-	c.Stdout = writeFunc(func(p []byte) (int, error) { <-free; close(ended); return len(p), nil })
-	c.WaitDelay = time.Second // enough to begin to write, on a busy machine too
+	c := shell("echo a line; read answer; exit 0") // it ends when its line is being written
+	c.Stdin = answers
+	c.Stdout = writeFunc(func(p []byte) (int, error) { _ = answer.Close(); <-free; close(ended); return len(p), nil })
+	c.WaitDelay = 10 * time.Millisecond
 	if exit := run(t, c); exit.Code != 0 {
 		t.Errorf("%+v", exit)
 	}

@@ -48,7 +48,7 @@ func (r *Reaper) forget(pid int) {
 	delete(r.known, pid)
 }
 
-// knows tells whether Run waits for a child.
+// knows reports whether Run waits for a child.
 func (r *Reaper) knows(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

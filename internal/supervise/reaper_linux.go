@@ -65,7 +65,7 @@ func (r *Reaper) take(pid int) bool {
 	return err == nil
 }
 
-// adopted tells whether a child of ours was left to us: nobody here waits for
+// adopted reports whether a child of ours was left to us: nobody here waits for
 // it, and it is in another session. Run gives its children sessions of their
 // own, so that whatever descends from them is never in ours; what other parts
 // of the program start is, unless they say otherwise.
@@ -131,7 +131,7 @@ func (r *Reaper) End(grace time.Duration) {
 	r.bury()
 }
 
-// hasChildren tells whether we have a child at all, alive or a zombie: most runs
+// hasChildren reports whether we have a child at all, alive or a zombie: most runs
 // of the program never start one, and need not look through /proc at their end.
 func hasChildren() bool {
 	var info siginfo

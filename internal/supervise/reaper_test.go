@@ -87,7 +87,7 @@ func reapMany([]string) int {
 	}
 	// They are adopted when they have their own sessions.
 	adopted := len(reaper.Adopted())
-	for end := time.Now().Add(10 * time.Second); adopted < 2 && time.Now().Before(end); adopted = len(reaper.Adopted()) {
+	for end := time.Now().Add(time.Minute); adopted < 2 && time.Now().Before(end); adopted = len(reaper.Adopted()) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	begun := time.Now()
@@ -120,14 +120,15 @@ func endDaemons([]string) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	// The polite one waits, so that it ends as soon as it is asked: it has not long.
+	// The polite one waits, so that it ends as soon as it is asked.
 	c := shell(`setsid sh -c '(trap "echo the polite one ends; exit" TERM; echo up; echo >polite; sleep 60 & wait) & (trap "" TERM; echo up; echo >stubborn; while :; do sleep 0.01; done) & exit' & while ! test -s polite || ! test -s stubborn; do sleep 0.01; done; exit 5`)
 	var out bytes.Buffer
 	c.Reaper, c.Stdout, c.Dir = reaper, &out, dir
 	c.WaitDelay = time.Minute
+	c.SetLeftoverGrace(3 * time.Second) // of which the stubborn one takes all
 	begun := time.Now()
 	exit, err := c.Run(context.Background())
-	fmt.Printf("%v %v, in time %v, left %d\n%s", exit, err, time.Since(begun) < 10*time.Second, len(reaper.Adopted()), out.String())
+	fmt.Printf("%v %v, in time %v, left %d\n%s", exit, err, time.Since(begun) < 50*time.Second, len(reaper.Adopted()), out.String())
 	return 0
 }
 

@@ -14,10 +14,6 @@ import (
 	"github.com/kamal-op/kamal-op/internal/environ"
 )
 
-// leftoverGrace is what processes that outlive the child have between SIGTERM
-// and SIGKILL. It is short: nobody waits for their work any more.
-const leftoverGrace = 250 * time.Millisecond
-
 // Run starts the child and returns when it has ended, everything that it left
 // in its session (and, where a Reaper is at work, outside of it) is gone and its
 // output has been passed on.
@@ -62,9 +58,10 @@ func (c *Command) Run(ctx context.Context) (Exit, error) {
 	s.copy(c.Stop == nil)
 
 	stage, typed := c.watch(ctx, child, s)
-	child.clear(stage)
+	leftovers := orDefault(c.leftoverGrace, defaultLeftoverGrace)
+	child.clear(stage, leftovers)
 	// Before the output's end is waited for: a daemon may hold it open.
-	c.Reaper.End(leftoverGrace)
+	c.Reaper.End(leftovers)
 	exit, err := child.wait()
 	exit.Stage, exit.Typed = stage, typed
 	return exit, errors.Join(err, s.finish(orDefault(c.WaitDelay, defaultWaitDelay)))
@@ -130,7 +127,7 @@ func (c *Command) start(path string, s *streams) (*child, error) {
 	return k, nil
 }
 
-// startError tells what the system's errors mean for a program that LookPath
+// startError says what the system's errors mean for a program that LookPath
 // has found.
 func startError(path string, err error) error {
 	switch {
@@ -153,7 +150,7 @@ func startError(path string, err error) error {
 
 // watch returns when the child has ended, and stops it when that is asked for.
 func (c *Command) watch(ctx context.Context, k *child, s *streams) (stage Stage, typed bool) {
-	end := stopping{command: c, child: k}
+	end := stopSequence{command: c, child: k}
 	defer end.release()
 	// What a signal, sent to us or typed, means for the child.
 	got := func(sig os.Signal) {
@@ -199,9 +196,9 @@ func (c *Command) watch(ctx context.Context, k *child, s *streams) (stage Stage,
 
 // clear ends what the child left in its session: first politely, unless that
 // has been tried, then not.
-func (k *child) clear(stage Stage) {
+func (k *child) clear(stage Stage, grace time.Duration) {
 	if stage < Terminated && k.process.signalLeftovers(syscall.SIGTERM) > 0 {
-		k.process.awaitLeftovers(leftoverGrace)
+		k.process.awaitLeftovers(grace)
 	}
 	k.process.kill()
 }

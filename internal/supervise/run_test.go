@@ -42,7 +42,7 @@ var inheritedIgnored = slices.DeleteFunc([]syscall.Signal{syscall.SIGHUP, syscal
 	return !signal.Ignored(sig)
 })
 
-func TestRun_TellsTheSignalThatEndedTheChild(t *testing.T) {
+func TestRun_ReportsTheSignalThatEndedTheChild(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL, syscall.SIGUSR1, syscall.SIGPIPE, syscall.SIGTERM} {
 		if slices.Contains(inheritedIgnored, sig) {
 			continue // a child ignores it too
@@ -125,7 +125,7 @@ func TestRun_TakesWritersThatCannotBeCompared(t *testing.T) {
 	}
 }
 
-func TestRun_GivesFilesAsTheyAre(t *testing.T) {
+func TestRun_HandsFilesOverAsTheyAre(t *testing.T) {
 	in, err := os.Open(file(t, "in", "a line\n", 0o600))
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestRun_PutsTheChildInASessionOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestRun_TellsWhyACommandCannotBeStarted(t *testing.T) {
+func TestRun_SaysWhyACommandCannotBeStarted(t *testing.T) {
 	dir := t.TempDir()
 	nowhere := filepath.Join(dir, "nowhere")
 	for name, test := range map[string]struct {
@@ -208,7 +208,7 @@ func TestRun_TellsWhyACommandCannotBeStarted(t *testing.T) {
 	}
 }
 
-func TestRun_TellsAMissingFolderFromAMissingCommand(t *testing.T) {
+func TestRun_DistinguishesAMissingFolderFromAMissingCommand(t *testing.T) {
 	c := shell("true")
 	c.Dir = filepath.Join(t.TempDir(), "nowhere")
 	_, err := c.Run(t.Context())

@@ -40,7 +40,7 @@ func Notify(parent context.Context) (context.Context, <-chan os.Signal, func()) 
 	}
 }
 
-// ends tells whether a signal means that the run is to end.
+// ends reports whether a signal means that the run is to end.
 func ends(sig syscall.Signal) bool {
 	switch sig {
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:

@@ -19,7 +19,7 @@ type streams struct {
 	stdin          *os.File
 	stdout, stderr *os.File   // the child's ends
 	ours           []*os.File // the child's ends that are to be closed here once it has them
-	copies         []*copying
+	copies         []*outputCopy
 	broken         chan struct{} // has one when output was refused
 	terminal       *terminal
 	interrupts     chan os.Signal // Ctrl-C, typed where there is a Stop function
@@ -101,10 +101,10 @@ func (s *streams) add(name string, r *os.File, w io.Writer) {
 	if w == nil {
 		w = io.Discard
 	}
-	s.copies = append(s.copies, &copying{name: name, from: r, to: w, done: make(chan struct{})})
+	s.copies = append(s.copies, &outputCopy{name: name, from: r, to: w, done: make(chan struct{})})
 }
 
-// same tells whether two writers are one. Writers that cannot be compared are
+// same reports whether two writers are one. Writers that cannot be compared are
 // two.
 func same(a, b io.Writer) bool {
 	if a == nil || b == nil {
@@ -177,8 +177,8 @@ func (s *streams) close() {
 	}
 }
 
-// copying is one stream on its way from the child to a writer.
-type copying struct {
+// outputCopy is one stream on its way from the child to a writer.
+type outputCopy struct {
 	name    string
 	from    *os.File
 	to      io.Writer
@@ -188,7 +188,7 @@ type copying struct {
 }
 
 // run passes the stream on until its end.
-func (k *copying) run(closing bool, broken chan<- struct{}) {
+func (k *outputCopy) run(closing bool, broken chan<- struct{}) {
 	defer close(k.done)
 	piece := make([]byte, pieceSize)
 	for {
@@ -227,7 +227,7 @@ func write(w io.Writer, p []byte) error {
 }
 
 // finish waits for the end of the stream as streams.finish says.
-func (k *copying) finish(delay time.Duration) {
+func (k *outputCopy) finish(delay time.Duration) {
 	const most = 1 << 20 // the largest pipe that a process without privileges can make
 	first := k.passed.Load()
 	for before := first; ; {

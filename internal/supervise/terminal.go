@@ -210,7 +210,7 @@ func (t *terminal) withoutInterrupts(typed []byte) []byte {
 	return rest
 }
 
-// makesSignals tells whether the child's terminal would make a signal of Ctrl-C.
+// makesSignals reports whether the child's terminal would make a signal of Ctrl-C.
 func (t *terminal) makesSignals() bool {
 	conn, err := t.master.SyscallConn()
 	if err != nil {

@@ -20,16 +20,17 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/supervise"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
-// foreground tells whether our group is that of the terminal on standard input.
+// foreground reports whether our group is that of the terminal on standard input.
 func foreground() bool {
 	var group int32
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 0, syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&group)))
 	return errno == 0 && int(group) == syscall.Getpgrp()
 }
 
-// blocking tells whether reads of standard input block, as every program expects.
+// blocking reports whether reads of standard input block, as every program expects.
 func blocking() bool {
 	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, 0, syscall.F_GETFL, 0)
 	return errno == 0 && flags&syscall.O_NONBLOCK == 0
@@ -48,7 +49,7 @@ func sit(t *testing.T) *desk {
 	t.Helper()
 	keys, terminal, err := pty.Open()
 	if err != nil {
-		t.Skipf("no pty here: %v", err)
+		t.Fatalf("no pty here: %v", err)
 	}
 	d := &desk{page: newPage(), keys: keys, terminal: terminal}
 	if err := pty.Setsize(keys, &pty.Winsize{Cols: 80, Rows: 24}); err != nil {
@@ -78,11 +79,7 @@ func (d *desk) now(t *testing.T) term.State {
 // awaitTaken waits until the terminal is no more as it was: nothing tells of it.
 func (d *desk) awaitTaken(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); d.now(t) == d.modes; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("our terminal is not taken")
-		}
-	}
+	testkit.WaitFor(t, "our terminal to be taken", func() bool { return d.now(t) != d.modes })
 }
 
 func (d *desk) types(t *testing.T, text string) {
@@ -334,7 +331,7 @@ func TestTerminal_KeepsARedirectedStreamApart(t *testing.T) {
 func TestTerminal_EndsWithTheInputOfAClosedOne(t *testing.T) {
 	keys, terminal, err := pty.Open()
 	if err != nil {
-		t.Skip(err)
+		t.Fatalf("no pty here: %v", err)
 	}
 	defer terminal.Close()
 	out := newPage()
@@ -379,11 +376,7 @@ func TestTerminal_IsHandedBackWhileWeAreStopped(t *testing.T) {
 	awaitState(t, cmd.Process.Pid, 'T')
 	d.restored(t)
 	_ = cmd.Process.Signal(syscall.SIGCONT)
-	for end := time.Now().Add(5 * time.Second); d.now(t) == d.modes; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("our terminal is not raw again")
-		}
-	}
+	d.awaitTaken(t)
 	d.types(t, "exit\r")
 	d.await(t, "exit status 5, unstopped, <nil>")
 	if err := cmd.Wait(); err != nil {
@@ -395,13 +388,10 @@ func TestTerminal_IsHandedBackWhileWeAreStopped(t *testing.T) {
 // awaitState waits for a process's state as /proc has it.
 func awaitState(t *testing.T, pid int, state byte) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	testkit.WaitFor(t, fmt.Sprintf("process %d to come to state %c", pid, state), func() bool {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err == nil && line[bytes.LastIndexByte(line, ')')+2] == state {
-			return
-		}
-	}
-	t.Fatalf("process %d does not come to state %c", pid, state)
+		return err == nil && line[bytes.LastIndexByte(line, ')')+2] == state
+	})
 }
 
 // begin2 is begin for a command that has its output somewhere already.

@@ -16,110 +16,98 @@ const (
 	longestAsked = 64 << 10
 )
 
-// asks finds, in front of the masker, the lines by which a child asks its runner to
+// maskRequests finds, in front of the masker, the lines by which a child asks its runner to
 // mask a value: ::add-mask::VALUE, as GitHub's toolkit and those who learnt of it
 // print it. Such a line shows the value; it goes no further, unless the output is a
-// person's file, where the line stands masked. The value is masked before anything
-// that comes after it is passed on.
-type asks struct {
+// person's file, where the line stands masked. A line of more than 64 KiB, whose value is
+// not masked, goes nowhere, and a file has none of it either. The value is masked before
+// anything that comes after it is passed on.
+type maskRequests struct {
 	gate *Gate
 	to   io.Writer
 	o    ChildOptions
 
-	mu    sync.Mutex
-	held  []byte // the beginning of a line that may become such a line
-	shown int    // so many bytes of it have been flushed
-	begun bool   // the line cannot become one
-	cr    bool   // a line was dropped up to its CR: an LF right behind is its end too
-	told  bool
+	mu       sync.Mutex
+	buffered []byte // the beginning of a line that may become such a line
+	shown    int    // so many bytes of it have been flushed
+	begun    bool   // the line cannot become one
+	rest     bool   // what is left of the line is dropped
+	cr       bool   // a line was dropped up to its CR: an LF right behind is its end too
+	noticed  bool
 }
 
-func newAsks(g *Gate, to io.Writer, o ChildOptions) *asks { return &asks{gate: g, to: to, o: o} }
+func newMaskRequests(g *Gate, to io.Writer, o ChildOptions) *maskRequests {
+	return &maskRequests{gate: g, to: to, o: o}
+}
 
 // Write passes on what cannot become such a line any more.
-func (a *asks) Write(p []byte) (int, error) {
+func (a *maskRequests) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := len(p)
 	from := 0 // of p, all before it is passed on
 	for i := 0; i < len(p); {
-		if a.cr {
-			a.cr = false
-			if p[i] == '\n' {
-				if err := a.pass(p[from:i]); err != nil {
-					return 0, err
-				}
-				i++
-				from = i
-				continue
+		piece, whole := linePiece(p[i:])
+		next := i + len(piece)
+		behind := a.cr && p[i] == '\n' // an LF that ends the line that was dropped
+		a.cr = false
+		switch {
+		case a.rest:
+			a.rest, a.cr, from = !whole, bytes.HasSuffix(piece, []byte("\r")), next
+		case behind:
+			if err := a.pass(p[from:i]); err != nil {
+				return 0, err
+			}
+			from = next
+		case a.begun:
+			a.begun = !whole
+		case len(a.buffered) == 0 && (isWhite(piece) || matchRequest(piece) == no):
+			a.begun = !whole && !isWhite(piece)
+		default: // the beginning of a line, of which some may be held
+			if err := a.pass(p[from:i]); err != nil {
+				return 0, err
+			}
+			a.buffered, from = append(a.buffered, piece...), next
+			if err := a.look(whole); err != nil {
+				return 0, err
 			}
 		}
-		if a.begun {
-			end := lineEnd(p[i:])
-			if end < 0 {
-				break
-			}
-			i += end + 1
-			a.begun = false
-			continue
-		}
-		// The beginning of a line, of which some may be held.
-		piece, rest := p[i:], lineEnd(p[i:])
-		if rest >= 0 {
-			piece = p[i : i+rest+1]
-		}
-		if len(a.held) == 0 {
-			if blank := len(bytes.TrimLeft(piece, white)) == 0; blank || couldAsk(piece) == no {
-				a.begun = rest < 0 && !blank
-				i += len(piece)
-				continue
-			}
-		}
-		if err := a.pass(p[from:i]); err != nil {
-			return 0, err
-		}
-		a.held = append(a.held, piece...)
-		i += len(piece)
-		from = i
-		if err := a.look(rest >= 0); err != nil {
-			return 0, err
-		}
+		i = next
 	}
 	if err := a.pass(p[from:]); err != nil {
 		return 0, err
 	}
-	return n, nil
+	return len(p), nil
 }
 
 // look decides on the line that is held; whole says that its end is there.
-func (a *asks) look(whole bool) error {
-	switch could := couldAsk(a.held); {
+func (a *maskRequests) look(whole bool) error {
+	switch could := matchRequest(a.buffered); {
+	case could == yes && len(bytes.TrimRight(a.buffered, "\r\n")) > longestAsked:
+		a.rest = !whole
+		a.drop("a child asks to have a value masked that is longer than 64 KiB: it is not, and the line is dropped")
 	case could == yes && whole:
 		a.ask()
 		if a.o.whole {
-			held := a.held[a.shown:]
-			a.held, a.shown = nil, 0
+			held := a.buffered[a.shown:]
+			a.buffered, a.shown = nil, 0
 			return a.pass(held)
 		}
-	case could == yes && len(a.held) > longestAsked:
-		a.begun = !whole
-		a.drop("a child asks to have a value masked that is longer than 64 KiB: it is not, and the line is dropped")
 	case could != no && !whole:
 		return nil
 	default:
 		a.begun = !whole
-		held := a.held[a.shown:]
-		a.held, a.shown = nil, 0
+		held := a.buffered[a.shown:]
+		a.buffered, a.shown = nil, 0
 		return a.pass(held)
 	}
-	a.cr = bytes.HasSuffix(a.held, []byte("\r"))
-	a.held, a.shown = nil, 0
+	a.cr = bytes.HasSuffix(a.buffered, []byte("\r"))
+	a.buffered, a.shown = nil, 0
 	return nil
 }
 
 // ask takes the value of the line that is held.
-func (a *asks) ask() {
-	value, ok := asked(string(a.held))
+func (a *maskRequests) ask() {
+	value, ok := parseRequest(string(a.buffered))
 	switch {
 	case !ok || strings.TrimSpace(value) == "":
 		a.drop("")
@@ -137,10 +125,10 @@ func (a *asks) ask() {
 	}
 }
 
-// drop tells, once a child, that a line is dropped.
-func (a *asks) drop(why string) {
-	if why != "" && a.o.Notice != nil && !a.told {
-		a.told = true
+// drop says, once a child, that a line is dropped.
+func (a *maskRequests) drop(why string) {
+	if why != "" && a.o.Notice != nil && !a.noticed {
+		a.noticed = true
 		a.o.Notice(why, "")
 	}
 }
@@ -153,7 +141,7 @@ func (g *Gate) take() bool {
 	return g.asked <= mostAsked
 }
 
-func (a *asks) pass(p []byte) error {
+func (a *maskRequests) pass(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -162,56 +150,59 @@ func (a *asks) pass(p []byte) error {
 }
 
 // Flush lets go what is held, unless it shows a value: then its end is waited for.
-func (a *asks) Flush() error {
+func (a *maskRequests) Flush() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if couldAsk(a.held) == yes {
+	if matchRequest(a.buffered) == yes {
 		return nil
 	}
-	err := a.pass(a.held[a.shown:])
-	a.shown = len(a.held)
+	err := a.pass(a.buffered[a.shown:])
+	a.shown = len(a.buffered)
 	return err
 }
 
 // Close takes a line that is held for a whole one.
-func (a *asks) Close() error {
+func (a *maskRequests) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.held) == 0 {
+	if len(a.buffered) == 0 {
 		return nil
 	}
 	return a.look(true)
 }
 
-// lineEnd is the index of the first end of a line, or -1.
-func lineEnd(p []byte) int {
+// linePiece is p to the first end of a line, that included; whole is whether there is one.
+func linePiece(p []byte) (piece []byte, whole bool) {
 	at := bytes.IndexByte(p, '\n')
 	if at < 0 {
 		at = len(p)
 	}
 	if cr := bytes.IndexByte(p[:at], '\r'); cr >= 0 {
-		return cr
+		at = cr
 	}
 	if at == len(p) {
-		return -1
+		return p, false
 	}
-	return at
+	return p[:at+1], true
 }
 
-// An answer to whether the beginning of a line is one that asks for a mask.
-type answer int
+// A match is whether a line, or its beginning, asks for a mask.
+type match int
 
 const (
-	no    answer = iota
-	maybe        // it may become one
-	yes          // whatever comes
+	no    match = iota
+	maybe       // it may become one
+	yes         // whatever comes
 )
 
 // white is what may stand before a command.
 const white = " \t\v\f\x00\ufeff"
 
-// couldAsk tells whether a line, or its beginning, asks for a mask.
-func couldAsk(line []byte) answer {
+// isWhite reports whether nothing but that stands in p, which has no end of a line.
+func isWhite(p []byte) bool { return len(bytes.TrimLeft(p, white)) == 0 }
+
+// matchRequest reports whether a line, or its beginning, asks for a mask.
+func matchRequest(line []byte) match {
 	line = bytes.TrimLeft(line, white)
 	if len(line) > 0 && line[0] != ':' && line[0] != '#' {
 		return no
@@ -239,8 +230,8 @@ func couldAsk(line []byte) answer {
 // unescaped undoes what a command's message is escaped by.
 var unescaped = strings.NewReplacer("%0D", "\r", "%0d", "\r", "%0A", "\n", "%0a", "\n", "%25", "%")
 
-// asked is the value of a line that asks for a mask.
-func asked(line string) (value string, ok bool) {
+// parseRequest is the value of a line that asks for a mask.
+func parseRequest(line string) (value string, ok bool) {
 	line = strings.TrimRight(line, "\r\n")
 	line = strings.TrimLeft(line, white)
 	if strings.HasPrefix(line, "##[") {

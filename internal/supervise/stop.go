@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// stopping is an orderly stop under way: which stage it is at, and what moves
+// A stopSequence is an orderly stop under way: which stage it is at, and what moves
 // it to the next.
-type stopping struct {
+type stopSequence struct {
 	command *Command
 	child   *child
 	stage   Stage
@@ -21,7 +21,7 @@ type stopping struct {
 
 // begin asks the child to end, for a cause that may carry a signal. It does
 // nothing if that has been done.
-func (s *stopping) begin(ctx context.Context, cause error) {
+func (s *stopSequence) begin(ctx context.Context, cause error) {
 	if s.stage != Unstopped {
 		return
 	}
@@ -50,7 +50,7 @@ func (s *stopping) begin(ctx context.Context, cause error) {
 }
 
 // next goes to the next stage.
-func (s *stopping) next() {
+func (s *stopSequence) next() {
 	switch {
 	case s.stage == Asked && s.first != syscall.SIGTERM:
 		s.stage = Terminated
@@ -64,8 +64,8 @@ func (s *stopping) next() {
 }
 
 // release ends the context of Stop and waits for it to return, but not for
-// ever: it was told that the time is over.
-func (s *stopping) release() {
+// ever: its context has said that the time is over.
+func (s *stopSequence) release() {
 	if s.cancel == nil {
 		return
 	}

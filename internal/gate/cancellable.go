@@ -14,33 +14,33 @@ const stallGrace = 500 * time.Millisecond
 // errStalled is the error of a stream whose reader takes nothing any more.
 var errStalled = errors.New("nobody reads it any more")
 
-// A patient is one of our own output streams. A write waits for as long as the
+// A cancellableWriter is one of our own output streams. A write waits for as long as the
 // reader takes, as anybody's does, until the run is cancelled: then a reader that
 // takes nothing (a stopped pager, a terminal after Ctrl-S, a log collector that
 // hangs) is given up, and every further write fails.
-type patient struct {
+type cancellableWriter struct {
 	to        io.Writer
 	cancelled <-chan struct{}
 
 	mu      sync.Mutex
 	piece   []byte // of the writer's own: who called may use its own again
 	pieces  chan []byte
-	written chan written
+	written chan writeResult
 	stalled bool
 }
 
-// A written is how a write ended.
-type written struct {
+// A writeResult is how a write ended.
+type writeResult struct {
 	n   int
 	err error
 }
 
-func newPatient(to io.Writer, cancelled <-chan struct{}) *patient {
-	return &patient{to: to, cancelled: cancelled}
+func newCancellableWriter(to io.Writer, cancelled <-chan struct{}) *cancellableWriter {
+	return &cancellableWriter{to: to, cancelled: cancelled}
 }
 
 // Write writes all of p, or gives its reader up.
-func (s *patient) Write(p []byte) (int, error) {
+func (s *cancellableWriter) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stalled {
@@ -50,11 +50,11 @@ func (s *patient) Write(p []byte) (int, error) {
 		return s.to.Write(p)
 	}
 	if s.pieces == nil {
-		s.pieces, s.written = make(chan []byte), make(chan written, 1)
-		go func(pieces <-chan []byte, done chan<- written) {
+		s.pieces, s.written = make(chan []byte), make(chan writeResult, 1)
+		go func(pieces <-chan []byte, done chan<- writeResult) {
 			for piece := range pieces {
 				n, err := s.to.Write(piece)
-				done <- written{n, err}
+				done <- writeResult{n, err}
 			}
 		}(s.pieces, s.written)
 	}
@@ -77,7 +77,7 @@ func (s *patient) Write(p []byte) (int, error) {
 }
 
 // close ends the goroutine, unless its write is never taken.
-func (s *patient) close() {
+func (s *cancellableWriter) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pieces != nil {

@@ -2,7 +2,10 @@ package gate_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,7 +15,7 @@ import (
 
 // What a child asks its runner to mask is masked from then on, and the line that
 // shows it goes no further, however the output is cut.
-func TestAsks_AChildsMaskIsTaken(t *testing.T) {
+func TestMaskRequests_TakeAChildsMask(t *testing.T) {
 	const output = "before\n::add-mask::the value%0Aof%25 two lines\r\n  ::ADD-MASK foo=bar::another\n##[add-mask]third one\n::add-maskx::no\n::add\n" +
 		"the value, of% two lines, another, third one\n: prompt"
 	const want = "before\n:\\:add-maskx::no\n:\\:add\n***, ***, ***, ***\n: prompt"
@@ -47,7 +50,7 @@ func TestAsks_AChildsMaskIsTaken(t *testing.T) {
 }
 
 // A server's output cannot blank the log.
-func TestAsks_AServersMaskIsNotTaken(t *testing.T) {
+func TestMaskRequests_RefuseAServersMask(t *testing.T) {
 	var out bytes.Buffer
 	g := onGitHub(&out, nil)
 	var told []string
@@ -62,7 +65,7 @@ func TestAsks_AServersMaskIsNotTaken(t *testing.T) {
 	}
 }
 
-func TestAsks_HaveBounds(t *testing.T) {
+func TestMaskRequests_HaveBounds(t *testing.T) {
 	var out bytes.Buffer
 	g := onGitHub(&out, nil)
 	child := g.Stdout().Child(g.Stdout(), gate.ChildOptions{})
@@ -75,8 +78,59 @@ func TestAsks_HaveBounds(t *testing.T) {
 	}
 }
 
+// The longest value that is taken is known to the byte, and of a line that is dropped
+// nothing is shown, however it comes.
+func TestAsks_TakeALineOf64KiB(t *testing.T) {
+	const ask = "::add-mask::"
+	var numbers strings.Builder
+	for i := range 1 << 14 {
+		fmt.Fprint(&numbers, i)
+	}
+	for _, end := range []string{"\n", "\r\n"} {
+		for _, more := range []int{0, 1} {
+			long := numbers.String()[:64<<10-len(ask)+more]
+			shown := []string{"***", long}[more]
+			output := ask + long + end + long + "\n"
+			for _, size := range []int{len(output), len(ask + long), 20 << 10} {
+				var out bytes.Buffer
+				g := onGitHub(&out, nil)
+				child := g.Stdout().Child(g.Stdout(), gate.ChildOptions{})
+				for rest := output; rest != ""; {
+					n := min(size, len(rest))
+					fmt.Fprint(child, rest[:n])
+					rest = rest[n:]
+				}
+				if err := child.Close(); err != nil || out.String() != shown+"\n" {
+					t.Errorf("%d more, cut at %d, %q: %.80q, %v", more, size, end, out.String(), err)
+				}
+			}
+		}
+	}
+}
+
+// A person's file has the line that asks, masked; of one that is too long it has nothing.
+func TestAsks_OfAFile(t *testing.T) {
+	for ask, want := range map[string]string{
+		"::add-mask::a value of 20 letters":            "::add-mask::***\n",
+		"::add-mask::" + strings.Repeat("long", 1<<15): "",
+	} {
+		name := filepath.Join(t.TempDir(), "out")
+		file, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := onGitHub(file, nil)
+		child := g.Stdout().Child(g.Stdout(), gate.ChildOptions{})
+		fmt.Fprint(child, ask+"\nafter\n")
+		text, err := os.ReadFile(name)
+		if closed := errors.Join(err, child.Close(), file.Close()); closed != nil || string(text) != want+"after\n" {
+			t.Errorf("%.80q, %v", text, closed)
+		}
+	}
+}
+
 // What cannot become such a line any more is not held, and a prompt shows.
-func TestAsks_HoldBackOnlyWhatMayBecomeOne(t *testing.T) {
+func TestMaskRequests_HoldBackOnlyWhatMayBecomeOne(t *testing.T) {
 	var out bytes.Buffer
 	g := onGitHub(&out, nil)
 	child := g.Stdout().Child(g.Stdout(), gate.ChildOptions{})
