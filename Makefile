@@ -46,15 +46,15 @@ test-long: ## Run what is random or long in its full length (an hour and more; F
 
 .PHONY: unit
 unit: for-unit sdk ## Run the tests of every room
-	go test -json -shuffle=on -count=1 ./... | $(TESTSUM) unit
+	go test -json -shuffle=on -count=1 -timeout=30m ./... | $(TESTSUM) unit
 
 .PHONY: race
 race: for-unit sdk ## Run the tests of every room, under the race detector where there is concurrency
 	@# Each process under the race detector sleeps a second at its end: tests start many.
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -json -race -shuffle=on -count=1 \
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -json -race -shuffle=on -count=1 -timeout=30m \
 	  $$(go list ./... | grep -v -x -F "$$(go list $(NO_RACE))") | $(TESTSUM) race
-	go test -json -shuffle=on -count=1 $(NO_RACE) | $(TESTSUM) no-race
-	go test -json -shuffle=on -count=1 -run '$(NOT_UNDER_RACE)' . | $(TESTSUM) not-under-race
+	go test -json -shuffle=on -count=1 -timeout=30m $(NO_RACE) | $(TESTSUM) no-race
+	go test -json -shuffle=on -count=1 -timeout=30m -run '$(NOT_UNDER_RACE)' ./internal/program | $(TESTSUM) not-under-race
 
 .PHONY: for-unit
 for-unit: $(TOOLS)/actionlint

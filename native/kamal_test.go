@@ -118,7 +118,7 @@ func TestKamal_runsNothingOfTheProject(t *testing.T) {
 		},
 		"none": func(r *runner) {},
 		"a PATH that begins in it": func(r *runner) {
-			r.env["PATH"] = "bin:./bin::" + r.file("project/bin") + ":" + r.file("link") + ":" + r.env["PATH"]
+			r.env["PATH"] = "bin:./bin:../beside::" + r.file("project/bin") + ":" + r.file("link") + ":" + r.env["PATH"]
 			if err := os.Symlink(r.file("project/bin"), r.file("link")); err != nil {
 				r.t.Fatal(err)
 			}
@@ -130,7 +130,9 @@ func TestKamal_runsNothingOfTheProject(t *testing.T) {
 			r.withRuby("exit 0")
 			r.program("bundle", "touch "+r.file("ran"))
 			for _, program := range []string{"ruby", "gem", "bundle", "kamal-op"} {
-				r.write(r.file("project/bin/"+program), "#!/bin/sh\ntouch "+r.file("ran")+"\n")
+				for _, dir := range []string{"project/bin/", "beside/"} {
+					r.write(r.file(dir+program), "#!/bin/sh\ntouch "+r.file("ran")+"\n")
+				}
 			}
 			if name != "a PATH that begins in it" { // else it is the kamal on the PATH, and kamal-op's to run
 				r.write(r.file("project/bin/kamal"), "#!/bin/sh\ntouch "+r.file("ran")+"\n")

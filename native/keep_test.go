@@ -42,6 +42,11 @@ func TestKeep_whereNoOtherUserWrites(t *testing.T) {
 			r.chmod("cache/below", 0o755)
 			r.chmod("cache", 0o777)
 		},
+		"its group may write above it": func(t *testing.T, r *runner) {
+			r.env["RUNNER_TOOL_CACHE"] = r.file("cache/below")
+			r.chmod("cache/below", 0o755)
+			r.chmod("cache", 0o775)
+		},
 		"all may write below it": func(t *testing.T, r *runner) {
 			r.chmod("cache/kamal-op/"+version, 0o777)
 			r.chmod("cache/kamal-op-kamal", 0o777)
@@ -108,9 +113,11 @@ func TestKeep_nowhere(t *testing.T) {
 	if binary := binaryOf(t, r.start("launch.js").ends(t, 0)); !strings.HasPrefix(binary, r.file("tmp")+"/kamal-op-") {
 		t.Error(binary)
 	}
-	r.chmod("tmp", 0o777)
-	if log := r.start("launch.js").ends(t, 3, "::error::what is downloaded can be kept nowhere", "%0Ahint: "); strings.Contains(log, "called") {
-		t.Error(log)
+	for _, mode := range []os.FileMode{0o777, 0o775} {
+		r.chmod("tmp", mode)
+		if log := r.start("launch.js").ends(t, 3, "::error::what is downloaded can be kept nowhere", "%0Ahint: "); strings.Contains(log, "called") {
+			t.Error(log)
+		}
 	}
 }
 

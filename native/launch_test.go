@@ -231,7 +231,7 @@ func (r *runner) start(script string) *step {
 	if err != nil {
 		r.t.Fatal("node is needed: build/needs.sh node installs it")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	r.t.Cleanup(cancel)
 	s := &step{cmd: exec.CommandContext(ctx, node, filepath.Join(r.dir, script)), out: new(testkit.Buffer)}
 	for name, value := range r.env {
@@ -326,12 +326,7 @@ func TestLaunch_signals(t *testing.T) {
 	r.env["FAKE"] = "signal"
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		s := r.start("launch.js")
-		for !strings.Contains(s.out.String(), "ready\n") && s.cmd.ProcessState == nil {
-			if syscall.Kill(s.cmd.Process.Pid, 0) != nil {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		testkit.WaitFor(t, "the binary to be ready", func() bool { return strings.Contains(s.out.String(), "ready\n") })
 		if err := s.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}

@@ -139,7 +139,7 @@ func start(t *testing.T, dir string, v *vault) (env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.Listen(t.Context(), broker.Waiting{Dir: private, Executable: *program})
+	b, err := broker.Listen(t.Context(), broker.ListenOptions{Dir: private, Executable: *program})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func BenchmarkAnswer(b *testing.B) {
 	}
 	defer func() { _ = os.RemoveAll(private) }()
 	v := &vault{item: onepassword.Item{Fields: []onepassword.Field{{ID: "S1", Label: "S1", Type: "CONCEALED", Value: mask.NewSecret("S1", "value-S1")}}}}
-	served, err := broker.Listen(b.Context(), broker.Waiting{Dir: private, Executable: os.Args[0]})
+	served, err := broker.Listen(b.Context(), broker.ListenOptions{Dir: private, Executable: os.Args[0]})
 	if err != nil {
 		b.Fatal(err)
 	}

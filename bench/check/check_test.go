@@ -73,7 +73,7 @@ func BenchmarkCheck(b *testing.B) {
 				if report.Failed() || len(report.Matrices) != destinations+1 || len(report.Matrices[0].Rows) != secrets {
 					b.Fatalf("%d findings, %d destinations", len(report.Findings), len(report.Matrices))
 				}
-				if err := check.WriteText(io.Discard, report, false); err != nil {
+				if err := check.WriteText(io.Discard, report, false, 0); err != nil {
 					b.Fatal(err)
 				}
 			}

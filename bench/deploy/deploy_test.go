@@ -4,9 +4,7 @@
 package deploy
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // names are the secrets of the walkthrough project.
@@ -141,20 +138,13 @@ func project(b *testing.B) string {
 // walkthrough is the walkthrough's vault, its values and its key made up.
 func walkthrough(b *testing.B) standin.VaultSpec {
 	b.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		b.Fatal(err)
-	}
+	key, _ := testkit.SSHKey(b, "")
 	production := standin.ItemSpec{Title: "Production"}
 	for _, name := range names {
 		production.Fields = append(production.Fields, standin.FieldSpec{Label: name, Value: rand.Text(), Type: "CONCEALED"})
 	}
 	return standin.VaultSpec{Name: "MyApp", Items: []standin.ItemSpec{production, {
 		Title:  "Server",
-		Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: string(pem.EncodeToMemory(block)), Type: "CONCEALED"}},
+		Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: key, Type: "CONCEALED"}},
 	}}}
 }

@@ -1,11 +1,12 @@
 //go:build linux
 
 // Command pairs measures whole deploys with real Kamal: by Kamal alone with the values
-// in its environment, and by kamal-op with a Connect server that takes 100 ms for each
-// request, in turn, on the parts of a rehearsal. build/bench-deploy.sh runs it in the
-// image that has Kamal, under an ssh-agent:
+// in its environment, and by kamal-op with a Connect server, or a service account, that
+// takes 100 ms for each request, in turn, on the parts of a rehearsal.
+// build/bench-deploy.sh runs it in the image that has Kamal, under an ssh-agent:
 //
-//	ssh-agent pairs -program PATH [-kamal PATH] [-rounds 10] [-secrets 200 -hosts 20] [-lines]
+//	ssh-agent pairs -program PATH [-kamal PATH] [-rounds 10] [-backend service-account]
+//	    [-secrets 200 -hosts 20] [-lines]
 //
 // Each deploy of kamal-op's stands between two of Kamal's, and is divided by their mean.
 // What Kamal differs from itself is each of its deploys by the one before.
@@ -42,17 +43,29 @@ func main() {
 	rounds := flag.Uint("rounds", 10, "deploys by kamal-op that count")
 	flag.IntVar(&p.scale.secrets, "secrets", 5, "secrets of the project, all in one item")
 	flag.IntVar(&p.scale.hosts, "hosts", 1, "hosts of the project, at most 250")
+	flag.StringVar(&p.backend, "backend", connect, "where kamal-op reads: "+connect+" or "+serviceAccount)
 	lines := flag.Bool("lines", false, "print the output of the last deploy of each, with the time of every line")
 	flag.Parse()
+	if p.backend != connect && p.backend != serviceAccount {
+		fmt.Fprintf(os.Stderr, "bench: -backend is %s or %s\n", connect, serviceAccount)
+		os.Exit(2)
+	}
 	if err := p.run(1+int(max(*rounds, 1)), *lines); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+// The backends that kamal-op may read from.
+const (
+	connect        = "connect"
+	serviceAccount = "service-account"
+)
+
 // pairs deploys in turn: one of ours after each of Kamal's but the last.
 type pairs struct {
 	program, kamal string
+	backend        string
 	env            []string
 	out            io.Writer
 	alone, ours    []sample
@@ -66,16 +79,27 @@ func (p *pairs) run(deploys int, lines bool) error {
 	if err := p.rehearse(ctx, deploys); err != nil {
 		return err
 	}
-	goal := "1.03"
-	if p.larger() {
-		goal = "1.06"
-	}
-	report(p.out, p.alone, p.ours, goal)
+	report(p.out, p.alone, p.ours, p.goals())
 	if lines {
 		p.alone[deploys-1].print(p.out, "Kamal alone")
 		p.ours[deploys-2].print(p.out, "kamal-op")
 	}
 	return nil
+}
+
+// goals are what the deploys are to be within.
+func (p *pairs) goals() goals {
+	g := goals{wall: "1.03", cpu: "60", memory: "30"}
+	if p.larger() {
+		g.wall = "1.06"
+	}
+	if p.backend == serviceAccount {
+		g = goals{wall: "1.12", cpu: "600"}
+		if p.larger() {
+			g.wall = "1.15"
+		}
+	}
+	return g
 }
 
 // larger says whether the project is to be larger than the sample.
@@ -130,6 +154,15 @@ func (p *pairs) deploy(ctx context.Context, r rehearsal.DeployRequest, values ma
 	}
 	ours := command{path: p.program, args: []string{"deploy", "--kamal", p.kamal}, dir: r.Dir}
 	ours.env = append(slices.Clone(r.Env), "OP_CONNECT_HOST="+r.ConnectHost, "OP_CONNECT_TOKEN="+r.ConnectToken)
+	if p.backend == serviceAccount {
+		var a account
+		defer func() { err = errors.Join(err, a.close()) }()
+		if err := a.open(ctx, p.program, r); err != nil {
+			return err
+		}
+		ours.env = append(slices.Clone(r.Env), a.env()...)
+		ours.args = append(ours.args, "--core-cache", a.core())
+	}
 	for _, key := range r.SSHKeys {
 		ours.args = append(ours.args, "--ssh-key", key)
 	}

@@ -50,7 +50,7 @@ func TestReport(t *testing.T) {
 		}}
 	}
 	var out strings.Builder
-	report(&out, []sample{took(4), took(6), took(6), took(10)}, []sample{took(10), took(6), took(4)}, "1.03")
+	report(&out, []sample{took(4), took(6), took(6), took(10)}, []sample{took(10), took(6), took(4)}, goals{wall: "1.03", cpu: "60", memory: "30"})
 	var rows []string
 	for row := range strings.Lines(out.String()) {
 		rows = append(rows, strings.Join(strings.Fields(row), " "))

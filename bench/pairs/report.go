@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// report prints what the deploys took, and the goal for the ratio of their wall times.
+// goals are what is aimed at: a ratio of wall times, milliseconds of the own process's
+// CPU, its megabytes; "" is none.
+type goals struct{ wall, cpu, memory string }
+
+// report prints what the deploys took, beside the goals.
 // alone has one more than ours: the one before and the one after each of ours.
-func report(out io.Writer, alone, ours []sample, goal string) {
+func report(out io.Writer, alone, ours []sample, goal goals) {
 	wall := func(s sample) float64 { return s.wall.Seconds() }
 	cpu := func(s sample) float64 { return s.cpu.Seconds() }
 	begins := func(s sample) float64 { return s.begins().Seconds() }
@@ -26,7 +30,7 @@ func report(out io.Writer, alone, ours []sample, goal string) {
 		slices.Sort(all)
 		fmt.Fprintf(table, "%s\t"+format+"\t"+format+"\t"+format+"\t%s\n", name, middle(all), all[0], all[len(all)-1], goal)
 	}
-	row("wall, kamal-op by Kamal alone", "%.3f", ratios(alone, ours, wall), goal)
+	row("wall, kamal-op by Kamal alone", "%.3f", ratios(alone, ours, wall), goal.wall)
 	row("wall, Kamal alone by itself", "%.3f", itself(alone, wall), "")
 	row("CPU, kamal-op by Kamal alone", "%.3f", ratios(alone, ours, cpu), "")
 	row("CPU, Kamal alone by itself", "%.3f", itself(alone, cpu), "")
@@ -34,8 +38,8 @@ func report(out io.Writer, alone, ours []sample, goal string) {
 	row("wall of kamal-op, s", "%.2f", each(ours, wall), "")
 	row("Kamal's first line later than alone, ms", "%.0f", added, "")
 	row("first line of kamal-op, ms", "%.0f", each(ours, func(s sample) float64 { return milliseconds(s.first()) }), "100")
-	row("CPU of kamal-op's own process, ms", "%.0f", each(ours, func(s sample) float64 { return milliseconds(s.ownCPU) }), "60")
-	row("memory of kamal-op's own process, MB", "%.1f", each(ours, func(s sample) float64 { return float64(s.ownMemory) / 1e6 }), "30")
+	row("CPU of kamal-op's own process, ms", "%.0f", each(ours, func(s sample) float64 { return milliseconds(s.ownCPU) }), goal.cpu)
+	row("memory of kamal-op's own process, MB", "%.1f", each(ours, func(s sample) float64 { return float64(s.ownMemory) / 1e6 }), goal.memory)
 	_ = table.Flush() // there is no one to be told
 }
 

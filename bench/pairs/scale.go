@@ -68,7 +68,8 @@ func (s *scale) enlarge(ctx context.Context, r *rehearsal.DeployRequest, values 
 		fmt.Fprintf(&lines, "%s=$%s\n", name, name)
 	}
 	// A role without a proxy is looked at again after this many seconds, in place of 7.
-	config = "readiness_delay: 1\n" + strings.Replace(config, lastHost, lastHost+roles.String(), 1) + names.String()
+	// The hosts share one engine: each would prune what another is just pruning.
+	config = "readiness_delay: 1\nretain_containers: 1000\n" + strings.Replace(config, lastHost, lastHost+roles.String(), 1) + names.String()
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return err
 	}
@@ -105,6 +106,10 @@ func (s *scale) serve(ctx context.Context, r *rehearsal.DeployRequest, user, por
 	if s.homes, err = os.MkdirTemp("", "hosts"); err != nil {
 		return err
 	}
+	env := environ.List(r.Env).Without(func(name string) bool { return name != "PATH" && name != "TMPDIR" })
+	if env, err = s.noPrune(env); err != nil {
+		return err
+	}
 	for n := 2; n <= s.hosts; n++ {
 		home := filepath.Join(s.homes, fmt.Sprint(n))
 		if err := os.Mkdir(home, 0o700); err != nil {
@@ -112,7 +117,7 @@ func (s *scale) serve(ctx context.Context, r *rehearsal.DeployRequest, user, por
 		}
 		server, err := standin.StartSSHHost(ctx, standin.SSHHostOptions{
 			AuthorizedKey: signer.PublicKey(), User: user, Dir: home, Address: fmt.Sprintf("127.0.0.%d:%s", n, port),
-			Env: environ.List(r.Env).Without(func(name string) bool { return name != "PATH" && name != "TMPDIR" }),
+			Env: env,
 		})
 		if err != nil {
 			return err
@@ -120,6 +125,24 @@ func (s *scale) serve(ctx context.Context, r *rehearsal.DeployRequest, user, por
 		s.servers = append(s.servers, server)
 	}
 	return nil
+}
+
+// noPrune is an environment in which docker prunes no images: the hosts share one engine,
+// which refuses a second prune beside the first, and one host of each deploy prunes it.
+func (s *scale) noPrune(env environ.List) (environ.List, error) {
+	dir := filepath.Join(s.homes, "bin")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	docker, err := env.LookTool("docker")
+	if err != nil {
+		return nil, err
+	}
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1 $2\" = 'image prune' ] || exec '%s' \"$@\"\n", docker)
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o700); err != nil { //nolint:gosec // it is to be run
+		return nil, err
+	}
+	return env.With("PATH", dir+":"+env.Path()), nil
 }
 
 // commit has the project as it is now committed: Kamal builds what is.

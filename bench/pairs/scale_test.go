@@ -3,9 +3,6 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +17,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -66,18 +64,7 @@ func TestScale(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, signer := testkit.SSHKey(t, "")
 
 	s := scale{secrets: 200, hosts: 20}
 	defer func() {
@@ -85,7 +72,7 @@ func TestScale(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := s.enlarge(t.Context(), &r, values, string(pem.EncodeToMemory(block))); err != nil {
+	if err := s.enlarge(t.Context(), &r, values, private); err != nil {
 		t.Fatal(err)
 	}
 	project, err := kamal.OpenProject(kamal.ProjectOptions{Dir: dir})

@@ -138,7 +138,6 @@ func runLoad(text string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	frame := request(key, host)
 	conns := make([]*conn, j.Conns)
 	for i := range conns {
 		if conns[i], err = dial(j.Socket); err != nil {
@@ -148,12 +147,21 @@ func runLoad(text string, out io.Writer) error {
 			return err
 		}
 	}
+	r, err := signOver(conns, request(key, host), j.Time)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(r)
+}
+
+// signOver has all connections ask for signatures for as long as d.
+func signOver(conns []*conn, frame []byte, d time.Duration) (result, error) {
 	var mu sync.Mutex
 	var all []time.Duration
 	var failed error
 	var wg sync.WaitGroup
 	began := time.Now()
-	end := began.Add(j.Time)
+	end := began.Add(d)
 	for _, c := range conns {
 		wg.Go(func() {
 			took := make([]time.Duration, 0, 1<<14)
@@ -175,12 +183,12 @@ func runLoad(text string, out io.Writer) error {
 	}
 	wg.Wait()
 	if failed != nil {
-		return failed
+		return result{}, failed
 	}
 	elapsed := time.Since(began)
 	slices.Sort(all)
 	ms := func(i int) float64 { return float64(all[i]) / 1e6 }
-	return json.NewEncoder(out).Encode(result{float64(len(all)) / elapsed.Seconds(), ms(len(all) / 2), ms(len(all) * 99 / 100)})
+	return result{float64(len(all)) / elapsed.Seconds(), ms(len(all) / 2), ms(len(all) * 99 / 100)}, nil
 }
 
 // signAlone is what Go's own signer makes of the same data, on all cores.

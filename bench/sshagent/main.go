@@ -126,22 +126,14 @@ func compare(ctx context.Context, out io.Writer, dir, kind string, rounds int, d
 		if kind != "ed25519" && (conns == 8 || conns == 256) {
 			continue
 		}
-		best := map[string]result{}
-		for range rounds {
-			sockets := map[string]string{"ours": ours.Socket(), "theirs": theirs}
-			if conns == 64 {
-				sockets["alone"] = "" // no agent: Go's own signer
-			}
-			for name, socket := range sockets {
-				j.Socket, j.Conns = socket, conns
-				r, err := j.run(ctx)
-				if err != nil {
-					return fmt.Errorf("%s, %d connections: %w", name, conns, err)
-				}
-				if r.Rate > best[name].Rate {
-					best[name] = r
-				}
-			}
+		sockets := map[string]string{"ours": ours.Socket(), "theirs": theirs}
+		if conns == 64 {
+			sockets["alone"] = "" // no agent: Go's own signer
+		}
+		j.Conns = conns
+		best, err := j.best(ctx, rounds, sockets)
+		if err != nil {
+			return err
 		}
 		a, b := best["ours"], best["theirs"]
 		_, _ = fmt.Fprintf(out, "%-10s %5d  %12.0f (%5.2f, %6.2f)  %12.0f (%6.2f, %6.2f)  %6.2f\n",
@@ -177,6 +169,24 @@ func startOpenSSH(key string) (socket string, stop func(), err error) {
 		return "", nil, fmt.Errorf("ssh-add: %w: %s", err, out)
 	}
 	return socket, stop, nil
+}
+
+// best is the best of the rounds with each agent, by its name.
+func (j job) best(ctx context.Context, rounds int, sockets map[string]string) (map[string]result, error) {
+	best := map[string]result{}
+	for range rounds {
+		for name, socket := range sockets {
+			j.Socket = socket
+			r, err := j.run(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %d connections: %w", name, j.Conns, err)
+			}
+			if r.Rate > best[name].Rate {
+				best[name] = r
+			}
+		}
+	}
+	return best, nil
 }
 
 // run starts the process that makes the load.

@@ -28,7 +28,7 @@ func (d *desk) say(t *testing.T, line string) string {
 func TestAnswer_EachKindOfRequestReachesItsPart(t *testing.T) {
 	var logins []string
 	o := Options{
-		Declared: []Declared{{Secret: mask.NewSecret("A", "a-value")}}, ForwardAgent: true, Choices: Choices{RollbackOnFailure: true},
+		Declared: []DeclaredSecret{{Secret: mask.NewSecret("A", "a-value")}}, ForwardAgent: true, Choices: Choices{RollbackOnFailure: true},
 		Hosts: &Hosts{KnownHosts: "/run/kh", LogIn: true, Check: func(_ context.Context, hosts []Host, logIn bool) problem.List {
 			if len(hosts) == 1 && hosts[0].Host == "bad" && logIn {
 				return problem.List{problem.New("bad is down", "")}
@@ -52,6 +52,7 @@ func TestAnswer_EachKindOfRequestReachesItsPart(t *testing.T) {
 		`{"hosts":{"hosts":[{"host":"good"}],"log_in":true}}`: `{}`,
 		`{"login":{"server":"r.example"}}`:                    `{}`,
 		`{"login":{"server":"full"}}`:                         `{"stop":"disk full"}`,
+		`{"registry":{"username":"u","password":"cA=="}}`:     `{"error":"nobody has asked for the login of the registry"}`,
 		`{"lock":{"event":"taken"}}`:                          `{"error":"nothing is to be done about locks"}`,
 		`{"boot":{"host":"h","role":"web","version":"v2","before":"v1","state":"booted"}}`: `{}`,
 		`{"rolled_back":{"hosts":["h"],"role":"web","version":"v1"}}`:                      `{}`,
@@ -77,22 +78,32 @@ func TestAnswer_EachKindOfRequestReachesItsPart(t *testing.T) {
 }
 
 // Of a deploy that is over the hosts keep what the run says, where it says something.
-func TestEnded(t *testing.T) {
-	var got Ended
-	o := Options{Ended: func(_ context.Context, e Ended) (string, []string) { got = e; return "a line", []string{"h1"} }}
+func TestRecordResult(t *testing.T) {
+	var got Result
+	var before string
+	o := Options{
+		Record:   func(_ context.Context, e Result) Record { got = e; return Record{"a line", []string{"h1"}, true} },
+		ReadPast: func(log string) { before = log },
+	}
 	if answer := newDesk(o).say(t, `{"hello":{"pid":7}}`); !strings.Contains(answer, `"history":true`) {
 		t.Error(answer)
 	}
 	const over = `{"ended":{"command":"deploy","version":"v1","how":"done","took":1.5}}`
-	if answer := newDesk(o).say(t, over); answer != `{"line":"a line","hosts":["h1"]}` || got != (Ended{"deploy", "v1", "done", 1500 * time.Millisecond}) {
+	if answer := newDesk(o).say(t, over); answer != `{"line":"a line","hosts":["h1"],"past":true}` || got != (Result{"deploy", "v1", "done", 1500 * time.Millisecond}) {
 		t.Errorf("%s, %+v", answer, got)
+	}
+	if answer := newDesk(o).say(t, `{"past":{"log":"lines"}}`); answer != "{}" || before != "lines" {
+		t.Errorf("%s, %q", answer, before)
+	}
+	if answer := newDesk(Options{}).say(t, `{"past":{"log":"lines"}}`); answer != "{}" {
+		t.Error(answer)
 	}
 	if answer := newDesk(Options{}).say(t, over); answer != `{"error":"nothing is to be written down"}` {
 		t.Error(answer)
 	}
 }
 
-func TestHello_WhatStepsAside(t *testing.T) {
+func TestHello_StopsWhereANeededPartStepsAside(t *testing.T) {
 	aside := func(part string) string {
 		return `{"hello":{"pid":7,"kamal":"9.9","dotenv":"3","ruby":"3.3","aside":[{"part":"` + part + `","why":"it is new"}]}}`
 	}
@@ -132,7 +143,7 @@ func TestHello_WhatStepsAside(t *testing.T) {
 	}
 }
 
-func TestStopFor_FirstProblemBehindKamalsWords(t *testing.T) {
+func TestStopFor_PutsTheFirstProblemBehindKamalsWords(t *testing.T) {
 	d := newDesk(Options{})
 	p := problem.New("one", "do this")
 	p.Details = []string{"more"}
@@ -164,7 +175,7 @@ func (c *clerk) Held(_ context.Context, p kamal.LockPlace, _ kamal.Lock, patienc
 	return c.verdict
 }
 
-func TestFlags_AsTheCLITakesThem(t *testing.T) {
+func TestParseFlags_ReadsWhatTheCLIReads(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		want map[string]string
@@ -200,7 +211,7 @@ func TestFlags_AsTheCLITakesThem(t *testing.T) {
 	}
 }
 
-func TestInject_OnlyWhatIsAReference(t *testing.T) {
+func TestInject_ReplacesReferencesOnly(t *testing.T) {
 	vault := aShelf()
 	d := newDesk(Options{Vault: vault, Vaults: []string{"MyApp"}})
 	for template, want := range map[string]string{
@@ -232,7 +243,7 @@ func TestInject_OnlyWhatIsAReference(t *testing.T) {
 	}
 }
 
-func TestRun_OnlyReferencesAreResolved(t *testing.T) {
+func TestRun_ResolvesReferencesOnly(t *testing.T) {
 	vault := aShelf()
 	vault.values["op://MyApp/Production/nul"] = "a\x00b"
 	d := newDesk(Options{Vault: vault, Vaults: []string{"MyApp"}})
@@ -254,7 +265,7 @@ func TestRun_OnlyReferencesAreResolved(t *testing.T) {
 	}
 }
 
-func TestUnknownCommands_GoToTheRealOpWhereThereIsOne(t *testing.T) {
+func TestOp_HandsUnknownCommandsToTheRealOne(t *testing.T) {
 	d := newDesk(Options{Vault: aShelf(), RealOp: "/usr/bin/op"})
 	if reply := d.call(t, "item", "create"); !slices.Equal(reply.Exec, []string{"/usr/bin/op", "item", "create"}) {
 		t.Errorf("%+v", reply)
@@ -278,7 +289,7 @@ func TestLocks_EachVerdictBecomesItsAnswer(t *testing.T) {
 	there := marker + "\nLocked by: me\n"
 	c := &clerk{}
 	d := newDesk(Options{Locks: c})
-	ask := func(l lock) *lockReply {
+	ask := func(l lockRequest) *lockReply {
 		l.Place = place
 		reply, ok := d.lock(t.Context(), &l).(*lockReply)
 		if !ok {
@@ -286,32 +297,32 @@ func TestLocks_EachVerdictBecomesItsAnswer(t *testing.T) {
 		}
 		return reply
 	}
-	if got := ask(lock{Event: "taking"}); got.Look != kamal.LookCommand(place.Dir) {
+	if got := ask(lockRequest{Event: "taking"}); got.Look != kamal.LookCommand(place.Dir) {
 		t.Errorf("%+v", got)
 	}
-	ask(lock{Event: "taken"})
-	ask(lock{Event: "released"})
-	if got := ask(lock{Event: "release"}); got.Command != kamal.ReleaseCommand(place.Dir, "") {
+	ask(lockRequest{Event: "taken"})
+	ask(lockRequest{Event: "released"})
+	if got := ask(lockRequest{Event: "release"}); got.Command != kamal.ReleaseCommand(place.Dir, "") {
 		t.Errorf("%+v", got)
 	}
-	ask(lock{Event: "ran"})
-	if got := *ask(lock{Event: "held", Output: "nothing"}); got != (lockReply{}) {
+	ask(lockRequest{Event: "ran"})
+	if got := *ask(lockRequest{Event: "held", Output: "nothing"}); got != (lockReply{}) {
 		t.Errorf("no lock is there, and %+v", got)
 	}
 	c.verdict = Verdict{Wait: 1500 * time.Millisecond}
-	if got := *ask(lock{Event: "held", Output: there, Patience: 2.5}); got != (lockReply{Do: "wait", Seconds: 1.5}) {
+	if got := *ask(lockRequest{Event: "held", Output: there, Patience: 2.5}); got != (lockReply{Do: "wait", Seconds: 1.5}) {
 		t.Errorf("%+v", got)
 	}
 	c.verdict = Verdict{Release: "nonce", Wait: time.Second}
-	if got := *ask(lock{Event: "held", Output: there}); got != (lockReply{Do: "release", Command: kamal.ReleaseCommand(place.Dir, "nonce")}) {
+	if got := *ask(lockRequest{Event: "held", Output: there}); got != (lockReply{Do: "release", Command: kamal.ReleaseCommand(place.Dir, "nonce")}) {
 		t.Errorf("%+v", got)
 	}
 	c.verdict = Verdict{Stop: problem.New("another has it", ""), Release: "nonce"}
-	if got := *ask(lock{Event: "held", Output: there}); got != (lockReply{Do: "stop", Why: "another has it"}) {
+	if got := *ask(lockRequest{Event: "held", Output: there}); got != (lockReply{Do: "stop", Why: "another has it"}) {
 		t.Errorf("%+v", got)
 	}
 	c.verdict = Verdict{}
-	if got := *ask(lock{Event: "held", Output: there}); got != (lockReply{}) {
+	if got := *ask(lockRequest{Event: "held", Output: there}); got != (lockReply{}) {
 		t.Errorf("%+v", got)
 	}
 	want := []string{"taking h", "taken h", "released h", "ran h", "held h 2.5s", "held h 0s", "held h 0s", "held h 0s"}
@@ -338,5 +349,45 @@ func TestIsTag(t *testing.T) {
 		if got := plainVersion(version); got != want {
 			t.Errorf("%q is %q", version, got)
 		}
+	}
+}
+
+// The login of a registry is masked before anybody has it.
+func TestAnswer_TheRegistrysLoginIsMasked(t *testing.T) {
+	var told []RegistryLogin
+	var masked []string
+	full := false
+	d := newDesk(Options{
+		Mask: func(secrets []mask.Secret) error {
+			if full {
+				return errors.New("no disk")
+			}
+			for _, s := range secrets {
+				masked = append(masked, s.Reveal())
+			}
+			return nil
+		},
+		RegistryLogin: func(l RegistryLogin) {
+			if len(masked) == 0 && l.Password.Len() > 0 {
+				t.Error("it is not masked yet")
+			}
+			told = append(told, l)
+		},
+	})
+	for _, step := range []struct {
+		line, want string
+		full       bool
+	}{
+		{line: `{"registry":{"username":"u","password":"cA=="}}`, want: `{}`},
+		{line: `{"registry":{"username":"","password":""}}`, want: `{}`},
+		{line: `{"registry":{"username":"u","password":"cA=="}}`, want: `{"stop":"no disk"}`, full: true},
+	} {
+		full = step.full
+		if got := d.say(t, step.line); got != step.want {
+			t.Errorf("%s: %s", step.line, got)
+		}
+	}
+	if len(told) != 2 || told[0].Username != "u" || told[0].Password.Reveal() != "p" || told[1].Username != "" || told[1].Password.Len() > 0 || len(masked) != 1 {
+		t.Errorf("%+v, %q", told, masked)
 	}
 }

@@ -18,7 +18,7 @@ type HostVersions struct {
 	RolledBack    bool // After is Before again, since the boot failed elsewhere
 }
 
-// A BootTime is when the app was booted on a host in a role, as Kamal told it.
+// A BootTime is when the app was booted on a host in a role, as Kamal reported it.
 type BootTime struct {
 	Host, Role   string
 	Begun, Ended time.Time // Ended is zero where the run ended in between
@@ -33,16 +33,16 @@ func (b *Broker) BootTimes() []BootTime {
 	return slices.Clone(b.boots)
 }
 
-// timed takes note of when a boot began and ended. A host may run several roles, and
-// is told of first before anything is started there, and last when it is over.
-func (b *Broker) timed(m *boot) {
+// recordBootTime records when a boot began and ended. A host may run several roles.
+// Kamal reports it before it starts anything there, and when the boot is over.
+func (b *Broker) recordBootTime(m *bootRequest) {
 	now := b.o.Now()
 	i := slices.IndexFunc(b.boots, func(t BootTime) bool {
 		return t.Host == m.Host && t.Role == m.Role && t.Ended.IsZero()
 	})
 	switch {
 	case i < 0 && m.State == "booted":
-		return // its beginning was not told
+		return // its beginning was not reported
 	case i < 0:
 		b.boots = append(b.boots, BootTime{Host: m.Host, Role: m.Role, Begun: now})
 	case m.State == "booted":
@@ -52,12 +52,12 @@ func (b *Broker) timed(m *boot) {
 	}
 }
 
-// bootsPart is the part of the preload that tells of boots, and rolls back.
+// bootsPart is the part of the preload that reports boots, and rolls back.
 const bootsPart = "telling what runs on each host"
 
-// A boot is what the preload tells of the boot of the app on a host in a role: the
-// version that ran, and what has become of the new one.
-type boot struct {
+// A bootRequest reports a boot of the app on a host in a role: the version that ran, and
+// what has become of the new one.
+type bootRequest struct {
 	Host    string `json:"host"`
 	Role    string `json:"role"`
 	Version string `json:"version"`
@@ -65,8 +65,8 @@ type boot struct {
 	State   string `json:"state"` // booted; kept, the one before; unknown, in between
 }
 
-// A rolledBack is what became of going back to a version on some hosts.
-type rolledBack struct {
+// A rollbackRequest reports a rollback to a version on some hosts.
+type rollbackRequest struct {
 	Hosts   []string `json:"hosts"`
 	Role    string   `json:"role"`
 	Version string   `json:"version"` // "" where there was none
@@ -85,7 +85,7 @@ func plainVersion(version string) string {
 	return version
 }
 
-// isTag tells whether a version can be an image's tag: it comes from the server, and
+// isTag reports whether a version can be an image's tag: it comes from the server, and
 // goes into commands that people copy.
 func isTag(version string) bool {
 	for i, r := range version {
@@ -112,11 +112,11 @@ func (b *Broker) destination() string {
 	return " --destination " + kamal.ShellWord(b.o.Project.Destination)
 }
 
-// booted takes note of a boot. What ran before the first of several counts.
-func (b *Broker) booted(m *boot) any {
+// recordBoot records a boot. What ran before the first of several counts.
+func (b *Broker) recordBoot(m *bootRequest) any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.timed(m)
+	b.recordBootTime(m)
 	before := plainVersion(m.Before)
 	i := slices.IndexFunc(b.ran, func(h HostVersions) bool { return h.Host == m.Host && h.Role == m.Role })
 	if i < 0 {
@@ -136,8 +136,8 @@ func (b *Broker) booted(m *boot) any {
 	return struct{}{}
 }
 
-// wentBack takes note of a rollback, and tells it.
-func (b *Broker) wentBack(m *rolledBack) any {
+// recordRollback records a rollback, and reports it.
+func (b *Broker) recordRollback(m *rollbackRequest) any {
 	hosts := strings.Join(m.Hosts, ", ")
 	switch {
 	case m.Version == "":

@@ -66,7 +66,7 @@ func TestVersions(t *testing.T) {
 
 // When each boot began and ended is known by host and role: Kamal boots several side by
 // side, and a rollback boots once more.
-func TestBootTimes_OneForEachBoot(t *testing.T) {
+func TestBootTimes_HaveOneForEachBoot(t *testing.T) {
 	begun := time.Now() // connections have their deadlines by the same clock
 	at := func(second int) time.Time { return begun.Add(time.Duration(second) * time.Second) }
 	var now atomic.Int64 // seconds
@@ -81,6 +81,7 @@ func TestBootTimes_OneForEachBoot(t *testing.T) {
 		{"b", "web", "kept"}, // it failed
 		{"a", "web", "kept"}, // the rollback
 		{"a", "web", "booted"},
+		{"c", "web", "booted"}, // of which no beginning was told
 	} {
 		now.Store(int64(second))
 		r.ask(map[string]any{"boot": map[string]string{"host": boot[0], "role": boot[1], "version": "v2", "before": "v1", "state": boot[2]}})

@@ -10,11 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/broker/opclient"
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -26,21 +28,22 @@ const idle = 30 * time.Second
 
 // A Broker answers on the socket of one run.
 type Broker struct {
-	waiting  Waiting
-	o        Options // not before opened is closed
-	opened   chan struct{}
-	arrival  chan Arrival
-	preload  string
-	listener *net.UnixListener
-	stop     context.CancelFunc
-	serving  sync.WaitGroup
-	scope    *scope
+	listening ListenOptions
+	o         Options // not before opened is closed
+	opened    chan struct{}
+	arrival   chan Arrival
+	preload   string
+	listener  *net.UnixListener
+	stop      context.CancelFunc
+	serving   sync.WaitGroup
+	scope     *scope
 
 	mu        sync.Mutex
 	conns     map[net.Conn]bool
 	closed    bool
-	dismissed bool      // the Kamal that was started early is not wanted any more
-	failures  []failure // of lookups
+	child     map[string]int // the child's environment: how long each value is
+	dismissed bool           // the Kamal that was started early is not wanted any more
+	failures  []failure      // of lookups
 	problems  problem.List
 	noticed   map[string]bool
 	kamals    []int // process ids of the Kamals that have said hello
@@ -49,11 +52,11 @@ type Broker struct {
 	boots     []BootTime
 
 	notifying sync.Mutex
-	refused   sync.Once // a stranger was told of: one that goes on trying is not to fill the log
+	refused   sync.Once // one warning about refused peers: a peer that goes on trying must not fill the log
 }
 
-// A Waiting is what a broker needs to listen, before anything can be answered.
-type Waiting struct {
+// ListenOptions are what a broker needs to listen, before it can answer anything.
+type ListenOptions struct {
 	// Dir is a directory of the run's: it exists, is private (0700), and holds
 	// nothing else. Its path has no white space, which RUBYOPT could not quote,
 	// and is short enough for a socket (90 bytes).
@@ -66,16 +69,16 @@ type Waiting struct {
 	// started (--allow-any-peer): of a container that has Dir mounted.
 	AnyPeer bool
 
-	// Notify is told what happens, one call at a time. nil is told nothing.
+	// Notify is called with what happens, one call at a time; nil is not.
 	Notify func(Event)
 
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
 
-// Listen puts `op`, the preload and the socket into o.Dir. Who asks waits until Open,
-// Close or the end of ctx.
-func Listen(ctx context.Context, o Waiting) (*Broker, error) {
+// Listen puts `op`, the preload and the socket into o.Dir. Clients wait until Open, Close
+// or the end of ctx.
+func Listen(ctx context.Context, o ListenOptions) (*Broker, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -109,25 +112,24 @@ func Listen(ctx context.Context, o Waiting) (*Broker, error) {
 	b := newBroker(o)
 	b.preload, b.listener, b.stop = preload, listener, stop
 	b.serving.Go(func() { b.accept(ctx) })
-	context.AfterFunc(ctx, b.shut)
+	context.AfterFunc(ctx, b.closeAll)
 	return b, nil
 }
 
 // newBroker is a broker that does not listen.
-func newBroker(o Waiting) *Broker {
+func newBroker(o ListenOptions) *Broker {
 	return &Broker{
-		waiting: o, opened: make(chan struct{}), arrival: make(chan Arrival, 1),
+		listening: o, opened: make(chan struct{}), arrival: make(chan Arrival, 1),
 		conns: map[net.Conn]bool{}, noticed: map[string]bool{},
 	}
 }
 
-// Open answers from now on. It is called once; what stands in o.Waiting is what Listen
-// was given.
+// Open answers from now on. It is called once. Listen has set o.ListenOptions.
 func (b *Broker) Open(o Options) {
 	if o.Mask == nil {
 		o.Mask = func([]mask.Secret) error { return nil }
 	}
-	o.Waiting = b.waiting
+	o.ListenOptions = b.listening
 	b.o, b.scope = o, newScope(o)
 	close(b.opened)
 }
@@ -136,24 +138,20 @@ func (b *Broker) Open(o Options) {
 // in env, the child's environment: its PATH with `op` before everything else,
 // RUBYOPT with the preload, and the socket.
 func (b *Broker) Environment(env []string) []string {
-	get := func(name string) string {
-		for i := len(env) - 1; i >= 0; i-- {
-			if value, ok := strings.CutPrefix(env[i], name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
-	path := get("PATH")
-	if path == "" {
-		// What execvp(3) falls back to, which a PATH of ours must not hide.
-		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	}
-	return []string{
-		"PATH=" + b.waiting.Dir + ":" + path,
-		"RUBYOPT=" + kamal.RubyOptions(b.preload, get("RUBYOPT")),
+	child := environ.List(env)
+	added := []string{
+		"PATH=" + b.listening.Dir + ":" + child.Path(),
+		"RUBYOPT=" + kamal.RubyOptions(b.preload, child.Get("RUBYOPT")),
 		opclient.SocketVariable + "=" + b.listener.Addr().String(),
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.child = map[string]int{}
+	for _, entry := range slices.Concat(env, added) {
+		name, value, _ := strings.Cut(entry, "=")
+		b.child[name] = len(value)
+	}
+	return added
 }
 
 // Problems are what stopped Kamal before anything changed: secrets that did not
@@ -169,13 +167,13 @@ func (b *Broker) Problems() problem.List {
 // put into the directory is the caller's to remove with it.
 func (b *Broker) Close() error {
 	b.stop()
-	b.shut()
+	b.closeAll()
 	b.serving.Wait()
 	return nil
 }
 
-// shut closes the listener and every connection.
-func (b *Broker) shut() {
+// closeAll closes the listener and every connection.
+func (b *Broker) closeAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -203,18 +201,18 @@ func (b *Broker) accept(ctx context.Context) {
 			}
 			continue
 		}
-		if !b.take(conn) {
+		if !b.track(conn) {
 			_ = conn.Close()
 			return
 		}
 		b.serving.Go(func() {
-			defer b.let(conn)
+			defer b.untrack(conn)
 			b.serve(ctx, conn)
 		})
 	}
 }
 
-func (b *Broker) take(conn net.Conn) bool {
+func (b *Broker) track(conn net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -224,31 +222,33 @@ func (b *Broker) take(conn net.Conn) bool {
 	return true
 }
 
-func (b *Broker) let(conn net.Conn) {
+func (b *Broker) untrack(conn net.Conn) {
 	_ = conn.Close()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.conns, conn)
 }
 
-// A message is one request: exactly one of its parts is there.
-type message struct {
+// A request is one line of JSON: exactly one of its parts is set.
+type request struct {
 	Op         *opclient.Request `json:"op"`
-	Hello      *hello            `json:"hello"`
-	Check      *check            `json:"check"`
-	Needed     *needed           `json:"needed"`
-	Lock       *lock             `json:"lock"`
+	Hello      *helloRequest     `json:"hello"`
+	Check      *checkRequest     `json:"check"`
+	Needed     *neededRequest    `json:"needed"`
+	Lock       *lockRequest      `json:"lock"`
 	Hosts      *hostsRequest     `json:"hosts"`
-	Login      *login            `json:"login"`
-	Boot       *boot             `json:"boot"`
-	RolledBack *rolledBack       `json:"rolled_back"`
-	Ended      *ended            `json:"ended"`
+	Login      *loginRequest     `json:"login"`
+	Registry   *registryLogin    `json:"registry"`
+	Boot       *bootRequest      `json:"boot"`
+	RolledBack *rollbackRequest  `json:"rolled_back"`
+	Ended      *resultRequest    `json:"ended"`
+	Past       *pastRequest      `json:"past"`
 }
 
 // serve answers the one request of a connection.
 func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
-	pid, refused := checkPeer(conn, b.waiting.AnyPeer)
-	if err := conn.SetReadDeadline(b.waiting.Now().Add(idle)); err != nil {
+	pid, refused := checkPeer(conn, b.listening.AnyPeer)
+	if err := conn.SetReadDeadline(b.listening.Now().Add(idle)); err != nil {
 		return
 	}
 	line, err := bufio.NewReader(io.LimitReader(conn, opclient.MaxMessage)).ReadBytes('\n')
@@ -265,13 +265,13 @@ func (b *Broker) serve(ctx context.Context, conn *net.UnixConn) {
 	if err != nil {
 		return
 	}
-	// A client that went away has nothing to be told.
+	// A client that went away needs no answer.
 	_, _ = conn.Write(append(text, '\n'))
 }
 
 // refuse is the answer to a peer that is not served. What it asked is not read.
 func (b *Broker) refuse(err error) any {
-	var s *stranger
+	var s *peerError
 	if errors.As(err, &s) && s.ended && b.isDismissed() {
 		return struct{}{} // it was killed by us while it connected
 	}
@@ -283,18 +283,18 @@ func (b *Broker) refuse(err error) any {
 	})
 	told := "this run of kamal-op does not serve the connection: " + err.Error() + " (--allow-any-peer serves it)"
 	// An `op` prints the one, the preload says the other.
-	return map[string]any{"error": told, "stderr": "[ERROR] " + b.waiting.Now().Format("2006/01/02 15:04:05") + " " + told + "\n", "status": 1}
+	return map[string]any{"error": told, "stderr": "[ERROR] " + b.listening.Now().Format("2006/01/02 15:04:05") + " " + told + "\n", "status": 1}
 }
 
 // answer is the answer to one request, as it stands on the socket.
 func (b *Broker) answer(ctx context.Context, line []byte) any {
-	var m message
+	var m request
 	if err := json.Unmarshal(line, &m); err != nil {
 		return map[string]string{"error": "the request is not understood"}
 	}
 	dismissed := b.isDismissed()
 	if m.Hello != nil && m.Hello.early() {
-		if !b.arrived(m.Hello) {
+		if !b.recordArrival(m.Hello) {
 			return map[string]string{"error": "this Kamal is not wanted any more"}
 		}
 		if m.Hello.Apart != "" {
@@ -317,35 +317,39 @@ func (b *Broker) answer(ctx context.Context, line []byte) any {
 	case m.Check != nil:
 		return b.check(ctx, m.Check)
 	case m.Needed != nil:
-		return b.need(m.Needed)
+		return b.recordNeeded(m.Needed)
 	case m.Boot != nil:
-		return b.booted(m.Boot)
+		return b.recordBoot(m.Boot)
 	case m.RolledBack != nil:
-		return b.wentBack(m.RolledBack)
+		return b.recordRollback(m.RolledBack)
 	case m.Ended != nil:
-		return b.ended(ctx, m.Ended)
+		return b.recordResult(ctx, m.Ended)
+	case m.Past != nil:
+		return b.readPast(m.Past)
 	case m.Lock != nil:
 		return b.lock(ctx, m.Lock)
 	case m.Hosts != nil:
 		return b.hosts(ctx, m.Hosts)
 	case m.Login != nil:
 		return b.login(m.Login)
+	case m.Registry != nil:
+		return b.registryLogin(m.Registry)
 	}
 	return map[string]string{"error": "the request is not understood"}
 }
 
 func (b *Broker) notify(e Event) {
-	if b.waiting.Notify == nil {
+	if b.listening.Notify == nil {
 		return
 	}
 	b.notifying.Lock()
 	defer b.notifying.Unlock()
-	b.waiting.Notify(e)
+	b.listening.Notify(e)
 }
 
-// once tells a notice or a warning the first time only: nested calls of Kamal
+// notifyOnce reports a notice or a warning the first time only: nested calls of Kamal
 // would repeat it.
-func (b *Broker) once(e Event) {
+func (b *Broker) notifyOnce(e Event) {
 	b.mu.Lock()
 	told := b.noticed[e.Message]
 	b.noticed[e.Message] = true

@@ -12,39 +12,39 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// A check is what Kamal holds after it has read its secrets files, before it goes
+// A checkRequest is what Kamal has after it has read its secrets files, before it goes
 // on.
-type check struct {
+type checkRequest struct {
 	Dir     string   `json:"dir"`
 	Files   []string `json:"files"`   // secrets files that exist, in Kamal's order
 	Command string   `json:"command"` // such as deploy or app boot
 
-	Used     []used    `json:"used"`
-	Secrets  []held    `json:"secrets"`
-	Also     [][]byte  `json:"also"`     // further values to mask: of a fetch, fields that nothing extracts
-	Hooks    []string  `json:"hooks"`    // that this command will run with every secret in their environment
-	Literals []literal `json:"literals"` // values of the configuration itself that look like references
-	Output   []string  `json:"output"`   // keys of deploy.yml's output that copy what hooks print
+	Used     []secretUse     `json:"used"`
+	Secrets  []heldSecret    `json:"secrets"`
+	Also     [][]byte        `json:"also"`     // further values to mask: of a fetch, fields that nothing extracts
+	Hooks    []string        `json:"hooks"`    // that this command will run with every secret in their environment
+	Literals []configLiteral `json:"literals"` // values of the configuration itself that look like references
+	Output   []string        `json:"output"`   // keys of deploy.yml's output that copy what hooks print
 }
 
-// A used is a place of the configuration, as Kamal resolved it, that names a
+// A secretUse is a place of the configuration, as Kamal resolved it, that names a
 // secret.
-type used struct {
+type secretUse struct {
 	Name string `json:"name"`
 	Key  string `json:"key"`
 	As   string `json:"as"` // the name that the container knows it by; "" is Name
 }
 
-// A held is one secret as Kamal holds it, and what went wrong with it.
-type held struct {
-	Name     string    `json:"name"`
-	Value    []byte    `json:"value"`
-	Supplied bool      `json:"supplied"` // by the preload: no secrets file defines it
-	Failed   []trouble `json:"failed"`
+// A heldSecret is one secret as Kamal has it, and what went wrong with it.
+type heldSecret struct {
+	Name     string         `json:"name"`
+	Value    []byte         `json:"value"`
+	Supplied bool           `json:"supplied"` // by the preload: no secrets file defines it
+	Failed   []failureCause `json:"failed"`
 }
 
-// A trouble is one thing that went wrong when a value was put together.
-type trouble struct {
+// A failureCause is one thing that went wrong when a value was composed.
+type failureCause struct {
 	How    string `json:"how"`    // exit, missing, error, usage, unset, depends
 	Detail string `json:"detail"` // the status, the command's name, the message, the variable
 }
@@ -53,9 +53,8 @@ type checkReply struct {
 	Stop string `json:"stop,omitempty"`
 }
 
-// check masks what Kamal holds and holds it against the vault. The answer is what
-// Kamal waits for.
-func (b *Broker) check(ctx context.Context, c *check) *checkReply {
+// check masks what Kamal has and compares it with the vault. Kamal waits for the answer.
+func (b *Broker) check(ctx context.Context, c *checkRequest) *checkReply {
 	var values []mask.Secret
 	for _, h := range c.Secrets {
 		values = append(values, mask.NewSecret(h.Name, string(h.Value)))
@@ -66,7 +65,7 @@ func (b *Broker) check(ctx context.Context, c *check) *checkReply {
 	if err := b.mask(values...); err != nil {
 		return &checkReply{Stop: b.stopFor(problem.Of(err))}
 	}
-	j := b.judge(ctx, c)
+	j := b.evaluate(ctx, c)
 	var problems problem.List
 	if !b.o.AllowOutputCopies {
 		for _, key := range c.Output {
@@ -74,42 +73,43 @@ func (b *Broker) check(ctx context.Context, c *check) *checkReply {
 		}
 	}
 	for _, h := range c.Secrets {
-		p := j.secret(h)
+		p := j.checkSecret(h)
 		switch {
 		case p == nil:
-		case j.matters(h.Name):
+		case j.isRelevant(h.Name), j.checkHook(h) != nil:
 			problems = append(problems, p)
 		default:
-			b.once(Event{Kind: Warning, Message: p.Error() + " (nothing in the configuration uses it)", Hint: p.Hint})
+			b.notifyOnce(Event{Kind: Warning, Message: p.Error() + " (nothing in the configuration uses it)", Hint: p.Hint})
 		}
 	}
+	problems = append(problems, j.checkTotalSize()...)
 	problems = append(problems, j.unread...)
 	problems = append(problems, j.literals()...)
 	problems = append(problems, j.undefined()...)
 	if len(problems) > 0 {
 		return &checkReply{Stop: b.stopFor(problems)}
 	}
-	j.tellEscapes()
+	j.noticeEscapes()
 	b.notify(Event{Kind: Checked, Message: fmt.Sprintf("%d secrets hold what they should", len(c.Secrets))})
 	return &checkReply{}
 }
 
-// A judge holds one evaluation of the secrets files against what it should be.
-type judge struct {
+// An evaluation compares what the secrets files have given with what they should give.
+type evaluation struct {
 	b     *Broker
 	ctx   context.Context
-	c     *check
+	c     *checkRequest
 	files *kamal.Secrets
-	held  map[string]held
-	roots map[string]bool // names whose failure is told in place of others'
+	held  map[string]heldSecret
+	roots map[string]bool // names whose failure is reported in place of others'
 
 	unread problem.List // the files that could not be read
 
-	fetches map[problem.Place][]fetched // what each fetch gives
+	fetches map[problem.Place][]fetchedField // what each fetch gives
 }
 
-func (b *Broker) judge(ctx context.Context, c *check) *judge {
-	j := &judge{b: b, ctx: ctx, c: c, held: map[string]held{}, files: &kamal.Secrets{}, roots: map[string]bool{}, fetches: map[problem.Place][]fetched{}}
+func (b *Broker) evaluate(ctx context.Context, c *checkRequest) *evaluation {
+	j := &evaluation{b: b, ctx: ctx, c: c, held: map[string]heldSecret{}, files: &kamal.Secrets{}, roots: map[string]bool{}, fetches: map[problem.Place][]fetchedField{}}
 	var env []string
 	if b.o.Project != nil {
 		env = b.o.Project.Env
@@ -122,7 +122,7 @@ func (b *Broker) judge(ctx context.Context, c *check) *judge {
 		case err == nil:
 			j.files.Files = append(j.files.Files, file)
 		case b.o.Vault != nil:
-			p := problem.Newf("%s cannot be read: what Kamal took from it cannot be held against 1Password", name)
+			p := problem.Newf("%s cannot be read: what Kamal took from it cannot be held against 1Password", name).About(problem.UnreadableFile)
 			p.Details = []string{problem.Of(err)[0].Error()}
 			p.Hint = "it has to stay as it is, and readable to whoever deploys, until Kamal has ended"
 			j.unread = append(j.unread, p)
@@ -132,31 +132,32 @@ func (b *Broker) judge(ctx context.Context, c *check) *judge {
 		j.held[h.Name] = h
 	}
 	for _, u := range c.Used {
-		j.mark(u.Name)
+		j.markRoots(u.Name)
 	}
 	return j
 }
 
-// mark notes what a name that the configuration uses failed for, at any remove.
-func (j *judge) mark(name string) {
+// markRoots records why a name that the configuration uses has failed, however far away
+// the cause is.
+func (j *evaluation) markRoots(name string) {
 	for _, t := range j.held[name].Failed {
 		if t.How == "depends" && !j.roots[t.Detail] {
 			j.roots[t.Detail] = true
-			j.mark(t.Detail)
+			j.markRoots(t.Detail)
 		}
 	}
 }
 
-func (j *judge) uses(name string) bool {
-	return slices.ContainsFunc(j.c.Used, func(u used) bool { return u.Name == name })
+func (j *evaluation) uses(name string) bool {
+	return slices.ContainsFunc(j.c.Used, func(u secretUse) bool { return u.Name == name })
 }
 
-// matters says whether a problem of the name is one of the run: the configuration
-// uses it, or something that it uses came of it.
-func (j *judge) matters(name string) bool { return j.uses(name) || j.roots[name] }
+// isRelevant reports whether a problem of the name is one of the run: the configuration
+// uses it, or uses something that depends on it.
+func (j *evaluation) isRelevant(name string) bool { return j.uses(name) || j.roots[name] }
 
-// secret is what is wrong with one secret, or nil.
-func (j *judge) secret(h held) *problem.Problem {
+// checkSecret is the problem of one secret, or nil.
+func (j *evaluation) checkSecret(h heldSecret) *problem.Problem {
 	d, defined := j.files.Lookup(h.Name)
 	at := func(p *problem.Problem) *problem.Problem {
 		if p != nil && p.Place.File == "" && defined {
@@ -166,23 +167,23 @@ func (j *judge) secret(h held) *problem.Problem {
 	}
 	for _, t := range h.Failed {
 		if t.How == "depends" {
-			// The other is told, once, with the names that it takes along.
+			// The other is reported, once, with the names that depend on it.
 			if _, told := j.held[t.Detail]; told && len(j.held[t.Detail].Failed) > 0 {
 				return nil
 			}
 		}
 	}
 	if len(h.Failed) > 0 {
-		return at(j.failed(h, d))
+		return at(j.failedProblem(h, d))
 	}
 	value := string(h.Value)
 	if strings.ContainsRune(value, 0) {
-		p := problem.Newf("%s has a NUL byte, which no environment variable can hold", h.Name)
+		p := problem.Newf("%s has a NUL byte, which no environment variable can hold", h.Name).About(problem.AsItIs)
 		p.Hint = "store it as base64 and have the app decode it"
 		return at(p)
 	}
 	if defined && !h.Supplied {
-		if p := j.against(h.Name, value, d); p != nil {
+		if p := j.compareWithVault(h.Name, value, d); p != nil {
 			return at(p)
 		}
 	}
@@ -190,13 +191,13 @@ func (j *judge) secret(h held) *problem.Problem {
 		return at(p)
 	}
 	if value == "" && !slices.Contains(j.b.o.AllowEmpty, h.Name) {
-		return at(j.empty(h.Name, d))
+		return at(j.emptyProblem(h.Name, d))
 	}
-	return at(j.receives(h))
+	return at(j.checkReceivers(h))
 }
 
-// failed tells what went wrong when the value was put together.
-func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
+// failedProblem says what went wrong when the value was composed.
+func (j *evaluation) failedProblem(h heldSecret, d kamal.Definition) *problem.Problem {
 	t := h.Failed[0]
 	p := problem.New("", "")
 	switch t.How {
@@ -242,7 +243,7 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 	p.Help = cmp.Or(p.Help, problem.CommandFailed)
 	var others []string
 	for _, other := range j.c.Secrets {
-		if slices.ContainsFunc(other.Failed, func(t trouble) bool { return t.How == "depends" && t.Detail == h.Name }) {
+		if slices.ContainsFunc(other.Failed, func(t failureCause) bool { return t.How == "depends" && t.Detail == h.Name }) {
 			others = append(others, other.Name)
 		}
 	}
@@ -253,7 +254,7 @@ func (j *judge) failed(h held, d kamal.Definition) *problem.Problem {
 }
 
 // lookups are the failed lookups that were made for a secret.
-func (j *judge) lookups(name string) problem.List {
+func (j *evaluation) lookups(name string) problem.List {
 	j.b.mu.Lock()
 	defer j.b.mu.Unlock()
 	var list problem.List
@@ -265,7 +266,7 @@ func (j *judge) lookups(name string) problem.List {
 	return list
 }
 
-func (j *judge) empty(name string, d kamal.Definition) *problem.Problem {
+func (j *evaluation) emptyProblem(name string, d kamal.Definition) *problem.Problem {
 	p := problem.Newf("%s is empty", name).About(problem.EmptySecret)
 	p.Hint = "allow it with --allow-empty " + name
 	switch d.Kind {
@@ -282,13 +283,13 @@ func (j *judge) empty(name string, d kamal.Definition) *problem.Problem {
 	return p
 }
 
-// mustBeThere are the commands that read every secret of env and the registry's:
-// a name that nobody defines would end them, on the servers if not before.
-var mustBeThere = []string{"deploy", "redeploy", "setup", "app boot"}
+// needAllSecrets are the commands that read every secret of env and the registry's: an
+// undefined name would end them, on the servers if not before.
+var needAllSecrets = []string{"deploy", "redeploy", "setup", "app boot"}
 
-// undefined are the secrets that such a command will ask for and nothing defines.
-func (j *judge) undefined() problem.List {
-	if !slices.Contains(mustBeThere, j.c.Command) {
+// undefined are the problems of secrets that such a command reads and nothing defines.
+func (j *evaluation) undefined() problem.List {
+	if !slices.Contains(needAllSecrets, j.c.Command) {
 		return nil
 	}
 	var problems problem.List
@@ -322,9 +323,9 @@ func (b *Broker) placeOf(name string) problem.Place {
 	return problem.Place{}
 }
 
-// tellEscapes names, once, the secrets that Kamal's env file will change, and the names
+// noticeEscapes names, once, the secrets that Kamal's env file will change, and the names
 // of --exact-values that are none of env.
-func (j *judge) tellEscapes() {
+func (j *evaluation) noticeEscapes() {
 	names := map[string]bool{}
 	for _, u := range j.c.Used {
 		if !isSecretOfEnv(u.Key) || names[u.Name] {
@@ -343,11 +344,11 @@ func (j *judge) tellEscapes() {
 		if strings.Contains(value, "\n") {
 			e.Message += ". Kamal's next major version is to refuse line breaks"
 		}
-		j.b.once(e)
+		j.b.notifyOnce(e)
 	}
 	for _, name := range j.b.o.ExactValues.Names {
 		if len(j.c.Used) > 0 && !names[name] {
-			j.b.once(Event{
+			j.b.notifyOnce(Event{
 				Kind:    Warning,
 				Message: "--exact-values names " + name + ", which no list of secrets in deploy.yml has",
 				Hint:    "an alias ALIAS:NAME goes by the secret's name, NAME",

@@ -31,7 +31,7 @@ func listen(t *testing.T, notify ...func(broker.Event)) (b *broker.Broker, socke
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting := broker.Waiting{Dir: dir, Executable: self}
+	waiting := broker.ListenOptions{Dir: dir, Executable: self}
 	if len(notify) > 0 {
 		waiting.Notify = notify[0]
 	}
@@ -70,7 +70,7 @@ func sayHello(t *testing.T, socket, text string) <-chan string {
 }
 
 // Who says hello before all is known gets its answer when it is.
-func TestListen_answersWhenItIsOpened(t *testing.T) {
+func TestListen_AnswersWhenOpened(t *testing.T) {
 	b, socket, _ := listen(t)
 	answer := sayHello(t, socket, `{"hello":{"pid":1,"kamal":"2.12.0","early":true}}`)
 	if got := <-b.Arrival(); got != (broker.Arrival{Version: "2.12.0"}) {
@@ -81,7 +81,7 @@ func TestListen_answersWhenItIsOpened(t *testing.T) {
 		t.Fatalf("answered before it was opened: %s", got)
 	default:
 	}
-	b.Open(broker.Options{Declared: []broker.Declared{{Secret: mask.NewSecret("A", "its value")}}})
+	b.Open(broker.Options{Declared: []broker.DeclaredSecret{{Secret: mask.NewSecret("A", "its value")}}})
 	var reply struct{ Declared map[string][]byte }
 	if err := json.Unmarshal([]byte(<-answer), &reply); err != nil || string(reply.Declared["A"]) != "its value" {
 		t.Errorf("answered %v, %v", reply, err)
@@ -89,7 +89,7 @@ func TestListen_answersWhenItIsOpened(t *testing.T) {
 }
 
 // One that is closed without it has told nobody anything.
-func TestListen_endsWithoutAnAnswer(t *testing.T) {
+func TestListen_EndsWithoutAnAnswer(t *testing.T) {
 	b, socket, _ := listen(t)
 	answer := sayHello(t, socket, `{"hello":{"pid":1,"kamal":"2.12.0","early":true}}`)
 	<-b.Arrival()
@@ -103,7 +103,7 @@ func TestListen_endsWithoutAnAnswer(t *testing.T) {
 
 // One that ends instead is answered at once: it waits for that, so that it can still
 // be asked which process it is.
-func TestListen_answersAtOnceWhoEndsInstead(t *testing.T) {
+func TestListen_AnswersAKamalThatEndsAtOnce(t *testing.T) {
 	b, socket, _ := listen(t)
 	answer := sayHello(t, socket, `{"hello":{"pid":1,"apart":"it calls system"}}`)
 	if got := <-b.Arrival(); got.Apart != "it calls system" {
@@ -116,7 +116,7 @@ func TestListen_answersAtOnceWhoEndsInstead(t *testing.T) {
 
 // One that is dismissed is forgotten, and not answered when the broker is opened; nor
 // is what it says afterwards. The Kamal that comes then is the only one.
-func TestDismiss(t *testing.T) {
+func TestDismiss_ForgetsTheEarlyKamal(t *testing.T) {
 	var events []broker.Event
 	b, socket, _ := listen(t, func(e broker.Event) { events = append(events, e) })
 	waits := sayHello(t, socket, `{"hello":{"pid":1,"kamal":"2.12.0","early":true}}`)
@@ -131,7 +131,7 @@ func TestDismiss(t *testing.T) {
 	if got := <-sayHello(t, socket, `{"hello":{"pid":3,"apart":"it calls system"}}`); !strings.Contains(got, "not wanted") {
 		t.Errorf("one that is late is answered %s", got)
 	}
-	b.Open(broker.Options{Declared: []broker.Declared{{Secret: mask.NewSecret("A", "its value")}}})
+	b.Open(broker.Options{Declared: []broker.DeclaredSecret{{Secret: mask.NewSecret("A", "its value")}}})
 	if got := <-waits; !strings.Contains(got, "not wanted") {
 		t.Errorf("it is answered %s", got)
 	}
@@ -184,7 +184,7 @@ func markedProject(t *testing.T) (dir, mark string) {
 
 // A Kamal that is started early loads its commands, and neither begins one nor reads
 // deploy.yml before it is answered. Then it has the secrets.
-func TestKamal_waitsForTheAnswer(t *testing.T) {
+func TestKamal_WaitsForTheAnswer(t *testing.T) {
 	needKamal(t)
 	b, _, env := listen(t)
 	dir, mark := markedProject(t)
@@ -195,7 +195,7 @@ func TestKamal_waitsForTheAnswer(t *testing.T) {
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("the ERB of deploy.yml has run before the answer")
 	}
-	b.Open(broker.Options{Declared: []broker.Declared{{Secret: mask.NewSecret("A", "its value")}}})
+	b.Open(broker.Options{Declared: []broker.DeclaredSecret{{Secret: mask.NewSecret("A", "its value")}}})
 	if err := e.cmd.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, e.out.String())
 	}
@@ -205,7 +205,7 @@ func TestKamal_waitsForTheAnswer(t *testing.T) {
 }
 
 // Bundler's binstub becomes the Kamal of the project's bundle, and waits as well.
-func TestKamal_waitsInABundle(t *testing.T) {
+func TestKamal_WaitsInABundle(t *testing.T) {
 	needKamal(t)
 	b, _, env := listen(t)
 	dir, mark := markedProject(t)
@@ -243,7 +243,7 @@ func TestKamal_waitsInABundle(t *testing.T) {
 
 // Where no answer comes nothing has begun, also where a command needs no
 // configuration.
-func TestKamal_endsWithoutTheAnswer(t *testing.T) {
+func TestKamal_EndsWithoutTheAnswer(t *testing.T) {
 	needKamal(t)
 	for _, args := range [][]string{{"config"}, {"init"}, {"version"}} {
 		b, _, env := listen(t)
@@ -264,7 +264,7 @@ func TestKamal_endsWithoutTheAnswer(t *testing.T) {
 
 // What is called kamal and does something else than load Kamal's commands ends
 // before it has done it, and says so.
-func TestKamal_thatIsAnotherLeaves(t *testing.T) {
+func TestKamal_EndsWhereItIsUnknown(t *testing.T) {
 	needKamal(t)
 	dir := t.TempDir()
 	mark := filepath.Join(dir, "mark")

@@ -10,16 +10,16 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// against holds a value against what its definition says it must be: where the
-// line is only a pass-through, an extract or a read, the vault's; where it is
-// composed, every part must be in it.
-func (j *judge) against(name, value string, d kamal.Definition) *problem.Problem {
+// compareWithVault compares a value with what its definition says it must be: the vault's
+// where the line is only a pass-through, an extract or a read; every part must be in it
+// where it is composed.
+func (j *evaluation) compareWithVault(name, value string, d kamal.Definition) *problem.Problem {
 	for _, part := range d.Parts {
 		want, from, known := j.expected(d, part, 0)
 		if !known || value == want || len(d.Parts) > 1 && strings.Contains(value, want) {
 			continue
 		}
-		p := problem.Newf("%s: what Kamal holds is not what %s has", name, from)
+		p := problem.Newf("%s: what Kamal holds is not what %s has", name, from).About(problem.AsItIs)
 		if len(d.Parts) > 1 {
 			p.Message = fmt.Sprintf("%s: what %s has is not in what Kamal holds", name, from)
 		}
@@ -31,7 +31,7 @@ func (j *judge) against(name, value string, d kamal.Definition) *problem.Problem
 
 // expected is the value that a part must have, and where it comes from. It is not
 // known for what 1Password has no part in.
-func (j *judge) expected(d kamal.Definition, part kamal.Part, depth int) (value, from string, known bool) {
+func (j *evaluation) expected(d kamal.Definition, part kamal.Part, depth int) (value, from string, known bool) {
 	switch part.Kind {
 	case kamal.PassThrough:
 		earlier, ok := j.files.Before(d, part.Name)
@@ -50,7 +50,7 @@ func (j *judge) expected(d kamal.Definition, part kamal.Part, depth int) (value,
 		if len(part.Wanted) != 1 || !part.Known || j.b.o.Vault == nil {
 			return "", "", false
 		}
-		value, err := j.b.wanted(j.ctx, part.Wanted[0])
+		value, err := j.b.readWanted(j.ctx, part.Wanted[0])
 		return value, part.Wanted[0].Reference, err == nil
 	case kamal.Extract:
 		source, ok := j.files.Before(d, part.Source)
@@ -63,8 +63,8 @@ func (j *judge) expected(d kamal.Definition, part kamal.Part, depth int) (value,
 	return "", "", false
 }
 
-// wanted reads what a secrets file asks for, as `op` would give it to Kamal.
-func (b *Broker) wanted(ctx context.Context, w kamal.Wanted) (string, error) {
+// readWanted reads what a secrets file asks for, as `op` would give it to Kamal.
+func (b *Broker) readWanted(ctx context.Context, w kamal.Wanted) (string, error) {
 	if w.Reference != "" {
 		ref, err := onepassword.ParseReference(w.Reference)
 		if err != nil {
@@ -84,14 +84,14 @@ func (b *Broker) wanted(ctx context.Context, w kamal.Wanted) (string, error) {
 	return field.Value.Reveal(), nil
 }
 
-// A fetched is one entry of what `kamal secrets fetch` gives.
-type fetched struct{ key, value, from string }
+// A fetchedField is one entry of what `kamal secrets fetch` gives.
+type fetchedField struct{ key, value, from string }
 
 // extracted is what `kamal secrets extract` takes out of a fetch: the exact key,
 // else the first that ends in /name.
-func (j *judge) extracted(fetch kamal.Part, name string) (fetched, bool) {
+func (j *evaluation) extracted(fetch kamal.Part, name string) (fetchedField, bool) {
 	if !fetch.Known || name == "" {
-		return fetched{}, false
+		return fetchedField{}, false
 	}
 	all, ok := j.fetches[fetch.Place]
 	if !ok {
@@ -108,16 +108,16 @@ func (j *judge) extracted(fetch kamal.Part, name string) (fetched, bool) {
 			return f, true
 		}
 	}
-	return fetched{}, false
+	return fetchedField{}, false
 }
 
 // fetch is what a fetch gives, nothing where it would fail.
-func (b *Broker) fetch(ctx context.Context, fetch kamal.Part) []fetched {
-	var all []fetched
+func (b *Broker) fetch(ctx context.Context, fetch kamal.Part) []fetchedField {
+	var all []fetchedField
 	at := map[string]int{}
 	put := func(w kamal.Wanted, path, value string) {
 		key := w.Vault + "/" + w.Item + "/" + path
-		f := fetched{key: kamal.FetchKey(key), value: value, from: "op://" + key}
+		f := fetchedField{key: kamal.FetchKey(key), value: value, from: "op://" + key}
 		if i, ok := at[f.key]; ok {
 			all[i] = f
 			return

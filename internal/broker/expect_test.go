@@ -9,11 +9,12 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
 // secretsFile is a check of a project that has this .kamal/secrets.
-func secretsFile(t *testing.T, text string) check {
+func secretsFile(t *testing.T, text string) checkRequest {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, ".kamal"), 0o700); err != nil {
@@ -22,7 +23,7 @@ func secretsFile(t *testing.T, text string) check {
 	if err := os.WriteFile(filepath.Join(dir, ".kamal", "secrets"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return check{Dir: dir, Files: []string{".kamal/secrets"}}
+	return checkRequest{Dir: dir, Files: []string{".kamal/secrets"}}
 }
 
 func vaultOptions() Options {
@@ -36,16 +37,16 @@ func vaultOptions() Options {
 			}}},
 			values: map[string]string{"op://V/I/A": "a-value", "op://V/I/B": "b-value", "op://V/I/password": "p-value", "op://V/I/db/A": "db-a-value"},
 		},
-		Declared: []Declared{{Secret: mask.NewSecret("DECLARED", "declared-value")}},
+		Declared: []DeclaredSecret{{Secret: mask.NewSecret("DECLARED", "declared-value")}},
 	}
 }
 
 const fetchAll = "SECRETS=$(kamal secrets fetch --adapter 1password --account x --from V/I)\n"
 
 // A secrets file that cannot be read could hide that another value arrives.
-func TestCheck_AFileThatCannotBeReadStops(t *testing.T) {
+func TestCheck_StopsAtAnUnreadableFile(t *testing.T) {
 	c := secretsFile(t, "X=$(op read op://V/I/A)\n")
-	c.Used = []used{{Name: "X", Key: "env.secret"}}
+	c.Used = []secretUse{{Name: "X", Key: "env.secret"}}
 	file := filepath.Join(c.Dir, ".kamal/secrets")
 	if err := os.WriteFile(file, bytes.Repeat([]byte("#"), 2<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func TestCheck_AFileThatCannotBeReadStops(t *testing.T) {
 	}
 }
 
-func TestCheck_WhatKamalHoldsIsHeldAgainstTheVault(t *testing.T) {
+func TestCheck_ComparesWithTheVault(t *testing.T) {
 	for name, test := range map[string]struct{ file, value, other string }{
 		"a read":                          {"X=$(op read op://V/I/A)\n", "a-value", "b-value"},
 		"a read of a section's":           {"X=$(op read op://V/I/db/A)\n", "db-a-value", "a-value"},
@@ -81,7 +82,7 @@ func TestCheck_WhatKamalHoldsIsHeldAgainstTheVault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := secretsFile(t, test.file)
-			c.Used = []used{{Name: "X", Key: "env.secret"}}
+			c.Used = []secretUse{{Name: "X", Key: "env.secret"}}
 			if d := judged(t, vaultOptions(), c, one("X", test.value)); len(d.Problems()) != 0 {
 				t.Errorf("what it should be stops Kamal: %q", d.messages())
 			}
@@ -93,10 +94,15 @@ func TestCheck_WhatKamalHoldsIsHeldAgainstTheVault(t *testing.T) {
 				t.Errorf("a value is shown: %q", d.messages())
 			}
 			// The preload gave it: no file defines it.
-			if d := judged(t, vaultOptions(), c, held{Name: "X", Value: []byte("supplied"), Supplied: true}); len(d.Problems()) != 0 {
+			if d := judged(t, vaultOptions(), c, heldSecret{Name: "X", Value: []byte("supplied"), Supplied: true}); len(d.Problems()) != 0 {
 				t.Errorf("a supplied value is held against a file: %q", d.messages())
 			}
 		})
+	}
+	// What is composed in one name may be passed on by another: no part of it is the whole.
+	c := secretsFile(t, "Y=$(op read op://V/I/A)-$(op read op://V/I/B)\nX=$Y\n")
+	if d := judged(t, vaultOptions(), c, one("Y", "a-value-b-value"), one("X", "a-value-b-value")); len(d.Problems()) != 0 {
+		t.Errorf("a composed value that is passed on: %q", d.messages())
 	}
 	// What 1Password has no part in is not judged, and a vault that is away stops nothing here.
 	for _, file := range []string{"X=$(cat file)\n", "X=$UNKNOWN\n", fetchAll + "X=$(kamal secrets extract NOPE $SECRETS)\n", "X=$(kamal secrets extract A $NOTHING)\n", "X=$(op read op://V/I/NOPE)\n", "X=literal\n"} {
@@ -110,24 +116,24 @@ func TestCheck_WhatKamalHoldsIsHeldAgainstTheVault(t *testing.T) {
 	}
 }
 
-func TestCheck_WhatFailedIsToldWithItsReason(t *testing.T) {
+func TestCheck_SaysWhyAValueFailed(t *testing.T) {
 	for how, want := range map[string]string{
 		"missing": "X: its command is not found: D", "unset": "X: $D is not set", "usage": "X: its command is not used as it should be: $D is not set",
 		"error": "X: D", "exit": "X: its command failed, D", "depends": "X: $D did not arrive",
 	} {
-		d := judged(t, Options{}, check{}, held{Name: "X", Failed: []trouble{{How: how, Detail: "D"}}})
+		d := judged(t, Options{}, checkRequest{}, heldSecret{Name: "X", Failed: []failureCause{{How: how, Detail: "D"}}})
 		if len(d.Problems()) != 1 || d.messages()[0] != want {
 			t.Errorf("%s: %q", how, d.messages())
 		}
 	}
 	c := secretsFile(t, fetchAll)
-	if d := judged(t, Options{}, c, held{Name: "SECRETS", Failed: []trouble{{How: "error", Detail: "D"}}}); d.messages()[0] != "SECRETS: the secrets could not be fetched: D" {
+	if d := judged(t, Options{}, c, heldSecret{Name: "SECRETS", Failed: []failureCause{{How: "error", Detail: "D"}}}); d.messages()[0] != "SECRETS: the secrets could not be fetched: D" {
 		t.Errorf("a fetch: %q", d.messages())
 	}
-	if d := judged(t, Options{}, c, held{Name: "SECRETS", Failed: []trouble{{How: "exit", Detail: "D"}}}); d.messages()[0] != "SECRETS: its command failed, D" {
+	if d := judged(t, Options{}, c, heldSecret{Name: "SECRETS", Failed: []failureCause{{How: "exit", Detail: "D"}}}); d.messages()[0] != "SECRETS: its command failed, D" {
 		t.Errorf("a fetch: %q", d.messages())
 	}
-	if d := judged(t, Options{}, check{}, held{Name: "X", Failed: []trouble{{How: "usage"}}}); d.messages()[0] != "X: its command is not used as it should be" || d.Problems()[0].Hint != "" {
+	if d := judged(t, Options{}, checkRequest{}, heldSecret{Name: "X", Failed: []failureCause{{How: "usage"}}}); d.messages()[0] != "X: its command is not used as it should be" || d.Problems()[0].Hint != "" {
 		t.Errorf("usage: %q", d.messages())
 	}
 	// A file that is not there is named: git ignores it, or it is mistyped.
@@ -146,21 +152,21 @@ func TestCheck_WhatFailedIsToldWithItsReason(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := Options{Project: &kamal.Project{ProjectOptions: kamal.ProjectOptions{Dir: dir}}}
-		d := judged(t, o, secretsFile(t, file), held{Name: "X", Failed: []trouble{{How: "exit", Detail: "exit status 1"}}})
+		d := judged(t, o, secretsFile(t, file), heldSecret{Name: "X", Failed: []failureCause{{How: "exit", Detail: "exit status 1"}}})
 		if got := d.messages()[0]; got != want {
 			t.Errorf("%q: %q", file, got)
 		}
 	}
 	// Where X came of Y, Y is told, though only X is used.
-	c = check{Used: []used{{Name: "X", Key: "env.secret"}}}
-	d := judged(t, Options{}, c, held{Name: "X", Failed: []trouble{{How: "depends", Detail: "Y"}}},
-		held{Name: "Y", Failed: []trouble{{How: "depends", Detail: "Z"}}}, held{Name: "Z", Failed: []trouble{{How: "exit", Detail: "exit status 9"}}})
+	c = checkRequest{Used: []secretUse{{Name: "X", Key: "env.secret"}}}
+	d := judged(t, Options{}, c, heldSecret{Name: "X", Failed: []failureCause{{How: "depends", Detail: "Y"}}},
+		heldSecret{Name: "Y", Failed: []failureCause{{How: "depends", Detail: "Z"}}}, heldSecret{Name: "Z", Failed: []failureCause{{How: "exit", Detail: "exit status 9"}}})
 	if len(d.Problems()) != 1 || d.messages()[0] != "Z: its command failed, exit status 9" {
 		t.Errorf("%q", d.messages())
 	}
 }
 
-func TestCheck_EmptyByWhereItComesFrom(t *testing.T) {
+func TestCheck_HintsByTheSourceOfAnEmptyValue(t *testing.T) {
 	for file, want := range map[string][2]string{
 		"X=\n":                      {"X is empty in the secrets file", "give it a value"},
 		"X=$(cat file)\n":           {"X is empty: its command prints nothing", "allow it with"},
@@ -177,14 +183,14 @@ func TestCheck_EmptyByWhereItComesFrom(t *testing.T) {
 			t.Errorf("allowed, %q: %q", file, d.messages())
 		}
 	}
-	if d := judged(t, Options{AllowEmpty: []string{"X"}}, check{}, one("X", "a\x00b")); len(d.Problems()) != 1 || !strings.Contains(d.messages()[0], "NUL byte") {
+	if d := judged(t, Options{AllowEmpty: []string{"X"}}, checkRequest{}, one("X", "a\x00b")); len(d.Problems()) != 1 || !strings.Contains(d.messages()[0], "NUL byte") {
 		t.Errorf("%q", d.messages())
 	}
 }
 
-func TestCheck_NamesThatNothingDefines(t *testing.T) {
+func TestCheck_StopsAtUndefinedNames(t *testing.T) {
 	for command, want := range map[string]int{"deploy": 2, "redeploy": 2, "setup": 2, "app boot": 2, "rollback": 0, "config": 0, "": 0} {
-		c := check{Command: command, Used: []used{
+		c := checkRequest{Command: command, Used: []secretUse{
 			{Name: "X", Key: "env.secret"},
 			{Name: "X", Key: "env.secret"},
 			{Name: "R", Key: "registry.password"},
@@ -202,8 +208,29 @@ func TestCheck_NamesThatNothingDefines(t *testing.T) {
 	}
 }
 
-func TestCheck_OutputCopiesStop(t *testing.T) {
-	c := check{Output: []string{"file", "otel"}}
+// A name that nothing defines is shown where deploy.yml has it.
+func TestCheck_TheNameThatNothingDefinesHasItsPlace(t *testing.T) {
+	at := problem.Place{File: "config/deploy.yml", Line: 7, Column: 5}
+	project := &kamal.Project{Config: &kamal.Config{Uses: []kamal.Use{{Name: "Z"}, {Name: "X", Place: at}}}}
+	c := checkRequest{Command: "deploy", Used: []secretUse{{Name: "X", Key: "env.secret"}}}
+	for _, test := range []struct {
+		project *kamal.Project
+		message string
+		at      problem.Place
+	}{
+		{project, "X is named in config/deploy.yml but nothing defines it", at},
+		{&kamal.Project{Config: &kamal.Config{}}, "X is named in env.secret of deploy.yml but nothing defines it", problem.Place{}},
+		{&kamal.Project{}, "X is named in env.secret of deploy.yml but nothing defines it", problem.Place{}},
+	} {
+		d := judged(t, Options{Project: test.project}, c)
+		if p := d.Problems(); len(p) != 1 || p[0].Message != test.message || p[0].Place != test.at {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
+func TestCheck_StopsAtOutputCopies(t *testing.T) {
+	c := checkRequest{Output: []string{"file", "otel"}}
 	d := judged(t, Options{}, c)
 	if len(d.Problems()) != 2 || !strings.HasPrefix(d.messages()[1], "output.otel copies what hooks print") || !strings.Contains(d.Problems()[0].Hint, "--allow-output-copies") {
 		t.Errorf("%q", d.messages())
@@ -213,8 +240,8 @@ func TestCheck_OutputCopiesStop(t *testing.T) {
 	}
 }
 
-func TestCheck_ValuesThatTheEnvFileChangesAreNamedOnce(t *testing.T) {
-	c := check{Used: []used{
+func TestCheck_NamesEscapedValuesOnce(t *testing.T) {
+	c := checkRequest{Used: []secretUse{
 		{Name: "X", Key: "env.secret"},
 		{Name: "X", Key: "env.secret"},
 		{Name: "ROLE", Key: "servers.web.env.secret"},
@@ -224,7 +251,7 @@ func TestCheck_ValuesThatTheEnvFileChangesAreNamedOnce(t *testing.T) {
 	}}
 	d := newDesk(Options{})
 	for range 2 {
-		c.Secrets = []held{one("X", "a\nb"), one("ROLE", `a\b`), one("PLAIN", `p$"#'é`), one("CERT", "a\nb"), one("BUILD", "a\nb")}
+		c.Secrets = []heldSecret{one("X", "a\nb"), one("ROLE", `a\b`), one("PLAIN", `p$"#'é`), one("CERT", "a\nb"), one("BUILD", "a\nb")}
 		if reply := d.check(t.Context(), &c); reply.Stop != "" {
 			t.Fatal(reply.Stop)
 		}
@@ -246,9 +273,9 @@ func TestCheck_ValuesThatTheEnvFileChangesAreNamedOnce(t *testing.T) {
 
 // What is to arrive as it is may be longer, and is not told of; it has a name that a
 // shell exports.
-func TestCheck_ExactValues(t *testing.T) {
-	c := func(as string) check {
-		return check{Used: []used{{Name: "X", Key: "env.secret", As: as}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"}}}
+func TestCheck_WarnsOfUnknownExactValues(t *testing.T) {
+	c := func(as string) checkRequest {
+		return checkRequest{Used: []secretUse{{Name: "X", Key: "env.secret", As: as}, {Name: "CERT", Key: "proxy.ssl.private_key_pem"}}}
 	}
 	all, x := kamal.ExactValues{All: true}, kamal.ExactValues{Names: []string{"X"}}
 	for name, test := range map[string]struct {

@@ -20,8 +20,8 @@ var (
 		"--iso-timestamps": "iso-timestamps", "--version": "version", "-v": "version", "--help": "help", "-h": "help",
 		"--include-archive": "include-archive", "--all": "all", "--long": "long",
 	}
-	// anywhere are the flags that every command takes; they change nothing here.
-	anywhere = []string{"account", "session", "cache", "no-color", "debug", "iso-timestamps", "config", "encoding", "format"}
+	// commonFlags are the flags that every command takes; they change nothing here.
+	commonFlags = []string{"account", "session", "cache", "no-color", "debug", "iso-timestamps", "config", "encoding", "format"}
 )
 
 // A commandLine is what an `op` command was given.
@@ -76,8 +76,8 @@ func parseFlags(args []string) (commandLine, error) {
 	return c, nil
 }
 
-// only says which flag, if any, is none of those that the command takes.
-func (c commandLine) only(flags ...string) error {
+// checkFlags names a flag that the command does not take.
+func (c commandLine) checkFlags(flags ...string) error {
 next:
 	for name := range c.flags {
 		for _, known := range flags {
@@ -85,7 +85,7 @@ next:
 				continue next
 			}
 		}
-		for _, known := range anywhere {
+		for _, known := range commonFlags {
 			if name == known {
 				continue next
 			}

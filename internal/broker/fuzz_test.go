@@ -60,8 +60,8 @@ func (v fixed) Environment(context.Context, string) ([]onepassword.Variable, err
 // newTestBroker is a broker without a socket.
 func newTestBroker(masked *[]string) *Broker {
 	o := Options{
-		Vault: newFixed(), Vaults: []string{"V"}, Waiting: Waiting{Now: time.Now},
-		Declared: []Declared{{Secret: mask.NewSecret("D", "declared-value")}},
+		Vault: newFixed(), Vaults: []string{"V"}, ListenOptions: ListenOptions{Now: time.Now},
+		Declared: []DeclaredSecret{{Secret: mask.NewSecret("D", "declared-value")}},
 		Mask: func(secrets []mask.Secret) error {
 			for _, s := range secrets {
 				*masked = append(*masked, s.Reveal())
@@ -69,7 +69,7 @@ func newTestBroker(masked *[]string) *Broker {
 			return nil
 		},
 	}
-	b := newBroker(o.Waiting)
+	b := newBroker(o.ListenOptions)
 	b.Open(o)
 	return b
 }

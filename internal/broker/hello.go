@@ -8,15 +8,15 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// A hello is what the preload says when a Kamal has read its configuration.
-type hello struct {
-	PID    int    `json:"pid"`
-	Kamal  string `json:"kamal"`
-	Dotenv string `json:"dotenv"`
-	Ruby   string `json:"ruby"`
-	Aside  []part `json:"aside"` // what of the preload stepped aside
-	Early  bool   `json:"early"` // from a Kamal that was started before all was known
-	Apart  string `json:"apart"` // why such a one has ended instead; "" goes on
+// A helloRequest comes from the preload when a Kamal has read its configuration.
+type helloRequest struct {
+	PID    int           `json:"pid"`
+	Kamal  string        `json:"kamal"`
+	Dotenv string        `json:"dotenv"`
+	Ruby   string        `json:"ruby"`
+	Aside  []skippedPart `json:"aside"` // the parts of the preload that stepped aside
+	Early  bool          `json:"early"` // from a Kamal that was started before all was known
+	Apart  string        `json:"apart"` // why such a one has ended instead; "" goes on
 }
 
 // An Arrival is a Kamal that was started before all is known and has loaded its
@@ -26,18 +26,18 @@ type Arrival struct {
 	Apart   string // why it ends instead of waiting; "" for one that waits
 }
 
-// early says whether it is from a Kamal that was started before all was known.
-func (h *hello) early() bool { return h.Early || h.Apart != "" }
+// early reports whether it is from a Kamal that was started before all was known.
+func (h *helloRequest) early() bool { return h.Early || h.Apart != "" }
 
-// arrived notes a Kamal that waits for all to be known. It is false where that one
-// is not wanted any more.
-func (b *Broker) arrived(h *hello) bool {
+// recordArrival records a Kamal that waits until all is known. It is false where that one
+// is not needed any more.
+func (b *Broker) recordArrival(h *helloRequest) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.dismissed {
 		return false
 	}
-	remember(&b.kamals, h.PID)
+	addPID(&b.kamals, h.PID)
 	select {
 	case b.arrival <- Arrival{Version: h.Kamal, Apart: h.Apart}:
 	default: // there is one
@@ -45,9 +45,9 @@ func (b *Broker) arrived(h *hello) bool {
 	return true
 }
 
-// Dismiss says that the Kamal which was started before all is known is not wanted any
-// more: the broker forgets it, and what it has asked is not answered. It comes before
-// Open, and before that Kamal is killed: who comes afterwards is another.
+// Dismiss drops the Kamal that was started before all was known: the broker forgets it,
+// and does not answer it. Call it before Open, and before that Kamal is killed: whoever
+// comes afterwards is another.
 func (b *Broker) Dismiss() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,8 +63,8 @@ func (b *Broker) isDismissed() bool {
 // Arrival brings the first Kamal that waits.
 func (b *Broker) Arrival() <-chan Arrival { return b.arrival }
 
-// A part of the preload, and why it stepped aside.
-type part struct {
+// A skippedPart of the preload, and why it stepped aside.
+type skippedPart struct {
 	Part string `json:"part"`
 	Why  string `json:"why"`
 }
@@ -89,8 +89,8 @@ type helloReply struct {
 	Stop         string            `json:"stop,omitempty"`        // why Kamal is not to go on
 }
 
-func (b *Broker) hello(h *hello) *helloReply {
-	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues, History: b.o.Ended != nil, ReuseImage: b.o.ReuseImage}
+func (b *Broker) hello(h *helloRequest) *helloReply {
+	r := &helloReply{Declared: map[string][]byte{}, ForwardAgent: b.o.ForwardAgent, RollBack: b.o.RollbackOnFailure, FreshEnv: b.o.FreshEnv, ExactValues: b.o.ExactValues, History: b.o.Record != nil, ReuseImage: b.o.ReuseImage}
 	if b.o.ReuseImage {
 		r.BuildKey = b.o.BuildKey.Reveal()
 	}
@@ -101,7 +101,7 @@ func (b *Broker) hello(h *hello) *helloReply {
 		r.Declared[d.Secret.Name()] = []byte(d.Secret.Reveal())
 	}
 	b.mu.Lock()
-	remember(&b.kamals, h.PID)
+	addPID(&b.kamals, h.PID)
 	b.mu.Unlock()
 	if b.o.Locks != nil {
 		mark := b.o.Locks.Mark()
@@ -122,7 +122,7 @@ func (b *Broker) hello(h *hello) *helloReply {
 			r.Stop = b.stopFor(problem.List{problem.New("--exact-values does not know this Kamal ("+h.Kamal+"): "+aside.Why,
 				"leave the option away, or take a newer kamal-op").About(problem.OtherKamal)})
 		}
-		b.once(Event{
+		b.notifyOnce(Event{
 			Kind:    Warning,
 			Message: fmt.Sprintf("kamal %s, dotenv %s: %s is left to Kamal, %s", h.Kamal, h.Dotenv, aside.Part, aside.Why),
 			Hint:    "what arrives is still held against the vault; a newer kamal-op may know this version",
@@ -131,8 +131,8 @@ func (b *Broker) hello(h *hello) *helloReply {
 	return r
 }
 
-// stopFor remembers the problems that Kamal is stopped for, and tells them in its
-// words.
+// stopFor records the problems that Kamal is stopped for, and gives the text that Kamal
+// prints.
 func (b *Broker) stopFor(problems problem.List) string {
 	b.mu.Lock()
 	b.problems = append(b.problems, problems...)

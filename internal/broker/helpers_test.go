@@ -93,7 +93,7 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 		t.Fatal(err)
 	}
 	o := broker.Options{
-		Waiting: broker.Waiting{Dir: dir, Executable: self, Notify: func(e broker.Event) {
+		ListenOptions: broker.ListenOptions{Dir: dir, Executable: self, Notify: func(e broker.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
@@ -119,7 +119,7 @@ func start(t *testing.T, files map[string]string, items map[string]item, change 
 			}
 		}
 	}
-	r.Broker, err = broker.Listen(context.Background(), o.Waiting)
+	r.Broker, err = broker.Listen(context.Background(), o.ListenOptions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func (r *run) op(args ...string) (stdout, stderr string, status int) {
 	return r.command("", "op", args...)
 }
 
-// told says whether an event of the kind has the text.
+// told reports whether an event of the kind has the text.
 func (r *run) told(kind broker.EventKind, text string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,7 +191,7 @@ func (r *run) told(kind broker.EventKind, text string) bool {
 	})
 }
 
-// isMasked says whether a value was given to the masker.
+// isMasked reports whether a value was given to the masker.
 func (r *run) isMasked(value string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

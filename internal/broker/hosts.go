@@ -10,7 +10,7 @@ import (
 // given host keys alone.
 const pinningPart = "checking host keys"
 
-// Hosts says what Kamal's connections wait for.
+// Hosts is what Kamal's connections wait for.
 type Hosts struct {
 	// KnownHosts is the file whose keys Net::SSH takes, and no others; "" leaves
 	// that to Net::SSH. It is there before Check returns.
@@ -20,12 +20,11 @@ type Hosts struct {
 	// where an ssh configuration names another; "" leaves that to Net::SSH.
 	Agent string
 
-	// LogIn has the hosts of a command told, all at once, before Kamal connects
-	// to the first.
+	// LogIn has Kamal report all hosts of a command before it connects to the first.
 	LogIn bool
 
-	// Check is told of hosts before they are connected to: of all of them (logIn),
-	// or of one that was not among them. It may be called from several goroutines.
+	// Check is called before Kamal connects: with all hosts of a command (logIn), or
+	// with one that was not among them. It may be called from several goroutines.
 	// Problems stop Kamal.
 	Check func(ctx context.Context, hosts []Host, logIn bool) problem.List
 }

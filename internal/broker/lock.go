@@ -8,8 +8,8 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// Locks is told what becomes of the deploy locks of the run's Kamals, and decides
-// about those that others hold. Its methods may be called from several goroutines.
+// Locks follows the deploy locks of the run's Kamals, and decides about those that others
+// hold. Its methods may be called from several goroutines.
 type Locks interface {
 	// Mark is what the details of the run's locks say of their owner.
 	Mark() kamal.Mark
@@ -36,8 +36,8 @@ type Verdict struct {
 	Stop    *problem.Problem // Kamal ends, for this
 }
 
-// A lock is what the preload says and asks about a deploy lock.
-type lock struct {
+// A lockRequest is a report or a question of the preload about a deploy lock.
+type lockRequest struct {
 	Event    string          `json:"event"`
 	Place    kamal.LockPlace `json:"place"`
 	Output   string          `json:"output"`   // of the command that was to be run
@@ -60,7 +60,7 @@ type markReply struct {
 	Lines   string `json:"lines"`   // to add
 }
 
-func (b *Broker) lock(ctx context.Context, l *lock) any {
+func (b *Broker) lock(ctx context.Context, l *lockRequest) any {
 	if b.o.Locks == nil {
 		return map[string]string{"error": "nothing is to be done about locks"}
 	}
@@ -84,7 +84,7 @@ func (b *Broker) lock(ctx context.Context, l *lock) any {
 		}
 		b.o.Locks.Ran(l.Place, how)
 	case "held":
-		details, held := kamal.LookedAt(l.Output)
+		details, held := kamal.ParseLook(l.Output)
 		if !held {
 			break
 		}

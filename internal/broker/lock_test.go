@@ -75,7 +75,7 @@ func (r *run) ask(request any) map[string]any {
 	return reply
 }
 
-func TestLock(t *testing.T) {
+func TestLock_ReportsEachStep(t *testing.T) {
 	locks := &testLocks{}
 	r := start(t, nil, nil, func(o *broker.Options) { o.Locks = locks })
 	place := map[string]string{"host": "192.0.2.1", "dir": ".kamal/lock-app"}
@@ -134,7 +134,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-func TestLock_LeftToKamal(t *testing.T) {
+func TestLock_IsKamalsWithoutLocks(t *testing.T) {
 	r := start(t, nil, nil)
 	if reply := r.ask(map[string]any{"hello": map[string]any{}}); reply["mark"] != nil {
 		t.Errorf("there is a mark: %v", reply)

@@ -1,14 +1,17 @@
 package broker
 
-import "github.com/kamal-op/kamal-op/internal/problem"
+import (
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/mask"
+)
 
-// A login is one to a registry, on this machine, that Kamal is about to make.
-type login struct {
+// A loginRequest is one to a registry, on this machine, that Kamal is about to make.
+type loginRequest struct {
 	Server string `json:"server"` // "" is Docker Hub
 }
 
 // login answers the preload before Kamal logs in to a registry.
-func (b *Broker) login(l *login) *checkReply {
+func (b *Broker) login(l *loginRequest) *checkReply {
 	server := l.Server
 	if server == "" {
 		server = "docker.io"
@@ -20,5 +23,31 @@ func (b *Broker) login(l *login) *checkReply {
 	if err := b.o.Login(l.Server); err != nil {
 		return &checkReply{Stop: b.stopFor(problem.Of(err))}
 	}
+	return &checkReply{}
+}
+
+// A RegistryLogin is what a Kamal logs in to its registry with.
+type RegistryLogin struct {
+	Username string // "" where it needs no login
+	Password mask.Secret
+}
+
+// registryLogin is what a Kamal says of its registry where it is asked for that: where
+// kamal-op itself is to read from it or write to it.
+type registryLogin struct {
+	Username string `json:"username"`
+	Password []byte `json:"password"`
+}
+
+// registryLogin takes it, masked: deploy.yml may have the password from anywhere.
+func (b *Broker) registryLogin(l *registryLogin) any {
+	if b.o.RegistryLogin == nil {
+		return map[string]string{"error": "nobody has asked for the login of the registry"}
+	}
+	password := mask.NewSecret("the registry's password", string(l.Password))
+	if err := b.mask(password); err != nil {
+		return &checkReply{Stop: b.stopFor(problem.Of(err))}
+	}
+	b.o.RegistryLogin(RegistryLogin{l.Username, password})
 	return &checkReply{}
 }

@@ -12,7 +12,7 @@ import (
 
 // missingFile is the file that a definition is the text of, `$(cat config/master.key)`, if
 // it is not there; else "". Only a path that stands there as it is counts.
-func (j *judge) missingFile(d kamal.Definition) string {
+func (j *evaluation) missingFile(d kamal.Definition) string {
 	if j.b.o.Project == nil || len(d.Parts) != 1 || d.Kind != kamal.Command {
 		return ""
 	}

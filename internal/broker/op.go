@@ -14,8 +14,8 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// opVersion is what `op --version` says: the CLI whose commands these are, and
-// whose doing it is. Programs that look for a least version find one.
+// opVersion is what `op --version` says: the CLI whose commands these are, and that
+// kamal-op answers. Programs that look for a least version find one.
 const opVersion = "2.34.0+kamal-op"
 
 const supported = "supported are: --version, account get, account list, signin, whoami, " +
@@ -28,7 +28,7 @@ type failure struct {
 	problem *problem.Problem
 }
 
-// An unsupportedError is a command, or a flag of one, that is not known here.
+// An unsupportedError is a command, or a flag of one, that is unknown here.
 type unsupportedError struct{ what string }
 
 func (e *unsupportedError) Error() string { return e.what + "; " + supported }
@@ -83,7 +83,7 @@ func (c commandLine) command() string {
 	return c.words[0]
 }
 
-// stderr tells a problem as the op CLI does, the hint in a line of its own.
+// stderr is a problem as the op CLI prints it, the hint in a line of its own.
 func (b *Broker) stderr(p *problem.Problem) string {
 	stamp := "[ERROR] " + b.o.Now().Format("2006/01/02 15:04:05") + " "
 	lines := []string{p.Message}
@@ -93,12 +93,15 @@ func (b *Broker) stderr(p *problem.Problem) string {
 	if p.Hint != "" {
 		lines = append(lines, "hint: "+p.Hint)
 	}
+	if p.Help != "" {
+		lines = append(lines, "help: "+p.Help.URL())
+	}
 	return stamp + strings.Join(lines, "\n"+stamp) + "\n"
 }
 
 func (b *Broker) command(ctx context.Context, c commandLine, r *opclient.Request) (*opclient.Reply, error) {
 	if c.flags["version"] != "" && len(c.words) == 0 {
-		return say(opVersion + "\n"), nil
+		return textReply(opVersion + "\n"), nil
 	}
 	var name string
 	for _, known := range []string{"account get", "account list", "signin", "whoami", "item get", "item list", "vault list", "read", "inject", "run", "environment read"} {
@@ -118,14 +121,14 @@ func (b *Broker) command(ctx context.Context, c commandLine, r *opclient.Request
 	if !known {
 		return nil, &unsupportedError{quoteCommand(c.words) + " is not supported by kamal-op"}
 	}
-	if err := c.only(flags...); err != nil {
+	if err := c.checkFlags(flags...); err != nil {
 		return nil, &unsupportedError{"op " + name + ": " + err.Error()}
 	}
 	switch name {
 	case "account get", "account list", "whoami":
 		return account(c, name)
 	case "signin":
-		return say(""), nil
+		return textReply(""), nil
 	}
 	if b.o.Vault == nil {
 		return nil, problem.New("this run has no access to 1Password", "give OP_SERVICE_ACCOUNT_TOKEN, or OP_CONNECT_HOST and OP_CONNECT_TOKEN; or write NAME=$NAME in the secrets file, and declare what an earlier step has loaded: NAME=env://VARIABLE").About(problem.NoCredentials)
@@ -154,11 +157,11 @@ func quoteCommand(words []string) string {
 	return fmt.Sprintf("`op %s`", strings.Join(words[:min(2, len(words))], " "))
 }
 
-// say is a reply that prints text.
-func say(text string) *opclient.Reply { return &opclient.Reply{Stdout: []byte(text)} }
+// textReply is a reply that prints text.
+func textReply(text string) *opclient.Reply { return &opclient.Reply{Stdout: []byte(text)} }
 
-// sayJSON prints as the op CLI does: indented, <, > and & as they are.
-func sayJSON(v any) (*opclient.Reply, error) {
+// jsonReply prints as the op CLI does: indented, <, > and & as they are.
+func jsonReply(v any) (*opclient.Reply, error) {
 	var text strings.Builder
 	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
@@ -166,7 +169,7 @@ func sayJSON(v any) (*opclient.Reply, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return say(text.String()), nil
+	return textReply(text.String()), nil
 }
 
 // account answers who is signed in: the run is, whatever account is named.
@@ -178,24 +181,24 @@ func account(c commandLine, command string) (*opclient.Reply, error) {
 	if c.flags["format"] != "json" {
 		switch command {
 		case "account list":
-			return say(fmt.Sprintf("URL    EMAIL    USER ID\n%s    -    -\n", name)), nil
+			return textReply(fmt.Sprintf("URL    EMAIL    USER ID\n%s    -    -\n", name)), nil
 		case "whoami":
-			return say(fmt.Sprintf("URL:          %s\nUser Type:    SERVICE_ACCOUNT\n", name)), nil
+			return textReply(fmt.Sprintf("URL:          %s\nUser Type:    SERVICE_ACCOUNT\n", name)), nil
 		}
-		return say(fmt.Sprintf("Name:    %s\n", name)), nil
+		return textReply(fmt.Sprintf("Name:    %s\n", name)), nil
 	}
 	one := map[string]string{"url": name, "name": name, "user_type": "SERVICE_ACCOUNT", "state": "ACTIVE"}
 	if command == "account list" {
-		return sayJSON([]any{one})
+		return jsonReply([]any{one})
 	}
-	return sayJSON(one)
+	return jsonReply(one)
 }
 
 // mask registers values before they leave on the socket.
 func (b *Broker) mask(secrets ...mask.Secret) error {
 	var kept []mask.Secret
 	for _, s := range secrets {
-		if s.Len() > 0 && !b.public(s.Reveal()) {
+		if s.Len() > 0 && !b.isPublic(s.Reveal()) {
 			kept = append(kept, s)
 		}
 	}
@@ -205,8 +208,8 @@ func (b *Broker) mask(secrets ...mask.Secret) error {
 	return b.o.Mask(kept)
 }
 
-// public says whether a value was declared to be no secret.
-func (b *Broker) public(value string) bool {
+// isPublic reports whether a value was declared to be no secret.
+func (b *Broker) isPublic(value string) bool {
 	for _, d := range b.o.Declared {
 		if d.Public && d.Secret.Reveal() == value {
 			return true
@@ -243,7 +246,7 @@ func (b *Broker) read(ctx context.Context, c commandLine) (*opclient.Reply, erro
 	if c.flags["no-newline"] == "" {
 		text += "\n"
 	}
-	return say(text), nil
+	return textReply(text), nil
 }
 
 func (b *Broker) environmentRead(ctx context.Context, c commandLine) (*opclient.Reply, error) {
@@ -267,5 +270,5 @@ func (b *Broker) environmentRead(ctx context.Context, c commandLine) (*opclient.
 		}
 		text.WriteString(v.Value.Name() + "=" + v.Value.Reveal() + "\n")
 	}
-	return say(text.String()), nil
+	return textReply(text.String()), nil
 }

@@ -54,7 +54,7 @@ func (d *desk) call(t *testing.T, args ...string) *opclient.Reply {
 	return d.op(t.Context(), &opclient.Request{Args: args})
 }
 
-func TestOp_itemGetForAPerson(t *testing.T) {
+func TestOp_ItemGetPrintsATable(t *testing.T) {
 	d := newDesk(Options{Vault: aShelf(), Vaults: []string{"MyApp"}})
 	reply := d.call(t, "item", "get", "Production", "--vault", "MyApp")
 	want := `ID:          itemid
@@ -87,7 +87,7 @@ Fields:
 
 // As op 2 prints an item whose sections have names, one of them with nothing in it, and
 // as it prints one that is empty.
-func TestOp_itemGetForAPersonHasSections(t *testing.T) {
+func TestOp_ItemGetPrintsSections(t *testing.T) {
 	vault := aShelf()
 	item := *vault.items["MyApp/Production"]
 	item.Category, item.Tags = "SERVER", nil
@@ -129,20 +129,20 @@ Category:    SERVER
 	}
 }
 
-func TestAgo(t *testing.T) {
+func TestRelativeTime(t *testing.T) {
 	d := newDesk(Options{})
 	for stamp, want := range map[string]string{
 		"2026-01-02T03:04:05Z": "now", "2026-01-02T03:04:06Z": "now", "2026-01-02T03:03:05Z": "1 minute ago", "2026-01-02T03:03:06Z": "59 seconds ago",
 		"2026-01-02T01:04:05Z": "2 hours ago", "2026-01-01T03:04:05Z": "1 day ago", "2025-12-03T03:04:05Z": "1 month ago",
 		"2025-01-02T03:04:05Z": "1 year ago", "2024-01-02T03:04:05Z": "2 years ago", "": "", "soon": "soon",
 	} {
-		if got := d.ago(stamp); got != want {
+		if got := d.relativeTime(stamp); got != want {
 			t.Errorf("%s is %q, want %q", stamp, got, want)
 		}
 	}
 }
 
-func TestOp_ScopeHoldsForEveryCommand(t *testing.T) {
+func TestOp_KeepsEveryCommandWithinTheScope(t *testing.T) {
 	for _, args := range [][]string{
 		{"read", "op://Other/Own/password"},
 		{"item", "get", "Own", "--vault", "Other", "--format", "json"},
@@ -177,7 +177,7 @@ func TestOp_ScopeHoldsForEveryCommand(t *testing.T) {
 	}
 }
 
-func TestScope_ByNameAndByID(t *testing.T) {
+func TestScope_KnowsNamesAndIDs(t *testing.T) {
 	for _, test := range []struct {
 		named, asked string
 		down         error
@@ -210,7 +210,7 @@ func TestScope_ByNameAndByID(t *testing.T) {
 	}
 }
 
-func TestOp_WhatLeavesTheSocketIsMasked(t *testing.T) {
+func TestOp_MasksWhatItAnswers(t *testing.T) {
 	for _, test := range []struct {
 		args   []string
 		stdout string
@@ -261,8 +261,8 @@ func TestOp_WhatLeavesTheSocketIsMasked(t *testing.T) {
 	}
 }
 
-func TestMask_NotWhatIsPublicOrEmpty(t *testing.T) {
-	d := newDesk(Options{Declared: []Declared{{Secret: mask.NewSecret("HOST", "example.com"), Public: true}, {Secret: mask.NewSecret("KEY", "key-value")}}})
+func TestMask_LeavesOutPublicAndEmptyValues(t *testing.T) {
+	d := newDesk(Options{Declared: []DeclaredSecret{{Secret: mask.NewSecret("HOST", "example.com"), Public: true}, {Secret: mask.NewSecret("KEY", "key-value")}}})
 	if err := d.mask(secret("example.com"), secret(""), secret("key-value"), secret("other")); err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestMask_NotWhatIsPublicOrEmpty(t *testing.T) {
 	}
 }
 
-func TestOp_lists_ByCategoryAndTag(t *testing.T) {
+func TestOp_ListsByCategoryAndTag(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		want []string
@@ -311,7 +311,7 @@ func TestOp_lists_ByCategoryAndTag(t *testing.T) {
 	}
 }
 
-func TestOp_FieldsAsCSV(t *testing.T) {
+func TestOp_PrintsFieldsAsCSV(t *testing.T) {
 	vault := aShelf()
 	vault.values["op://MyApp/Production/username"] = `we"n,dy`
 	d := newDesk(Options{Vault: vault, Vaults: []string{"MyApp"}})
@@ -326,7 +326,7 @@ func TestOp_FieldsAsCSV(t *testing.T) {
 	}
 }
 
-func TestOp_WithoutAVault(t *testing.T) {
+func TestOp_FailsWithoutAVault(t *testing.T) {
 	d := newDesk(Options{})
 	if reply := d.call(t, "read", "op://MyApp/Production/password"); reply.Status != 1 || !strings.Contains(reply.Stderr, "no access to 1Password") {
 		t.Errorf("%+v", reply)
@@ -336,19 +336,53 @@ func TestOp_WithoutAVault(t *testing.T) {
 	}
 }
 
-func TestOp_AFailureIsRememberedForTheSecretItWasFor(t *testing.T) {
+func TestOp_KeepsAFailureForItsSecret(t *testing.T) {
 	d := newDesk(Options{Vault: aShelf(), Vaults: []string{"MyApp"}})
 	d.op(context.Background(), &opclient.Request{Args: []string{"read", "op://MyApp/Production/nope"}, Secret: "A"})
-	c := check{Used: []used{{Name: "A", Key: "env.secret"}, {Name: "B", Key: "env.secret"}}}
-	failed := func(name, how, detail string) held {
-		return held{Name: name, Failed: []trouble{{How: how, Detail: detail}}}
+	c := checkRequest{Used: []secretUse{{Name: "A", Key: "env.secret"}, {Name: "B", Key: "env.secret"}}}
+	failed := func(name, how, detail string) heldSecret {
+		return heldSecret{Name: name, Failed: []failureCause{{How: how, Detail: detail}}}
 	}
-	c.Secrets = []held{failed("A", "exit", "exit status 1"), failed("B", "depends", "A")}
+	c.Secrets = []heldSecret{failed("A", "exit", "exit status 1"), failed("B", "depends", "A")}
 	reply := d.check(t.Context(), &c)
 	if len(d.Problems()) != 1 || !strings.Contains(reply.Stop, "A: its command failed, exit status 1") || !strings.Contains(reply.Stop, "no field nope") || !strings.Contains(reply.Stop, "with it are missing: B") {
 		t.Errorf("Kamal is told %q", reply.Stop)
 	}
 	if problem.Status(d.Problems()) == problem.Done {
 		t.Error("it has no status")
+	}
+}
+
+// The JSON of a field has its section where it stands in one, and none elsewhere.
+func TestOp_itemGetAsJSONHasTheSectionsOfFields(t *testing.T) {
+	reply := newDesk(Options{Vault: aShelf(), Vaults: []string{"MyApp"}}).call(t, "item", "get", "Production", "--vault", "MyApp", "--format", "json")
+	var item struct{ Fields []jsonField }
+	if err := json.Unmarshal(reply.Stdout, &item); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range item.Fields {
+		var want *jsonSection
+		if f.ID == "f1" {
+			want = &jsonSection{ID: "s1", Label: "db"}
+		}
+		if diff := cmp.Diff(want, f.Section); diff != "" {
+			t.Errorf("%s: %s", f.Label, diff)
+		}
+	}
+	if len(item.Fields) != 5 {
+		t.Errorf("%+v", item)
+	}
+}
+
+// An event tells what was looked up, and of a command that asks the vault nothing none.
+func TestOp_TellsWhatIsLookedUp(t *testing.T) {
+	for line, want := range map[string]string{
+		"read op://V/I/f": "op read op://V/I/f", "item get I --vault V --fields a,b --reveal": "op item get I --vault V --fields a,b",
+		"inject": "op inject", "run": "op run", "read": "", "whoami": "", "account get": "", "item": "",
+	} {
+		c, err := parseFlags(strings.Fields(line))
+		if got := c.subject(); err != nil || got != want {
+			t.Errorf("%q is told as %q, %v; want %q", line, got, err, want)
+		}
 	}
 }

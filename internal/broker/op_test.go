@@ -28,7 +28,7 @@ func minimalRun(t *testing.T, change ...func(*broker.Options)) *run {
 	return start(t, map[string]string{"config/deploy.yml": minimal, ".kamal/secrets": wantsMyApp}, production, change...)
 }
 
-func TestOp_read(t *testing.T) {
+func TestOp_Read(t *testing.T) {
 	r := minimalRun(t)
 	for _, test := range []struct {
 		args []string
@@ -63,7 +63,7 @@ func TestOp_read(t *testing.T) {
 	}
 }
 
-func TestOp_failures(t *testing.T) {
+func TestOp_Failures(t *testing.T) {
 	r := minimalRun(t)
 	for _, test := range []struct {
 		args []string
@@ -97,14 +97,14 @@ func TestOp_failures(t *testing.T) {
 	}
 }
 
-func TestOp_scopeAny(t *testing.T) {
+func TestOp_ScopeAny(t *testing.T) {
 	r := minimalRun(t, func(o *broker.Options) { o.AnyVault = true })
 	if stdout, stderr, status := r.op("read", "op://Private/Own/password"); status != 0 || stdout != "not-for-this-run\n" {
 		t.Errorf("%q, %q, %d", stdout, stderr, status)
 	}
 }
 
-func TestOp_itemGet(t *testing.T) {
+func TestOp_ItemGet(t *testing.T) {
 	r := minimalRun(t)
 	type field struct{ Label, Value, Reference string }
 
@@ -148,7 +148,7 @@ func TestOp_itemGet(t *testing.T) {
 	}
 }
 
-func TestOp_lists(t *testing.T) {
+func TestOp_Lists(t *testing.T) {
 	r := minimalRun(t)
 	stdout, _, status := r.op("vault", "list", "--format", "json")
 	if status != 0 || !strings.Contains(stdout, "MyApp") || strings.Contains(stdout, "Private") {
@@ -168,7 +168,7 @@ func TestOp_lists(t *testing.T) {
 	}
 }
 
-func TestOp_inject(t *testing.T) {
+func TestOp_Inject(t *testing.T) {
 	r := minimalRun(t)
 	r.env = append(r.env, "V=MyApp")
 	template := "a={{ op://MyApp/Production/RAILS_MASTER_KEY }} b=op://$V/Production/db/password. c={{op://${V}/${I:-Production}/password}}; xop://no\n{{ other }}"
@@ -182,7 +182,7 @@ func TestOp_inject(t *testing.T) {
 	}
 }
 
-func TestOp_run(t *testing.T) {
+func TestOp_Run(t *testing.T) {
 	r := minimalRun(t)
 	r.env = append(r.env, "PW=op://MyApp/Production/db/password", "V=MyApp", "Q=op://$V/Production/RAILS_MASTER_KEY", "PLAIN=x")
 	stdout, stderr, status := r.command("in", "op", "run", "--no-masking", "--", "sh", "-c", `echo "$PW $Q $PLAIN $(cat)"; exit 7`)
@@ -198,7 +198,7 @@ func TestOp_run(t *testing.T) {
 	}
 }
 
-func TestOp_withAnEmptyEnvironment(t *testing.T) {
+func TestOp_WorksWithAnEmptyEnvironment(t *testing.T) {
 	r := minimalRun(t)
 	path := r.Environment(nil)[0]
 	stdout, stderr, status := r.command("", "env", "-i", path, "op", "read", "op://MyApp/Production/password")
@@ -211,7 +211,7 @@ func TestOp_withAnEmptyEnvironment(t *testing.T) {
 	}
 }
 
-func TestOp_realOneInATerminal(t *testing.T) {
+func TestOp_StartsTheRealOneInATerminal(t *testing.T) {
 	cli := filepath.Join(t.TempDir(), "op")
 	if err := os.WriteFile(cli, []byte("#!/bin/sh\necho real \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestOp_realOneInATerminal(t *testing.T) {
 	}
 }
 
-func TestBroker_modesAndEnd(t *testing.T) {
+func TestBroker_HasAPrivateSocketAndEnds(t *testing.T) {
 	r := minimalRun(t)
 	var socket string
 	for _, entry := range r.env {
@@ -257,7 +257,7 @@ func TestBroker_modesAndEnd(t *testing.T) {
 	}
 }
 
-func TestBroker_oneByteAtATime(t *testing.T) {
+func TestBroker_ReadsOneByteAtATime(t *testing.T) {
 	r := minimalRun(t)
 	conn, err := net.Dial("unix", strings.TrimPrefix(r.env[len(r.env)-1], "KAMAL_OP_BROKER="))
 	if err != nil {
@@ -275,7 +275,7 @@ func TestBroker_oneByteAtATime(t *testing.T) {
 	}
 }
 
-func TestBroker_nonsense(t *testing.T) {
+func TestBroker_RefusesNonsense(t *testing.T) {
 	r := minimalRun(t)
 	for _, text := range []string{"\n", "{}\n", "null\n", "[]\n", `{"op":5}` + "\n", "\x00\xff\n"} {
 		conn, err := net.Dial("unix", strings.TrimPrefix(r.env[len(r.env)-1], "KAMAL_OP_BROKER="))

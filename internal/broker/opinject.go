@@ -35,14 +35,14 @@ func (b *Broker) inject(ctx context.Context, template string, env []string) (*op
 		switch {
 		case m[2] >= 0:
 			text = template[m[2]:m[3]]
-		case m[0] > 0 && joins(template[m[0]-1]):
+		case m[0] > 0 && continuesWord(template[m[0]-1]):
 			out.WriteString(template[m[0]:m[1]])
 			continue
 		default:
 			text = strings.TrimRight(template[m[0]:m[1]], ".") // the end of a sentence
 			after = template[m[0]+len(text) : m[1]]
 		}
-		value, err := b.lookup(ctx, expand(text, env))
+		value, err := b.lookup(ctx, expandVariables(text, env))
 		if err != nil {
 			problems = append(problems, problem.Of(err)...)
 			continue
@@ -51,13 +51,13 @@ func (b *Broker) inject(ctx context.Context, template string, env []string) (*op
 	}
 	out.WriteString(template[end:])
 	if len(problems) > 0 {
-		return nil, together(problems)
+		return nil, joinProblems(problems)
 	}
-	return say(out.String()), nil
+	return textReply(out.String()), nil
 }
 
-// together tells several problems as one, the first before the others.
-func together(problems problem.List) *problem.Problem {
+// joinProblems makes one problem of several, the first before the others.
+func joinProblems(problems problem.List) *problem.Problem {
 	p := *problems[0]
 	for _, other := range problems[1:] {
 		p.Details = append(p.Details, "also: "+other.Message)
@@ -65,14 +65,14 @@ func together(problems problem.List) *problem.Problem {
 	return &p
 }
 
-// joins says whether a character before op:// makes it part of a longer word.
-func joins(c byte) bool {
+// continuesWord reports whether a character before op:// makes it part of a longer word.
+func continuesWord(c byte) bool {
 	return c == '-' || c == '+' || c == '\\' || c == '.' ||
 		'0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// expand puts variables of the caller's environment into a reference.
-func expand(text string, env []string) string {
+// expandVariables puts variables of the caller's environment into a reference.
+func expandVariables(text string, env []string) string {
 	return shellVariable().ReplaceAllStringFunc(text, func(v string) string {
 		m := shellVariable().FindStringSubmatch(v)
 		for i := len(env) - 1; i >= 0; i-- {
@@ -96,9 +96,9 @@ func (b *Broker) run(ctx context.Context, c commandLine, env []string) (*opclien
 		if !ok || !strings.HasPrefix(text, "op://") {
 			continue
 		}
-		value, err := b.lookup(ctx, expand(text, env))
+		value, err := b.lookup(ctx, expandVariables(text, env))
 		if err == nil && strings.ContainsRune(value.Reveal(), 0) {
-			err = problem.New("the value has a NUL byte, which no environment variable can hold", "store it as base64")
+			err = problem.New("the value has a NUL byte, which no environment variable can hold", "store it as base64").About(problem.AsItIs)
 		}
 		if err != nil {
 			for _, p := range problem.Of(err) {
@@ -111,7 +111,7 @@ func (b *Broker) run(ctx context.Context, c commandLine, env []string) (*opclien
 		reply.Set = append(reply.Set, name+"="+value.Reveal())
 	}
 	if len(problems) > 0 {
-		return nil, together(problems)
+		return nil, joinProblems(problems)
 	}
 	return reply, nil
 }

@@ -71,7 +71,7 @@ func (b *Broker) itemGet(ctx context.Context, c commandLine) (*opclient.Reply, e
 	case c.flags["format"] != "json":
 		return get.table(c.flags["reveal"] != "")
 	}
-	return get.whole()
+	return get.fullItem()
 }
 
 // An itemGetter answers from one item, under the names that the caller used.
@@ -101,12 +101,12 @@ func (g itemGetter) path(f *onepassword.Field) string {
 	return f.Label
 }
 
-// concealed says whether 1Password hides the field's value.
+// concealed reports whether 1Password hides the field's value.
 func concealed(f *onepassword.Field) bool {
 	return f.Type == "CONCEALED" || f.Type == "OTP" || f.Type == "SSHKEY" || f.Purpose == "PASSWORD"
 }
 
-func (g itemGetter) whole() (*opclient.Reply, error) {
+func (g itemGetter) fullItem() (*opclient.Reply, error) {
 	j := jsonItem{
 		ID: g.found.ID, Title: g.found.Title, Tags: g.found.Tags, Version: g.found.Version, Category: g.found.Category,
 		Vault: jsonVault(g.found.Vault), CreatedAt: g.found.CreatedAt, UpdatedAt: g.found.UpdatedAt,
@@ -127,7 +127,7 @@ func (g itemGetter) whole() (*opclient.Reply, error) {
 	if err := g.b.mask(hidden...); err != nil {
 		return nil, err
 	}
-	return sayJSON(j)
+	return jsonReply(j)
 }
 
 func (g itemGetter) fields(ctx context.Context, c commandLine) (*opclient.Reply, error) {
@@ -158,14 +158,14 @@ func (g itemGetter) fields(ctx context.Context, c commandLine) (*opclient.Reply,
 		if c.flags["format"] != "json" && c.flags["reveal"] == "" && concealed(f) {
 			// The real CLI prints a placeholder in its place and ends well: it
 			// would be deployed.
-			problems = append(problems, problem.New(fmt.Sprintf("field %q is concealed", label), "add --reveal, or --format json"))
+			problems = append(problems, problem.New(fmt.Sprintf("field %q is concealed", label), "add --reveal, or --format json").About(problem.Reference))
 			continue
 		}
 		found = append(found, g.field(f, path))
 		values = append(values, f.Value.Reveal())
 	}
 	if len(problems) > 0 {
-		return nil, together(problems)
+		return nil, joinProblems(problems)
 	}
 	if len(found) == 0 {
 		return nil, problem.Newf("item %q has no such field", g.item).About(problem.FieldMissing)
@@ -178,25 +178,25 @@ func (g itemGetter) fields(ctx context.Context, c commandLine) (*opclient.Reply,
 		return nil, err
 	}
 	if c.flags["format"] != "json" {
-		return sayCSV(values)
+		return csvReply(values)
 	}
 	if len(found) == 1 {
-		return sayJSON(found[0])
+		return jsonReply(found[0])
 	}
-	return sayJSON(found)
+	return jsonReply(found)
 }
 
-// sayCSV is a line of values as the op CLI prints them, one value alone as well: one
+// csvReply is a line of values as the op CLI prints them, one value alone as well: one
 // with a comma, a quote or several lines, as a private key has, stands in quotes.
 // `op read` gives it as it is.
-func sayCSV(values []string) (*opclient.Reply, error) {
+func csvReply(values []string) (*opclient.Reply, error) {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	if err := w.Write(values); err != nil {
 		return nil, err
 	}
 	w.Flush()
-	return say(b.String()), w.Error()
+	return textReply(b.String()), w.Error()
 }
 
 // byLabel finds a field by its label, or by section.label as Kamal joins them; a
@@ -251,9 +251,9 @@ func (g itemGetter) otp(ctx context.Context) (*opclient.Reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		return say(code.Reveal() + "\n"), g.b.mask(code)
+		return textReply(code.Reveal() + "\n"), g.b.mask(code)
 	}
-	return nil, problem.Newf("item %q has no one-time password", g.item)
+	return nil, problem.Newf("item %q has no one-time password", g.item).About(problem.Reference)
 }
 
 func (b *Broker) vaultList(ctx context.Context, c commandLine) (*opclient.Reply, error) {
@@ -270,9 +270,9 @@ func (b *Broker) vaultList(ctx context.Context, c commandLine) (*opclient.Reply,
 		}
 	}
 	if c.flags["format"] == "json" {
-		return sayJSON(list)
+		return jsonReply(list)
 	}
-	return say(strings.Join(text, "")), nil
+	return textReply(strings.Join(text, "")), nil
 }
 
 func (b *Broker) itemList(ctx context.Context, c commandLine) (*opclient.Reply, error) {
@@ -305,7 +305,7 @@ func (b *Broker) itemList(ctx context.Context, c commandLine) (*opclient.Reply, 
 		text = append(text, i.ID+"    "+i.Title+"\n")
 	}
 	if c.flags["format"] == "json" {
-		return sayJSON(list)
+		return jsonReply(list)
 	}
-	return say(strings.Join(text, "")), nil
+	return textReply(strings.Join(text, "")), nil
 }

@@ -38,9 +38,9 @@ func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 		{"ID", g.found.ID},
 		{"Title", g.found.Title},
 		{"Vault", strings.TrimSpace(vault.Name + " (" + vault.ID + ")")},
-		{"Created", g.b.ago(g.found.CreatedAt)},
-		{"Updated", g.b.ago(g.found.UpdatedAt)}, // by whom is not in what 1Password's APIs answer
-		{"Favorite", "false"},                   // a service account has none
+		{"Created", g.b.relativeTime(g.found.CreatedAt)},
+		{"Updated", g.b.relativeTime(g.found.UpdatedAt)}, // by whom is not in what 1Password's APIs answer
+		{"Favorite", "false"}, // a service account has none
 	}
 	if len(g.found.Tags) > 0 {
 		about = append(about, row{"Tags", strings.Join(g.found.Tags, ",")})
@@ -86,11 +86,11 @@ func (g itemGetter) table(reveal bool) (*opclient.Reply, error) {
 		b.WriteString("  " + heading + ":\n")
 		rows(&b, "    ", under[heading])
 	}
-	return say(b.String()), nil
+	return textReply(b.String()), nil
 }
 
-// ago is a time of 1Password's as the op CLI tells it.
-func (b *Broker) ago(stamp string) string {
+// relativeTime is a time of 1Password's as the op CLI prints it.
+func (b *Broker) relativeTime(stamp string) string {
 	at, err := time.Parse(time.RFC3339, stamp)
 	if err != nil {
 		return stamp

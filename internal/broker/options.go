@@ -19,15 +19,15 @@ type Vault interface {
 	Environment(ctx context.Context, id string) ([]onepassword.Variable, error)
 }
 
-// A Declared is one secret that was declared to kamal-op and resolved.
-type Declared struct {
+// A DeclaredSecret is one secret that was declared to kamal-op and resolved.
+type DeclaredSecret struct {
 	Secret mask.Secret // under the name that $NAME and deploy.yml know it by
 	Public bool        // not to be masked
 }
 
 // Options are what a broker is made of.
 type Options struct {
-	Waiting
+	ListenOptions
 
 	// Vault answers; nil refuses every lookup.
 	Vault Vault
@@ -36,9 +36,9 @@ type Options struct {
 	// and the places for problems. nil where there is none.
 	Project *kamal.Project
 
-	// Declared answers $NAME in the secrets files, and is supplied where deploy.yml
+	// DeclaredSecret answers $NAME in the secrets files, and is supplied where deploy.yml
 	// names a secret that no secrets file defines.
-	Declared []Declared
+	Declared []DeclaredSecret
 
 	// Vaults are those that the declarations name: they may be asked too.
 	Vaults []string
@@ -47,7 +47,8 @@ type Options struct {
 	// name: `op environment read` gives these.
 	Environments []string
 
-	// AnyVault lets every vault, and every Environment, be asked that the credentials see (--op-scope any).
+	// AnyVault allows every vault and Environment that the credentials see (--op-scope
+	// any).
 	AnyVault bool
 
 	// AllowEmpty are names of secrets whose empty value is wanted.
@@ -56,9 +57,8 @@ type Options struct {
 	// AllowReferences are names whose value may be a secret reference.
 	AllowReferences []string
 
-	// Mask registers values with the masker and tells the CI system; Kamal waits
-	// until it has returned. nil does nothing. It may be called from several
-	// goroutines.
+	// Mask registers values with the masker and the CI system; Kamal waits until it
+	// has returned. nil does nothing. It may be called from several goroutines.
 	Mask func(secrets []mask.Secret) error
 
 	// ForwardAgent lets Kamal forward the agent to the servers (--forward-agent).
@@ -77,9 +77,11 @@ type Options struct {
 	// Locks decides about deploy locks; nil leaves them to Kamal.
 	Locks Locks
 
-	// Ended gives the line that hosts keep of a deploy that is over, "" for none, and
-	// which hosts these are, where they are not all of the command's. nil keeps nothing.
-	Ended func(ctx context.Context, e Ended) (line string, hosts []string)
+	// Record gives what the hosts keep of a deploy that is over. nil keeps nothing.
+	Record func(ctx context.Context, e Result) Record
+	// ReadPast gets the lines that a host has kept of earlier deploys, where Record has
+	// asked for them.
+	ReadPast func(log string)
 
 	Choices
 
@@ -87,12 +89,16 @@ type Options struct {
 	// in a terminal only. "" refuses them.
 	RealOp string
 
-	// Hosts is told which hosts Kamal connects to; nil leaves them to Kamal.
+	// Hosts decides about the hosts that Kamal connects to; nil leaves them to Kamal.
 	Hosts *Hosts
 
-	// Login is told of the registry that Kamal is about to log in to on this machine;
-	// Kamal waits. nil does nothing. An error stops Kamal.
+	// Login is called with the registry that Kamal is about to log in to on this
+	// machine; Kamal waits. nil does nothing. An error stops Kamal.
 	Login func(server string) error
+
+	// RegistryLogin is given the login of the registry by a Kamal that was asked for it.
+	// nil is given to none.
+	RegistryLogin func(RegistryLogin)
 }
 
 // An Event is one thing that happened on the socket. No value stands in it.
@@ -113,7 +119,7 @@ const (
 	Lookup  EventKind = iota // an `op` command was answered
 	Failed                   // an `op` command failed or was refused
 	Attach                   // the preload took its place in a Kamal
-	Checked                  // Kamal's secrets were evaluated and held against the vault
+	Checked                  // Kamal's secrets were evaluated and compared with the vault
 	Login                    // Kamal is about to log in to a registry on this machine
 	Notice                   // something a person may want to know
 	Warning                  // something a person should look after

@@ -10,13 +10,13 @@ import (
 	"github.com/kamal-op/kamal-op/sshagent/peer"
 )
 
-// A stranger is a peer that is not served.
-type stranger struct {
+// A peerError says why a peer is not served.
+type peerError struct {
 	why   string
 	ended bool
 }
 
-func (s *stranger) Error() string { return s.why }
+func (s *peerError) Error() string { return s.why }
 
 // checkPeer turns away processes that this run did not start: everything of the
 // same user could open the socket, and would be given every declared secret. With
@@ -44,13 +44,13 @@ func refusal(p *peer.Peer, verdict peer.Verdict) error {
 	case peer.Served:
 		return nil
 	case peer.OtherUser:
-		return &stranger{why: "it is from user " + strconv.Itoa(p.UID)}
+		return &peerError{why: "it is from user " + strconv.Itoa(p.UID)}
 	case peer.Unseen:
-		return &stranger{why: "it is from a process that cannot be seen here, such as one in a container"}
+		return &peerError{why: "it is from a process that cannot be seen here, such as one in a container"}
 	case peer.Ended:
-		return &stranger{why: fmt.Sprintf("process %d, which opened it, has ended", p.PID), ended: true}
+		return &peerError{why: fmt.Sprintf("process %d, which opened it, has ended", p.PID), ended: true}
 	}
-	return &stranger{why: fmt.Sprintf("process %d was not started by this run", p.PID)}
+	return &peerError{why: fmt.Sprintf("process %d was not started by this run", p.PID)}
 }
 
 // callerKey is the key of a caller in a context.

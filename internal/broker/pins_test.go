@@ -131,7 +131,7 @@ puts "hello from root" if session.server_version
 
 // Where host keys are given, no connection is opened that is not held to them,
 // however Kamal is loaded. Where none are, everything is as without us.
-func TestKamal_hostKeysHoldOrNothingIsConnectedTo(t *testing.T) {
+func TestKamal_ConnectsOnlyWithTheHostKeys(t *testing.T) {
 	needKamal(t)
 	const ruby = "#!/usr/bin/env ruby\n"
 	for name, test := range map[string]struct {

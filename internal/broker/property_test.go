@@ -52,7 +52,7 @@ func randomValue(r *rand.Rand) string {
 
 // A thousand random values, by every route, arrive in Kamal as they are in the
 // vault, and in its env file as its own escaping makes them.
-func TestKamal_everyValueArrives(t *testing.T) {
+func TestKamal_GetsEveryValue(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
@@ -110,7 +110,7 @@ func TestKamal_everyValueArrives(t *testing.T) {
 }
 
 // A NUL byte can stand in no environment: it is an error, not a shorter value.
-func TestKamal_nul(t *testing.T) {
+func TestKamal_StopsAtANUL(t *testing.T) {
 	needKamal(t)
 	r := start(t, map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": "A=$(op read op://MyApp/Production/A)\n"},
 		map[string]item{"Production": {"A": "a\x00b"}})
@@ -118,7 +118,7 @@ func TestKamal_nul(t *testing.T) {
 		t.Errorf("%d\n%s", status, output)
 	}
 	r = start(t, map[string]string{"config/deploy.yml": deployYML("A")}, nil, func(o *broker.Options) {
-		o.Declared = []broker.Declared{{Secret: mask.NewSecret("A", "a\x00b")}}
+		o.Declared = []broker.DeclaredSecret{{Secret: mask.NewSecret("A", "a\x00b")}}
 	})
 	if _, output, status := r.kamal("", "deploy"); status != 1 || !strings.Contains(output, "NUL byte") {
 		t.Errorf("%d\n%s", status, output)

@@ -50,12 +50,12 @@ func needKamal(t *testing.T) {
 	}
 }
 
-// A held is what a Kamal held at its end.
-type held struct{ secrets, env map[string]string }
+// A heldSecret is what a Kamal held at its end.
+type heldSecret struct{ secrets, env map[string]string }
 
 // kamal runs Kamal in the project. order is "" for dotenv's own order of
 // substitutions, "reversed", or "no dump" for a Kamal that is left alone.
-func (r *run) kamal(order string, args ...string) (h held, output string, status int) {
+func (r *run) kamal(order string, args ...string) (h heldSecret, output string, status int) {
 	r.t.Helper()
 	dir := r.t.TempDir()
 	preloads := map[string]string{"dump.rb": dump}
@@ -90,7 +90,7 @@ func (r *run) kamal(order string, args ...string) (h held, output string, status
 	if err := json.Unmarshal(text, &dumped); err != nil {
 		r.t.Fatal(err)
 	}
-	h = held{map[string]string{}, map[string]string{}}
+	h = heldSecret{map[string]string{}, map[string]string{}}
 	for name, value := range dumped.Secrets {
 		h.secrets[name] = string(value)
 		h.env[name] = string(dumped.Env[name])
@@ -115,7 +115,7 @@ func deployYML(names ...string) string {
 	return "service: app\nimage: me/app\nservers: [192.0.2.1]\nregistry: {server: 127.0.0.1:5555, username: me, password: plain}\nbuilder: {arch: amd64}\nenv:\n  secret:\n    - " + strings.Join(names, "\n    - ") + "\n"
 }
 
-func TestKamal_routes(t *testing.T) {
+func TestKamal_FetchesByEveryRoute(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		hard := "pa$1wor$D ${HOME}x $(touch /tmp/kamal-op-was-here) `id` \\$A \"q\" '#\\ \n"
 		values := map[string]item{"Production": {"A": hard, "B": "plain"}}
@@ -148,7 +148,7 @@ func TestKamal_routes(t *testing.T) {
 	})
 }
 
-func TestKamal_whatStopsIt(t *testing.T) {
+func TestKamal_StopsAtEachProblem(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		for _, test := range []struct{ name, secrets, want, hint string }{
 			{"a wrong field in a fetch", strings.Replace(fetchAndExtract, "Production A B", "Production AA B", 1), "SECRETS: the secrets could not be fetched", "A"},
@@ -183,7 +183,7 @@ func TestKamal_whatStopsIt(t *testing.T) {
 
 // What a command has become of a value, and what a parser says of one, is no part
 // of a problem.
-func TestKamal_tellsNoValue(t *testing.T) {
+func TestKamal_ShowsNoValue(t *testing.T) {
 	const value = "corr3ct'horse batt3ry"
 	needKamal(t)
 	for name, test := range map[string]struct{ secrets, want string }{
@@ -216,7 +216,7 @@ func TestKamal_tellsNoValue(t *testing.T) {
 	}
 }
 
-func TestKamal_secretsOfOtherNames(t *testing.T) {
+func TestKamal_GetsComposedValues(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		r := start(t, map[string]string{
 			"config/deploy.yml": deployYML("A"),
@@ -245,14 +245,14 @@ func TestKamal_secretsOfOtherNames(t *testing.T) {
 func declare(secrets map[string]string) func(*broker.Options) {
 	return func(o *broker.Options) {
 		for name, value := range secrets {
-			o.Declared = append(o.Declared, broker.Declared{Secret: mask.NewSecret(name, value)})
+			o.Declared = append(o.Declared, broker.DeclaredSecret{Secret: mask.NewSecret(name, value)})
 		}
 	}
 }
 
 const hard = "pa$1wor$D ${HOME}x $(touch /tmp/kamal-op-was-here) `id` \\$A \"q\" '#\\ \n"
 
-func TestKamal_declaredSecrets(t *testing.T) {
+func TestKamal_GetsDeclaredSecrets(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		for name, files := range map[string]map[string]string{
 			"pass-through":    {".kamal/secrets": "A=$A\nB=\"${B}\"\n"},
@@ -284,7 +284,7 @@ func TestKamal_declaredSecrets(t *testing.T) {
 	})
 }
 
-func TestKamal_whatIsNotInItsEnvironment(t *testing.T) {
+func TestKamal_HasNoSecretInItsEnvironment(t *testing.T) {
 	needKamal(t)
 	r := start(t, map[string]string{
 		"config/deploy.yml":        deployYML("A"),
@@ -302,7 +302,7 @@ func TestKamal_whatIsNotInItsEnvironment(t *testing.T) {
 	}
 }
 
-func TestKamal_whenSecretsAreEvaluated(t *testing.T) {
+func TestKamal_EvaluatesSecretsOnlyWhereNeeded(t *testing.T) {
 	needKamal(t)
 	files := map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": "A=$(touch evaluated; exit 1)\n"}
 	for command, evaluated := range map[string]bool{
@@ -325,7 +325,7 @@ func TestKamal_whenSecretsAreEvaluated(t *testing.T) {
 	}
 }
 
-func TestKamal_undefinedNames(t *testing.T) {
+func TestKamal_StopsAtUndefinedNames(t *testing.T) {
 	needKamal(t)
 	r := start(t, map[string]string{"config/deploy.yml": deployYML("A", "MISSING"), ".kamal/secrets": "A=1\n"}, nil)
 	_, output, status := r.kamal("", "deploy")
@@ -334,7 +334,7 @@ func TestKamal_undefinedNames(t *testing.T) {
 	}
 }
 
-func TestKamal_outputCopies(t *testing.T) {
+func TestKamal_StopsAtOutputCopies(t *testing.T) {
 	needKamal(t)
 	files := map[string]string{"config/deploy.yml": deployYML("A") + "output:\n  file:\n    path: log\n  otel:\n    endpoint: http://127.0.0.1:1\n", ".kamal/secrets": "A=1\n"}
 	r := start(t, files, nil)
@@ -347,7 +347,7 @@ func TestKamal_outputCopies(t *testing.T) {
 	}
 }
 
-func TestKamal_emptyAllowed(t *testing.T) {
+func TestKamal_TakesAllowedEmptyValues(t *testing.T) {
 	needKamal(t)
 	r := start(t, map[string]string{"config/deploy.yml": deployYML("A"), ".kamal/secrets": "A=\n"}, nil,
 		func(o *broker.Options) { o.AllowEmpty = []string{"A"} })
@@ -356,7 +356,7 @@ func TestKamal_emptyAllowed(t *testing.T) {
 	}
 }
 
-func TestKamal_otherAdapters(t *testing.T) {
+func TestKamal_UsesOtherAdapters(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		// Kamal's own test adapter reverses names; the one here stands for a CLI.
 		r := start(t, map[string]string{
@@ -383,7 +383,7 @@ func TestKamal_otherAdapters(t *testing.T) {
 	})
 }
 
-func TestKamal_agentForwarding(t *testing.T) {
+func TestKamal_ForwardsTheAgentWhereAllowed(t *testing.T) {
 	needKamal(t)
 	const ask = `
 at_exit do
@@ -419,7 +419,7 @@ end if File.basename($PROGRAM_NAME) == "kamal"
 	}
 }
 
-func TestKamal_preloadIsInertElsewhere(t *testing.T) {
+func TestPreload_DoesNothingOutsideKamal(t *testing.T) {
 	needKamal(t)
 	r := start(t, map[string]string{"config/deploy.yml": deployYML("A")}, nil)
 	stdout, stderr, status := r.command("", "ruby", "-e", "p defined?(KamalOp), $stdout.sync, $LOADED_FEATURES.grep(/monitor.rb|socket/).size")
@@ -430,7 +430,7 @@ func TestKamal_preloadIsInertElsewhere(t *testing.T) {
 
 // With the methods it is written for gone, the preload steps aside: Kamal works as
 // it does by itself, $NAME comes from the environment, and the check still holds.
-func TestKamal_stepsAside(t *testing.T) {
+func TestPreload_StepsAside(t *testing.T) {
 	needKamal(t)
 	const change = `
 TracePoint.new(:end) do |trace|
@@ -471,7 +471,7 @@ end.enable
 }
 
 // A secret may be longer than a variable of a child can be.
-func TestKamal_longSecret(t *testing.T) {
+func TestKamal_GetsALongSecret(t *testing.T) {
 	bothOrders(t, func(t *testing.T, order string) {
 		long := strings.Repeat("x$A'\"", 60_000)
 		r := start(t, map[string]string{"config/deploy.yml": deployYML("B"), ".kamal/secrets": "A=$A\nB=$(printenv C)\n"}, nil,
@@ -484,7 +484,7 @@ func TestKamal_longSecret(t *testing.T) {
 }
 
 // Whatever way a reference came there: the app would get its text.
-func TestKamal_anUnresolvedReferenceStopsIt(t *testing.T) {
+func TestKamal_StopsAtAnUnresolvedReference(t *testing.T) {
 	needKamal(t)
 	t.Parallel()
 	secrets := "A=op://MyApp/Production/A\nB=$FROM_ENV\nC=`op read op://MyApp/Production/A`\nD=\"postgres://u:op://MyApp/Production/A@db/x\"\nE=$A\n" +
@@ -512,7 +512,7 @@ func TestKamal_anUnresolvedReferenceStopsIt(t *testing.T) {
 
 // What docker, a shell or the system would refuse on the servers, or change, is told
 // before the first connection.
-func TestKamal_whatTheReceivingSideDoesNotTake(t *testing.T) {
+func TestKamal_StopsAtWhatAContainerCannotTake(t *testing.T) {
 	needKamal(t)
 	t.Parallel()
 	long := strings.Repeat("x", 65535-len("L="))
@@ -544,7 +544,7 @@ func TestKamal_whatTheReceivingSideDoesNotTake(t *testing.T) {
 
 // The registry's password is in no argument of a process of this machine, and
 // kamal-op is asked before where docker will keep it.
-func TestKamal_logsInByStandardInput(t *testing.T) {
+func TestKamal_LogsInByStandardInput(t *testing.T) {
 	needKamal(t)
 	t.Parallel()
 	docker := "#!/bin/sh\necho \"$*\" >> docker.log\nif [ \"$1\" = login ]; then cat > docker.stdin; echo Login Succeeded; fi\n"
@@ -584,9 +584,32 @@ func TestKamal_logsInByStandardInput(t *testing.T) {
 	}
 }
 
+// Where docker would keep the password in a store of the user's, nothing logs in.
+func TestKamal_DoesNotLogInWhereTheLoginWouldStay(t *testing.T) {
+	needKamal(t)
+	t.Parallel()
+	deploy := strings.Replace(deployYML("A"), "password: plain", "password: [A]", 1)
+	r := start(t, map[string]string{
+		"config/deploy.yml": deploy, ".kamal/secrets": "A=$(op read op://MyApp/Production/A)\n",
+		"programs/docker": "#!/bin/sh\necho \"$*\" >> docker.log\n",
+	}, map[string]item{"Production": {"A": "value-a"}}, func(o *broker.Options) {
+		o.Login = func(string) error { return problem.Newf("docker's configuration cannot be read") }
+	})
+	for i, entry := range r.env {
+		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
+			r.env[i] = "PATH=" + filepath.Join(r.project, "programs") + ":" + path
+		}
+	}
+	_, output, status := r.kamal("no dump", "registry", "login", "--skip-remote")
+	calls, err := os.ReadFile(filepath.Join(r.project, "docker.log"))
+	if strings.Contains(string(calls), "login") || status == 0 {
+		t.Errorf("status %d, docker is called as %s, %v\n%s", status, calls, err, output)
+	}
+}
+
 // Kamal prints nothing of its own where it boots an accessory: the log has its name
 // all the same, before anything is done for it.
-func TestKamal_namesTheAccessoryThatIsBooted(t *testing.T) {
+func TestKamal_NamesTheBootedAccessory(t *testing.T) {
 	needKamal(t)
 	t.Parallel()
 	config := strings.Replace(deployYML("A"), "192.0.2.1", "127.0.0.1", 1) +

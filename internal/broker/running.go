@@ -2,20 +2,20 @@ package broker
 
 import "slices"
 
-// A needed is a program that a connection of Kamal's goes through: the ssh of a
+// A neededRequest is a program that a connection of Kamal's goes through: the ssh of a
 // jump host, a proxy command.
-type needed struct {
+type neededRequest struct {
 	PID int `json:"pid"`
 }
 
-func (b *Broker) need(n *needed) any {
+func (b *Broker) recordNeeded(n *neededRequest) any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	remember(&b.needed, n.PID)
+	addPID(&b.needed, n.PID)
 	return struct{}{}
 }
 
-func remember(list *[]int, pid int) {
+func addPID(list *[]int, pid int) {
 	if pid > 0 && !slices.Contains(*list, pid) {
 		*list = append(*list, pid)
 	}

@@ -56,7 +56,7 @@ func (s *scope) has(name string) bool {
 	return s.any || slices.ContainsFunc(s.names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// allows says whether the vault may be asked, by a name or an id that is not
+// allows reports whether the vault may be asked, by a name or an id that is not
 // always the one that stands in the files.
 func (s *scope) allows(ctx context.Context, v Vault, name string) *problem.Problem {
 	if s.has(name) {

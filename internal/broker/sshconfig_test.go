@@ -23,7 +23,7 @@ import (
 // An ssh configuration that leads past the run's agent, as 1Password's own set-up
 // does, does not keep Kamal from it; where Kamal goes is told as it goes, whoever
 // decides it: deploy.yml, the user's file, or the one that ssh.config names.
-func TestKamal_logsInWithTheRunsAgentAndTellsItsWay(t *testing.T) {
+func TestKamal_LogsInWithTheRunsAgentAndReportsItsWay(t *testing.T) {
 	needKamal(t)
 	server := startSSH(t)
 	text, err := os.ReadFile(server.keyFile)
@@ -130,7 +130,7 @@ func TestKamal_logsInWithTheRunsAgentAndTellsItsWay(t *testing.T) {
 
 // With host keys given, an alias of the ssh configuration does not bring in the key
 // of another name.
-func TestKamal_takesTheKeyOfTheNameAndNotOfItsAlias(t *testing.T) {
+func TestKamal_TakesTheHostKeyOfTheNameAndNotOfItsAlias(t *testing.T) {
 	needKamal(t)
 	server, other := startSSH(t), startSSH(t)
 	for name, test := range map[string]struct {

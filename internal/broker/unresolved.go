@@ -9,14 +9,14 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// A literal is a value that stands in the configuration itself.
-type literal struct {
+// A configLiteral is a value that stands in the configuration itself.
+type configLiteral struct {
 	Name  string `json:"name"`
 	Key   string `json:"key"`
 	Value []byte `json:"value"`
 }
 
-// holdsReference says whether a value is a secret reference, or has one in it: as
+// holdsReference reports whether a value is a secret reference, or has one in it: as
 // `op inject` finds them, so that shop://a/b/c is none.
 func holdsReference(value string) bool {
 	if !strings.Contains(value, "op://") {
@@ -26,7 +26,7 @@ func holdsReference(value string) bool {
 		return true
 	}
 	for _, m := range reference().FindAllStringIndex(value, -1) {
-		if before := value[:m[0]]; before != "" && joins(before[len(before)-1]) && !strings.HasSuffix(before, ":-") { // ${X:-op://…}
+		if before := value[:m[0]]; before != "" && continuesWord(before[len(before)-1]) && !strings.HasSuffix(before, ":-") { // ${X:-op://…}
 			continue
 		}
 		text := strings.Trim(value[m[0]:m[1]], "{} .")
@@ -37,15 +37,15 @@ func holdsReference(value string) bool {
 	return false
 }
 
-// isReference says whether a value is one reference and nothing else.
+// isReference reports whether a value is one reference and nothing else.
 func isReference(value string) bool {
 	ref, err := onepassword.ParseReference(strings.TrimSpace(value))
 	return err == nil && !ref.WholeItem()
 }
 
-// fromVault says whether a value is the vault's as a whole. A text that is kept there
+// isFromVault reports whether a value is the vault's as a whole. A text that is kept there
 // may have references in it, such as a template of the app's.
-func (j *judge) fromVault(value string, d kamal.Definition) bool {
+func (j *evaluation) isFromVault(value string, d kamal.Definition) bool {
 	if len(d.Parts) != 1 {
 		return false
 	}
@@ -55,8 +55,8 @@ func (j *judge) fromVault(value string, d kamal.Definition) bool {
 
 // unresolved is what is wrong with a value that is still a reference: the app would
 // get the text.
-func (j *judge) unresolved(name, value string, d kamal.Definition) *problem.Problem {
-	if slices.Contains(j.b.o.AllowReferences, name) || !holdsReference(value) || j.fromVault(value, d) && !isReference(value) {
+func (j *evaluation) unresolved(name, value string, d kamal.Definition) *problem.Problem {
+	if slices.Contains(j.b.o.AllowReferences, name) || !holdsReference(value) || j.isFromVault(value, d) && !isReference(value) {
 		return nil
 	}
 	p := problem.Newf("%s holds a secret reference (op://…), not the value that it stands for", name).About(problem.Reference)
@@ -76,7 +76,7 @@ func (j *judge) unresolved(name, value string, d kamal.Definition) *problem.Prob
 
 // literals are the problems of values that stand in the configuration and are
 // references: nothing resolves them.
-func (j *judge) literals() problem.List {
+func (j *evaluation) literals() problem.List {
 	var problems problem.List
 	for _, l := range j.c.Literals {
 		if slices.Contains(j.b.o.AllowReferences, l.Name) || !holdsReference(string(l.Value)) {

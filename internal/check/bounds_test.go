@@ -68,7 +68,7 @@ func TestCheck_RefusesAPipe(t *testing.T) {
 
 // What a pipe in the place of a secrets file gives is Kamal's to read: whether it has a
 // name is not known, and no error.
-func TestCheck_KnowsNotWhatAPipeGives(t *testing.T) {
+func TestCheck_DoesNotGuessWhatAPipeGives(t *testing.T) {
 	dir := testkit.WriteProject(t, &txtar.Archive{Files: []txtar.File{{
 		Name: "config/deploy.yml", Data: []byte("service: s\nimage: a/b\nservers: [203.0.113.1]\nregistry: {username: u, password: [P]}\nbuilder: {arch: amd64}\n"),
 	}}}, testkit.Form{})

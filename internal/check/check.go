@@ -36,6 +36,8 @@ type Options struct {
 	// AllowEmpty are names whose empty value is wanted, AllowReference those whose
 	// value may be a secret reference.
 	AllowEmpty, AllowReference []string
+	// AllowNames are declared names that are taken although programs follow them.
+	AllowNames []string
 
 	// Vault is asked for items, or nil where nothing is to be asked.
 	Vault Vault
@@ -44,7 +46,7 @@ type Options struct {
 	// not to do: as Kamal loads it, ERB run. nil reads the text.
 	Config func(destination string) (*kamal.Config, error)
 
-	common *shared // what the destinations have in common
+	common *sharedState // what the destinations have in common
 
 	// NoPrivileges leaves out whether the credentials can read more than is
 	// needed, which takes a request of its own.
@@ -79,13 +81,17 @@ type Finding struct {
 	Secret       string   // the name it is about, or ""
 	Destinations []string // in which it is so; "" is the plain configuration
 	Problem      *problem.Problem
+
+	// The secrets files that a name was looked for in, and the one where it belongs: the
+	// files of each destination are others, and the name that is missing is one.
+	lookedIn, belongs []string
 }
 
-// Breaks tells whether a deploy would fail for it, or ship an empty secret that
+// Breaks reports whether a deploy would fail for it, or ship an empty secret that
 // the configuration uses.
 func (f Finding) Breaks() bool {
 	switch f.Rule {
-	case RuleUndefined, RuleAlias, RuleNotFetched, RuleNotInVault, RuleEmpty, RuleAccount, RuleReference, RuleShell:
+	case RuleUndefined, RuleAlias, RuleNotFetched, RuleNotInVault, RuleEmpty, RuleAccount, RuleReference, RuleShell, RuleReserved, RuleRefused:
 		return f.Level == Error
 	}
 	return false
@@ -101,7 +107,7 @@ type Report struct {
 	known map[string]int // Findings by what they say
 }
 
-// Failed tells whether something is wrong that would break a deploy or empty a
+// Failed reports whether something is wrong that would break a deploy or empty a
 // secret.
 func (r Report) Failed() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Level == Error })
@@ -110,26 +116,9 @@ func (r Report) Failed() bool {
 // Check checks a project. The error is a problem with its files as a whole, which
 // are not there or no YAML, or that 1Password refused to answer.
 func Check(ctx context.Context, o Options) (Report, error) {
-	o.common = &shared{}
-	var (
-		checks   []*destinationCheck
-		problems problem.List
-		seen     = map[string]bool{}
-	)
-	for _, d := range o.AllDestinations() {
-		c, err := openDestination(o, d)
-		if err != nil {
-			for _, p := range problem.Of(err) {
-				if !seen[p.Error()] {
-					seen[p.Error()] = true
-					problems = append(problems, p)
-				}
-			}
-			continue
-		}
-		checks = append(checks, c)
-	}
-	if err := problems.Err(); err != nil {
+	o.common = &sharedState{}
+	checks, err := openDestinations(o)
+	if err != nil {
 		return Report{}, err
 	}
 	var wanted []onepassword.Reference
@@ -165,14 +154,39 @@ func Check(ctx context.Context, o Options) (Report, error) {
 		report.dropUsedByOthers(o.otherServices())
 	}
 	report.dropUsedElsewhere(o, checks)
-	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
+	report.sort()
+	return report, nil
+}
+
+// openDestinations reads what belongs to each destination, or reports all that is wrong with
+// the files, each once.
+func openDestinations(o Options) (checks []*destinationCheck, err error) {
+	var problems problem.List
+	seen := map[string]bool{}
+	for _, d := range o.AllDestinations() {
+		c, err := openDestination(o, d)
+		for _, p := range problem.Of(err) {
+			if !seen[p.Error()] {
+				seen[p.Error()] = true
+				problems = append(problems, p)
+			}
+		}
+		if err == nil {
+			checks = append(checks, c)
+		}
+	}
+	return checks, problems.Err()
+}
+
+// sort puts what stops a deploy first, and the rest by its place.
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.Level.rank(), b.Level.rank()),
 			cmp.Compare(a.Problem.Place.File, b.Problem.Place.File),
 			cmp.Compare(a.Problem.Place.Line, b.Problem.Place.Line),
 			cmp.Compare(a.Problem.Place.Column, b.Problem.Place.Column))
 	})
-	return report, nil
 }
 
 // AllDestinations are those to look at: the ones that are named, else every one that
@@ -213,10 +227,15 @@ func (o Options) skipped() []Skipped {
 
 // add adds a finding, or its destination to the same finding of another.
 func (r *Report) add(f Finding, destination string) {
-	said := strings.Join([]string{f.Rule, f.Secret, f.Problem.Place.String(), f.Problem.Message}, "\x00")
+	message, hint := f.withoutFiles()
+	said := strings.Join([]string{f.Rule, f.Secret, f.Problem.Place.String(), message}, "\x00")
+	if len(f.lookedIn) > 0 {
+		said += "\x00" + hint
+	}
 	if i, ok := r.known[said]; ok {
-		if f := &r.Findings[i]; !slices.Contains(f.Destinations, destination) {
-			f.Destinations = append(f.Destinations, destination)
+		if before := &r.Findings[i]; !slices.Contains(before.Destinations, destination) {
+			before.Destinations = append(before.Destinations, destination)
+			before.alsoIn(f)
 		}
 		return
 	}

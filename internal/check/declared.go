@@ -22,6 +22,8 @@ type Declared struct {
 	// Variable is the variable of the deploy's environment that its value comes from,
 	// "" where it comes from 1Password. No vault is asked for it.
 	Variable string
+
+	allowed bool // where it is declared, the name is allowed though programs follow it
 }
 
 // KeyOrigin is the origin of an SSH key.
@@ -51,13 +53,13 @@ func (c *destinationCheck) source(name string) (from string, vault State) {
 	if w := c.perhapsDeclared(); w != nil {
 		return w.from(), w.state
 	}
-	if ref, ok := c.started().declared[name]; ok {
+	if ref, ok := c.deployInputs().declared[name]; ok {
 		return byWorkflow, c.declaredState(Declared{Name: name, Ref: ref, Origin: byWorkflow})
 	}
-	if variable, ok := c.started().loaded[name]; ok {
+	if variable, ok := c.deployInputs().loaded[name]; ok {
 		return Declared{Origin: byWorkflow, Variable: variable}.from(), None
 	}
-	if c.started().mentioned[name] {
+	if c.deployInputs().mentioned[name] {
 		return byWorkflow, Unknown
 	}
 	return "", Unknown
@@ -65,7 +67,7 @@ func (c *destinationCheck) source(name string) (from string, vault State) {
 
 // declaration is what is declared under a name.
 func (c *destinationCheck) declaration(name string) (Declared, bool) {
-	for _, d := range c.given {
+	for _, d := range c.declarations {
 		if d.Name == name {
 			return d, true
 		}
@@ -100,13 +102,13 @@ func declaredWanted(d Declared) kamal.Wanted {
 // the options, and those of a workflow for what the files pass on.
 func (c *destinationCheck) toAsk() []Declared {
 	var all []Declared
-	for _, d := range slices.Concat(c.given, c.o.Keys) {
+	for _, d := range slices.Concat(c.declarations, c.o.Keys) {
 		if !d.Found && d.Ref.Item != "" {
 			all = append(all, d)
 		}
 	}
 	for _, name := range c.passedOn() {
-		ref, ok := c.started().declared[name]
+		ref, ok := c.deployInputs().declared[name]
 		if _, twice := c.declaration(name); ok && !twice {
 			all = append(all, Declared{Name: name, Ref: ref, Origin: byWorkflow})
 		}
@@ -131,6 +133,22 @@ func (c *destinationCheck) passedOn() []string {
 	return names
 }
 
+// checkNames looks for declared names that programs follow, which a run refuses.
+func (c *destinationCheck) checkNames() {
+	for _, d := range c.declarations {
+		if d.allowed || !kamal.ReservedName(d.Name) || slices.Contains(c.o.AllowNames, d.Name) {
+			continue
+		}
+		p := kamal.ReservedNameProblem(d.Name)
+		if d.Found && d.Ref.Item == "" && d.Variable == "" { // a field of an item that is declared whole
+			p = kamal.ReservedFieldProblem(d.Name)
+		}
+		before := len(c.findings)
+		c.report(RuleReserved, Error, d.Name, p, problem.Place{})
+		c.reportOnce(before, d)
+	}
+}
+
 // checkDeclared asks the vault for what is declared.
 func (c *destinationCheck) checkDeclared(ctx context.Context) {
 	for _, d := range c.toAsk() {
@@ -140,12 +158,12 @@ func (c *destinationCheck) checkDeclared(ctx context.Context) {
 		}
 		before := len(c.findings)
 		c.checkWanted(ctx, &kamal.Definition{Name: d.Name}, w)
-		c.sayOnce(before, d)
+		c.reportOnce(before, d)
 	}
 }
 
 // checkSources tells which variables the files pass on that nothing here gives a
-// value: what starts the deploy may. All of one file are told together.
+// value: what starts the deploy may. All of one file are reported together.
 func (c *destinationCheck) checkSources() {
 	type missing struct {
 		at    problem.Place
@@ -177,10 +195,29 @@ func (c *destinationCheck) checkSources() {
 	if c.o.Env == nil {
 		looked = "no option and no workflow"
 	}
+	if unseen := c.o.deployments().unseen; len(unseen) > 0 && !c.o.Run {
+		looked += "; the " + strings.Join(unseen, ", and the ") + ", masked or not, are not seen here"
+	}
+	if unread := c.o.unreadWorkflows(); len(files) > 0 && len(unread) > 0 {
+		looked += "; " + strings.Join(unread, ", ") + ", which a workflow calls, is of another repository and is not read"
+	}
 	for _, m := range files {
 		first := strings.TrimPrefix(m.names[0], "$")
-		c.find(RuleNoSource, Note, first, problem.New(
+		c.report(RuleNoSource, Note, first, problem.New(
 			"nothing that was looked at gives a value to "+strings.Join(m.names, ", ")+": "+looked,
 			"declare it to kamal-op ("+first+"=op://Vault/Item/field), or set it where the deploy is started"), m.at)
 	}
+}
+
+// unreadWorkflows are the workflows of other repositories that may deploy the project.
+func (o Options) unreadWorkflows() (names []string) {
+	if o.Run {
+		return nil
+	}
+	for _, job := range WorkflowJobs(o.Dir, givesNothing) {
+		if job.Unread != "" && !slices.Contains(names, job.Unread) {
+			names = append(names, job.Unread)
+		}
+	}
+	return names
 }

@@ -20,7 +20,10 @@ type deployments struct {
 	destinations map[string]bool // named by --destination
 	configs      map[string]bool // named by --config-file, by their base name
 	pipelines    []*pipeline
-	sources      map[string]*sources // by destination, of those that were asked for
+	sources      map[string]*deployInputs // by destination, of those that were asked for
+	unseen       []string                 // what gives variables to them that no file shows
+
+	indirect indirectStarts
 }
 
 // Where deploys are started from, in the project and at the root of its repository: by
@@ -28,7 +31,7 @@ type deployments struct {
 var (
 	pipelineFiles = []string{
 		".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.y*ml", ".forgejo/workflows/*.y*ml",
-		".github/actions/*/action.y*ml", ".gitlab-ci.yml", ".circleci/config.yml", ".buildkite/*.y*ml", ".woodpecker.y*ml", ".woodpecker/*.y*ml", ".drone.y*ml",
+		".github/actions/*/action.y*ml", gitlabFile, ".circleci/*.y*ml", ".buildkite/*.y*ml", ".woodpecker.y*ml", ".woodpecker/*.y*ml", ".drone.y*ml",
 		"bitbucket-pipelines.yml", "azure-pipelines.yml", "Jenkinsfile",
 	}
 	scriptFiles = []string{
@@ -47,15 +50,21 @@ const maxDeployFile = 1 << 20
 
 // readDeployments reads what starts deploys of the project in dir.
 func readDeployments(dir string) *deployments {
-	d := &deployments{destinations: map[string]bool{}, configs: map[string]bool{}, sources: map[string]*sources{}}
+	d := &deployments{destinations: map[string]bool{}, configs: map[string]bool{}, sources: map[string]*deployInputs{}}
 	places := []string{dir}
 	if root := repositoryRoot(dir); root != "" && root != filepath.Clean(dir) {
 		places = append(places, root)
 	}
 	for _, place := range places {
 		d.readAll(place, pipelineFiles, true)
+		for _, name := range GitlabIncluded(place) {
+			if before := len(d.pipelines); d.read(place, filepath.Join(place, filepath.FromSlash(name)), true) > before {
+				d.addUnseen(unseenSystem(gitlabFile))
+			}
+		}
 		d.readAll(place, scriptFiles, false)
 	}
+	d.readIndirect()
 	return d
 }
 
@@ -68,25 +77,48 @@ func (d *deployments) readAll(dir string, patterns []string, arePipelines bool) 
 	}
 }
 
-func (d *deployments) read(top, name string, isPipeline bool) {
+// read reads a file, and says how many pipelines there are then.
+func (d *deployments) read(top, name string, isPipeline bool) int {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxDeployFile {
-		return // what it says is not known, and nothing is concluded from that
+		return len(d.pipelines) // what it says is not known, and nothing is concluded from that
 	}
 	bytes, err := os.ReadFile(name)
-	if err != nil || !strings.Contains(string(bytes), "kamal") {
-		return
+	if err != nil {
+		return len(d.pipelines)
 	}
-	text := string(bytes)
+	if !strings.Contains(string(bytes), "kamal") {
+		if isPipeline {
+			d.indirect.waiting = append(d.indirect.waiting, startFile{top, name, string(bytes)})
+		}
+		return len(d.pipelines)
+	}
+	d.indirect.add(top, name, string(bytes))
+	d.takeFile(startFile{top, name, string(bytes)}, isPipeline)
+	return len(d.pipelines)
+}
+
+// takeFile takes what a file that starts deploys says.
+func (d *deployments) takeFile(f startFile, isPipeline bool) {
+	if rel, err := filepath.Rel(f.top, f.name); isPipeline && err == nil {
+		d.addUnseen(unseenSystem(filepath.ToSlash(rel)))
+	}
 	take := func(pattern *regexp.Regexp, into map[string]bool) {
-		for _, m := range pattern.FindAllStringSubmatch(text, -1) {
+		for _, m := range pattern.FindAllStringSubmatch(f.text, -1) {
 			into[filepath.Base(m[1])] = true
 		}
 	}
 	take(namesDestination(), d.destinations)
 	take(namesConfig(), d.configs)
 	if isPipeline {
-		d.pipelines = append(d.pipelines, newPipeline(text, top))
+		d.pipelines = append(d.pipelines, newPipeline(f.text, f.top))
+	}
+}
+
+// addUnseen notes what gives variables and is in no file.
+func (d *deployments) addUnseen(system string) {
+	if system != "" && !slices.Contains(d.unseen, system) {
+		d.unseen = append(d.unseen, system)
 	}
 }
 
@@ -130,6 +162,8 @@ func (o Options) configurations() []configuration {
 		switch {
 		case base.RequireDestination:
 			plain = configuration{why: "require_destination is true"}
+		case base.MayRequire && len(kamal.Destinations(o.Dir, o.ConfigFile)) > 0:
+			plain = configuration{why: "ERB decides whether it requires one (--erb has Kamal say it)", told: true}
 		case whole && len(base.Hosts) == 0:
 			plain = configuration{why: "it has no servers"}
 		case whole && o.completedByDestination(base):
@@ -152,7 +186,7 @@ func (o Options) configurations() []configuration {
 	return all
 }
 
-// completedByDestination tells whether the configuration lacks what Kamal wants and a
+// completedByDestination reports whether the configuration lacks what Kamal wants and a
 // destination's file has it: it is then never deployed alone.
 func (o Options) completedByDestination(base *kamal.Config) bool {
 	if len(base.Missing) == 0 {
@@ -164,7 +198,7 @@ func (o Options) completedByDestination(base *kamal.Config) bool {
 	})
 }
 
-// secretsAreDestinations tells whether the configuration names secrets that it has no
+// secretsAreDestinations reports whether the configuration names secrets that it has no
 // file for, and a destination has one: it is then deployed with a destination.
 func (o Options) secretsAreDestinations(base *kamal.Config) bool {
 	path := base.SecretsPath.Or(kamal.DefaultSecretsPath)
@@ -186,7 +220,7 @@ func (o Options) secretsAreDestinations(base *kamal.Config) bool {
 	return slices.ContainsFunc(base.Uses, func(u kamal.Use) bool { return defined[u.Name] == nil && !o.declares(u.Name) })
 }
 
-// declares tells whether a name is declared to kamal-op for the plain configuration,
+// declares reports whether a name is declared to kamal-op for the plain configuration,
 // or may be, with a whole item.
 func (o Options) declares(name string) bool {
 	return slices.ContainsFunc(o.DeclaredFor(""), func(d Declared) bool { return d.Name == name || d.Name == "" })
@@ -254,7 +288,7 @@ func inDir(dir, name string) string {
 	return filepath.Clean(name)
 }
 
-// isDestination tells whether a file beside the configuration is a destination's.
+// isDestination reports whether a file beside the configuration is a destination's.
 // It may be another service's, which people deploy with --config-file, or one to be
 // copied.
 func (o Options) isDestination(name string, base *kamal.Config, started *deployments) (bool, string) {

@@ -13,19 +13,19 @@ import (
 
 // A destinationCheck is the check of one destination.
 type destinationCheck struct {
-	o           Options
-	destination string
-	project     *kamal.Project
-	base        *kamal.Config // without the destination's file; nil without a destination
-	index       *index
-	findings    []Finding
-	hooks       map[string]bool        // every word of the project's hooks; nil where they were not read
-	inVault     map[kamal.Wanted]State // what of the vault is known
-	given       []Declared             // what is declared, of whole items each field that is known
-	whole       []*wholeItem           // what is declared without names
-	told        map[string]bool        // what was said of declarations
-	compared    int                    // names that a similar one was looked for
-	plain       *plainFile             // that Kamal passes over here; nil where there is none
+	o            Options
+	destination  string
+	project      *kamal.Project
+	base         *kamal.Config // without the destination's file; nil without a destination
+	index        *index
+	findings     []Finding
+	hooks        map[string]bool        // every word of the project's hooks; nil where they were not read
+	inVault      map[kamal.Wanted]State // what of the vault is known
+	declarations []Declared             // what is declared, of whole items each field that is known
+	whole        []*wholeItem           // what is declared without names
+	reported     map[string]bool        // what was said of declarations
+	compared     int                    // names that a similar one was looked for
+	plain        *plainFile             // that Kamal passes over here; nil where there is none
 }
 
 func openDestination(o Options, destination string) (*destinationCheck, error) {
@@ -39,12 +39,12 @@ func openDestination(o Options, destination string) (*destinationCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &destinationCheck{o: o, destination: destination, project: project, index: newIndex(project, o.common), inVault: map[kamal.Wanted]State{}, told: map[string]bool{}}
+	c := &destinationCheck{o: o, destination: destination, project: project, index: newIndex(project, o.common), inVault: map[kamal.Wanted]State{}, reported: map[string]bool{}}
 	for _, d := range o.DeclaredFor(destination) {
 		if d.Name == "" {
 			c.whole = append(c.whole, &wholeItem{Declared: d})
 		} else {
-			c.given = append(c.given, d)
+			c.declarations = append(c.declarations, d)
 		}
 	}
 	c.plain = c.openPlain()
@@ -56,8 +56,10 @@ func openDestination(o Options, destination string) (*destinationCheck, error) {
 	return c, nil
 }
 
-// started is what the files that start this destination's deploys give to it.
-func (c *destinationCheck) started() *sources { return c.o.deployments().sourcesOf(c.o, c.destination) }
+// deployInputs is what the files that start this destination's deploys give to it.
+func (c *destinationCheck) deployInputs() *deployInputs {
+	return c.o.deployments().inputsOf(c.o, c.destination)
+}
 
 // references are the items that the secrets files name.
 func (c *destinationCheck) references() []onepassword.Reference {
@@ -81,6 +83,8 @@ func (c *destinationCheck) references() []onepassword.Reference {
 func (c *destinationCheck) check(ctx context.Context) {
 	c.checkWhole(ctx)
 	c.checkVault(ctx)
+	c.checkNames()
+	c.checkRefused()
 	c.checkUses()
 	c.checkPlain()
 	c.checkPerhaps()
@@ -92,7 +96,7 @@ func (c *destinationCheck) check(ctx context.Context) {
 }
 
 // dropConsequences takes back that a name is fetched for nothing where something
-// else is wrong with the same name: one mistake is told once.
+// else is wrong with the same name: one mistake is reported once.
 func (c *destinationCheck) dropConsequences() {
 	wrong, lost := map[string]bool{}, map[string]bool{}
 	for _, f := range c.findings {
@@ -110,8 +114,8 @@ func (c *destinationCheck) dropConsequences() {
 	c.findings = slices.DeleteFunc(c.findings, func(f Finding) bool { return f.Rule == RuleNotExtracted && wrong[f.Secret] })
 }
 
-// find adds a finding.
-func (c *destinationCheck) find(rule string, level Level, secret string, p *problem.Problem, at problem.Place) {
+// report adds a finding.
+func (c *destinationCheck) report(rule string, level Level, secret string, p *problem.Problem, at problem.Place) {
 	p.Place, p.Status = at, problem.Found
 	p.Help = cmp.Or(p.Help, help(rule))
 	c.findings = append(c.findings, Finding{Rule: rule, Level: level, Secret: secret, Problem: p})
@@ -123,22 +127,22 @@ func (c *destinationCheck) definition(name string) (*kamal.Definition, bool) {
 	return d, ok
 }
 
-// declared tells whether a name is declared to kamal-op, or may be, with a whole item.
+// declared reports whether a name is declared to kamal-op, or may be, with a whole item.
 func (c *destinationCheck) declared(name string) bool {
 	_, ok := c.declaration(name)
 	return ok || c.perhapsDeclared() != nil
 }
 
-// used tells whether the configuration uses a name as a secret.
+// used reports whether the configuration uses a name as a secret.
 func (c *destinationCheck) used(name string) bool { return c.index.used[name] }
 
-// perhaps tells whether the configuration uses a name where ERB leaves that in.
-func (c *destinationCheck) perhaps(name string) bool {
+// mayUse reports whether the configuration uses a name where ERB leaves that in.
+func (c *destinationCheck) mayUse(name string) bool {
 	return slices.ContainsFunc(c.project.Config.Perhaps, func(u kamal.Use) bool { return u.Name == name })
 }
 
 // definitions are those that hold, in the order of the files.
-func (c *destinationCheck) definitions() []*kamal.Definition { return c.index.held }
+func (c *destinationCheck) definitions() []*kamal.Definition { return c.index.effective }
 
 // fetchOf is the fetch whose result an extract takes its value from; ok is false
 // where it is not known.

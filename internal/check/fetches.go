@@ -25,13 +25,13 @@ func (c *destinationCheck) notFetched(d *kamal.Definition, p, fetch *kamal.Part)
 			hint = "leave op:// away: extract it as " + path
 		}
 	}
-	c.find(RuleNotFetched, Error, d.Name, problem.New(p.Name+" is extracted from "+p.Source+", which does not fetch it", hint), p.Place)
+	c.report(RuleNotFetched, Error, d.Name, problem.New(p.Name+" is extracted from "+p.Source+", which does not fetch it", hint), p.Place)
 }
 
 // undefinedSource is why an extract has nothing where no file has its variable.
 const undefinedSource = "nothing defines"
 
-// sourceLost tells whether the variable that an extract takes its value from has
+// sourceLost reports whether the variable that an extract takes its value from has
 // none at that line, and why. Each secrets file is parsed alone, from its first
 // line on: a variable of .kamal/secrets-common is not seen in .kamal/secrets.
 func (c *destinationCheck) sourceLost(d *kamal.Definition, extract *kamal.Part) (why string, lost bool) {
@@ -63,12 +63,12 @@ func (c *destinationCheck) sourceLost(d *kamal.Definition, extract *kamal.Part) 
 // checkFetch looks at one fetch: whether it can work.
 func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 	if fetch.OnePassword() && fetch.Account == "" && fetch.Known {
-		c.find(RuleAccount, Error, d.Name, problem.New(
+		c.report(RuleAccount, Error, d.Name, problem.New(
 			"the fetch has no --account, which Kamal's adapter for 1Password needs even with a service account",
 			"add --account and the account's name: it is not looked at, but Kamal stops without it"), fetch.Place)
 	}
 	if fetch.NeedsAccount() && fetch.Account == "" && fetch.Known {
-		c.find(RuleAccount, Error, d.Name, problem.New(
+		c.report(RuleAccount, Error, d.Name, problem.New(
 			"the fetch has no --account, which Kamal's adapter "+fetch.Adapter+" needs",
 			"add --account and the account's name"), fetch.Place)
 	}
@@ -77,7 +77,7 @@ func (c *destinationCheck) checkFetch(d *kamal.Definition, fetch *kamal.Part) {
 		if !sure {
 			level, hint = Warning, "name what is to be fetched behind the options, unless DOPPLER_TOKEN is a service token"
 		}
-		c.find(RuleNotFetched, level, d.Name, problem.New(
+		c.report(RuleNotFetched, level, d.Name, problem.New(
 			"the fetch names nothing, and Kamal's adapter "+fetch.Adapter+" fetches nothing then", hint), fetch.Place)
 	}
 }
@@ -109,7 +109,7 @@ func (c *destinationCheck) checkExtracted(d *kamal.Definition, fetch *kamal.Part
 		if _, other := c.definition(short); other {
 			level = Warning // another line gives it its value
 		}
-		c.find(RuleNotExtracted, level, short, problem.New(
+		c.report(RuleNotExtracted, level, short, problem.New(
 			short+" is fetched into "+d.Name+" but never extracted from it",
 			"add "+short+"=$(kamal secrets extract "+short+" $"+d.Name+"), or take it out of the fetch"), fetch.Place)
 	}
@@ -119,9 +119,9 @@ func (c *destinationCheck) checkExtracted(d *kamal.Definition, fetch *kamal.Part
 // any is true where that is not known, or all of it is taken.
 func (c *destinationCheck) extracted(fetch *kamal.Definition) (taken map[string]bool, any bool) {
 	taken = map[string]bool{}
-	for i := range c.index.held {
-		for j := range c.index.held[i].Parts {
-			p := &c.index.held[i].Parts[j]
+	for i := range c.index.effective {
+		for j := range c.index.effective[i].Parts {
+			p := &c.index.effective[i].Parts[j]
 			switch {
 			case p.Kind == kamal.Extract && p.Source == fetch.Name && p.Name == "",
 				p.Kind == kamal.Command && slices.Contains(p.Variables, fetch.Name), // a program of the project's takes it apart

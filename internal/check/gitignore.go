@@ -10,7 +10,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// IgnoredByGit tells whether a pattern of the .gitignore files beside the project
+// IgnoredByGit reports whether a pattern of the .gitignore files beside the project
 // and in the folders down to the file hides it, which pattern, and where it
 // stands. The patterns are gitignore(5)'s; of several the last one that matches
 // counts, and git itself is not asked: nothing is run.
@@ -56,7 +56,7 @@ func lastMatch(gitignore, file string) (pattern string, line int, hides, matched
 	return pattern, line, hides, matched
 }
 
-// matches tells whether a pattern matches a path or one of the folders above it.
+// matches reports whether a pattern matches a path or one of the folders above it.
 func matches(pattern, file string) bool {
 	pattern, foldersOnly := strings.CutSuffix(pattern, "/")
 	anchored := strings.Contains(pattern, "/")

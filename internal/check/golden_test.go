@@ -73,7 +73,7 @@ func testProject(t *testing.T, name string) {
 		for _, p := range problem.Of(err) {
 			out.WriteString("cannot check: " + p.Error() + "\n")
 		}
-	} else if err := WriteText(&out, report, false); err != nil {
+	} else if err := WriteText(&out, report, false, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range report.Findings {

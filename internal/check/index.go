@@ -20,15 +20,15 @@ type index struct {
 // files is what a list of secrets files defines: destinations that read the same
 // ones have it in common.
 type files struct {
-	held    []*kamal.Definition // that hold, in the order of the files
-	byName  map[string]*kamal.Definition
-	all     map[fileName][]*kamal.Definition // every definition of a name in a file
-	sources map[string]bool                  // names that another definition takes something from
-	fetches map[problem.Place]*fetchIndex    // by the place of the command
+	effective []*kamal.Definition // that hold, in the order of the files
+	byName    map[string]*kamal.Definition
+	all       map[fileName][]*kamal.Definition // every definition of a name in a file
+	sources   map[string]bool                  // names that another definition takes something from
+	fetches   map[problem.Place]*fetchIndex    // by the place of the command
 }
 
-// shared is what the checks of several destinations have in common.
-type shared struct {
+// sharedState is what the checks of several destinations have in common.
+type sharedState struct {
 	cache kamal.Cache
 	files map[string]*files // by the names of the files
 	base  *kamal.Config     // without a destination
@@ -37,7 +37,7 @@ type shared struct {
 	refusals    onepassword.Refusals // of the vault
 }
 
-func (s *shared) fileCache() *kamal.Cache {
+func (s *sharedState) fileCache() *kamal.Cache {
 	if s == nil {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (s *shared) fileCache() *kamal.Cache {
 
 type fileName struct{ file, name string }
 
-func newIndex(p *kamal.Project, common *shared) *index {
+func newIndex(p *kamal.Project, common *sharedState) *index {
 	x := &index{used: make(map[string]bool, len(p.Config.Uses))}
 	for _, u := range p.Config.Uses {
 		x.used[u.Name] = true
@@ -84,7 +84,7 @@ func newFiles(list []*kamal.SecretsFile) *files {
 			if x.byName[d.Name] != d {
 				continue
 			}
-			x.held = append(x.held, d)
+			x.effective = append(x.effective, d)
 			for j := range d.Parts {
 				p := &d.Parts[j]
 				if p.Kind == kamal.PassThrough && p.Name != d.Name {
@@ -183,14 +183,14 @@ func extractNames(w kamal.Wanted) []string {
 	return names
 }
 
-// gives tells whether a fetch may give an extract the name it asks for. A field that
+// gives reports whether a fetch may give an extract the name it asks for. A field that
 // was fetched by its label alone may stand in a section, which is then part of the
 // key: only the vault knows.
 func (f *fetchIndex) gives(name string) bool {
 	return f.every || f.names[name] || f.labels[label(name)]
 }
 
-// mayGive tells whether a fetch gives the name, as far as can be known.
+// mayGive reports whether a fetch gives the name, as far as can be known.
 func (f *fetchIndex) mayGive(name string) bool { return f.opaque || f.gives(name) }
 
 // of are the fields that an extract of name may take.
@@ -229,9 +229,9 @@ func fullName(from, name string) string {
 	return path.Join(strings.TrimPrefix(from, "op://"), strings.TrimPrefix(name, "op://"))
 }
 
-// MayFetch tells whether a fetch gives an extract the name it asks for, as far as can
+// MayFetch reports whether a fetch gives an extract the name it asks for, as far as can
 // be known: there are adapters that have the names from what they find.
 func MayFetch(fetch kamal.Part, name string) bool { return newFetchIndex(&fetch).mayGive(name) }
 
-// Fetches tells whether a fetch may give an extract the name it asks for.
+// Fetches reports whether a fetch may give an extract the name it asks for.
 func Fetches(fetch kamal.Part, name string) bool { return newFetchIndex(&fetch).gives(name) }

@@ -48,7 +48,7 @@ func TestProblemMatcher(t *testing.T) {
 			continue
 		}
 		var out bytes.Buffer
-		if err := WriteText(&out, report, false); err != nil {
+		if err := WriteText(&out, report, false, 0); err != nil {
 			t.Fatal(err)
 		}
 		var want, got []string

@@ -10,16 +10,13 @@ import (
 	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
-// inHooks tells whether a hook of the project names a secret: hooks get all of them
+// inHooks reports whether a hook of the project names a secret: hooks get all of them
 // (lib/kamal/cli/base.rb, run_hook), and so does every script that one starts. ERB
 // in the configuration, and in the files of an accessory, may ask Kamal for one.
 func (c *destinationCheck) inHooks(name string) bool {
 	if c.hooks == nil {
 		m := &mentions{root: c.o.Dir, words: map[string]bool{}, read: map[string]bool{}}
-		dir := filepath.Join(c.o.Dir, c.project.Config.HooksPath.Or(".kamal/hooks"))
-		if c.project.Config.HooksPath.Known && filepath.IsAbs(c.project.Config.HooksPath.Text) {
-			dir = c.project.Config.HooksPath.Text
-		}
+		dir := c.project.Config.HooksDir(c.o.Dir)
 		entries, _ := os.ReadDir(dir) // none where there is no such folder
 		for _, entry := range entries {
 			if !strings.HasSuffix(entry.Name(), ".sample") {

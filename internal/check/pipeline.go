@@ -26,8 +26,8 @@ type pipeline struct {
 // A lineRange are lines, counted from 0; to is behind the last.
 type lineRange struct{ from, to int }
 
-// sources is what pipelines give to the deploys of one destination.
-type sources struct {
+// deployInputs is what pipelines give to the deploys of one destination.
+type deployInputs struct {
 	declared    map[string]onepassword.Reference
 	loaded      map[string]string // declared as env://VARIABLE, with the variable
 	mentioned   map[string]bool   // every word that could be a variable's name
@@ -94,12 +94,12 @@ func (d *deployments) steps(o Options, destination string) []step {
 	return all
 }
 
-// sourcesOf is what the pipelines give to a destination.
-func (d *deployments) sourcesOf(o Options, destination string) *sources {
+// inputsOf is what the pipelines give to a destination.
+func (d *deployments) inputsOf(o Options, destination string) *deployInputs {
 	if s := d.sources[destination]; s != nil {
 		return s
 	}
-	s := &sources{declared: map[string]onepassword.Reference{}, loaded: map[string]string{}, mentioned: map[string]bool{}}
+	s := &deployInputs{declared: map[string]onepassword.Reference{}, loaded: map[string]string{}, mentioned: map[string]bool{}}
 	for _, p := range d.pipelines {
 		s.read(p, o, destination)
 	}
@@ -109,7 +109,7 @@ func (d *deployments) sourcesOf(o Options, destination string) *sources {
 
 // read takes what a pipeline gives to a destination: all of its text but for what is
 // there for others.
-func (s *sources) read(p *pipeline, o Options, destination string) {
+func (s *deployInputs) read(p *pipeline, o Options, destination string) {
 	others := make([]bool, len(p.lines)) // lines that are for others
 	known := make([]bool, len(p.lines))  // lines whose declarations are known for what they are
 	set := func(list []bool, lines lineRange) {
@@ -146,7 +146,7 @@ func (s *sources) read(p *pipeline, o Options, destination string) {
 	}
 }
 
-// writesSecrets tells whether a line of a pipeline writes a secrets file of a
+// writesSecrets reports whether a line of a pipeline writes a secrets file of a
 // destination: it says so, or it names one that is not in the repository.
 func (o Options) writesSecrets(line, destination string) bool {
 	if inKamals().MatchString(line) {
@@ -181,19 +181,19 @@ func (o Options) writesSecrets(line, destination string) bool {
 	}
 }
 
-// A tally counts the lines above each line that speak of this deploy, and those that
+// A lineTally counts the lines above each line that speak of this deploy, and those that
 // speak of another.
-type tally struct{ here, there []int }
+type lineTally struct{ here, there []int }
 
-func newTally(lines int) tally { return tally{make([]int, lines+1), make([]int, lines+1)} }
+func newLineTally(lines int) lineTally { return lineTally{make([]int, lines+1), make([]int, lines+1)} }
 
 // line counts a line by what it speaks of: 1 of this deploy, -1 of another.
-func (t tally) line(i, of int) {
+func (t lineTally) line(i, of int) {
 	t.here[i+1], t.there[i+1] = t.here[i]+max(of, 0), t.there[i]-min(of, 0)
 }
 
-// others tells whether lines speak of other deploys alone.
-func (t tally) others(lines lineRange) bool {
+// others reports whether lines speak of other deploys alone.
+func (t lineTally) others(lines lineRange) bool {
 	return t.here[lines.to] == t.here[lines.from] && t.there[lines.to] > t.there[lines.from]
 }
 
@@ -202,7 +202,7 @@ func (t tally) others(lines lineRange) bool {
 func (p *pipeline) elsewhere(o Options, destination string) []lineRange {
 	destinations := kamal.Destinations(o.Dir, o.ConfigFile)
 	config := filepath.Base(cmp.Or(o.ConfigFile, kamal.DefaultConfigFile))
-	deploys, folders := newTally(len(p.lines)), newTally(len(p.lines))
+	deploys, folders := newLineTally(len(p.lines)), newLineTally(len(p.lines))
 	for i, line := range p.lines {
 		named, other := namesDestination().FindStringSubmatch(line), namesConfig().FindStringSubmatch(line)
 		of := 0
@@ -227,6 +227,19 @@ func (p *pipeline) elsewhere(o Options, destination string) []lineRange {
 		m.to = min(m.to, len(p.lines))
 		return !deploys.others(m) && !folders.others(m)
 	})
+}
+
+// ForOthers tells whether what stands in a line of a CI system's file is known to be for
+// other deploys than those of a destination. Lines are counted from 0; top is the folder
+// that the file belongs to.
+func (o Options) ForOthers(text, top string, line int, destination string) bool {
+	p := newPipeline(text, top)
+	within := func(lines lineRange) bool { return lines.from <= line && line < lines.to }
+	if slices.ContainsFunc(p.elsewhere(o, destination), within) {
+		return true
+	}
+	around := slices.DeleteFunc(p.steps, func(s step) bool { return !within(s.lines) })
+	return len(around) > 0 && !slices.ContainsFunc(around, func(s step) bool { return s.other || s.deploys(o, destination) })
 }
 
 // folder is whether a line of a repository's pipeline speaks of the project's folder,

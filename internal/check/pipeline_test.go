@@ -10,7 +10,7 @@ import (
 
 // What a pipeline's file gives to a deploy counts for what that part of it deploys:
 // words that may be variables, and secrets files that are written.
-func TestDestinationCheck_source_ofAPipeline(t *testing.T) {
+func TestDestinationCheck_SourceOfAPipeline(t *testing.T) {
 	step := func(destination string) string {
 		return "      - run: kamal deploy" + destination + "\n        env:\n          DB: ${{ secrets.DB }}\n"
 	}
@@ -76,7 +76,7 @@ func TestDestinationCheck_source_ofAPipeline(t *testing.T) {
 	} {
 		o := pipelineProject(t, jobs+"      - run: bin/kamal deploy ${{ inputs.more }}\n      - run: "+text+"\n")
 		for _, destination := range []string{"", "staging", "production"} {
-			got := o.deployments().sourcesOf(o, destination).writesFiles
+			got := o.deployments().inputsOf(o, destination).writesFiles
 			if destination == "" {
 				destination = "-"
 			}
@@ -89,7 +89,7 @@ func TestDestinationCheck_source_ofAPipeline(t *testing.T) {
 
 // In a repository of several projects a job is one of the project whose folder it
 // names.
-func TestDestinationCheck_source_ofAnotherProject(t *testing.T) {
+func TestDestinationCheck_SourceOfAnotherProject(t *testing.T) {
 	job := func(name, folder string) string {
 		return "  " + name + ":\n    defaults:\n      run:\n        working-directory: " + folder + "\n    steps:\n      - run: kamal deploy\n        env:\n          DB: x\n"
 	}
@@ -115,7 +115,7 @@ func TestDestinationCheck_source_ofAnotherProject(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c, err := openDestination(Options{Dir: filepath.Join(top, "apps", "web"), common: &shared{}}, "")
+		c, err := openDestination(Options{Dir: filepath.Join(top, "apps", "web"), common: &sharedState{}}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestDestinationCheck_source_ofAnotherProject(t *testing.T) {
 
 // ERB elsewhere in the configuration leaves known that only destinations have the
 // secrets which it names.
-func TestCheck_secretsOfDestinationsBesideERB(t *testing.T) {
+func TestCheck_ReadsSecretsOfDestinationsBesideERB(t *testing.T) {
 	report := offline(t, map[string]string{
 		"config/deploy.yml":         strings.Replace(smallConfig, "image: me/app", "image: <%= ENV.fetch('IMAGE', 'me/app') %>", 1),
 		"config/deploy.staging.yml": "servers: [192.0.2.2]\n", ".kamal/secrets.staging": "REG=$REG\nDB=$DB\n",
@@ -138,7 +138,7 @@ func TestCheck_secretsOfDestinationsBesideERB(t *testing.T) {
 }
 
 // A secrets file of another path is one as well.
-func TestCheck_writtenSecretsOfAPath(t *testing.T) {
+func TestCheck_KnowsSecretsWrittenToAPath(t *testing.T) {
 	report := offline(t, map[string]string{
 		"config/deploy.yml":       "secrets_path: config/kamal.env\n" + smallConfig,
 		".github/workflows/a.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: echo \"${{ secrets.ENV }}\" > config/kamal.env\n      - run: kamal deploy\n",
@@ -149,7 +149,7 @@ func TestCheck_writtenSecretsOfAPath(t *testing.T) {
 }
 
 // To a run it is known what stands in the files.
-func TestCheck_writtenSecretsOfARun(t *testing.T) {
+func TestCheck_KnowsSecretsWrittenInARun(t *testing.T) {
 	o := pipelineProject(t, "on: push\njobs:\n  a:\n    steps:\n      - run: cp x .kamal/secrets-common && kamal deploy -d staging\n")
 	if err := os.WriteFile(filepath.Join(o.Dir, ".kamal", "secrets-common"), []byte("REG=$REG\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -178,5 +178,5 @@ func pipelineProject(t *testing.T, workflow string) Options {
 			t.Fatal(err)
 		}
 	}
-	return Options{Dir: dir, common: &shared{}}
+	return Options{Dir: dir, common: &sharedState{}}
 }

@@ -31,8 +31,8 @@ func (c *destinationCheck) openPlain() *plainFile {
 	return &plainFile{SecretsFile: file}
 }
 
-// onlyPlain tells whether the plain file alone defines what a place uses, and then keeps
-// it for checkPlain: the one mistake is told once, not for each name.
+// onlyPlain reports whether the plain file alone defines what a place uses, and then keeps
+// it for checkPlain: the one mistake is reported once, not for each name.
 func (c *destinationCheck) onlyPlain(u kamal.Use) bool {
 	if c.plain == nil || !slices.ContainsFunc(c.plain.Definitions, func(d kamal.Definition) bool { return d.Name == u.Name }) {
 		return false
@@ -41,7 +41,7 @@ func (c *destinationCheck) onlyPlain(u kamal.Use) bool {
 	return true
 }
 
-// checkPlain tells what stands in the plain secrets file, where Kamal does not look.
+// checkPlain says what stands in the plain secrets file, where Kamal does not look.
 func (c *destinationCheck) checkPlain() {
 	if c.plain == nil || len(c.plain.wanted) == 0 {
 		return
@@ -56,7 +56,7 @@ func (c *destinationCheck) checkPlain() {
 	if len(names) == 1 {
 		are = "is"
 	}
-	c.find(RuleUndefined, Error, "", problem.New(
+	c.report(RuleUndefined, Error, "", problem.New(
 		fmt.Sprintf("%s %s defined in %s, and not in %s", strings.Join(names, ", "), are, c.plain.Path, c.fileNames()),
 		"with a destination Kamal does not read "+c.plain.Path+": rename it to "+c.project.Secrets.Names[0]+" if all destinations share it"), c.plain.wanted[0].Place)
 }

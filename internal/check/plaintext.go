@@ -68,7 +68,7 @@ func (c *destinationCheck) checkPlaintext(d *kamal.Definition) {
 	if _, _, hidden := IgnoredByGit(c.o.Dir, d.Place.File); hidden {
 		return // a person's own file, which is never committed
 	}
-	c.find(RulePlaintext, Error, d.Name, problem.New(
+	c.report(RulePlaintext, Error, d.Name, problem.New(
 		d.Name+" has a value in the clear that looks like a secret, in a file that belongs in git",
 		"stop and rotate it: it is in the repository's history. Then keep the new one in 1Password, and write "+d.Name+"=$"+d.Name+" here"), d.Place)
 }
@@ -123,7 +123,7 @@ func isPassword(text string) bool {
 	return !strings.ContainsAny(text, "\x00$<>{}")
 }
 
-// randomPart tells whether a part of a host's name, a path or an image is too long
+// randomPart reports whether a part of a host's name, a path or an image is too long
 // and too random for one. A UUID, a digest behind @ and a port are no such parts.
 func randomPart(text string) bool {
 	if uuid().MatchString(text) || ipv6().MatchString(text) {

@@ -15,11 +15,12 @@ import (
 var marks = map[State]string{Yes: "✓", No: "✗", None: "–", Unknown: "?"}
 
 // WriteText writes the report for a person: a table a destination, then what is
-// wrong. With colour, marks and levels are in colour.
-func WriteText(w io.Writer, r Report, colour bool) error {
+// wrong. With colour, marks and levels are in colour. width is that of the terminal, 0
+// where there is none.
+func WriteText(w io.Writer, r Report, colour bool, width int) error {
 	var b strings.Builder
 	paint := gate.Painter(colour)
-	r.writeMatrices(&b, paint)
+	r.writeMatrices(&b, paint, width)
 	r.writeFindings(&b, paint)
 	for _, at := range r.Unknown {
 		fmt.Fprintf(&b, "? %s: ERB decides here: what depends on it is not known without running it\n", gate.Visible(at.String()))
@@ -28,12 +29,16 @@ func WriteText(w io.Writer, r Report, colour bool) error {
 		fmt.Fprintf(&b, "· %s was not checked %s: %s\n", gate.Visible(s.File), s.As, gate.Visible(s.Why))
 	}
 	b.WriteString(r.conclusion(paint) + "\n")
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, gate.Fold(b.String(), width))
 	return err
 }
 
-// writeMatrices writes for each destination who has which secret.
-func (r Report) writeMatrices(b *strings.Builder, paint func(code, text string) string) {
+// columnsWidth is that of the table behind the names.
+const columnsWidth = len("  vault  fetch  file  deploy.yml")
+
+// writeMatrices writes for each destination who has which secret: as a table, or where the
+// terminal is too narrow for that, each secret by itself.
+func (r Report) writeMatrices(b *strings.Builder, paint func(code, text string) string, terminal int) {
 	codes := map[State]string{Yes: "32", No: "31", None: "2", Unknown: "33"}
 	painted := map[State]string{}
 	for s, mark := range marks {
@@ -51,6 +56,14 @@ func (r Report) writeMatrices(b *strings.Builder, paint func(code, text string) 
 		from := ""
 		if slices.ContainsFunc(m.Rows, func(row Row) bool { return row.From != "" }) {
 			from = "  from"
+		}
+		if narrow := terminal > 0 && 2+width+columnsWidth > terminal; narrow {
+			for _, row := range m.Rows {
+				fmt.Fprintf(b, "  %s\n", strings.TrimSpace(gate.Visible(row.Secret)+" "+gate.Visible(row.From)))
+				fmt.Fprintf(b, "    vault %s fetch %s file %s deploy.yml %s\n", painted[row.Vault], painted[row.Fetch], painted[row.File], painted[row.Config])
+			}
+			b.WriteByte('\n')
+			continue
 		}
 		fmt.Fprintf(b, "  %-*s  vault  fetch  file  deploy.yml%s\n", width, "secret", from)
 		for _, row := range m.Rows {

@@ -32,13 +32,13 @@ var publicPrefix = lazy.Regexp(`^(NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|REACT_APP|
 // their address.
 var browserName = lazy.Regexp(`(?i)firebase|browser|public|(^|_)(web|maps?|places)_`)
 
-// isPublic tells whether a value is one that may be shown, whatever it is called.
+// isPublic reports whether a value is one that may be shown, whatever it is called.
 func isPublic(text string) bool {
 	return publicForm().MatchString(text) || isPoint(text) || isAnonymous(text) ||
 		KnownSecret().MatchString(text) && placeholder().MatchString(text) && !strings.Contains(text, "PRIVATE KEY")
 }
 
-// isPublicAs tells whether a value may be shown under the name that it has.
+// isPublicAs reports whether a value may be shown under the name that it has.
 func isPublicAs(name, text string) bool {
 	inPage := publicPrefix().MatchString(name)
 	if strings.HasPrefix(text, "AIza") {
@@ -47,7 +47,7 @@ func isPublicAs(name, text string) bool {
 	return !KnownSecret().MatchString(text) && (inPage || publicName().MatchString(name))
 }
 
-// isPoint tells whether a text is a public key for push messages: a point of P-256
+// isPoint reports whether a text is a public key for push messages: a point of P-256
 // without compression (RFC 8292, 3.2).
 func isPoint(text string) bool {
 	text = strings.TrimRight(text, "=")
@@ -62,7 +62,7 @@ func isPoint(text string) bool {
 	return err == nil
 }
 
-// isAnonymous tells whether a JSON web token is Supabase's for those who have not
+// isAnonymous reports whether a JSON web token is Supabase's for those who have not
 // logged in, which every page holds.
 func isAnonymous(text string) bool {
 	parts := strings.Split(text, ".")

@@ -14,17 +14,17 @@ var pairs = [256]string{
 	'v': "aei", 'w': "aeior", 'x': "ept", 'y': "ps", 'z': "e",
 }
 
-// A class is what kind of character a byte is.
-type class int
+// A charClass is what kind of character a byte is.
+type charClass int
 
 const (
-	mark class = iota // between words: - _ . / : + = and everything else
+	mark charClass = iota // between words: - _ . / : + = and everything else
 	digit
 	lower
 	upper
 )
 
-func classOf(b byte) class {
+func classOf(b byte) charClass {
 	switch {
 	case b >= '0' && b <= '9':
 		return digit
@@ -36,7 +36,7 @@ func classOf(b byte) class {
 	return mark
 }
 
-// isRandom tells whether a text reads like nothing that people name things with: of
+// isRandom reports whether a text reads like nothing that people name things with: of
 // its pairs of neighbours, more than two in five are letters that seldom follow one
 // another, a letter and a digit, or a change to capitals within a word.
 func isRandom(text string) bool {

@@ -30,6 +30,8 @@ const (
 	RuleReference    = "unresolved-reference"
 	RuleShell        = "shell-syntax"
 	RuleNoSource     = "no-source"
+	RuleReserved     = "reserved-name"
+	RuleRefused      = "refused-by-kamal"
 )
 
 // rules are all rules with what each is about, in the order of the documentation.
@@ -52,6 +54,8 @@ func rules() [][2]string {
 		{RuleReference, "a value is a secret reference that nothing resolves"},
 		{RuleShell, "a value has a shell's syntax that dotenv does not know"},
 		{RuleNoSource, "a secrets file passes on a variable that nothing here gives a value"},
+		{RuleReserved, "a declared secret has the name of a variable that programs follow"},
+		{RuleRefused, "Kamal loads the configuration and does not deploy it"},
 	}
 }
 
@@ -70,6 +74,14 @@ func help(rule string) problem.Help {
 	return problem.Checking
 }
 
+// checkRefused says why Kamal would not deploy the configuration, where it was asked.
+func (c *destinationCheck) checkRefused() {
+	if refused := c.project.Config.Refused; refused != nil {
+		p := *refused
+		c.report(RuleRefused, Error, "", &p, refused.Place)
+	}
+}
+
 // checkUses looks at every place of deploy.yml that names a secret.
 func (c *destinationCheck) checkUses() {
 	clear := map[[2]string][]kamal.Use{} // by their name and the env they are in
@@ -80,14 +92,14 @@ func (c *destinationCheck) checkUses() {
 	for _, u := range c.project.Config.Uses {
 		if d, ok := c.definition(u.Name); ok {
 			if c.isEmpty(d) && !slices.Contains(c.o.AllowEmpty, u.Name) {
-				c.find(RuleEmpty, Error, u.Name, problem.New(u.Name+" is empty, and "+u.Place.String()+" uses it",
+				c.report(RuleEmpty, Error, u.Name, problem.New(u.Name+" is empty, and "+u.Place.String()+" uses it",
 					"give it a value, or allow it with --allow-empty "+u.Name), d.Place)
 			}
 		} else if !c.declared(u.Name) {
 			c.undefined(u)
 		}
 		for _, shown := range clear[[2]string{u.As, strings.TrimSuffix(u.Key, ".secret")}] {
-			c.find(RuleClear, Error, u.Name, problem.New(
+			c.report(RuleClear, Error, u.Name, problem.New(
 				u.As+" is a secret and stands under "+shown.Key+" too: its value there is in the clear in every process list",
 				"remove it from "+shown.Key), shown.Place)
 		}
@@ -100,11 +112,12 @@ func (c *destinationCheck) checkPerhaps() {
 		d, ok := c.definition(u.Name)
 		switch {
 		case !ok && !c.declared(u.Name):
-			c.find(RuleUndefined, Warning, u.Name, problem.New(
+			c.report(RuleUndefined, Warning, u.Name, problem.New(
 				fmt.Sprintf("%s is named under %s, where ERB leaves it in, but not defined in %s", u.Name, u.Key, c.fileNames()),
 				"add it to "+c.fileToEdit()+", or take it out of deploy.yml; --erb has Kamal say whether it is used"), u.Place)
+			c.ofFiles()
 		case ok && c.isEmpty(d) && !slices.Contains(c.o.AllowEmpty, u.Name):
-			c.find(RuleEmpty, Warning, u.Name, problem.New(u.Name+" is empty, and "+u.Place.String()+" uses it where ERB leaves that in",
+			c.report(RuleEmpty, Warning, u.Name, problem.New(u.Name+" is empty, and "+u.Place.String()+" uses it where ERB leaves that in",
 				"give it a value, or allow it with --allow-empty "+u.Name), d.Place)
 		}
 	}
@@ -114,7 +127,7 @@ func (c *destinationCheck) checkPerhaps() {
 func (c *destinationCheck) undefined(u kamal.Use) {
 	rule := RuleUndefined
 	if pipe := c.pipe(); pipe != "" {
-		c.find(rule, Note, u.Name, problem.New(fmt.Sprintf("%s is named under %s; whether %s defines it is not known here", u.Name, u.Key, pipe),
+		c.report(rule, Note, u.Name, problem.New(fmt.Sprintf("%s is named under %s; whether %s defines it is not known here", u.Name, u.Key, pipe),
 			"it is a pipe, which gives its text to one reader, and that is Kamal"), u.Place)
 		return
 	}
@@ -134,12 +147,19 @@ func (c *destinationCheck) undefined(u kamal.Use) {
 	}
 	level := Error
 	switch {
-	case !c.o.Run && c.started().writesFiles:
+	case !c.o.Run && c.deployInputs().writesFiles:
 		level, hint = Note, "the pipeline that deploys writes a secrets file: what then stands in it is not known here"
 	case c.onlyPlain(u):
 		return
 	}
-	c.find(rule, level, u.Name, problem.New(message, hint), u.Place)
+	c.report(rule, level, u.Name, problem.New(message, hint), u.Place)
+	c.ofFiles()
+}
+
+// ofFiles says of the last finding that it is one of all the secrets files.
+func (c *destinationCheck) ofFiles() {
+	last := &c.findings[len(c.findings)-1]
+	last.lookedIn, last.belongs = c.project.Secrets.Names, []string{c.fileToEdit()}
 }
 
 // pipe is a secrets file that is no regular one, such as that of a 1Password Environment
@@ -171,7 +191,7 @@ func (c *destinationCheck) nearDefinition(name string) string {
 	return Nearest(name, names)
 }
 
-// isEmpty tells whether a definition has no value at all.
+// isEmpty reports whether a definition has no value at all.
 func (c *destinationCheck) isEmpty(d *kamal.Definition) bool {
 	for _, p := range d.Parts {
 		if p.Kind != kamal.Literal || p.Text != "" {
@@ -199,7 +219,7 @@ func (c *destinationCheck) checkDefinitions() {
 		c.checkShell(d)
 		c.checkReference(d)
 		if d.Kind != kamal.Fetch && !keyword().MatchString(d.Name) && !c.used(d.Name) && !c.inHooks(d.Name) && !c.index.sources[d.Name] && len(c.project.Config.Unknown) == 0 {
-			c.find(RuleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
+			c.report(RuleUnused, Warning, d.Name, problem.New(d.Name+" is defined but nowhere used",
 				"name it in deploy.yml, or take the line out"), d.Place)
 		}
 	}
@@ -210,7 +230,7 @@ func (c *destinationCheck) checkCommands(d *kamal.Definition) {
 	for i := range d.Parts {
 		p := &d.Parts[i]
 		if p.Shell != "" {
-			c.find(RuleSyntax, Error, d.Name, problem.New(
+			c.report(RuleSyntax, Error, d.Name, problem.New(
 				d.Name+" has "+p.Shell+" in a command of kamal secrets, which Kamal runs without a shell: it is taken for a name",
 				"give a fetch a line of its own, SECRETS=$(kamal secrets fetch …), and extract from $SECRETS; bundle exec before kamal has a shell run it"), p.Place)
 			continue
@@ -224,13 +244,13 @@ func (c *destinationCheck) checkCommands(d *kamal.Definition) {
 				if where == undefinedSource && c.o.Env == nil {
 					level = Warning // what starts the deploy may give it
 				}
-				c.find(RuleNotFetched, level, d.Name, problem.New(
+				c.report(RuleNotFetched, level, d.Name, problem.New(
 					p.Name+" is extracted from "+p.Source+", which "+where,
 					"put the fetch above this line, into this file"), p.Place)
 			} else if fetch, ok := c.fetchOf(d, p); ok && !c.index.of(fetch).mayGive(p.Name) {
 				c.notFetched(d, p, fetch)
 			} else if ok && fetch.Inline && p.Inline && quotedVariable().MatchString(p.Text) {
-				c.find(RuleSyntax, Error, d.Name, problem.New(
+				c.report(RuleSyntax, Error, d.Name, problem.New(
 					"$"+p.Source+" is in quotes: Kamal has escaped what it fetched, which is no JSON there, and stops",
 					"take the quotes around $"+p.Source+" off"), p.Place)
 			}
@@ -264,7 +284,7 @@ func (c *destinationCheck) checkLists() {
 			}
 		}
 		if len(lost) > 0 {
-			c.find(RuleLost, Note, lost[0], problem.New(
+			c.report(RuleLost, Note, lost[0], problem.New(
 				fmt.Sprintf("%s here replaces the list at %s, without %s", key, before[0].Place, strings.Join(lost, ", ")),
 				"where this destination needs them, name them here too: Kamal merges hashes and replaces lists"), after[0].Place)
 		}
@@ -287,14 +307,14 @@ func (c *destinationCheck) checkFiles() {
 			case c.needed(line):
 				level, hint = Error, "a command that goes over several lines needs double quotes around it; names have letters, digits, _ and ."
 			}
-			c.find(RuleSyntax, level, "", problem.New("the line is passed over: it is neither NAME=value nor a comment", hint), line.Place)
+			c.report(RuleSyntax, level, "", problem.New("the line is passed over: it is neither NAME=value nor a comment", hint), line.Place)
 		}
 		for _, at := range file.Unset {
-			c.find(RuleSyntax, Error, "", problem.New("export names a variable that is not defined, and Kamal stops there",
+			c.report(RuleSyntax, Error, "", problem.New("export names a variable that is not defined, and Kamal stops there",
 				"write export NAME=value, or take the line out"), at)
 		}
 		if pattern, at, ok := IgnoredByGit(c.o.Dir, file.Path); ok {
-			c.find(RuleIgnored, Warning, "", problem.New(file.Path+" is hidden from git by "+pattern+", so CI does not have it",
+			c.report(RuleIgnored, Warning, "", problem.New(file.Path+" is hidden from git by "+pattern+", so CI does not have it",
 				"commit it: it holds no values, only where they are"), at)
 		}
 	}
@@ -302,7 +322,7 @@ func (c *destinationCheck) checkFiles() {
 
 // fileNames are the secrets files as Kamal looks for them.
 func (c *destinationCheck) fileNames() string {
-	return strings.Join(c.project.Secrets.Names, " or ")
+	return oneOf(c.project.Secrets.Names)
 }
 
 // fileToEdit is the file where a definition belongs: the last one that is there.

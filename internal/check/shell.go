@@ -7,7 +7,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// shellProblem tells what becomes of a piece of a shell's syntax in a value, and what
+// shellProblem says what becomes of a piece of a shell's syntax in a value, and what
 // to write in its place.
 func shellProblem(d *kamal.Definition, s kamal.Shell) *problem.Problem {
 	switch s.Kind {

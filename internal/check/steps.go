@@ -32,6 +32,7 @@ type step struct {
 // The names that an option has in a pipeline's files.
 var (
 	secretKeys      = []string{"secrets", "secret", "KAMAL_OP_SECRETS", "KAMAL_OP_SECRET"}
+	allowNameKeys   = []string{"allow-name", "allow_name", "KAMAL_OP_ALLOW_NAME"}
 	keyKeys         = []string{"ssh-key", "ssh-keys", "ssh_key", "KAMAL_OP_SSH_KEY", "KAMAL_OP_SSH_KEYS"}
 	destinationKeys = []string{"destination", "KAMAL_OP_DESTINATION"}
 	configKeys      = []string{"config-file", "config_file", "KAMAL_OP_CONFIG_FILE"}
@@ -59,6 +60,8 @@ type stepReader struct {
 	*pipeline
 	top     string
 	anchors map[string]ast.Node
+	allowed []string // names that the environment around allows though programs follow them
+	command string   // what a called workflow of kamal-op's carries out where it is given none
 }
 
 // walk looks at a node and all that it has. destination is that of the environment
@@ -79,22 +82,31 @@ func (r *stepReader) walk(n ast.Node, destination string) {
 	if len(pairs) == 0 {
 		return
 	}
+	before := r.allowed
 	for _, around := range []string{"env", "environment", "variables"} {
-		if given := firstText(r.texts(yamlfile.Pairs(r.real(valueOf(pairs, around))), destinationKeys)); given != "" {
+		env := yamlfile.Pairs(r.real(valueOf(pairs, around)))
+		if given := firstText(r.texts(env, destinationKeys)); given != "" {
 			destination = given
 		}
+		r.allowed = slices.Concat(r.allowed, r.names(env, allowNameKeys))
 	}
 	r.take(n, destination)
-	another := anotherAction(scalarOf(valueOf(pairs, "uses")))
+	uses := scalarOf(valueOf(pairs, "uses"))
+	another := anotherAction(uses)
 	for _, pair := range pairs {
-		if another && pair.Key.GetToken().Value == "with" {
-			continue
+		r.command = ""
+		if pair.Key.GetToken().Value == "with" {
+			if another {
+				continue
+			}
+			r.command = commandOf(uses)
 		}
 		r.walk(pair.Value, destination)
 		if _, alias := pair.Value.(*ast.AliasNode); alias {
 			r.take(r.real(pair.Value), destination)
 		}
 	}
+	r.allowed = before
 }
 
 // take notes a mapping and what it hands to kamal-op.
@@ -111,16 +123,17 @@ func (r *stepReader) take(n ast.Node, around string) {
 	}
 }
 
-// anotherAction tells whether an action is neither ours nor one that may call ours.
+// anotherAction reports whether an action is neither ours nor one that may call ours.
 func anotherAction(uses string) bool {
 	return uses != "" && !strings.Contains(uses, "kamal") && !strings.HasPrefix(uses, "./") && !strings.Contains(uses, "/.github/")
 }
 
 // step is what a mapping hands to kamal-op; ok is false where that is nothing.
 func (r *stepReader) step(pairs []*ast.MappingValueNode, around string) (s step, ok bool) {
+	allowed := append(r.names(pairs, allowNameKeys), r.allowed...)
 	for _, text := range r.texts(pairs, secretKeys) {
 		if d, err := onepassword.ParseDeclaration(text, byWorkflow); err == nil {
-			s.declared = append(s.declared, Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin})
+			s.declared = append(s.declared, Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin, allowed: slices.Contains(allowed, d.Name)})
 		}
 	}
 	for _, text := range r.texts(pairs, keyKeys) {
@@ -147,7 +160,7 @@ func (r *stepReader) step(pairs []*ast.MappingValueNode, around string) (s step,
 	if s.destination == "" && around != "" {
 		s.destination, s.anywhere = around, false
 	}
-	command := firstText(r.texts(pairs, []string{"command"}))
+	command := cmp.Or(firstText(r.texts(pairs, []string{"command"})), r.command)
 	switch {
 	case strings.Contains(command, "$") || s.environment:
 	case strings.HasPrefix(command, "review"):
@@ -161,7 +174,7 @@ func (r *stepReader) step(pairs []*ast.MappingValueNode, around string) (s step,
 	return s, true
 }
 
-// deploys tells whether a step deploys a destination of the configuration in dir.
+// deploys reports whether a step deploys a destination of the configuration in dir.
 func (s step) deploys(o Options, destination string) bool {
 	switch {
 	case s.other || !s.anywhere && s.destination != destination:
@@ -195,6 +208,14 @@ func (r *stepReader) texts(pairs []*ast.MappingValueNode, keys []string) []strin
 		}
 	}
 	return all
+}
+
+// names are the names that one of the keys lists.
+func (r *stepReader) names(pairs []*ast.MappingValueNode, keys []string) (names []string) {
+	for _, text := range r.texts(pairs, keys) {
+		names = append(names, strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })...)
+	}
+	return names
 }
 
 // real is what an anchor marks, or an alias names.

@@ -12,6 +12,9 @@ func TestDeclaredFor(t *testing.T) {
 	action := func(with string) string {
 		return "jobs:\n  a:\n    steps:\n      - uses: kamal-op/kamal-op@v1\n        with:\n          " + strings.ReplaceAll(with, "\n", "\n          ") + "\n"
 	}
+	calls := func(name string) string {
+		return "jobs:\n  a:\n    uses: kamal-op/kamal-op/.github/workflows/" + name + ".yml@v1\n    with:\n      secrets: op://V/I\n"
+	}
 	for name, test := range map[string]struct {
 		file, text, config     string
 		plain, staging, review string
@@ -23,6 +26,9 @@ func TestDeclaredFor(t *testing.T) {
 		"a destination that may vary": {text: action("secrets: op://V/I\ndestination: ${{ inputs.to }}"), plain: "op://V/I", staging: "op://V/I", review: "op://V/I"},
 		"a destination around it":     {text: "env: {KAMAL_OP_DESTINATION: staging}\n" + action("secrets: op://V/I"), staging: "op://V/I"},
 		"a review":                    {text: action("secrets: op://V/I\ncommand: review"), review: "op://V/I"},
+		"a called workflow":           {text: calls("deploy"), plain: "op://V/I"},
+		"a called one, of previews":   {text: calls("review"), review: "op://V/I"},
+		"a called one, that sweeps":   {text: calls("sweep"), review: "op://V/I"},
 		"a check":                     {text: action("secrets: op://V/I\ncommand: check")},
 		"another action":              {text: "# kamal-op\njobs:\n  a:\n    steps:\n      - uses: docker/build-push-action@v6\n        with:\n          secrets: A=op://V/I/A\n"},
 		"another configuration":       {text: action("secrets: op://V/I\nconfig-file: config/other.yml")},

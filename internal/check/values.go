@@ -15,31 +15,31 @@ import (
 // as it is written.
 func (c *destinationCheck) checkShell(d *kamal.Definition) {
 	for _, s := range d.Shell {
-		if s.Kind == kamal.NeverClosed && c.passedOver(s.Place) {
+		if s.Kind == kamal.NeverClosed && c.isSkipped(s.Place) {
 			continue // a command over several lines: told at the line that is lost
 		}
 		level := Error
 		if s.Doubtful || !c.used(d.Name) {
 			level = Warning
 		}
-		c.find(RuleShell, level, d.Name, shellProblem(d, s), s.Place)
+		c.report(RuleShell, level, d.Name, shellProblem(d, s), s.Place)
 	}
 }
 
-// passedOver tells whether the line behind a place is none that dotenv knows, and
+// isSkipped reports whether the line behind a place is none that dotenv knows, and
 // is missed.
-func (c *destinationCheck) passedOver(at problem.Place) bool {
+func (c *destinationCheck) isSkipped(at problem.Place) bool {
 	for _, file := range c.project.Secrets.Files {
-		if file.Path == at.File && slices.ContainsFunc(file.Ignored, func(p kamal.PassedOver) bool { return p.Line == at.Line+1 && c.needed(p) }) {
+		if file.Path == at.File && slices.ContainsFunc(file.Ignored, func(p kamal.SkippedLine) bool { return p.Line == at.Line+1 && c.needed(p) }) {
 			return true
 		}
 	}
 	return false
 }
 
-// needed tells whether something that is used lacks what dotenv passes over: the rest
+// needed reports whether something that is used lacks what dotenv passes over: the rest
 // of its value, or the only line that names it.
-func (c *destinationCheck) needed(line kamal.PassedOver) bool {
+func (c *destinationCheck) needed(line kamal.SkippedLine) bool {
 	if line.Adds != "" && c.used(line.Adds) {
 		return true
 	}
@@ -55,7 +55,7 @@ func (c *destinationCheck) needed(line kamal.PassedOver) bool {
 	})
 }
 
-// callsFunction tells whether a command of a value that is used calls a function, which
+// callsFunction reports whether a command of a value that is used calls a function, which
 // dotenv does not know.
 func (c *destinationCheck) callsFunction(name string) bool {
 	call := regexp.MustCompile(`(?:^|[;&|(\n])\s*` + regexp.QuoteMeta(name) + `(?:[\s;&|)]|$)`)
@@ -78,17 +78,17 @@ func (c *destinationCheck) checkReference(d *kamal.Definition) {
 	if !c.used(d.Name) {
 		level = Warning
 	}
-	if level == Warning && !c.perhaps(d.Name) {
+	if level == Warning && !c.mayUse(d.Name) {
 		return // it may well be for the op read of another line, or of a hook
 	}
 	origin := c.origin(d)
 	first := &origin.Parts[0]
 	switch {
 	case first.Kind == kamal.Literal && isReference(first.Text), len(d.Shell) == 0 && slices.ContainsFunc(origin.Parts, hasReference):
-		c.find(RuleReference, level, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
+		c.report(RuleReference, level, d.Name, problem.New(d.Name+" is a secret reference, and nothing resolves it here: the app gets its text", hint), d.Place)
 	case len(origin.Parts) == 1 && first.Kind == kamal.PassThrough && !c.declared(first.Name):
 		if isReference(environ.List(c.o.Env).Get(first.Name)) {
-			c.find(RuleReference, level, d.Name, problem.New(
+			c.report(RuleReference, level, d.Name, problem.New(
 				d.Name+" takes $"+first.Name+" of the environment, which is a secret reference: nothing resolves it here", hint), d.Place)
 		}
 	}
@@ -107,7 +107,7 @@ func (c *destinationCheck) origin(d *kamal.Definition) *kamal.Definition {
 	return d
 }
 
-// hasReference tells whether a text has a reference amid others, as a URL's password.
+// hasReference reports whether a text has a reference amid others, as a URL's password.
 func hasReference(p kamal.Part) bool {
 	return p.Kind == kamal.Literal && reference().MatchString(p.Text)
 }

@@ -40,7 +40,7 @@ func (c *destinationCheck) checkVault(ctx context.Context) {
 	}
 	vaults, err := c.o.Vault.Vaults(ctx)
 	if err != nil {
-		c.find(RulePrivilege, Note, "", problem.New("whether the credentials can read more vaults than this project needs is not known: the list of vaults was refused",
+		c.report(RulePrivilege, Note, "", problem.New("whether the credentials can read more vaults than this project needs is not known: the list of vaults was refused",
 			"ask 1Password what the service account may read"), problem.Place{File: c.project.Secrets.Names[0]})
 		return
 	}
@@ -52,7 +52,7 @@ func (c *destinationCheck) checkVault(ctx context.Context) {
 	}
 	if len(more) > 0 && len(c.project.Secrets.Files) > 0 {
 		slices.Sort(more)
-		c.find(RulePrivilege, Warning, "", problem.New(
+		c.report(RulePrivilege, Warning, "", problem.New(
 			"the credentials can read vaults that this project's secrets files do not name: "+strings.Join(more, ", "),
 			"give the service account the vaults it needs and no others"),
 			problem.Place{File: c.project.Secrets.Files[0].Path})
@@ -77,7 +77,7 @@ func (c *destinationCheck) checkWanted(ctx context.Context, d *kamal.Definition,
 		c.inVault[w] = No
 		for _, p := range problem.Of(err) {
 			q := *p
-			c.find(RuleNotInVault, Error, d.Name, &q, w.Place)
+			c.report(RuleNotInVault, Error, d.Name, &q, w.Place)
 		}
 		return
 	}
@@ -99,22 +99,22 @@ func (c *destinationCheck) checkWanted(ctx context.Context, d *kamal.Definition,
 	}
 	if f == nil {
 		c.inVault[w] = No
-		c.find(RuleNotInVault, Error, d.Name, missingField(item, w), w.Place)
+		c.report(RuleNotInVault, Error, d.Name, missingField(item, w), w.Place)
 		return
 	}
 	c.inVault[w] = Yes
-	if onepassword.Blank(f.Value) {
-		c.find(RuleEmpty, Warning, d.Name, problem.New(f.Label+" in op://"+w.Vault+"/"+w.Item+" is nothing but white space",
+	if onepassword.IsBlank(f.Value) {
+		c.report(RuleEmpty, Warning, d.Name, problem.New(f.Label+" in op://"+w.Vault+"/"+w.Item+" is nothing but white space",
 			"if that is not meant, give the field its value in 1Password"), w.Place)
 	}
 	if f.Value.Len() == 0 && !c.allowsEmpty(w, d) {
 		c.inVault[w] = No
-		c.find(RuleEmpty, Error, d.Name, problem.New(f.Label+" in op://"+w.Vault+"/"+w.Item+" is empty",
+		c.report(RuleEmpty, Error, d.Name, problem.New(f.Label+" in op://"+w.Vault+"/"+w.Item+" is empty",
 			"give the field a value in 1Password"), w.Place)
 	}
 }
 
-// allowsEmpty tells whether one of the names that take this field may be empty.
+// allowsEmpty reports whether one of the names that take this field may be empty.
 func (c *destinationCheck) allowsEmpty(w kamal.Wanted, d *kamal.Definition) bool {
 	return slices.ContainsFunc(c.o.AllowEmpty, func(name string) bool {
 		return name == d.Name || name == w.Field || strings.HasSuffix(w.Field, "."+name)
@@ -134,6 +134,13 @@ func missingField(item *onepassword.Item, w kamal.Wanted) *problem.Problem {
 	}
 	if len(labels) > 0 {
 		p.Details = []string{where + " has: " + strings.Join(labels, ", ")}
+	}
+	for _, label := range labels {
+		// Of a reference, what stands before the / is taken for a section.
+		if w.Reference != "" && strings.Contains(label, "/") && strings.EqualFold(strings.ReplaceAll(label, "/", "."), w.Field) {
+			p.Hint = "a / in a name is written %2F: " + where + "/" + strings.ReplaceAll(label, "/", "%2F")
+			return p
+		}
 	}
 	if best := Nearest(w.Field, labels); best != "" {
 		p.Hint += ". Did you mean " + best + "?"

@@ -38,15 +38,15 @@ func (c *destinationCheck) checkWhole(ctx context.Context) {
 			before := len(c.findings)
 			for _, p := range problem.Of(err) {
 				q := *p
-				c.find(RuleNotInVault, Error, "", &q, problem.Place{})
+				c.report(RuleNotInVault, Error, "", &q, problem.Place{})
 			}
-			c.sayOnce(before, w.Declared)
+			c.reportOnce(before, w.Declared)
 			continue
 		}
 		w.known = true
 		for _, name := range names {
 			if _, twice := c.declaration(name); !twice {
-				c.given = append(c.given, Declared{Name: name, Origin: w.Origin, Found: true})
+				c.declarations = append(c.declarations, Declared{Name: name, Origin: w.Origin, Found: true})
 			}
 		}
 	}
@@ -61,16 +61,16 @@ func (c *destinationCheck) perhapsDeclared() *wholeItem {
 	return nil
 }
 
-// sayOnce puts before the findings from one on who declares it, since there is no line
+// reportOnce puts before the findings from one on who declares it, since there is no line
 // to point at. What was said of another declaration is not said again: an item that is
 // not there is one mistake, however many of its fields are declared.
-func (c *destinationCheck) sayOnce(from int, d Declared) {
+func (c *destinationCheck) reportOnce(from int, d Declared) {
 	kept := c.findings[:from]
 	for _, f := range c.findings[from:] {
-		if c.told[f.Problem.Message] {
+		if c.reported[f.Problem.Message] {
 			continue
 		}
-		c.told[f.Problem.Message] = true
+		c.reported[f.Problem.Message] = true
 		f.Problem.Message = d.Origin + ": " + f.Problem.Message
 		kept = append(kept, f)
 	}

@@ -28,7 +28,7 @@ func newAzure(g *gate.Gate, out *gate.Stream, o Options) System {
 // Mask gives one command for each line of 4 bytes and more. Agents differ in whether
 // they take %AZP25 for a percent sign, so that a value with one is given both ways.
 func (s *azure) Mask(secrets ...mask.Secret) error {
-	if len(secrets) == 0 || !s.tellsAgent() {
+	if len(secrets) == 0 || !s.reachesAgent() {
 		return nil
 	}
 	var commands []string
@@ -47,9 +47,9 @@ func (s *azure) Mask(secrets ...mask.Secret) error {
 	return s.log.MaskCommands(commands)
 }
 
-// tellsAgent says whether the agent reads what is printed for it to mask; that it
+// reachesAgent reports whether the agent reads what is printed for it to mask; that it
 // does not is said once.
-func (s *azure) tellsAgent() bool {
+func (s *azure) reachesAgent() bool {
 	s.asked.Do(func() {
 		var reader string
 		if reader, s.tells = s.log.TellsRunner(); !s.tells {

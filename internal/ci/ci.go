@@ -1,8 +1,8 @@
 // Package ci is where we run: GitHub, Gitea or Forgejo, GitLab, Buildkite,
-// CircleCI, Azure Pipelines, Woodpecker, Drone, some other machine with a plain log, or a terminal. It knows how
-// each is told to mask a value, to fold a part of the log, to mark a line of a
-// file, to keep an output and to show a summary; and it is the one place where
-// a problem becomes text.
+// CircleCI, Azure Pipelines, Woodpecker, Drone, some other machine with a plain
+// log, or a terminal. It knows how each of them masks a value, folds a part of the
+// log, marks a line of a file, keeps an output and shows a summary; and it is the
+// one place where a problem becomes text.
 //
 // What it says leaves by the gate: its texts are masked before they become a
 // command, an event or a page, and nothing that a child prints, nor a name in a line
@@ -25,12 +25,12 @@ type System interface {
 
 	// Mask has the system mask values in its log, where it can. It must be
 	// called before anything that could print them is started. A value, or a
-	// line of one, of fewer than 4 bytes is not masked, and its name is told.
+	// line of one, of fewer than 4 bytes is not masked, and its name is reported.
 	Mask(secrets ...mask.Secret) error
-	// Child is the way for a child's output to w: masked, and nothing that passes
-	// it is a command of the system. Where w is the system's own stream, our lines
-	// keep clear of the child's. What the child asks to have masked is passed on to
-	// a runner that takes it.
+	// Child gives the writer for a child's output to w: masked, and nothing in it is a
+	// command of the system. Where w is the system's own stream, our lines stay apart
+	// from the child's. What the child asks to have masked is passed on to a runner
+	// that takes it.
 	Child(w *gate.Stream, o gate.ChildOptions) *gate.Child
 
 	// Group begins a part of the log that can be folded. It ends the one
@@ -44,13 +44,13 @@ type System interface {
 
 	// Info is a plain line of ours, or several.
 	Info(text string)
-	// Notice, Warning and Error tell a problem, each as an annotation at the
+	// Notice, Warning and Error show a problem, each as an annotation at the
 	// file and line of its place, where the system has such.
 	Notice(p *problem.Problem)
 	Warning(p *problem.Problem)
 	Error(p *problem.Problem)
-	// Status is what is going on at this moment, for a terminal's last line;
-	// "" takes the line away. Elsewhere it is not shown.
+	// Status shows what is going on in a terminal's last line; "" takes the line
+	// away. Elsewhere it is not shown.
 	Status(text string)
 
 	// Output gives later steps a value by name. GitHub drops an output that
@@ -87,9 +87,9 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Detect tells from the environment where we run. out is the log, a stream of the
-// gate's: it gets our own lines. Forgejo's runner also says that it is Gitea's, and both that they
-// are GitHub's; a value of "false" or "" is no sign.
+// Detect finds out from the environment where we run. out is the log, a stream of the
+// gate's: it gets our own lines. Forgejo's runner also says that it is Gitea's, and both
+// that they are GitHub's; a value of "false" or "" is no sign.
 func Detect(env map[string]string, g *gate.Gate, out *gate.Stream, o Options) System {
 	if o.Now == nil {
 		o.Now = time.Now

@@ -162,7 +162,7 @@ func session(t *testing.T, s *system, log io.Writer) {
 	}
 }
 
-func TestSession_ReadsAsIntendedInEverySystem(t *testing.T) {
+func TestSystem_LogsASessionAsItsGoldenFile(t *testing.T) {
 	for _, path := range environments(t) {
 		name := strings.TrimSuffix(filepath.Base(path), ".env")
 		t.Run(name, func(t *testing.T) {

@@ -2,15 +2,24 @@ package ci
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// Close tells a person at a terminal what a run has changed, as its last lines. Elsewhere
-// the page beside the log does, or the events.
-func Close(s System, r Report) {
+// ShowsClosing reports whether ShowClosing prints anything on a system.
+func ShowsClosing(s System) bool {
+	_, ok := s.(*terminal)
+	return ok
+}
+
+// ShowClosing tells a person at a terminal what a run has changed, as its last lines.
+// Elsewhere the page beside the log does, or the events.
+func ShowClosing(s System, r Report) {
 	t, ok := s.(*terminal)
 	if !ok {
 		return
@@ -20,9 +29,9 @@ func Close(s System, r Report) {
 	}
 }
 
-// closing are those lines: what was done, on which hosts, how long each phase took,
-// where the app answers, how to go back. Of a run that failed it is how to go back alone:
-// what failed stands above, and is to be read.
+// closing is the text of those lines: what was done, on which hosts, how long each phase
+// took, where the app answers, how to go back. After a failure it is how to go back
+// alone: the lines above say what failed.
 func (r Report) closing() string {
 	var lines []string
 	if r.Status == problem.Done {
@@ -30,15 +39,12 @@ func (r Report) closing() string {
 		if r.Destination != "" && service != "" {
 			service += " (" + r.Destination + ")"
 		}
-		lines = append(lines, "✓ "+strings.Join(subject(r.Command, "of", service, r.Result()), " ")+" in "+took(r.Took))
-		lines = append(lines, r.moves()...)
-		var phases []string
-		for _, p := range r.Phases {
-			phases = append(phases, p.Title()+" "+took(p.Took))
+		lines = append(lines, "✓ "+strings.Join(subject(r.Command, "of", service, r.Result()), " ")+" in "+durationText(r.Took))
+		lines = append(lines, r.versionChanges()...)
+		for _, changed := range r.Changed {
+			lines = append(lines, "  "+changed)
 		}
-		if len(phases) > 0 {
-			lines = append(lines, "  "+strings.Join(phases, ", "))
-		}
+		lines = append(lines, r.phaseTimes()...)
 		if r.URL != "" {
 			lines = append(lines, "  at "+r.URL)
 		}
@@ -58,9 +64,40 @@ func (r Report) closing() string {
 	return strings.Join(lines, "\n")
 }
 
-// moves are what ran and what runs now, a line for all hosts of a role of which the same
-// is true.
-func (r Report) moves() []string {
+// phaseTimes are the phases with the time that each took: in one line, or each beside its
+// times in earlier deploys.
+func (r Report) phaseTimes() (lines []string) {
+	widest := 0
+	var all []string
+	for _, p := range r.Phases {
+		widest = max(widest, utf8.RuneCountInString(p.Title()))
+		all = append(all, p.Title()+" "+durationText(p.Took))
+	}
+	if len(all) > 0 && len(r.Before) == 0 {
+		return []string{"  " + strings.Join(all, ", ")}
+	}
+	for _, p := range r.Phases {
+		line := fmt.Sprintf("  %-*s %8s", widest, p.Title(), durationText(p.Took))
+		if times := r.Before[p.Name]; len(times) > 0 && p.Host == "" {
+			line += fmt.Sprintf("  last %d: %s", len(times), timeRange(times))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// timeRange is the shortest and the longest of some times.
+func timeRange(times []time.Duration) string {
+	least, most := durationText(slices.Min(times)), durationText(slices.Max(times))
+	if least == most {
+		return most
+	}
+	return least + " to " + most
+}
+
+// versionChanges are what ran and what runs now: one line for all hosts of a role with the
+// same change.
+func (r Report) versionChanges() []string {
 	var order []string
 	hosts := map[string][]string{}
 	for _, h := range r.Hosts {
@@ -100,5 +137,5 @@ func shortVersion(version string) string {
 	if version == "" {
 		return "nothing"
 	}
-	return cut(version, most)
+	return truncate(version, most)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // The events of --json keep their keys and their kinds within v1: programs read them.
-func TestCompatibility_events(t *testing.T) {
+func TestCompatibility_Events(t *testing.T) {
 	var keys []string
 	for i := range reflect.TypeFor[event]().NumField() {
 		key, _, _ := strings.Cut(reflect.TypeFor[event]().Field(i).Tag.Get("json"), ",")

@@ -73,17 +73,17 @@ type event struct {
 	Status  *int     `json:"status,omitempty"`
 }
 
-// tell writes an event.
-func (e *events) tell(what event) error {
+// write writes an event.
+func (e *events) write(what event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	what.Time = e.now().UTC().Format("2006-01-02T15:04:05.000Z")
 	return json.NewEncoder(e.out.JSON()).Encode(what)
 }
 
-// note writes an event of ours. Where that fails who reads us is gone, and the next
+// emit writes an event of ours. Where that fails who reads us is gone, and the next
 // line of the child's ends the run for it.
-func (e *events) note(what event) { _ = e.tell(what) }
+func (e *events) emit(what event) { _ = e.write(what) }
 
 func (e *events) problem(kind string, p *problem.Problem) {
 	what := event{
@@ -93,29 +93,29 @@ func (e *events) problem(kind string, p *problem.Problem) {
 	if kind == "error" {
 		what.Help = p.URL()
 	}
-	e.note(what)
+	e.emit(what)
 }
 
 // End tells that the run is over, to a log that is for programs; people see it.
 func End(s System, status int) {
 	if e, ok := s.(*events); ok {
-		e.note(event{Event: "end", Status: &status})
+		e.emit(event{Event: "end", Status: &status})
 	}
 }
 
 func (e *events) Name() string                      { return e.system.Name() }
 func (e *events) Mask(secrets ...mask.Secret) error { return e.system.Mask(secrets...) }
-func (e *events) Group(title string)                { e.note(event{Event: "group", Title: title}) }
-func (e *events) EndGroup()                         { e.note(event{Event: "endgroup"}) }
+func (e *events) Group(title string)                { e.emit(event{Event: "group", Title: title}) }
+func (e *events) EndGroup()                         { e.emit(event{Event: "endgroup"}) }
 func (e *events) KeepOpen()                         {}
 func (e *events) Status(string)                     {}
-func (e *events) Info(text string)                  { e.note(event{Event: "info", Text: &text}) }
+func (e *events) Info(text string)                  { e.emit(event{Event: "info", Text: &text}) }
 func (e *events) Notice(p *problem.Problem)         { e.problem("notice", p) }
 func (e *events) Warning(p *problem.Problem)        { e.problem("warning", p) }
 func (e *events) Error(p *problem.Problem)          { e.problem("error", p) }
 
 func (e *events) Output(name, value string) error {
-	e.note(event{Event: "output", Name: name, Value: &value})
+	e.emit(event{Event: "output", Name: name, Value: &value})
 	return e.system.Output(name, value)
 }
 
@@ -128,7 +128,7 @@ func (e *events) Child(w *gate.Stream, o gate.ChildOptions) *gate.Child {
 		return e.system.Child(w, o)
 	}
 	if g, ok := e.system.(*github); ok {
-		o.Asked = g.pass
+		o.Asked = g.passOn
 	}
 	return e.gate.Child(&eventLines{events: e}, o)
 }
@@ -154,7 +154,7 @@ func (l *eventLines) Write(p []byte) (int, error) {
 			room := longestLine - len(l.line)
 			l.line = append(l.line, piece[:room]...)
 			piece = piece[room:]
-			if err := l.tell(true); err != nil {
+			if err := l.emit(true); err != nil {
 				return 0, err
 			}
 		}
@@ -162,16 +162,16 @@ func (l *eventLines) Write(p []byte) (int, error) {
 		if end < 0 {
 			return n, nil
 		}
-		if err := l.tell(false); err != nil {
+		if err := l.emit(false); err != nil {
 			return 0, err
 		}
 		p = p[end+1:]
 	}
 }
 
-// tell makes an event of what there is of the line. Where the line goes on, the
+// emit makes an event of what there is of the line. Where the line goes on, the
 // beginning of a character waits for its end.
-func (l *eventLines) tell(more bool) error {
+func (l *eventLines) emit(more bool) error {
 	n := len(l.line)
 	for back := 1; more && back < utf8.UTFMax && back < n; back++ {
 		if utf8.RuneStart(l.line[n-back]) {
@@ -183,7 +183,7 @@ func (l *eventLines) tell(more bool) error {
 	}
 	text := string(l.line[:n])
 	l.line = append(l.line[:0], l.line[n:]...)
-	return l.events.tell(event{Event: "line", Text: &text, More: more})
+	return l.events.write(event{Event: "line", Text: &text, More: more})
 }
 
 // Flush lets go the beginning of a line.
@@ -193,7 +193,7 @@ func (l *eventLines) Flush() error {
 	if len(l.line) == 0 {
 		return nil
 	}
-	return l.tell(true)
+	return l.emit(true)
 }
 
 // Close lets go a last line that has no end.
@@ -203,5 +203,5 @@ func (l *eventLines) Close() error {
 	if len(l.line) == 0 {
 		return nil
 	}
-	return l.tell(false)
+	return l.emit(false)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-func TestEvents_AreOneALine(t *testing.T) {
+func TestEvents_StandOneALine(t *testing.T) {
 	var log, errs bytes.Buffer
 	s := detect(map[string]string{"GITHUB_ACTIONS": "true"}, &log, setup{JSON: true, Commands: &errs, Now: clock()})
 	session(t, s, &log)
@@ -78,10 +78,10 @@ func TestEvents_HoldAChildsOutput(t *testing.T) {
 
 // A use of the secrets or the key is an event at once; a log for people has it at the
 // end of the run.
-func TestTell_EachUseIsAnEvent(t *testing.T) {
+func TestReportUse_EmitsAnEvent(t *testing.T) {
 	use := ci.Use{Kind: ci.Signature, What: "a login with SHA256:x", Host: "192.0.2.1", User: "root", Process: "ssh (7)"}
 	var log bytes.Buffer
-	ci.Tell(detect(nil, &log, setup{JSON: true, Now: clock()}).System, use)
+	ci.ReportUse(detect(nil, &log, setup{JSON: true, Now: clock()}).System, use)
 	var got struct{ Time, Event, Text, Host, User, Process string }
 	if err := json.Unmarshal(log.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestTell_EachUseIsAnEvent(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	log.Reset()
-	ci.Tell(detect(nil, &log, setup{}).System, use)
+	ci.ReportUse(detect(nil, &log, setup{}).System, use)
 	if log.Len() > 0 {
 		t.Errorf("a person is told %q", log.String())
 	}

@@ -29,12 +29,12 @@ const (
 // fixed delimiter for values of several lines (see files.go).
 type github struct {
 	*plain
-	commands  *gate.Stream // for masks
-	env       map[string]string
-	annotated [3]int
-	masked    map[string]bool
-	asked     sync.Once
-	tells     bool // the runner reads the commands
+	commands    *gate.Stream // for masks
+	env         map[string]string
+	annotated   [3]int
+	masked      map[string]bool
+	asked       sync.Once
+	runnerReads bool // the runner reads the commands
 }
 
 func newGitHub(env map[string]string, way *gate.Gate, out *gate.Stream, o Options) *github {
@@ -46,24 +46,24 @@ func newGitHub(env map[string]string, way *gate.Gate, out *gate.Stream, o Option
 	return g
 }
 
-// tellsRunner says whether the runner reads what is printed for it to mask; that it
-// does not is said once.
-func (g *github) tellsRunner() bool {
+// reachesRunner reports whether the runner reads the commands that have it mask values.
+// Where it does not, a notice says so once.
+func (g *github) reachesRunner() bool {
 	g.asked.Do(func() {
 		var reader string
-		if reader, g.tells = g.commands.TellsRunner(); !g.tells {
+		if reader, g.runnerReads = g.commands.TellsRunner(); !g.runnerReads {
 			g.Notice(problem.New(fmt.Sprintf("%s is not told what to mask: %s reads the commands for it, and would write down the values", g.name, reader),
 				"the values are masked here all the same. Without a pipe or a file in between the runner masks them as well"))
 		}
 	})
-	return g.tells
+	return g.runnerReads
 }
 
 // Mask gives one add-mask command for each line of 4 bytes and more. The runner
 // takes a value of several lines apart by itself, but the runners of act and
 // Gitea do not; all unescape %, CR and LF.
 func (g *github) Mask(secrets ...mask.Secret) error {
-	if len(secrets) == 0 || !g.tellsRunner() {
+	if len(secrets) == 0 || !g.reachesRunner() {
 		return nil
 	}
 	var commands []string
@@ -93,12 +93,12 @@ func lines(value string) []string {
 
 // Child passes on to the runner what a child of this machine asks to have masked.
 func (g *github) Child(w *gate.Stream, o gate.ChildOptions) *gate.Child {
-	o.Asked = g.pass
+	o.Asked = g.passOn
 	return g.log.Child(w, o)
 }
 
-// pass passes a value on to the runner, and tells whether that reads it.
-func (g *github) pass(secret mask.Secret) bool { return g.Mask(secret) == nil && g.tells }
+// passOn has the runner mask a value, and reports whether it reads the command.
+func (g *github) passOn(secret mask.Secret) bool { return g.Mask(secret) == nil && g.runnerReads }
 
 func (g *github) Group(title string) {
 	title = g.title(title)
@@ -118,8 +118,8 @@ func (g *github) Notice(p *problem.Problem)  { g.annotate(Notice, p) }
 func (g *github) Warning(p *problem.Problem) { g.annotate(Warning, p) }
 func (g *github) Error(p *problem.Problem)   { g.annotate(Error, p) }
 
-// annotate tells a problem at its place. The log shows the message as well, so
-// that all of it is in there.
+// annotate shows a problem at its place. The log shows the message as well, so that
+// nothing is missing there.
 func (g *github) annotate(level Level, p *problem.Problem) {
 	p = g.gate.Problem(p)
 	lines := g.lines(level, p)
@@ -132,7 +132,7 @@ func (g *github) annotate(level Level, p *problem.Problem) {
 		g.Info(text(level, lines, false))
 		return
 	}
-	if short := cut(told, longestAnnotation); short != told {
+	if short := truncate(told, longestAnnotation); short != told {
 		g.Info(text(level, lines, false))
 		told = short
 	}

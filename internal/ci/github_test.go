@@ -102,7 +102,7 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-func TestGitHub_SaysWhereMasksCouldNotBeTold(t *testing.T) {
+func TestGitHub_SaysWhereMasksCannotReachTheRunner(t *testing.T) {
 	s := detect(map[string]string{"GITHUB_ACTIONS": "true"}, broken{}, setup{})
 	if err := s.Mask(mask.NewSecret("A", "value")); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("got %v", err)
@@ -253,7 +253,7 @@ func FuzzGitHub_Output(f *testing.F) {
 	})
 }
 
-func TestGitHub_TakesADelimiterOfItsOwnForEachValue(t *testing.T) {
+func TestGitHub_UsesAFreshDelimiterForEachValue(t *testing.T) {
 	s, _, files := onGitHub(t, setup{})
 	for _, write := range []func(string, string) error{s.Output, s.State} {
 		if err := errors.Join(write("one", "1"), write("two", "2")); err != nil {
@@ -280,7 +280,7 @@ func TestGitHub_TakesADelimiterOfItsOwnForEachValue(t *testing.T) {
 	}
 }
 
-func TestGitHub_RefusesNamesThatAreNone(t *testing.T) {
+func TestGitHub_RefusesBadNames(t *testing.T) {
 	s, _, files := onGitHub(t, setup{})
 	for _, name := range []string{"", "a=b", "a<<b", "a\nb", "1a", "a b"} {
 		if s.Output(name, "x") == nil || s.State(name, "x") == nil {

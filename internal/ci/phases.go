@@ -45,6 +45,9 @@ func (p Phase) MarshalJSON() ([]byte, error) {
 // that a phase begins with, so that the line stands in the phase's group. There
 // is one phase at a time.
 type Phases struct {
+	// Title stands before the phases of one of several runs in a log; "" for none.
+	Title string
+
 	system System
 	now    func() time.Time
 
@@ -68,8 +71,12 @@ func (p *Phases) Begin(name, host string) {
 	p.end(false)
 	phase := Phase{Name: name, Host: host, Begun: p.now()}
 	p.all, p.on = append(p.all, phase), true
-	p.system.Group(phase.Title())
-	p.system.Status(phase.Title())
+	title := phase.Title()
+	if p.Title != "" {
+		title = p.Title + ": " + title
+	}
+	p.system.Group(title)
+	p.system.Status(title)
 }
 
 // End ends the phase under way, if there is one: it went well.
@@ -101,10 +108,10 @@ func (p *Phases) end(failed bool) {
 	}
 	p.system.EndGroup()
 	if failed {
-		p.system.Info(fmt.Sprintf("✗ %s, after %s", last.Title(), took(last.Took)))
+		p.system.Info(fmt.Sprintf("✗ %s, after %s", last.Title(), durationText(last.Took)))
 		return
 	}
-	p.system.Info(fmt.Sprintf("✓ %s, %s", last.Title(), took(last.Took)))
+	p.system.Info(fmt.Sprintf("✓ %s, %s", last.Title(), durationText(last.Took)))
 }
 
 // All are the phases until now.
@@ -119,8 +126,8 @@ func (p *Phases) All() []Phase {
 	return all
 }
 
-// took is a time that is over: "0.4 s", "12.3 s", "3 min 4 s".
-func took(d time.Duration) string {
+// durationText is a time that is over: "0.4 s", "12.3 s", "3 min 4 s".
+func durationText(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}

@@ -43,7 +43,7 @@ func TestPhases_KnowTheirTimes(t *testing.T) {
 	}
 }
 
-func TestTail_RemembersTheLastWords(t *testing.T) {
+func TestTail_KeepsTheLastLines(t *testing.T) {
 	var tail ci.Tail
 	for i := range 100 {
 		fmt.Fprintf(&tail, "line %d\n", i)
@@ -63,7 +63,7 @@ func TestTail_RemembersTheLastWords(t *testing.T) {
 	}
 }
 
-func TestTail_IsTheSameByteByByte(t *testing.T) {
+func TestTail_WorksByteByByte(t *testing.T) {
 	text := "one\r\ntwo\x1b[0m\n\n" + strings.Repeat("x", 3000) + "\nlast"
 	var whole, bytewise ci.Tail
 	fmt.Fprint(&whole, text)

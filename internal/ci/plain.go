@@ -17,11 +17,12 @@ type plain struct {
 	gate   *gate.Gate
 	log    *gate.Stream
 	colour bool
+	fold   func(text string) string // of lines that are wider than a terminal; nil elsewhere
 	o      Options
 
 	mu    sync.Mutex
 	group string          // the title of the open group
-	pages map[string]bool // that a problem has led to
+	pages map[string]bool // that a problem has named
 }
 
 // newPlain is a log that has no commands.
@@ -42,32 +43,32 @@ func (s *plain) EndGroup()          {}
 func (s *plain) KeepOpen()          {}
 
 func (s *plain) Info(text string)           { s.info(s.text(text)) }
-func (s *plain) Notice(p *problem.Problem)  { s.tell(Notice, p) }
-func (s *plain) Warning(p *problem.Problem) { s.tell(Warning, p) }
-func (s *plain) Error(p *problem.Problem)   { s.tell(Error, p) }
+func (s *plain) Notice(p *problem.Problem)  { s.show(Notice, p) }
+func (s *plain) Warning(p *problem.Problem) { s.show(Warning, p) }
+func (s *plain) Error(p *problem.Problem)   { s.show(Error, p) }
 func (s *plain) Status(string)              {}
 
 func (s *plain) Output(string, string) error { return errors.ErrUnsupported }
 func (s *plain) State(string, string) error  { return errors.ErrUnsupported }
 func (s *plain) Summary(string) error        { return errors.ErrUnsupported }
 
-// tell tells a problem.
-func (s *plain) tell(level Level, p *problem.Problem) {
+// show shows a problem.
+func (s *plain) show(level Level, p *problem.Problem) {
 	s.info(text(level, s.lines(level, s.gate.Problem(p)), s.colour))
 }
 
-// lines are a problem's lines. An error leads to the page on which more is written of
-// it, the first one that does so in a log: ten secrets that are missing are one matter.
+// lines are a problem's lines. An error names the page that explains it, once in a log:
+// ten missing secrets are one matter.
 func (s *plain) lines(level Level, p *problem.Problem) []string {
-	lines := tell(p)
-	if page := p.URL(); level == Error && s.first(page) {
+	lines := problemLines(p)
+	if page := p.URL(); level == Error && s.firstTime(page) {
 		lines = append(lines, help+page)
 	}
 	return lines
 }
 
-// first tells whether no problem has led to a page before.
-func (s *plain) first(page string) bool {
+// firstTime reports whether no problem has named this page before.
+func (s *plain) firstTime(page string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.pages[page]
@@ -89,9 +90,16 @@ func (s *plain) text(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// info writes lines of ours. An error of the log has no better place to go:
-// whoever runs a child on it learns of it by the child's output.
-func (s *plain) info(text string) { _ = s.log.Line(strings.TrimRight(text, "\n")) }
+// info writes lines of ours.
+func (s *plain) info(text string) {
+	text = strings.TrimRight(text, "\n")
+	if s.fold != nil {
+		text = s.fold(text)
+	}
+	// An error of the log has no better place to go: whoever runs a child on it learns of
+	// it by the child's output.
+	_ = s.log.Line(text) // an error of the log has no better place to go
+}
 
 // mark writes a mark of the system's, whose parts are masked and harmless.
 func (s *plain) mark(text string) { _ = s.log.Prepared(text) }

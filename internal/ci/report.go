@@ -32,10 +32,13 @@ type Report struct {
 	Problems   problem.List // what went wrong
 	LastWords  []string     // of the phase that failed, masked
 	Rollback   string       // the command that goes back, if there is a version to go back to
+
+	// What only a person at a terminal is shown, as far as the hosts know it.
+	Before  map[string][]time.Duration // how long phases of these names took in earlier deploys
+	Changed []string                   // what has changed of the secrets since the last deploy
 }
 
-// A HostReport is what ran on a host before, and what runs there now; "" is
-// nothing.
+// A HostReport is what ran on a host before, and what runs there now; "" is nothing.
 type HostReport struct {
 	Host, Role    string
 	Before, After string
@@ -71,18 +74,18 @@ func (r Report) Result() string {
 func (r Report) Markdown() string {
 	var p page
 	r.head(&p)
-	r.trouble(&p)
+	r.problems(&p)
 	r.hosts(&p)
+	if r.Rollback != "" {
+		p.heading("To go back")
+		p.block("sh", r.Rollback)
+	}
 	r.times(&p)
 	r.secrets(&p)
 	p.list("Signatures", r.Signatures)
 	p.list("Refused", r.Refused)
 	r.uses(&p)
 	p.list("Deploy lock", r.Lock)
-	if r.Rollback != "" {
-		p.heading("To go back")
-		p.block("sh", r.Rollback)
-	}
 	return strings.TrimRight(p.String(), "\n") + "\n"
 }
 
@@ -102,7 +105,7 @@ func (r Report) head(p *page) {
 	add("version", Code(r.Version))
 	add("destination", Code(r.Destination))
 	if r.Took > 0 {
-		add("in", took(r.Took))
+		add("in", durationText(r.Took))
 	}
 	if r.Status != problem.Done {
 		add("exit status", strconv.Itoa(r.Status))
@@ -125,8 +128,8 @@ func subject(command, of, service, result string) []string {
 	return []string{command, of, service, result}
 }
 
-// trouble is what went wrong.
-func (r Report) trouble(p *page) {
+// problems is what went wrong.
+func (r Report) problems(p *page) {
 	pages := map[string]bool{}
 	for _, told := range r.Problems {
 		p.block("", Text(Error, told, false))
@@ -148,7 +151,7 @@ func (r Report) hosts(p *page) {
 	p.heading("Hosts")
 	rows := make([][]string, len(r.Hosts))
 	for i, h := range r.Hosts {
-		now := orNothing(h.After)
+		now := versionCell(h.After)
 		switch {
 		case h.Unknown:
 			now = "not known"
@@ -157,15 +160,21 @@ func (r Report) hosts(p *page) {
 		case h.After == h.Before && h.After != "":
 			now += " (as before)"
 		}
-		rows[i] = []string{Code(h.Host), Escape(h.Role), orNothing(h.Before), now}
+		rows[i] = []string{Code(h.Host), Escape(h.Role), versionCell(h.Before), now}
 	}
 	p.table([]string{"Host", "Role", "Before", "Now"}, rows)
 }
 
-// orNothing is a version, or that there is none.
-func orNothing(version string) string {
-	if version == "" {
+// versionCell is a version, or "nothing". A commit is cut to what it can be known by:
+// two whole ones side by side are wider than a telephone, and the command to go back has
+// the one that is needed.
+func versionCell(version string) string {
+	const enough = 12
+	switch {
+	case version == "":
 		return "nothing"
+	case len(version) == 40 && strings.Trim(version, "0123456789abcdef") == "":
+		version = version[:enough]
 	}
 	return Code(version)
 }
@@ -178,7 +187,7 @@ func (r Report) times(p *page) {
 	p.block("mermaid", gantt(r.Phases))
 	rows := make([][]string, len(r.Phases))
 	for i, phase := range r.Phases {
-		result := took(phase.Took)
+		result := durationText(phase.Took)
 		if phase.Failed {
 			result = "failed after " + result
 		}

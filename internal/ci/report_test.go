@@ -73,7 +73,7 @@ func TestReport_ReadsAsAPage(t *testing.T) {
 	golden(t, "reports/empty.md", ci.Report{}.Markdown())
 }
 
-func TestReport_TellsHowItEnded(t *testing.T) {
+func TestReport_SaysHowItEnded(t *testing.T) {
 	for status, want := range map[int]string{0: "succeeded", 1: "failed", 2: "failed", 5: "ran out of time", 6: "was done in part", 130: "was cancelled", 143: "was cancelled"} {
 		if got := (ci.Report{Status: status}).Result(); got != want {
 			t.Errorf("%d: %q, want %q", status, got, want)

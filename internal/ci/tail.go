@@ -13,12 +13,12 @@ const (
 	tailLineSize = 1 << 10
 )
 
-// A Tail remembers the last lines of what is written to it: the last words of
-// a phase that failed. It takes flat memory: 20 lines of at most 1 KiB, of
-// longer ones the beginning. It is given what is masked already.
+// A Tail keeps the last lines of what is written to it, for the error of a phase
+// that failed. Its memory is bounded: 20 lines, and of each the first 1 KiB. What is
+// written to it is masked already.
 //
-// Where Keep is set, the lines from the last one on that it picks are remembered
-// too, as many again: an error says first what it is, and may say much more.
+// Where Keep is set, the Tail also keeps 20 lines from the last one on that Keep
+// picks: an error says first what it is, and may say much more.
 type Tail struct {
 	Keep func(line string) bool
 
@@ -30,7 +30,7 @@ type Tail struct {
 	after int      // how many lines have come since the first of kept, it included
 }
 
-// Write remembers; it never fails.
+// Write never fails.
 func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +42,7 @@ func (t *Tail) Write(p []byte) (int, error) {
 			return n, nil
 		}
 		t.add(p[:end])
-		t.keep()
+		t.endLine()
 		p = p[end+1:]
 	}
 }
@@ -52,9 +52,9 @@ func (t *Tail) add(p []byte) {
 	t.line = append(t.line, p[:min(len(p), tailLineSize-len(t.line))]...)
 }
 
-// keep takes the line for complete.
-func (t *Tail) keep() {
-	if line := words(t.line); line != "" {
+// endLine completes the line.
+func (t *Tail) endLine() {
+	if line := visibleText(t.line); line != "" {
 		t.lines = append(t.lines, line)
 		t.lines = t.lines[max(0, len(t.lines)-tailLines):]
 		switch {
@@ -70,21 +70,21 @@ func (t *Tail) keep() {
 	t.line = t.line[:0]
 }
 
-// words are what a line says. Of one that was written over with CR, as a
-// progress bar is, the last state counts.
-func words(line []byte) string {
+// visibleText is what a line shows. Where it was written over with CR, as a progress bar
+// is, the last state counts.
+func visibleText(line []byte) string {
 	line = bytes.TrimRight(line, "\r \t")
 	line = line[bytes.LastIndexByte(line, '\r')+1:]
 	return strings.TrimSpace(gate.Visible(plainText(string(line))))
 }
 
-// Lines are the last lines that say anything, at most so many, as plain text, and
-// before them those of the kept ones that are not among them.
+// Lines are the last lines that are not empty, at most so many, as plain text. Before
+// them stand the lines that Keep has picked, as far as they are not among them.
 func (t *Tail) Lines(most int) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines, after := append([]string{}, t.lines...), t.after
-	if rest := words(t.line); rest != "" {
+	if rest := visibleText(t.line); rest != "" {
 		lines = append(lines, rest)
 		after++
 	}

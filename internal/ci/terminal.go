@@ -29,6 +29,9 @@ type terminal struct {
 func newTerminal(colour bool, g *gate.Gate, out *gate.Stream, o Options) *terminal {
 	t := &terminal{plain: newPlain("a terminal", g, out, o)}
 	t.colour = colour
+	if o.Width != nil {
+		t.fold = func(text string) string { return gate.Fold(text, o.Width()) }
+	}
 	// While a child has a terminal of its own, ours is raw and does not go back
 	// to the first column by itself.
 	out.OnTerminal("\r\n", t.line)
@@ -88,23 +91,27 @@ func (t *terminal) line() string {
 	if t.text == "" {
 		return ""
 	}
-	width := 80
-	if t.o.Width != nil {
-		if w := t.o.Width(); w > 0 {
-			width = w
-		}
-	}
 	// The last column stays free: a full line would wrap, and could not be
 	// taken away.
-	line := cut(fmt.Sprintf("… %s (%s)", t.text, seconds(t.o.Now().Sub(t.since))), width-1)
+	line := truncate(fmt.Sprintf("… %s (%s)", t.text, seconds(t.o.Now().Sub(t.since))), t.width()-1)
 	if t.colour {
 		line = faint + line + normal
 	}
 	return line
 }
 
-// cut is text of at most so many characters.
-func cut(text string, most int) string {
+// width is the terminal's at this moment.
+func (t *terminal) width() int {
+	if t.o.Width != nil {
+		if w := t.o.Width(); w > 0 {
+			return w
+		}
+	}
+	return 80
+}
+
+// truncate is text of at most so many characters.
+func truncate(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text
 	}

@@ -6,13 +6,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // screen is what a terminal shows after what was written to it: it knows CR,
@@ -46,7 +45,7 @@ func onTerminal(log io.Writer, width int) *system {
 	return detect(map[string]string{"NO_COLOR": "1"}, log, setup{Terminal: true, Width: func() int { return width }, Now: clock()})
 }
 
-func TestTerminal_ShowsWhatIsGoingOnInItsLastLine(t *testing.T) {
+func TestTerminal_ShowsTheStatusInItsLastLine(t *testing.T) {
 	var log bytes.Buffer
 	s := onTerminal(&log, 24)
 	child := s.Child(&log)
@@ -74,34 +73,15 @@ func TestTerminal_ShowsWhatIsGoingOnInItsLastLine(t *testing.T) {
 }
 
 func TestTerminal_KeepsTheTimeRight(t *testing.T) {
-	var mu sync.Mutex
-	var log bytes.Buffer
-	s := onTerminal(writeFunc(func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return log.Write(p)
-	}), 80)
+	var log testkit.Buffer
+	s := onTerminal(&log, 80)
 	s.Status("boot")
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		mu.Lock()
-		shown := screen(log.String())
-		mu.Unlock()
-		if len(shown) == 1 && shown[0] == "… boot (1 s)" {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("it shows %q", shown)
-		}
-	}
+	testkit.WaitFor(t, "the second of the time", func() bool { return strings.Contains(log.String(), "… boot (1 s)") })
 	s.Status("")
 	if shown := screen(log.String()); !cmp.Equal(shown, []string{""}) {
 		t.Errorf("left: %q", shown)
 	}
 }
-
-type writeFunc func([]byte) (int, error)
-
-func (f writeFunc) Write(p []byte) (int, error) { return f(p) }
 
 // However a child's output and ours come in between, what remains is all of it
 // and nothing of the status line.

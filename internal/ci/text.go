@@ -40,7 +40,9 @@ func (l Level) colour() string { return [...]string{cyan, yellow, red}[l] }
 //
 // The place stands beneath the message where the message does not name it.
 // Control characters are shown, not obeyed: names come from vaults and files.
-func Text(level Level, p *problem.Problem, colour bool) string { return text(level, tell(p), colour) }
+func Text(level Level, p *problem.Problem, colour bool) string {
+	return text(level, problemLines(p), colour)
+}
 
 // text is a problem's lines behind the mark of its level.
 func text(level Level, lines []string, colour bool) string {
@@ -68,19 +70,19 @@ const (
 	help = "help: "
 )
 
-// tell is a problem's lines: message, place, details, hint.
-func tell(p *problem.Problem) []string {
-	lines := shown(p.Message)
+// problemLines are a problem's lines: message, place, details, hint.
+func problemLines(p *problem.Problem) []string {
+	lines := visibleLines(p.Message)
 	if len(lines) == 0 {
 		lines = []string{"something is wrong"}
 	}
 	if at := p.Place.String(); at != "" && !strings.Contains(p.Message, place(p.Place)) {
-		lines = append(lines, shown("at "+at)...)
+		lines = append(lines, visibleLines("at "+at)...)
 	}
 	for _, detail := range p.Details {
-		lines = append(lines, shown(detail)...)
+		lines = append(lines, visibleLines(detail)...)
 	}
-	for i, line := range shown(p.Hint) {
+	for i, line := range visibleLines(p.Hint) {
 		if i == 0 {
 			line = hint + line
 		}
@@ -95,9 +97,9 @@ func place(at problem.Place) string {
 	return at.String()
 }
 
-// shown is a text's lines that are not empty, with everything in them that a
+// visibleLines is a text's lines that are not empty, with everything in them that a
 // terminal would obey made visible.
-func shown(text string) []string {
+func visibleLines(text string) []string {
 	var lines []string
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		if line = strings.TrimRight(gate.Visible(line), " "); line != "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-func TestText_TellsAProblem(t *testing.T) {
+func TestText_ShowsAProblem(t *testing.T) {
 	for _, test := range []struct {
 		p     *problem.Problem
 		level ci.Level
@@ -62,7 +62,7 @@ func FuzzText(f *testing.F) {
 
 // An error leads to the page on which more is written of it: the first one in a log
 // that does so, and no warning.
-func TestPlain_AnErrorLeadsToItsPageOnce(t *testing.T) {
+func TestPlain_LinksAPageOnce(t *testing.T) {
 	var log bytes.Buffer
 	s := detect(map[string]string{}, &log, setup{})
 	missing := func(name string) *problem.Problem { return problem.New(name, "").About(problem.SecretMissing) }

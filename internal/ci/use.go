@@ -16,7 +16,7 @@ type Use struct {
 	Host    string // the server; "" where it is not known
 	User    string // to log in as; "" where it is no login
 	Process string // who asked: its program and number; "" where it is not known
-	Times   int    // how often, where it is told together
+	Times   int    // how often, where several are one line
 }
 
 // A UseKind is what kind of use it is, as events name it.
@@ -28,7 +28,7 @@ const (
 	Refusal   UseKind = "refusal"   // an op command, a connection or a signature was refused
 	Signature UseKind = "signature" // the agent has signed
 	Attached  UseKind = "attached"  // kamal-op's part took its place in a Kamal
-	Checked   UseKind = "checked"   // what Kamal holds was held against the vault
+	Checked   UseKind = "checked"   // what Kamal has was compared with the vault
 	Login     UseKind = "login"     // Kamal logs in to a registry on this machine
 )
 
@@ -46,17 +46,17 @@ func (u Use) String() string {
 	return text
 }
 
-// Tell tells of a use at once, to a log that is for programs; for people there is
-// the end of the run.
-func Tell(s System, u Use) {
+// ReportUse reports a use at once in a log for programs. People find it at the end of the
+// run.
+func ReportUse(s System, u Use) {
 	if e, ok := s.(*events); ok {
-		e.note(event{Event: string(u.Kind), Text: &u.What, Host: u.Host, User: u.User, Process: u.Process})
+		e.emit(event{Event: string(u.Kind), Text: &u.What, Host: u.Host, User: u.User, Process: u.Process})
 	}
 }
 
-// TellUses shows the uses of a run in a part of the log of their own. A log that is
-// for programs has had each of them.
-func TellUses(s System, all []Use, more int) {
+// LogUses shows the uses of a run in their own part of the log. A log for programs has
+// each of them already.
+func LogUses(s System, all []Use, more int) {
 	if _, ok := s.(*events); ok || len(all) == 0 {
 		return
 	}

@@ -18,7 +18,7 @@ import (
 type actionCommand struct{}
 
 // actionCommands are what the input command may say.
-var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "verify", "plan", "doctor", "watch", "rotate", "promote", "freeze", "thaw", "history", "rehearse", "review", "version"}
+var actionCommands = []string{"deploy", "setup", "redeploy", "rollback", "kamal", "run", "check", "verify", "plan", "comment", "doctor", "watch", "rotate", "promote", "freeze", "thaw", "history", "rehearse", "review", "version"}
 
 // Run does what the input command says.
 func (actionCommand) Run(a *app) error { return a.handedOver(inputs, actionCommands, "deploy") }

@@ -16,3 +16,19 @@ func (a *app) askJob(v vaultFlags, env, keys lines, j deploy.Job) (deploy.Job, e
 	j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(keys, a.loaded)
 	return j, err
 }
+
+// complete gives a job that deploys what its options say: secrets and where they are,
+// host keys, values that are exact, and locks.
+func (a *app) complete(j *deploy.Job, v vaultFlags, keys hostKeysFlag, exact exactFlag, locks lockFlags) (err error) {
+	if j.Wanted, j.Vault, err = a.wanted(v, true); err != nil {
+		return err
+	}
+	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(keys.HostKeys, a.loaded); err != nil {
+		return err
+	}
+	if j.ExactValues, err = exact.exact(); err != nil {
+		return err
+	}
+	j.Locks, err = locks.locks(a)
+	return err
+}

@@ -3,10 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/edit"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
@@ -38,6 +41,9 @@ func (c changeFlags) options(a *app, destination string) (check.Options, error) 
 
 // carryOut writes a plan, unless it is only to be shown, and tells it.
 func (c changeFlags) carryOut(a *app, dir string, p edit.Plan) error {
+	if err := readsBack(p); err != nil {
+		return err
+	}
 	if !c.DryRun {
 		if err := p.Write(dir); err != nil {
 			return err
@@ -47,12 +53,36 @@ func (c changeFlags) carryOut(a *app, dir string, p edit.Plan) error {
 	if c.JSON {
 		err = edit.WritePlanJSON(a.Stdout.JSON(), p, c.DryRun)
 	} else {
-		err = edit.WritePlan(a.Stdout, p, c.DryRun, a.colours(a.Stdout))
+		err = edit.WritePlan(a.Stdout, p, c.DryRun, a.colours(a.Stdout), a.folder(a.Stdout))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was changed: %w", err)
 	}
 	return nil
+}
+
+// readsBack reads the project file that a plan writes as every command does: nothing is
+// written where that would fail.
+func readsBack(p edit.Plan) error {
+	i := slices.IndexFunc(p.Changes, func(change edit.Change) bool { return change.File == projectfile.Name && !change.Deleted })
+	if i < 0 {
+		return nil
+	}
+	options := fileOptions(Grammar())
+	_, err := projectfile.Parse(projectfile.Name, []byte(p.Changes[i].New), options, nearOption)
+	if err == nil {
+		return nil
+	}
+	hint := "mend " + projectfile.Name + " first"
+	if p.Command == "migrate" {
+		hint += ", or leave all in the workflow: kamal-op migrate --workflow-only"
+	}
+	q := problem.New("nothing is written: "+projectfile.Name+" could not be read then", hint).About(problem.ProjectFile)
+	// What is wrong with it as it is has its lines as they are.
+	if _, was := projectfile.Parse(projectfile.Name, []byte(p.Changes[i].Old), options, nearOption); was != nil {
+		err = was
+	}
+	return append(problem.Of(err), q)
 }
 
 // withVault calls do with the vault to ask, or nil where no token is given.
@@ -67,7 +97,7 @@ func (a *app) withVault(f credentialFlags, do func(ctx context.Context, vault ch
 		return do(ctx, nil)
 	}
 	a.asking(vault)
-	backend, err := vault.Opened()
+	backend, err := vault.OpenPrepared()
 	if err != nil {
 		return err
 	}

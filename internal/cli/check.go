@@ -64,7 +64,7 @@ func (c checkCommand) Run(a *app) error {
 			a.notices("no credentials for 1Password are given: the vault is not asked (--offline says so without this notice)")
 		} else {
 			a.asking(vault)
-			backend, err := vault.Opened()
+			backend, err := vault.OpenPrepared()
 			if err != nil {
 				return err
 			}
@@ -129,7 +129,7 @@ func (c checkCommand) fix(ctx context.Context, a *app, o check.Options, report c
 	if c.Format != "text" {
 		out = a.Stderr
 	}
-	if err := edit.WritePlan(out, plan, c.DryRun, a.colours(out)); err != nil {
+	if err := edit.WritePlan(out, plan, c.DryRun, a.colours(out), a.folder(out)); err != nil {
 		return report, fmt.Errorf("writing what was changed: %w", err)
 	}
 	if c.DryRun || len(plan.Changes) == 0 {
@@ -174,7 +174,7 @@ func (f vaultFlags) toCheck(o *check.Options) error {
 		o.Declared = append(o.Declared, check.Declared{Name: d.Name, Ref: d.Ref, Variable: d.Variable, Origin: d.Origin})
 	}
 	o.Keys, err = f.namedKeys()
-	o.AllowEmpty, o.AllowReference = f.AllowEmpty.names(), f.AllowReference.names()
+	o.AllowEmpty, o.AllowReference, o.AllowNames = f.AllowEmpty.names(), f.AllowReference.names(), f.AllowName.names()
 	return err
 }
 
@@ -206,7 +206,7 @@ func (c checkCommand) tell(a *app, report check.Report) error {
 	case "sarif":
 		err = check.WriteSARIF(a.Stdout.JSON(), report, releaseVersion())
 	default:
-		err = check.WriteText(a.Stdout, report, a.colours(a.Stdout))
+		err = check.WriteText(a.Stdout, report, a.colours(a.Stdout), columns(a.Stdout))
 		if a.env["GITHUB_ACTIONS"] == "true" {
 			annotate(a, report)
 		}

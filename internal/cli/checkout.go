@@ -209,7 +209,7 @@ func baseProblem(commit string, err error) error {
 	return &problem.Problem{
 		Message: fmt.Sprintf("which items production's secrets are in cannot be read from the base commit %.12s", commit),
 		Details: details, Hint: "check out with fetch-depth: 0, or let the token read (contents: read); --shared-secrets does without",
-		Status: problem.Found, Cause: err,
+		Status: problem.Found, Cause: err, Help: problem.ReviewApps,
 	}
 }
 

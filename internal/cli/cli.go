@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"golang.org/x/term"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/deploy"
@@ -50,10 +50,10 @@ type Process struct {
 
 // grammar is the whole command line, as kong reads it.
 type grammar struct {
-	Deploy   deployCommand   `cmd:"" help:"Deploy the project: kamal deploy, with its secrets and SSH key from 1Password."`
+	Deploy   wholeCommand    `cmd:"" help:"Deploy the project: kamal deploy, with its secrets and SSH key from 1Password."`
 	Setup    setupCommand    `cmd:"" help:"Set up the servers and deploy for the first time: kamal setup."`
 	Redeploy redeployCommand `cmd:"" help:"Deploy without setting up servers, proxy and pruning: kamal redeploy."`
-	Rollback rollbackCommand `cmd:"" help:"Go back to a version that is still on the servers: kamal rollback."`
+	Rollback rollbackCommand `cmd:"" usage:"VERSION|-1" help:"Go back to a version that is still on the servers: kamal rollback."`
 	Kamal    kamalCommand    `cmd:"" help:"Run any other Kamal command: kamal-op kamal -- app logs -f."`
 	Check    checkCommand    `cmd:"" help:"Check that 1Password, .kamal/secrets and deploy.yml agree."`
 	Add      addCommand      `cmd:"" help:"Name a secret in all its places: fetch, extract and deploy.yml, every other byte kept."`
@@ -61,13 +61,14 @@ type grammar struct {
 	Rename   renameCommand   `cmd:"" help:"Give a secret another name in all its places."`
 	Verify   verifyCommand   `cmd:"" help:"Compare what the running containers have with the vault: equal, stale, missing."`
 	Plan     planCommand     `cmd:"" help:"Say what a deploy would change, and change nothing."`
+	Comment  commentCommand  `cmd:"" help:"Do what a comment on a pull request asks for: /plan or /deploy, where the project allows it."`
 	Doctor   doctorCommand   `cmd:"" help:"Look at all that a run needs, and deploy nothing."`
-	Watch    watchCommand    `cmd:"" help:"Look at what runs, for a schedule: old secrets, drift, host keys, certificates, disks."`
+	Watch    watchCommand    `cmd:"" help:"Look at what runs, for a schedule: old secrets, drift, host keys, certificates, disks, previews."`
 	Rotate   rotateCommand   `cmd:"" help:"Restart containers that have old secrets, at the version that runs."`
 	Promote  promoteCommand  `cmd:"" help:"Deploy to one destination what another runs, by its digest, and build nothing."`
 	Freeze   freezeCommand   `cmd:"" help:"Keep the app from being deployed, by a deploy lock that says why, until kamal-op thaw or a time."`
 	Thaw     thawCommand     `cmd:"" help:"Let the app be deployed again: end a freeze; locks of deploys stay."`
-	History  historyCommand  `cmd:"" help:"Show what was deployed, when, by whom and how it ended, and what differs between two deploys."`
+	History  historyCommand  `cmd:"" usage:"[diff A B]" help:"Show what was deployed, when, by whom and how it ended, and what differs between two deploys."`
 	HostKeys hostKeysCommand `cmd:"" name:"host-keys" help:"Print the host keys of deploy.yml's hosts, in the form that --host-keys takes."`
 	Init     initCommand     `cmd:"" help:"Begin: write .kamal/secrets and the workflow, and list the fields to create in 1Password."`
 	Migrate  migrateCommand  `cmd:"" help:"Make one step of the steps in a workflow that install op, Ruby and Kamal and start an agent."`
@@ -106,16 +107,22 @@ type app struct {
 
 	helpers *helpers // what starts the CI system's own; nil where nothing does
 
+	answers *bufio.Reader // of whoever sits at the terminal; nil before a question
+
 	shown logFlags
 	dir   string // that the places of problems are relative to
 
-	cancel func() // says that the run is cancelled
+	cancel func()       // says that the run is cancelled
+	cause  func() error // what has ended the run; nil where no run has begun
+
+	line  []string // the command line, and the flags that it may have
+	flags []*kong.Flag
 
 	again func(destination string) (*grammar, error) // the line, with the project file's options of a destination
 
-	connectHost string           // of the Connect server in use
-	left        deploy.LeftLocks // for the command post
-	reviewEnv   []string         // likewise: of the preview that was being deployed
+	connectHost string            // of the Connect server in use
+	left        deploy.SavedLocks // for the command post
+	reviewEnv   []string          // likewise: of the preview that was being deployed
 }
 
 // exitStatus is an error that ends the program with a status of its own and
@@ -188,13 +195,8 @@ func (a *app) main(args []string, f form) int {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, a.rest, a.dashes = args[:i], args[i+1:], true
 	}
-	switch {
-	case len(args) == 0 && !a.dashes:
-		args = []string{"--help"}
-	case len(args) == 1 && args[0] == "--version": // behind a command it is Kamal's
-		args = []string{"version"}
-	}
-
+	args = a.meant(args)
+	a.line = args
 	g, kctx, exited, err := a.parseWithFile(args)
 	if exited >= 0 {
 		return exited
@@ -206,10 +208,14 @@ func (a *app) main(args []string, f form) int {
 		}
 		return a.fail(err, name)
 	}
+	a.flags = kctx.Flags()
 	a.takeVariables(kctx)
 	a.maskVariables(kctx)
 	a.tellRefused()
 	if err := a.lookup.file.variables().Err(); err != nil && kctx.Command() != "config" {
+		return a.fail(err, kctx.Command())
+	}
+	if err := a.behindDashes(kctx.Command()); err != nil {
 		return a.fail(err, kctx.Command())
 	}
 	a.again = func(destination string) (*grammar, error) { return a.parseFor(args, destination) }
@@ -223,7 +229,27 @@ func (a *app) main(args []string, f form) int {
 		return a.fail(err, kctx.Command())
 	}
 	supervise.CloseInherited(keep)
+	return a.run(kctx)
+}
+
+// meant is a command line as it is meant where it names no command, or asks for the
+// version behind one.
+func (a *app) meant(args []string) []string {
+	switch {
+	case len(args) == 0 && !a.dashes:
+		return []string{"--help"}
+	case asksVersion(args) && args[0] == "version":
+		return slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--version" })
+	case asksVersion(args):
+		return []string{"version"}
+	}
+	return args
+}
+
+// run runs the command, and returns the exit status.
+func (a *app) run(kctx *kong.Context) int {
 	run := func() error { return kctx.Run(a) }
+	var err error
 	if name, _, _ := strings.Cut(kctx.Command(), " "); slices.Contains(startNothing, name) {
 		err = promptly(a.cancel, run)
 	} else {
@@ -250,9 +276,7 @@ func (a *app) parseWithFile(args []string) (g *grammar, kctx *kong.Context, exit
 		return g, kctx, exited, err
 	}
 	if a.lookup.file.file != nil {
-		if g, kctx, _, err = a.parse(args); err != nil {
-			err = a.placed(err, args)
-		}
+		g, kctx, _, err = a.parse(args)
 	}
 	return g, kctx, exited, err
 }
@@ -266,10 +290,7 @@ func (a *app) parseFor(args []string, destination string) (*grammar, error) {
 		return nil, err
 	}
 	g, _, _, err := other.parse(args)
-	if err != nil {
-		err = other.placed(err, args)
-	}
-	return g, err
+	return g, other.blamed(err)
 }
 
 // numbers are the numbers of descriptors.
@@ -293,9 +314,9 @@ func (a *app) fail(err error, command string) int {
 	if err == nil {
 		return problem.Done
 	}
-	var signalled supervise.Signalled
-	if errors.As(err, &signalled) && len(problem.Of(err)) == 1 {
-		return signalled.Status() // whoever sent it knows
+	if status, cancelled := a.cancelled(err); cancelled {
+		a.tell(uncancelled(err), command)
+		return status
 	}
 	a.tell(err, command)
 	if strings.HasPrefix(command, "run") {
@@ -307,52 +328,12 @@ func (a *app) fail(err error, command string) int {
 // tell tells every problem of err. One that says nothing of where more is written leads
 // to the command's page, where it is not the command line that is wrong.
 func (a *app) tell(err error, command string) {
-	for _, p := range problem.Of(err) {
+	for _, p := range problem.Of(a.blamed(err)) {
 		if p.Status == problem.Found || p.Status == problem.Done {
 			p.Help = cmp.Or(p.Help, pageOf(command))
 		}
 		a.system.Error(p)
 	}
-}
-
-// pageOf is the page of a command, "" for those that deploy: theirs are many.
-func pageOf(command string) problem.Help {
-	name, _, _ := strings.Cut(command, " ")
-	switch name {
-	case "check":
-		return problem.Checking
-	case "add", "remove", "rename":
-		return problem.Changing
-	case "init", "migrate":
-		return problem.Beginning
-	case "verify":
-		return problem.Verifying
-	case "plan":
-		return problem.Planning
-	case "rotate":
-		return problem.Rotating
-	case "doctor":
-		return problem.Doctor
-	case "watch":
-		return problem.Watching
-	case "promote":
-		return problem.Promoting
-	case "freeze", "thaw":
-		return problem.Freezing
-	case "history":
-		return problem.History
-	case "rehearse":
-		return problem.Rehearsing
-	case "review":
-		return problem.ReviewApps
-	case "host-keys":
-		return problem.HostKeys
-	case "cache":
-		return problem.CoreCache
-	case "run":
-		return problem.Running
-	}
-	return ""
 }
 
 // name is the command of a line that did not parse.
@@ -383,16 +364,3 @@ func (a *app) detect(out *gate.Stream) ci.System {
 		JSON:     a.shown.JSON, Plain: a.shown.Plain, Dir: a.dir,
 	})
 }
-
-// colours tells whether a report on a stream has colours: on a terminal that has some,
-// and where CLICOLOR_FORCE asks for them; not where NO_COLOR asks for none.
-func (a *app) colours(s *gate.Stream) bool {
-	if a.env["NO_COLOR"] != "" {
-		return false
-	}
-	forced := a.env["CLICOLOR_FORCE"]
-	return forced != "" && forced != "0" || s.IsTerminal() && a.env["TERM"] != "dumb"
-}
-
-// isTerminal tells whether a file is a terminal.
-func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(int(f.Fd())) }

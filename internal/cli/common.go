@@ -12,8 +12,9 @@ import "time"
 //	note      what more there is to say of it in action.yml and docs/reference.md
 //	file      whether it may stand in .kamal/kamal-op.yml: yes, or confirmed where it
 //	          weakens a check, and counts from there with --trust-project-file only
-//	complete  what a shell completes its value with: destination, host, role, secret,
-//	          accessory, file or directory
+//	usage     a command's arguments in its line of usage, where kong cannot say them
+//	complete  what a shell completes its value with: destination, service, host, role,
+//	          secret, accessory, file or directory
 type (
 	destinationFlag struct {
 		Destination string `name:"destination" short:"d" help:"${destination=Kamal's destination (config/deploy.DESTINATION.yml).}" complete:"destination"`

@@ -73,7 +73,7 @@ func (p projectNames) names(kind string) []string {
 	return slices.DeleteFunc(p.all(kind), func(name string) bool { return !plain.MatchString(name) })
 }
 
-// all are the names of a kind: destination, host, role, secret, accessory.
+// all are the names of a kind: destination, service, host, role, secret, accessory.
 func (p projectNames) all(kind string) (names []string) {
 	dir, err := p.a.directory("--working-directory", p.value("--working-directory", ""))
 	if err != nil {
@@ -82,6 +82,12 @@ func (p projectNames) all(kind string) (names []string) {
 	o := kamal.ProjectOptions{Dir: dir, ConfigFile: p.value("--config-file", "-c"), Destination: p.value("--destination", "-d")}
 	if kind == "destination" {
 		return kamal.Destinations(dir, o.ConfigFile)
+	}
+	if kind == "service" {
+		for _, s := range kamal.Services(dir) {
+			names = append(names, s.Name)
+		}
+		return names
 	}
 	config, err := kamal.ReadConfig(o)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
 
@@ -54,8 +53,7 @@ func (c configCommand) Run(a *app, kctx *kong.Context) error {
 		e.SetIndent("", "  ")
 		return e.Encode(all)
 	}
-	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	var rows [][]string
 	for _, s := range all {
 		for i, v := range s.Values {
 			name := ""
@@ -66,20 +64,17 @@ func (c configCommand) Run(a *app, kctx *kong.Context) error {
 			if s.Note != "" {
 				from += ", " + s.Note
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\n", name, cell(v.Value), cell(from))
+			rows = append(rows, []string{name, cell(v.Value), cell(from)})
 		}
 		if len(s.Values) == 0 {
-			fmt.Fprintf(table, "%s\t\t%s\n", s.Option, cell(s.Note))
+			rows = append(rows, []string{s.Option, "", cell(s.Note)})
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
+	text := gate.Table(rows, false, columns(a.Stdout))
 	if len(all) == 0 {
-		b.WriteString("no option is given: what holds are the defaults, see kamal-op help deploy\n")
+		text = "no option is given: what holds are the defaults, see kamal-op help deploy\n"
 	}
-	_, err := fmt.Fprint(a.Stdout, b.String())
-	return err
+	return a.report(text)
 }
 
 // configOptions are a deploy's options, and those of a review that the file may give.

@@ -21,6 +21,7 @@ var namesakes = map[string]string{
 	"item":      "a secret's, with its vault, or the name of all secrets'",
 	"json":      "events, a document, or a plan's",
 	"offline":   "what is not asked is another thing in each",
+	"service":   "those that are deployed, or production's, of which previews are made",
 	"ssh-key":   "migrate's is one",
 }
 

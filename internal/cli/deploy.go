@@ -15,7 +15,7 @@ import (
 )
 
 type (
-	// deployCommand is `kamal-op deploy [flags] [-- extra kamal arguments]`.
+	// deployCommand are the options of every command that runs Kamal with all it needs.
 	deployCommand struct {
 		vaultFlags
 		projectFlags
@@ -23,13 +23,20 @@ type (
 		logFlags
 		noiseFlags
 	}
+	// mainCommand are the options of the commands that change what runs on the servers.
+	mainCommand struct {
+		deployCommand
+		gitHubEnvironmentFlag
+	}
+	// wholeCommand is `kamal-op deploy [flags] [-- extra kamal arguments]`.
+	wholeCommand struct{ servicesCommand }
 	// setupCommand is `kamal-op setup`.
-	setupCommand struct{ deployCommand }
+	setupCommand struct{ servicesCommand }
 	// redeployCommand is `kamal-op redeploy`.
-	redeployCommand struct{ deployCommand }
+	redeployCommand struct{ servicesCommand }
 	// rollbackCommand is `kamal-op rollback VERSION`.
 	rollbackCommand struct {
-		deployCommand
+		mainCommand
 		Previous bool   `name:"previous" short:"1" help:"Go back to the version before the one that runs, as the history on the hosts has it."`
 		To       string `arg:"" optional:"" name:"version" help:"Version to go back to; -1 goes back to the one before."`
 	}
@@ -42,7 +49,7 @@ type (
 )
 
 // Run is `kamal deploy`.
-func (c deployCommand) Run(a *app) error { return c.main(a, "deploy") }
+func (c wholeCommand) Run(a *app) error { return c.main(a, "deploy") }
 
 // Run is `kamal setup`.
 func (c setupCommand) Run(a *app) error { return c.main(a, "setup") }
@@ -81,7 +88,7 @@ func (c rollbackCommand) Run(a *app) error {
 		a.system.Info("going back to " + c.Version)
 	}
 	j.Args = c.args(a, "rollback", more)
-	return c.run(ctx, a, j)
+	return c.tell(ctx, a, j)
 }
 
 // previous is the version before the one that runs, as the hosts that the job is for have it.
@@ -96,12 +103,28 @@ func (c rollbackCommand) previous(ctx context.Context, j deploy.Job) (string, er
 
 // main is one of the commands that change what runs on the servers, and first ask nothing
 // of them.
-func (c deployCommand) main(a *app, command string) error {
+func (c mainCommand) main(a *app, command string) error {
 	more, err := c.begin(a)
 	if err != nil {
 		return err
 	}
-	return c.job(a, deploy.Job{Args: c.args(a, command, more), Builds: !skipsPush(a.rest)}, true)
+	j, err := c.filled(a, deploy.Job{Args: c.args(a, command, more), Builds: !skipsPush(a.rest)}, true)
+	if err != nil {
+		return err
+	}
+	ctx, signals, stop := c.context(a)
+	defer stop()
+	j.Process = a.process(signals)
+	return c.tell(ctx, a, j)
+}
+
+// tell runs the job, and tells GitHub of it where that is asked for.
+func (c mainCommand) tell(ctx context.Context, a *app, j deploy.Job) (err error) {
+	if j.Deployment, err = a.deployment(ctx, c.gitHubEnvironmentFlag, j, kamal.DeclaredVersion(j.Args, a.env)); err != nil {
+		return err
+	}
+	defer j.Deployment.Close()
+	return c.run(ctx, a, j)
 }
 
 // begin has the log as the flags say, and gives the arguments that make Kamal say more.
@@ -152,18 +175,24 @@ func (c kamalCommand) Run(a *app) error {
 // something is declared, and always where servers are changed: a deploy without
 // any is a mistake in the workflow.
 func (c deployCommand) job(a *app, j deploy.Job, needed bool) error {
-	j, err := c.fill(a, j, needed)
+	j, err := c.filled(a, j, needed)
 	if err != nil {
-		if !j.Lenient { // what is wrong with the project's files is told with it
-			_, projectErr := kamal.OpenProject(j.Project)
-			err = errors.Join(projectErr, err)
-		}
 		return err
 	}
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	j.Process = a.process(signals)
 	return c.run(ctx, a, j)
+}
+
+// filled is the job with what the flags say, or all that is wrong with it.
+func (c deployCommand) filled(a *app, j deploy.Job, needed bool) (deploy.Job, error) {
+	j, err := c.fill(a, j, needed)
+	if err != nil && !j.Lenient { // what is wrong with the project's files is told with it
+		_, projectErr := kamal.OpenProject(j.Project)
+		err = errors.Join(projectErr, err)
+	}
+	return j, err
 }
 
 // run runs the job, and tells how it ended.
@@ -223,24 +252,26 @@ func (a *app) wanted(f vaultFlags, needed bool) (w deploy.Wanted, v deploy.Vault
 
 // asked is wanted, where it may be that there are no credentials: ok says whether.
 func (a *app) asked(f vaultFlags) (w deploy.Wanted, v deploy.Vault, ok bool, err error) {
+	w, err = a.wants(f)
+	vault, ok, vaultErr := a.vault(f.credentialFlags)
+	if problems := append(problem.Of(vaultErr), problem.Of(err)...); len(problems) > 0 {
+		return deploy.Wanted{}, v, false, problems
+	}
+	return w, vault, ok, nil
+}
+
+// wants is what the options want of 1Password, whatever there is to ask it with.
+func (a *app) wants(f vaultFlags) (deploy.Wanted, error) {
 	declared, declaredErr := f.declarations(a.loaded)
 	keys, keysErr := f.keys(a.loaded)
 	certificates, certificatesErr := f.certificates(a.loaded)
 	passphrase, passphraseErr := f.passphrase(a.loaded)
 	public, publicErr := nameSet("public", f.Public)
-	vault, ok, vaultErr := a.vault(f.credentialFlags)
-	problems := problem.Of(vaultErr)
-	for _, err := range []error{declaredErr, keysErr, certificatesErr, passphraseErr, publicErr} {
-		problems = append(problems, problem.Of(err)...)
-	}
-	if len(problems) > 0 {
-		return w, v, false, problems
-	}
 	return deploy.Wanted{
 		Secrets: declared, Keys: keys, Passphrase: passphrase, Public: public, AllowEmpty: f.AllowEmpty.names(),
 		AllowNames: f.AllowName.names(), References: f.AllowReference.names(),
 		Certs: certificates, Users: f.SSHUser.names(), Forward: f.ForwardAgent, AnyPeer: f.AllowAnyPeer,
-	}, vault, ok, nil
+	}, errors.Join(declaredErr, keysErr, certificatesErr, passphraseErr, publicErr)
 }
 
 // noCredentials is what is wrong where something is wanted of 1Password and there

@@ -88,7 +88,7 @@ func (c lookFlags) look(a *app, pick func(p *doctorProject) ([]doctor.Check, err
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(r)
 	} else {
-		_, err = fmt.Fprint(a.Stdout, r.Text(a.colours(a.Stdout)))
+		err = a.report(r.Text(a.colours(a.Stdout)))
 	}
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
@@ -105,6 +105,7 @@ type doctorProject struct {
 	job       deploy.Job
 	backend   onepassword.Backend // nil without credentials
 	keyless   bool                // there are none, and an earlier step has loaded all that is wanted
+	reviews   *reviewing          // the previews that are looked at; nil where there are none
 
 	binary   func(ctx context.Context) (kamal.Binary, error)
 	config   func(ctx context.Context) (configured, error)
@@ -162,6 +163,9 @@ func (p *doctorProject) prepare(process deploy.Process) error {
 // close lets go of 1Password, when nobody asks any more.
 func (p *doctorProject) close() {
 	p.questions.Close()
+	if p.reviews != nil {
+		p.reviews.close()
+	}
 	if p.backend != nil {
 		_ = p.backend.Close() // it was only read from
 	}
@@ -178,6 +182,7 @@ func (p *doctorProject) checks() ([]doctor.Check, error) {
 		doctor.CheckBinary(p.binary),
 		doctor.CheckPreload(p.observed),
 	)
+	var asked *github.Client // nil elsewhere than in a workflow
 	if p.env["GITHUB_ACTIONS"] == "true" {
 		client, err := p.githubClient("")
 		if err != nil {
@@ -187,8 +192,14 @@ func (p *doctorProject) checks() ([]doctor.Check, error) {
 		run.ID, _ = strconv.ParseInt(p.env["GITHUB_RUN_ID"], 10, 64) // 0 is no run's
 		run.Attempt, _ = strconv.ParseInt(p.env["GITHUB_RUN_ATTEMPT"], 10, 64)
 		checks = append(checks, doctor.CheckToken(client, run))
+		if client != nil {
+			checks = append(checks, doctor.CheckLimit(client))
+		}
+		asked = client
 	}
-	if file := p.lookup.file; file.file != nil {
+	file := p.lookup.file
+	checks = append(checks, doctor.CheckWorkflows(func() []check.WorkflowJob { return check.WorkflowJobs(p.dir, file.gives) }, asked))
+	if file.file != nil {
 		checks = append(checks, doctor.CheckProjectFile(projectfile.Name, file.unconfirmed(), file.weakening()))
 	}
 	return checks, nil

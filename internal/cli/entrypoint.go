@@ -28,12 +28,23 @@ func Entrypoint(args, env []string) (program string, own []string) {
 	if len(args) == 0 && hasSettings(env) {
 		return "", []string{"plugin"}
 	}
+	if isAction(args, env) {
+		return "", []string{"action"}
+	}
 	if len(args) > 0 && slices.Contains(foreign, path.Base(args[0])) {
 		if found, err := environ.List(env).LookPath(args[0], "/"); err == nil {
 			return found, nil
 		}
 	}
 	return "", args
+}
+
+// isAction tells whether the arguments are the action's input args. act and the runners
+// of Gitea and Forgejo put it in the place of what action.yml has as args; the action
+// reads it from the environment, where all its inputs are.
+func isAction(args, env []string) bool {
+	list := environ.List(env)
+	return len(args) > 0 && args[0] != "action" && list.Get("GITHUB_ACTIONS") == "true" && list.Get("INPUT_ARGS") != "" && list.Get("INPUT_COMMAND") != ""
 }
 
 // hasSettings tells whether a plugin's settings are in the environment.

@@ -52,7 +52,7 @@ func (c freezeCommand) Run(a *app) error {
 		return err
 	}
 	locks.Freeze = &f
-	return c.freezing(a, locks, func(ctx context.Context, s *deploy.Series) (freeze.Report, error) {
+	return c.freezing(a, locks, func(ctx context.Context, s *deploy.Session) (freeze.Report, error) {
 		l, err := c.ask(ctx, s, freeze.LookCommand, freeze.LookEnvironment())
 		if err != nil {
 			return freeze.Report{}, err
@@ -79,7 +79,7 @@ func (c freezeCommand) Run(a *app) error {
 
 // Run thaws, and ends with 0 where no host is frozen any more.
 func (c thawCommand) Run(a *app) error {
-	return c.freezing(a, deploy.LockOptions{}, func(ctx context.Context, s *deploy.Series) (freeze.Report, error) {
+	return c.freezing(a, deploy.LockOptions{}, func(ctx context.Context, s *deploy.Session) (freeze.Report, error) {
 		l, err := c.ask(ctx, s, freeze.LookCommand, freeze.LookEnvironment())
 		if err != nil {
 			return freeze.Report{}, err
@@ -95,9 +95,14 @@ func (c thawCommand) Run(a *app) error {
 		}
 		r, kept := r.Thawed(after)
 		if len(kept) > 0 {
+			release := "kamal-op kamal -- lock release"
+			if c.Destination != "" {
+				release += " --destination " + c.Destination
+			}
 			return r, &problem.Problem{
-				Message: "the freeze on " + strings.Join(kept, ", ") + " could not be removed: the user that Kamal logs in as may not",
-				Hint:    "log in as who took it", Status: problem.Partial,
+				Message: "the freeze on " + strings.Join(kept, ", ") + " could not be removed",
+				Details: []string{"the user that Kamal logs in as may not, or its details are not as kamal-op writes them"},
+				Hint:    "log in as who took it; by hand: " + release, Status: problem.Partial,
 			}
 		}
 		return r, nil
@@ -105,7 +110,7 @@ func (c thawCommand) Run(a *app) error {
 }
 
 // freezing does one of the two, and tells what came of it.
-func (c freezingFlags) freezing(a *app, locks deploy.LockOptions, do func(context.Context, *deploy.Series) (freeze.Report, error), text func(freeze.Report, time.Time) string) error {
+func (c freezingFlags) freezing(a *app, locks deploy.LockOptions, do func(context.Context, *deploy.Session) (freeze.Report, error), text func(freeze.Report, time.Time) string) error {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err
 	}
@@ -132,7 +137,7 @@ func (c freezingFlags) freezing(a *app, locks deploy.LockOptions, do func(contex
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(r)
 	} else {
-		_, err = fmt.Fprint(a.Stdout, text(gate.Cleaned(a.gate, r), time.Now()))
+		err = a.report(text(gate.Cleaned(a.gate, r), time.Now()))
 	}
 	switch {
 	case err != nil:
@@ -154,7 +159,7 @@ func (c freezingFlags) job(a *app) (deploy.Job, error) {
 }
 
 // ask has Kamal do something about the locks, and gives what it says of them then.
-func (c freezingFlags) ask(ctx context.Context, s *deploy.Series, command string, env []string) (freeze.Locks, error) {
+func (c freezingFlags) ask(ctx context.Context, s *deploy.Session, command string, env []string) (freeze.Locks, error) {
 	title := map[string]string{
 		freeze.LookCommand: "asking the hosts for their deploy locks", freeze.TakeCommand: "taking the deploy locks, to stay",
 		freeze.ThawCommand: "giving the deploy locks back",

@@ -38,7 +38,7 @@ func secretToken(token string) mask.Secret { return mask.NewSecret("the GitHub t
 // githubClient speaks to the API that the environment names, about this
 // repository; nil without a token or a repository. Nothing is asked yet.
 func (a *app) githubClient(repository string) (*github.Client, error) {
-	token, _ := a.githubToken()
+	token, origin := a.githubToken()
 	if token == "" {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func (a *app) githubClient(repository string) (*github.Client, error) {
 		return nil, nil
 	}
 	return github.New(github.Options{
-		BaseURL: a.env["GITHUB_API_URL"], Token: token, Repository: repository, UserAgent: "kamal-op/" + releaseVersion(),
+		BaseURL: a.env["GITHUB_API_URL"], Token: token, Origin: origin, Repository: repository, UserAgent: "kamal-op/" + releaseVersion(),
 		Transport: a.gate.Transport(nil),
 		Waiting: func(why string, wait time.Duration) {
 			a.system.Info(fmt.Sprintf("waiting %s for GitHub: %s", wait.Round(time.Second), why))

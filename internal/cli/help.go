@@ -1,16 +1,14 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"go/doc/comment"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
 // exitStatuses ends every help text.
@@ -52,6 +50,15 @@ func (a *app) helpWidth() int {
 	return usualWidth
 }
 
+// summary is a command's line of usage. The tag usage says what kong cannot: arguments
+// that come together or not at all, a word that stands there as it is.
+func summary(node *kong.Node) string {
+	if arguments := node.Tag.Get("usage"); arguments != "" {
+		return commandPath(node) + " " + arguments + " [flags]"
+	}
+	return node.Summary()
+}
+
 // help prints a command's help and what holds for every command. kong's own printer
 // knows the width of nothing but a file, and ours is the gate.
 func (a *app) help(_ kong.HelpOptions, ctx *kong.Context) error {
@@ -64,15 +71,13 @@ func writeHelp(w io.Writer, ctx *kong.Context, width int, end string) error {
 	node := ctx.Selected()
 	if node == nil {
 		node = ctx.Model.Node
-		h.line("Usage: " + ctx.Model.Name + ctx.Model.Summary())
+		h.text("Usage: " + ctx.Model.Name + ctx.Model.Summary())
 	} else {
-		h.line("Usage: " + ctx.Model.Name + " " + node.Summary())
+		h.text("Usage: " + ctx.Model.Name + " " + summary(node))
 	}
 	if node.Help != "" {
 		h.line("")
-		for _, l := range wrapped(node.Help, width) {
-			h.line(l)
-		}
+		h.text(node.Help)
 	}
 	if len(node.Positional) > 0 {
 		h.line("")
@@ -108,13 +113,11 @@ func writeHelp(w io.Writer, ctx *kong.Context, width int, end string) error {
 	}
 	if node.Type == kong.ApplicationNode {
 		h.line("")
-		h.line(fmt.Sprintf(`Run "%s <command> --help" for more information on a command.`, ctx.Model.Name))
+		h.text(fmt.Sprintf(`Run "%s <command> --help" for more information on a command.`, ctx.Model.Name))
 	}
 	if end != "" {
 		h.line("")
-		for _, l := range wrapped(end, width) {
-			h.line(l)
-		}
+		h.text(end)
 	}
 	_, err := io.WriteString(w, h.b.String())
 	return err
@@ -140,6 +143,13 @@ type helpText struct {
 
 func (h *helpText) line(text string) { h.b.WriteString(strings.TrimRight(text, " ") + "\n") }
 
+// text writes a paragraph, or more of them.
+func (h *helpText) text(text string) {
+	for _, l := range wrapped(text, h.width) {
+		h.line(l)
+	}
+}
+
 // columns writes rows of two columns, indented by two. A first column that is longer
 // than its share has a line for itself.
 func (h *helpText) columns(rows [][2]string) {
@@ -156,17 +166,42 @@ func (h *helpText) columns(rows [][2]string) {
 		}
 	}
 	for _, row := range rows {
+		if row[0] == "" {
+			h.line("")
+			continue
+		}
 		lines := wrapped(row[1], width-left-gap)
 		first := fmt.Sprintf("%s%-*s", indent, left, row[0])
 		if len(row[0]) < most {
 			first += strings.Repeat(" ", gap) + lines[0]
 			lines = lines[1:]
 		}
-		h.line(first)
+		for _, l := range brokenFlag(first, h.width) {
+			h.line(l)
+		}
 		for _, l := range lines {
 			h.line(indent + strings.Repeat(" ", left+gap) + l)
 		}
 	}
+}
+
+// brokenFlag is a flag with its value in lines of at most so many columns: it is broken
+// behind its name, and between what the value can be.
+func brokenFlag(form string, width int) []string {
+	name, value, ok := strings.Cut(form, "=")
+	if !ok || utf8.RuneCountInString(form) <= width {
+		return []string{form}
+	}
+	const indent = "          "
+	lines := []string{name + "="}
+	line := indent
+	for part := range strings.SplitAfterSeq(value, "|") {
+		if line != indent && utf8.RuneCountInString(line+part) > width {
+			lines, line = append(lines, line), indent
+		}
+		line += part
+	}
+	return append(lines, line)
 }
 
 // wrapped is a text in lines of at most so many columns.
@@ -176,30 +211,4 @@ func wrapped(text string, width int) []string {
 	out := (&comment.Printer{TextWidth: width}).Text(p.Parse(text))
 	restored := strings.NewReplacer("\x01", "[", "\x02", "]").Replace(string(out))
 	return strings.Split(strings.TrimRight(restored, "\n"), "\n")
-}
-
-// usage makes kong's error a problem of usage, with how the command is used.
-func usage(parser *kong.Kong, err error) error {
-	message := err.Error()
-	if !strings.HasSuffix(message, "...") {
-		message = strings.TrimSuffix(message, ".")
-	}
-	name := parser.Model.Name
-	p := problem.Usagef(name+" help lists the commands", "%s", message)
-	p.Details = []string{"usage: " + name + parser.Model.Summary()}
-	var parsing *kong.ParseError
-	if errors.As(err, &parsing) && parsing.Context.Selected() != nil {
-		node := parsing.Context.Selected()
-		p.Details = []string{"usage: " + name + " " + node.Summary()}
-		p.Hint = name + " help " + commandPath(node) + " lists what there is"
-	}
-	return p
-}
-
-// commandPath is a command's name with that of its group.
-func commandPath(n *kong.Node) string {
-	if n.Parent != nil && n.Parent.Type == kong.CommandNode {
-		return commandPath(n.Parent) + " " + n.Name
-	}
-	return n.Name
 }

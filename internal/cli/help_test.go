@@ -25,8 +25,8 @@ func helpOf(t *testing.T, args []string, print kong.HelpPrinter) string {
 	return out.String()
 }
 
-// At 80 columns a help text is the one that kong writes; at any width it stays within, but for a
-// flag with its value.
+// At 80 columns a help text is the one that kong writes; at any width it stays within, and
+// no two empty lines follow each other.
 func TestHelp_FitsTheWidth(t *testing.T) {
 	t.Setenv("COLUMNS", "") // which kong reads
 	lines := [][]string{nil, {"deploy"}, {"check"}, {"rename"}, {"review"}, {"review", "event"}, {"cache", "warm"}}
@@ -38,11 +38,40 @@ func TestHelp_FitsTheWidth(t *testing.T) {
 					t.Errorf("%v (-kong +ours):\n%s", args, diff)
 				}
 			}
+			if strings.Contains(got, "\n\n\n") {
+				t.Errorf("%v at %d columns has empty lines behind each other\n%s", args, width, got)
+			}
 			for line := range strings.Lines(got) {
-				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width && !strings.Contains(line, "--") && !strings.Contains(line, "<") {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width {
 					t.Errorf("%v at %d columns has a line of %d: %q", args, width, n, line)
 				}
 			}
+		}
+	}
+}
+
+// What the list above has not: every command, on a narrow terminal.
+func TestHelp_FitsANarrowTerminal(t *testing.T) {
+	parser, err := kong.New(&grammar{}, kong.Name("kamal-op"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves := parser.Model.Leaves(true)
+	if len(leaves) < 25 {
+		t.Fatalf("only %d commands", len(leaves))
+	}
+	for _, leaf := range leaves {
+		args := strings.Fields(commandPath(leaf))
+		got := helpOf(t, args, func(_ kong.HelpOptions, ctx *kong.Context) error {
+			return writeHelp(ctx.Stdout, ctx, narrowWidth, exitStatuses)
+		})
+		for line := range strings.Lines(got) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > narrowWidth {
+				t.Errorf("%s has a line of %d: %q", args, n, line)
+			}
+		}
+		if !strings.HasPrefix(got, "Usage: kamal-op "+args[0]) {
+			t.Errorf("%s: %q", args, got)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (c historyCommand) Run(a *app) error {
 		return a.explainConnect(err)
 	}
 	var report any = h
-	text := func() string { return gate.Cleaned(a.gate, h).Text(c.Last) }
+	text := func() string { return gate.Cleaned(a.gate, h).Text(c.Last, columns(a.Stdout)) }
 	if c.Diff != "" {
 		d, err := c.differs(ctx, a, h)
 		if err != nil {
@@ -71,7 +71,7 @@ func (c historyCommand) Run(a *app) error {
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(report)
 	} else {
-		_, err = fmt.Fprint(a.Stdout, text())
+		err = a.report(text())
 	}
 	switch {
 	case err != nil:
@@ -111,7 +111,7 @@ func (c historyCommand) differs(ctx context.Context, a *app, h history.History) 
 	}
 	d := history.Between(from, to)
 	d.Commits, d.CommitsUnknown = commitsBetween(ctx, checkout{dir: a.dir, env: a.Env}, from.Version, to.Version)
-	return d, nil
+	return d, context.Cause(ctx) // of a run that was cancelled they are not known
 }
 
 // commitsBetween are the commits that the one version has not and the other has, the

@@ -54,7 +54,7 @@ func (c hostKeysCommand) Run(a *app) error {
 	if _, err := fmt.Fprint(a.Stdout, hosts.Lines(results)); err != nil {
 		return err
 	}
-	problems := hosts.Problems(results, o)
+	problems := append(hosts.Problems(results, o), hosts.Unnamed(results)...)
 	for _, r := range results {
 		if r.Outcome == hosts.JumpFailed && len(o.Keys) == 0 {
 			problems = append(problems, problem.New(r.Target.Host+" is reached through another host, which must be logged in to",

@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/edit"
@@ -26,7 +23,8 @@ type initCommand struct {
 	Review      bool   `name:"review" help:"Begin review apps too: config/deploy.review.yml and its secrets file."`
 	ReviewVault string `name:"review-vault" placeholder:"NAME" default:"Previews" help:"Vault of the review apps: another than the project's, with a service account of its own."`
 	Force       bool   `name:"force" help:"Write over a workflow that is there."`
-	Offline     bool   `name:"offline" help:"Do not look which fields are in 1Password, nor ask Kamal."`
+	PinHosts    bool   `name:"pin-hosts" help:"Fetch the servers' host keys and write them into the project file, without asking whether they are right."`
+	Offline     bool   `name:"offline" help:"Do not look which fields are in 1Password, nor ask Kamal or a server."`
 }
 
 // Run writes what a project begins with.
@@ -42,12 +40,18 @@ func (c initCommand) Run(a *app) error {
 	if c.Review {
 		in.Review = review.Overlay
 	}
-	if !c.JSON {
-		in.Ask = a.asker()
-	}
 	o.For = a.declaredInFile
 	begin := func(ctx context.Context, vault check.Vault) error {
 		o.Vault = vault
+		if ask := a.question(ctx); ask != nil && !c.JSON {
+			seen := &catalog{app: a, flags: c.credentialFlags, off: c.Offline}
+			defer seen.close()
+			in.Ask = func(q edit.Question) (string, error) { return seen.ask(ctx, ask, q) }
+		}
+		var err error
+		if in.HostKeys, err = c.hostKeys(ctx, a, o); err != nil {
+			return err
+		}
 		plan, err := edit.Init(ctx, o, in)
 		if err != nil {
 			return err
@@ -61,28 +65,6 @@ func (c initCommand) Run(a *app) error {
 		return begin(context.Background(), nil)
 	}
 	return a.withVault(c.credentialFlags, begin)
-}
-
-// asker asks whoever sits at the terminal for names, nil where nobody does.
-func (a *app) asker() func(what, otherwise string) (string, error) {
-	if a.inCI() || !isTerminal(a.Stdin) || !a.Stderr.IsTerminal() {
-		return nil
-	}
-	answers := bufio.NewReader(a.Stdin)
-	return func(what, otherwise string) (string, error) {
-		a.system.Status("")
-		if _, err := fmt.Fprintf(a.Stderr, "%s in 1Password [%s]: ", what, otherwise); err != nil {
-			return "", err
-		}
-		answer, err := answers.ReadString('\n')
-		if err != nil {
-			return "", problem.Usagef("give the names as --vault, --item and --key-item", "the questions have no answer: %v", err)
-		}
-		if answer = strings.TrimSpace(answer); answer == "" {
-			return otherwise, nil
-		}
-		return answer, nil
-	}
 }
 
 // declaredInFile gives the options of a destination what the project file declares for

@@ -39,9 +39,9 @@ func (a *app) hush(f noiseFlags, output bool) (kamal []string, err error) {
 	case f.Verbose:
 		return []string{"--verbose"}, nil
 	case f.Quiet && output:
-		a.system = ci.Hush(a.system, nil)
+		a.system = ci.Quiet(a.system, nil)
 	case f.Quiet:
-		a.system = ci.Hush(a.system, a.gate.Nowhere())
+		a.system = ci.Quiet(a.system, a.gate.Nowhere())
 	}
 	return nil, nil
 }

@@ -87,7 +87,10 @@ func (l lookup) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 	}
 	v, origin, ok := l.value(append([]string{flag.Name}, flag.Aliases...)...)
 	if !ok {
-		given := l.file.values(flag.Name)
+		var given []line
+		if flag.Tag.Has("file") { // another command's may have this name there
+			given = l.file.values(flag.Name)
+		}
 		if len(given) == 0 {
 			return nil, nil
 		}

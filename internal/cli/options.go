@@ -86,10 +86,11 @@ func (f vaultFlags) declarations(read variableReader) ([]onepassword.Declaration
 	if err != nil {
 		return nil, err
 	}
-	for option, names := range map[string]lines{"allow-name": f.AllowName, "allow-reference": f.AllowReference} {
-		if _, err := nameSet(option, names); err != nil {
-			return nil, err
-		}
+	if _, err := nameSet("allow-name", f.AllowName); err != nil {
+		return nil, err
+	}
+	if _, err := nameSet("allow-reference", f.AllowReference); err != nil {
+		return nil, err
 	}
 	var (
 		declared []onepassword.Declaration

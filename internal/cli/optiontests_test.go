@@ -55,8 +55,9 @@ func allOptions(t *testing.T) []option {
 // elsewhere are the options that a script cannot try, each with the file of the test
 // that does: with what only real parts show, or with a process of its own.
 var elsewhere = map[string]string{
-	"keep-fd":             "faults_test.go",
+	"keep-fd":             "internal/program/faults_test.go",
 	"forward-agent":       "e2e/fidelity_test.go",
+	"deploy-by-comment":   "internal/program/testdata/script/comment.txtar", // in the project file
 	"no-fresh-env":        "e2e/fresh_test.go",
 	"reuse-image":         "e2e/reuse_test.go",
 	"fresh-env":           "e2e/fresh_test.go",
@@ -99,7 +100,7 @@ var looks = regexp.MustCompile(`^!? *(std(out|err)|grep|cmp|exists|exec|unleaked
 // trials are the lines of all scripts that run kamal-op, or set what it is given.
 func trials(t *testing.T) []trial {
 	t.Helper()
-	scripts, err := filepath.Glob("../../testdata/script/*.txtar")
+	scripts, err := filepath.Glob("../program/testdata/script/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"strings"
@@ -77,8 +80,12 @@ func (a *app) parseBy(g any, args []string) (kctx *kong.Context, exited int, err
 		}
 	}()
 	kctx, err = parser.Parse(args)
-	if err != nil {
-		err = usage(parser, err)
+	var written *fs.PathError // of the help: the line asks for it, and is well
+	switch {
+	case errors.As(err, &written) && written.Op == "write":
+		err = fmt.Errorf("writing the help: %w", written)
+	case err != nil:
+		err = a.usage(parser, err, args)
 	}
 	return kctx, exited, err
 }

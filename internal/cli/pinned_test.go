@@ -143,7 +143,9 @@ func TestNotPinned(t *testing.T) {
 }
 
 // What we run and what we tell others to run is pinned: actions by commit, with the
-// version behind it, base images by digest.
+// version behind it, base images by digest. The workflows that projects call are the
+// exception: a commit cannot name itself, and that of the release before would be an older
+// action behind newer inputs. They name the series, which moves with them.
 func TestWhatIsUsedIsPinned(t *testing.T) {
 	root := filepath.Join("..", "..")
 	read := func(path string) string {
@@ -171,7 +173,11 @@ func TestWhatIsUsedIsPinned(t *testing.T) {
 	}
 	seen, forgejo, images := 0, 0, 0
 	for _, file := range files {
-		bad, uses := notPinned(read(file), release)
+		text := read(file)
+		bad, uses := notPinned(text, release)
+		if strings.Contains(text, "\n  workflow_call:\n") {
+			bad, uses = notPinned(text, "")
+		}
 		badImages, found := imagesNotPinned(read(file), release)
 		images += found
 		for _, what := range append(bad, badImages...) {

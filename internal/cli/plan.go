@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
+	"github.com/kamal-op/kamal-op/internal/comment"
 	"github.com/kamal-op/kamal-op/internal/deploy"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/kamal"
@@ -28,6 +30,7 @@ type planCommand struct {
 	exactFlag
 	JSON     bool `name:"json" help:"Print the plan as JSON."`
 	ExitCode bool `name:"exit-code" help:"End with 7 where something would change."`
+	Comment  bool `name:"comment" help:"Keep one comment with the plan on the pull request of this workflow." note:"The token needs pull-requests: write. A pull request from a fork gets none, and nothing of it is run."`
 }
 
 // Run asks the hosts what they run, holds it against what Kamal would have them run,
@@ -36,24 +39,66 @@ func (c planCommand) Run(a *app) error {
 	if err := a.show(logFlags{}, c.WorkingDirectory, false); err != nil {
 		return err
 	}
-	if err := a.withEnv(c.Env); err != nil {
-		return err
-	}
-	wanted, vault, err := a.wanted(c.vaultFlags, true)
-	if err != nil {
-		return err
-	}
-	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
-		return err
-	}
-	exact, err := c.exact()
-	if err != nil {
-		return err
+	var pull *pullPlan
+	if c.Comment {
+		var err error
+		if pull, err = c.pull(a); err != nil || pull == nil {
+			return err
+		}
+		defer pull.client.Close()
 	}
 	ctx, signals, stop := c.context(a)
 	defer stop()
+	if pull != nil {
+		pull.withhold(ctx, c)
+	}
+	p, err := c.ask(ctx, a, a.process(signals))
+	if err != nil {
+		if pull != nil {
+			pull.failed(ctx, err)
+		}
+		return err
+	}
+	if pull != nil {
+		pull.tell(ctx, comment.Answer{Title: planTitle(p, c.Destination), Text: p.Text(false)})
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(a.Stdout.JSON())
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(p)
+	} else {
+		err = a.report(p.Text(a.colours(a.Stdout)))
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("writing the plan: %w", err)
+	case len(p.Unreached) > 0:
+		return exitStatus(problem.Partial)
+	case c.ExitCode && p.Changes:
+		return exitStatus(problem.Changes)
+	}
+	return nil
+}
+
+// ask asks the hosts what they run, and holds it against what a deploy would have them run.
+func (c planCommand) ask(ctx context.Context, a *app, process deploy.Process) (p plan.Plan, err error) {
+	if err := a.withEnv(c.Env); err != nil {
+		return p, err
+	}
+	wanted, vault, err := a.wanted(c.vaultFlags, true)
+	if err != nil {
+		return p, err
+	}
+	if wanted.Pins, wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
+		return p, err
+	}
+	exact, err := c.exact()
+	if err != nil {
+		return p, err
+	}
+	process.Env = a.Env
 	j := deploy.Job{
-		Process: a.process(signals), Vault: vault, Wanted: wanted, Kamal: c.Kamal,
+		Process: process, Vault: vault, Wanted: wanted, Kamal: c.Kamal,
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
 		Check:   deploy.CheckOff, AnyVault: c.OpScope == "any", ExactValues: exact,
 	}
@@ -65,27 +110,11 @@ func (c planCommand) Run(a *app) error {
 		}),
 	})
 	if err != nil {
-		return a.explainConnect(err)
+		return p, a.explainConnect(err)
 	}
 	observed, err := plan.Parse(out)
 	if err != nil {
-		return err
+		return p, err
 	}
-	p := plan.Of(observed)
-	if c.JSON {
-		encoder := json.NewEncoder(a.Stdout.JSON())
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(p)
-	} else {
-		_, err = fmt.Fprint(a.Stdout, gate.Cleaned(a.gate, p).Text(a.colours(a.Stdout)))
-	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("writing the plan: %w", err)
-	case len(p.Unreached) > 0:
-		return exitStatus(problem.Partial)
-	case c.ExitCode && p.Changes:
-		return exitStatus(problem.Changes)
-	}
-	return nil
+	return gate.Cleaned(a.gate, plan.Of(observed)), nil
 }

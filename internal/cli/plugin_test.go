@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +19,7 @@ func TestEntrypoint_IsOursUnlessACIStartsAProgram(t *testing.T) {
 	}
 	env := []string{"PATH=" + bin}
 	plugin := []string{"PATH=" + bin, "PLUGIN_COMMAND=deploy"}
+	action := append(slices.Clone(env), "GITHUB_ACTIONS=true", "INPUT_COMMAND=deploy", "INPUT_ARGS=--skip-push")
 	for name, test := range map[string]struct {
 		args, env []string
 		program   string
@@ -34,6 +36,8 @@ func TestEntrypoint_IsOursUnlessACIStartsAProgram(t *testing.T) {
 		"another program":     {[]string{"ls"}, env, "", []string{"ls"}},
 		"a plugin":            {nil, plugin, "", []string{"plugin"}},
 		"a plugin's shell":    {[]string{"sh"}, plugin, filepath.Join(bin, "sh"), nil},
+		"act's action":        {[]string{"--skip-push"}, action, "", []string{"action"}},
+		"a job's own line":    {[]string{"deploy", "-v"}, append(slices.Clone(env), "GITHUB_ACTIONS=true", "INPUT_ARGS=deploy -v"), "", []string{"deploy", "-v"}},
 		"a line in a plugin":  {[]string{"version"}, plugin, "", []string{"version"}},
 	} {
 		program, own := Entrypoint(test.args, test.env)

@@ -27,6 +27,9 @@ const (
 	stateOver      = "over"      // the main step has ended in order
 )
 
+// killedTime is how long GitHub may take to be told of a step that was killed.
+const killedTime = time.Minute
+
 // begin leaves word for the post step that the main step has begun; over, that it
 // has ended. Elsewhere than on GitHub there is no post step.
 func (a *app) begin() (over func()) {
@@ -74,10 +77,13 @@ func (a *app) post() int {
 	if state := a.env["STATE_"+stateReview]; !over && state != "" {
 		a.endReview(state)
 	}
+	if state := a.env["STATE_"+deploy.DeploymentState]; state != "" && (!over || deploy.UnreportedDeployment(state)) {
+		a.endDeployment(state, over)
+	}
 	if left == "" {
 		return problem.Done
 	}
-	var locks deploy.LeftLocks
+	var locks deploy.SavedLocks
 	if err := json.Unmarshal([]byte(left), &locks); err != nil {
 		a.system.Warning(problem.New("what the step says of its deploy lock is not understood", "kamal-op kamal -- lock status shows whether it is there"))
 		return problem.Done

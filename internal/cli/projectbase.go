@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/projectfile"
+	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
 // projectFile is the text of the project file that counts, and whether it is that of a
@@ -37,7 +38,9 @@ func (a *app) projectFile(dir, command string) (text []byte, bases bool, err err
 	if command == "post" {
 		within = 10 * time.Second // a lock waits to be released
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	parent, _, stop := supervise.Notify(context.Background())
+	defer stop()
+	ctx, cancel := context.WithTimeout(parent, within)
 	defer cancel()
 	c := checkout{dir: dir, env: a.Env}
 	text, there, err := c.file(ctx, base, repoPath(c.prefix(ctx), projectfile.Name))
@@ -53,6 +56,9 @@ func (a *app) projectFile(dir, command string) (text []byte, bases bool, err err
 		}
 		defer client.Close()
 		text, there, err = client.File(ctx, repoPath(c.prefix(ctx), projectfile.Name), base)
+		if signalled := context.Cause(parent); signalled != nil {
+			return nil, true, signalled
+		}
 		// A project that has the file relies on it: what it pins is not to be lost in
 		// an outage. One without it, and a lock that waits, can do without GitHub.
 		if err != nil && (missing != nil || command == "post") {
@@ -99,6 +105,11 @@ func (a *app) pullRequest(command string) (base string, is bool) {
 		}
 	}
 	words := append(strings.Fields(command), "", "")
+	if words[0] == "post" { // whose inputs are the main step's
+		if main, _, _ := (lookup{env: a.env, form: inputs}).value("command"); strings.TrimSpace(main) == "comment" {
+			words[0] = "comment"
+		}
+	}
 	switch {
 	case event.PullRequest != nil:
 		return event.PullRequest.Base.SHA, true
@@ -109,6 +120,10 @@ func (a *app) pullRequest(command string) (base string, is bool) {
 			base = all[0].Base.SHA
 		}
 		return base, true
+	case event.Issue.PullRequest != nil && words[0] == "comment" && name == "issue_comment":
+		// The commit of the workflow itself: that of the default branch, where whoever may
+		// merge has a say. The pull request is for no other branch.
+		return a.env["GITHUB_SHA"], true
 	case event.Issue.PullRequest != nil, strings.HasPrefix(name, "pull_request"), name == "merge_group":
 		return "", true
 	case words[0] != "review":

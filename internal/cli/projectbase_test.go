@@ -162,6 +162,24 @@ func TestProjectFile_WhereGitHubDoesNotGiveIt(t *testing.T) {
 	}
 }
 
+// The post step of a command by comment has the file that the command had: that of the
+// default branch's commit. Behind any other step it has none there.
+func TestProjectFile_PostOfACommentTakesTheDefaultBranchs(t *testing.T) {
+	a, _, base := ofPull(t)
+	event := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(event, []byte(`{"issue": {"pull_request": {"url": "x"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.env["GITHUB_EVENT_PATH"], a.env["GITHUB_EVENT_NAME"], a.env["GITHUB_SHA"] = event, "issue_comment", base
+	for command, want := range map[string]string{"comment": "base", " comment\n": "base", "review": "", "deploy": "", "": ""} {
+		a.env["INPUT_COMMAND"] = command
+		if got := user(t, a, "post"); got != want {
+			t.Errorf("behind %q: %q, not %q", command, got, want)
+		}
+	}
+	delete(a.env, "INPUT_COMMAND")
+}
+
 // The post step has the options of the main step, which were a destination's.
 func TestProjectFile_PostTakesTheMainStepsDestination(t *testing.T) {
 	a, _, base := ofPull(t)

@@ -45,6 +45,16 @@ func (p projectOptions) lines(option string) (list []line) {
 	return list
 }
 
+// gives tells whether the file gives an option, for whichever destination.
+func (p projectOptions) gives(option string) bool {
+	if p.file == nil {
+		return false
+	}
+	return len(p.file.Values(option, "")) > 0 || slices.ContainsFunc(p.file.Destinations(), func(l projectfile.Line) bool {
+		return len(p.file.Values(option, l.Text)) > 0
+	})
+}
+
 // unconfirmed are the options that the file gives and that do not count.
 func (p projectOptions) unconfirmed() []string {
 	if p.trusted {
@@ -110,7 +120,10 @@ func (a *app) readProjectFile(kctx *kong.Context) (projectOptions, error) {
 	dir := a.path(text("working-directory"))
 	found, bases, err := a.projectFile(dir, kctx.Command())
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return p, nil
+		if bases {
+			return p, nil
+		}
+		return p, a.missingProjectFile(dir)
 	}
 	if err != nil {
 		return p, &problem.Problem{Message: projectfile.Name + " cannot be read: " + err.Error(), Status: problem.Found, Cause: err, Help: problem.ProjectFile}
@@ -131,6 +144,27 @@ func (a *app) readProjectFile(kctx *kong.Context) (projectOptions, error) {
 		return p, nil
 	}
 	return p, unknown.Err()
+}
+
+// misplaced is where the file is put by mistake.
+var misplaced = [...]string{
+	".kamal/kamal-op.yaml", ".kamal/kamal_op.yml", "kamal-op.yml", "kamal-op.yaml", ".kamal-op.yml", ".kamal-op.yaml", "config/kamal-op.yml", "config/kamal-op.yaml",
+}
+
+// missingProjectFile tells of a file that somebody takes for the project's, which has none
+// then: what it says, such as the servers' host keys, would not hold.
+func (a *app) missingProjectFile(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, projectfile.Name)); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, projectfile.Name)); err != nil {
+			return problem.New(projectfile.Name+" is a link to a file that is not there", "mend the link, or take it away").About(problem.ProjectFile)
+		}
+	}
+	for _, name := range misplaced {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			a.system.Notice(problem.New(name+" is not read: the project file is "+projectfile.Name, "move it there").About(problem.ProjectFile))
+		}
+	}
+	return nil
 }
 
 // unknownDestinations are those of the file that Kamal does not have: what stands there
@@ -164,28 +198,6 @@ func unknownDestinations(f *projectfile.File, dir, configFile string) (problems 
 		problems = append(problems, p)
 	}
 	return problems
-}
-
-// placed gives a problem of the command line's the place in the file, where the option
-// that it is about comes from there.
-func (a *app) placed(err error, args []string) error {
-	list := slices.Clone(problem.Of(err))
-	for i, p := range list {
-		rest, ok := strings.CutPrefix(p.Message, "--")
-		if !ok {
-			continue
-		}
-		name := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz-"))]
-		given := a.lookup.file.file.Values(name, a.lookup.file.destination)
-		_, _, found := a.lookup.value(name)
-		if len(given) == 0 || found || slices.ContainsFunc(args, func(arg string) bool { return arg == "--"+name || strings.HasPrefix(arg, "--"+name+"=") }) {
-			continue
-		}
-		q := *p
-		q.Place = a.lookup.file.file.Place(given[0])
-		list[i] = &q
-	}
-	return list.Err()
 }
 
 // readSmall reads a regular file that is not larger than a person writes it.

@@ -167,3 +167,21 @@ func TestCheckout_RunsNoGitOfTheProject(t *testing.T) {
 		t.Error("the project's git ran")
 	}
 }
+
+// doctor looks at the workflows of all destinations, whichever it looks at itself.
+func TestProjectOptions_GivesForWhicheverDestination(t *testing.T) {
+	for text, want := range map[string]bool{
+		"github-environment: production\n":                              true,
+		"destinations: {staging: {github-environment: staging}}\n":      true,
+		"destinations: {staging: {ssh-user: root}}\nssh-user: deploy\n": false,
+	} {
+		a, _ := inProject(t, text, map[string]string{})
+		withFile(t, a, "doctor")
+		if got := a.lookup.file.gives("github-environment"); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	if (projectOptions{}).gives("github-environment") {
+		t.Error("no file gives it")
+	}
+}

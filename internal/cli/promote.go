@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/kamal-op/kamal-op/internal/broker"
 	"github.com/kamal-op/kamal-op/internal/deploy"
@@ -15,6 +16,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/plan"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/promote"
+	"github.com/kamal-op/kamal-op/internal/registry"
 	"github.com/kamal-op/kamal-op/internal/supervise"
 )
 
@@ -34,10 +36,12 @@ type promoteCommand struct {
 	opScopeFlag
 	exactFlag
 	broker.Choices
+	gitHubEnvironmentFlag
 	dryChangeFlag `set:"dry_run=Show what would be deployed, and deploy nothing."`
 	From          string `name:"from" placeholder:"DESTINATION" help:"Destination that runs what is deployed." complete:"destination"`
 	To            string `name:"to" placeholder:"DESTINATION" help:"Destination to deploy to (default Kamal's configuration without one)." complete:"destination"`
 	AcceptBuildOf string `name:"accept-build-of" placeholder:"DESTINATION" help:"Deploy what was built for this destination (--from), though the configuration of --to would have had it built otherwise." complete:"destination"`
+	CopyImage     bool   `name:"copy-image" help:"Copy the image by its digest, where --to has another repository or another registry than --from." note:"See docs/promote.md."`
 	JSON          bool   `name:"json" help:"Print what is promoted, and what runs then, as JSON."`
 }
 
@@ -47,6 +51,7 @@ type promotion struct {
 	flags  promoteCommand
 	choice promote.Choice
 	told   promoted
+	logins sync.Map // destination to broker.RegistryLogin: of registries, where the image may be copied
 }
 
 // promoted is the report as a program reads it.
@@ -57,6 +62,7 @@ type promoted struct {
 	DryRun      bool           `json:"dry_run"`
 	Image       *promote.Image `json:"image"`       // null where it is not known which
 	Differences []string       `json:"differences"` // of the builds, by their names
+	Copy        *registry.Copy `json:"copy"`        // null where the image is not to be copied
 	Plan        *plan.Plan     `json:"plan"`        // null where it did not come to that
 	key         string
 }
@@ -75,7 +81,7 @@ func (c promoteCommand) Run(a *app) error {
 	ctx, signals, stop := c.context(a)
 	defer stop()
 	p := &promotion{
-		app: a, flags: c, choice: promote.Choice{From: c.From, To: c.To, Version: c.Version, AcceptBuildOf: c.AcceptBuildOf},
+		app: a, flags: c, choice: promote.Choice{From: c.From, To: c.To, Version: c.Version, AcceptBuildOf: c.AcceptBuildOf, CopyImage: c.CopyImage},
 		told: promoted{From: c.From, To: c.To, DryRun: c.DryRun, Differences: []string{}, key: rand.Text()},
 	}
 	process := a.process(signals)
@@ -156,6 +162,7 @@ func (p *promotion) run(ctx context.Context, process deploy.Process) (status int
 	if err != nil {
 		return ended(err)
 	}
+	job.RegistryLogin = p.registryLogin(p.choice.To)
 	if !p.flags.JSON {
 		job.Terminal = p.terminal()
 	}
@@ -164,6 +171,10 @@ func (p *promotion) run(ctx context.Context, process deploy.Process) (status int
 		return ended(err)
 	}
 	p.told.Image = &image
+	if job.Deployment, err = p.deployment(ctx, p.flags.gitHubEnvironmentFlag, job, image.Version); err != nil {
+		return ended(err)
+	}
+	defer job.Deployment.Close()
 	series, err := job.Open(ctx)
 	if err != nil {
 		return ended(err)
@@ -179,6 +190,9 @@ func (p *promotion) run(ctx context.Context, process deploy.Process) (status int
 	p.told.Promoted = image.Everywhere(to)
 	if p.flags.DryRun || p.told.Promoted {
 		return problem.Done, nil
+	}
+	if err := p.copyImage(ctx); err != nil {
+		return ended(err)
 	}
 	status, err = p.deploy(ctx, series, to)
 	if status != problem.Done {
@@ -204,11 +218,11 @@ func (p *promotion) source(ctx context.Context, process deploy.Process) (from pr
 	if err != nil {
 		return from, image, err
 	}
-	// It is asked, and not deployed to: no more of its secrets is read than its builder has,
-	// and none is handed over.
+	// It is asked, and not deployed to: what is declared for it is read only where Kamal has
+	// to know a secret, and none is handed over.
 	job.Check, job.CheckHosts, job.FreshEnv, job.RollbackOnFailure = deploy.CheckOff, false, false, false
-	job.ExactValues = kamal.ExactValues{}
-	if !buildsWithSecrets(job.Project) {
+	job.ExactValues, job.RegistryLogin = kamal.ExactValues{}, p.registryLogin(p.choice.From)
+	if !p.takesSecrets(job.Project) {
 		job.Wanted.Secrets = nil
 	}
 	series, err := job.Open(ctx)
@@ -223,15 +237,15 @@ func (p *promotion) source(ctx context.Context, process deploy.Process) (from pr
 	return from, image, err
 }
 
-// buildsWithSecrets says whether Kamal has to know secrets of a destination to tell what
-// it builds, or to log in. Where ERB decides, it may.
-func buildsWithSecrets(o kamal.ProjectOptions) bool {
+// takesSecrets says whether Kamal has to know secrets of the one destination to tell what
+// it builds, to log in, or for the image to be copied. Where ERB decides, it may.
+func (p *promotion) takesSecrets(o kamal.ProjectOptions) bool {
 	config, err := kamal.ReadConfig(o)
 	if err != nil || len(config.Unknown) > 0 {
 		return true
 	}
 	for _, u := range config.Uses {
-		if u.Key == "builder.secrets" || u.Key == "ssh.key_data" {
+		if u.Key == "builder.secrets" || u.Key == "ssh.key_data" || p.flags.CopyImage && strings.HasPrefix(u.Key, "registry.") {
 			return true
 		}
 	}
@@ -245,23 +259,14 @@ func (c promoteCommand) job(a *app, process deploy.Process, destination string) 
 		AnyVault: c.OpScope == "any", Choices: c.Choices, FreshEnv: !c.NoFreshEnv,
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: destination, Env: a.Env},
 	}
-	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, true); err != nil {
-		return j, err
-	}
-	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
-		return j, err
-	}
-	if j.ExactValues, err = c.exact(); err != nil {
-		return j, err
-	}
-	j.Locks, err = c.locks(a)
+	err = a.complete(&j, c.vaultFlags, c.hostKeysFlag, c.exactFlag, c.lockFlags)
 	return j, err
 }
 
 // look asks what a destination runs.
-func (p *promotion) look(ctx context.Context, series *deploy.Series, destination string) (promote.Report, error) {
+func (p *promotion) look(ctx context.Context, series *deploy.Session, destination string) (promote.Report, error) {
 	out, err := series.Ask(ctx, deploy.Call{
-		Title: "asking what " + promote.Name(destination) + " runs", Preload: promote.Preload(), Env: []string{promote.KeyVariable + "=" + p.told.key},
+		Title: "asking what " + promote.Name(destination) + " runs", Preload: promote.Preload(), Env: p.asking(),
 		Args: kamal.Args(promote.LookCommand, kamal.ArgOptions{Destination: destination, ConfigFile: p.flags.ConfigFile}),
 	})
 	if err != nil {
@@ -272,10 +277,10 @@ func (p *promotion) look(ctx context.Context, series *deploy.Series, destination
 
 // target is what --to runs and what the deploy would change there, where the image may be
 // deployed to it.
-func (p *promotion) target(ctx context.Context, series *deploy.Series, from promote.Report) (to promote.Report, err error) {
+func (p *promotion) target(ctx context.Context, series *deploy.Session, from promote.Report) (to promote.Report, err error) {
 	image := *p.told.Image
 	out, err := series.Ask(ctx, deploy.Call{
-		Title: "asking what a deploy would change", Preload: promote.Preload(), Env: []string{promote.KeyVariable + "=" + p.told.key},
+		Title: "asking what a deploy would change", Preload: promote.Preload(), Env: p.asking(),
 		Args: kamal.Args(promote.PlanCommand, kamal.ArgOptions{Destination: p.choice.To, ConfigFile: p.flags.ConfigFile, Version: image.Version}),
 	})
 	if err != nil {
@@ -293,7 +298,15 @@ func (p *promotion) target(ctx context.Context, series *deploy.Series, from prom
 	if p.told.Differences, err = p.choice.Check(image, from, to, would); p.told.Differences == nil {
 		p.told.Differences = []string{}
 	}
-	if would.Image.State != plan.ToBeBuilt {
+	if p.choice.Copies(image, to) && !image.Everywhere(to) {
+		var copyErr error
+		p.told.Copy, copyErr = p.findImage(ctx, image, to)
+		err = errors.Join(err, copyErr)
+	}
+	switch c := p.told.Copy; {
+	case c != nil && !c.There:
+		would.Image.State, would.Image.Why = plan.Promoted, "copied by its digest from "+c.From+", as "+p.choice.From+" runs it, and is not built"
+	case c != nil || would.Image.State != plan.ToBeBuilt:
 		would.Image.State, would.Image.Why = plan.Promoted, "as "+p.choice.From+" runs it ("+image.Short()+"), and is not built"
 	}
 	return to, err
@@ -309,18 +322,18 @@ func (p *promotion) tell(from, to promote.Report) error {
 		p.system.Notice(problem.New("deploy.yml is here as in version "+here+", and "+image.Version+" is promoted: the hosts, the proxy and the variables are those of here",
 			"check out "+image.Version+" to deploy it as it was tested"))
 	}
-	if copied := p.choice.CopyLine(image, to); copied != "" {
-		p.system.Notice(problem.New(promote.Name(p.choice.To)+" takes the image from "+to.Repository+", where it must be by the same digest", "this copies it: "+copied))
+	if copied := p.choice.CopyLine(image, to); copied != "" && !p.flags.CopyImage {
+		p.system.Notice(problem.New(promote.Name(p.choice.To)+" takes the image from "+to.Repository+", where it must be by the same digest", "--copy-image copies it, and so does "+copied))
 	}
 	if p.flags.JSON {
 		return nil
 	}
-	_, err := fmt.Fprint(p.Stdout, gate.Cleaned(p.gate, *p.told.Plan).Text(p.colours(p.Stdout)))
+	err := p.report(gate.Cleaned(p.gate, *p.told.Plan).Text(p.colours(p.Stdout)))
 	return err
 }
 
 // deploy is Kamal's deploy of the version, which builds nothing.
-func (p *promotion) deploy(ctx context.Context, series *deploy.Series, to promote.Report) (int, error) {
+func (p *promotion) deploy(ctx context.Context, series *deploy.Session, to promote.Report) (int, error) {
 	env, err := p.choice.Environment(*p.told.Image, to)
 	if err != nil {
 		return problem.Found, err
@@ -367,6 +380,5 @@ func (p *promotion) write(status int) error {
 	if p.flags.DryRun && !p.told.Promoted {
 		text = "nothing was deployed"
 	}
-	_, err := fmt.Fprintln(p.Stdout, gate.Visible(text))
-	return err
+	return p.report(gate.Visible(text) + "\n")
 }

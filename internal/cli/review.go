@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -174,20 +173,11 @@ func asked(do review.Deed, number int) decision {
 
 // ofEvent decides on the event of the workflow that this runs in.
 func ofEvent(ctx context.Context, r *reviewing) (review.Plan, error) {
-	name, path := r.env["GITHUB_EVENT_NAME"], r.env["GITHUB_EVENT_PATH"]
-	if name == "" || path == "" {
-		return review.Plan{}, problem.Usagef("in a terminal, say what is wanted: kamal-op review deploy NUMBER",
-			"there is no event here: GITHUB_EVENT_NAME and GITHUB_EVENT_PATH are not set")
-	}
-	payload, err := os.ReadFile(path)
-	if err != nil {
-		return review.Plan{}, problem.Newf("the event's payload cannot be read: %v", err)
-	}
-	event, err := github.ParseEvent(name, payload)
+	event, err := r.app.event("in a terminal, say what is wanted: kamal-op review deploy NUMBER")
 	if err != nil {
 		return review.Plan{}, err
 	}
-	r.event = name
+	r.event = event.Name
 	if err := r.needGitHub(); err != nil {
 		// What asks nothing of GitHub is decided all the same: a fork's token may
 		// be missing, and that is no mistake.

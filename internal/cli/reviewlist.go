@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/gate"
@@ -61,7 +61,7 @@ func (c reviewFlags) list(a *app, number int, format string) error {
 		if format == "json" {
 			err = errors.Join(err, listJSON(a.Stdout.JSON(), list))
 		} else {
-			err = errors.Join(err, listText(a.Stdout, list, number, time.Now()))
+			err = errors.Join(err, a.report(listText(list, number, columns(a.Stdout), time.Now())))
 		}
 	}
 	return err
@@ -76,46 +76,35 @@ func listJSON(w io.Writer, list []review.Listed) error {
 	return e.Encode(list)
 }
 
-func listText(w io.Writer, list []review.Listed, number int, now time.Time) error {
+// listText is the list for a person, on a terminal of so many columns.
+func listText(list []review.Listed, number, width int, now time.Time) string {
 	if len(list) == 0 {
-		what := "there are no previews on the hosts"
 		if number != 0 {
-			what = fmt.Sprintf("nothing is on the hosts of pull request %d", number)
+			return fmt.Sprintf("nothing is on the hosts of pull request %d\n", number)
 		}
-		_, err := fmt.Fprintln(w, what)
-		return err
+		return "there are no previews on the hosts\n"
 	}
-	var b strings.Builder // a value is masked in what is written at once
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PULL\tSTATE\tDEPLOYED\tURL\tHOSTS")
+	rows := [][]string{{"PULL", "STATE", "DEPLOYED", "URL", "HOSTS"}}
+	var rest strings.Builder
 	for _, l := range list {
-		if !l.Ours() {
-			continue
+		if l.Ours() {
+			state := "stopped"
+			if l.Running {
+				state = "running"
+			}
+			if l.Pull != "" {
+				state += ", " + l.Pull
+			}
+			rows = append(rows, []string{strconv.Itoa(l.Number), gate.Visible(state), ago(l.Deployed, now), gate.Visible(l.URL), gate.Visible(strings.Join(l.Hosts, " "))})
 		}
-		state := "stopped"
-		if l.Running {
-			state = "running"
-		}
-		if l.Pull != "" {
-			state += ", " + l.Pull
-		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", l.Number, gate.Visible(state), ago(l.Deployed, now), gate.Visible(l.URL), gate.Visible(strings.Join(l.Hosts, " ")))
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, l := range list {
 		for _, thing := range l.Things {
-			b.WriteString(gate.Visible(thing) + "\n")
+			rest.WriteString(gate.Visible(thing) + "\n")
 		}
 		for _, thing := range l.NotOurs {
-			if _, err := fmt.Fprintln(w, "not ours: "+thing); err != nil {
-				return err
-			}
+			rest.WriteString("not ours: " + gate.Visible(thing) + "\n")
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return gate.Table(rows, true, width) + rest.String()
 }
 
 // ago is how long ago something was, as people say it.

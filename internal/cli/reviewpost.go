@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/review"
@@ -46,7 +45,7 @@ func (a *app) endReview(state string) {
 	if app, err := review.NewApp(left.Service, left.Host, left.Destination, left.Number, left.SHA); err == nil {
 		a.reviewEnv = app.Env() // without it the project's deploy.yml cannot be read
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), killedTime)
 	defer cancel()
 	repository, _, _ := a.lookup.value("repository")
 	client, err := a.githubClient(repository)

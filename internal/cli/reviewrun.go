@@ -69,10 +69,14 @@ func (c reviewFlags) begin(a *app) (*reviewing, error) {
 	if len(a.rest) > 0 {
 		return nil, problem.Usagef("kamal-op review COMMAND --help lists what there is", "review commands take no arguments of Kamal's")
 	}
-	for option, given := range map[string]string{"--version": c.Version, "--hosts": c.Hosts, "--roles": c.Roles} {
-		if given != "" {
-			return nil, problem.Usagef("leave it out", "%s is not for review apps: each has its own", option)
+	var problems problem.List
+	for _, o := range []struct{ option, given string }{{"--version", c.Version}, {"--hosts", c.Hosts}, {"--roles", c.Roles}} {
+		if o.given != "" {
+			problems = append(problems, problem.Usagef("leave it out", "%s is not for review apps: each has its own", o.option))
 		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
 	}
 	if c.ReviewHost == "" {
 		return nil, problem.Usagef("for example --review-host review.example.com, with a wildcard record in the DNS",
@@ -104,8 +108,8 @@ func (c reviewFlags) begin(a *app) (*reviewing, error) {
 			Service: c.Service, Repository: a.repository(c.Repository), Host: c.ReviewHost, Destination: r.flags.Destination,
 			Production: c.ProductionDestination, Alone: c.NoProduction, Create: create, Drop: drop,
 			Rules: r.rules, Safety: review.Safety{SharedAccessories: c.SharedAccessories.names(), AllowOptions: c.AllowOption.texts()},
-			Sweeping: review.Sweeping{TTL: time.Duration(c.TTL), Keep: c.KeepLabel, Limit: c.Limit, Full: review.Full(c.WhenFull)},
-			Ready:    review.Ready{Path: c.ReadyPath, Timeout: c.ReadyTimeout},
+			Sweeping:   review.Sweeping{TTL: time.Duration(c.TTL), Keep: c.KeepLabel, Limit: c.Limit, Full: review.Full(c.WhenFull)},
+			ReadyCheck: review.ReadyCheck{Path: c.ReadyPath, Timeout: c.ReadyTimeout},
 		},
 	}
 	if c.SkipPush {
@@ -124,14 +128,14 @@ func (r *reviewing) close() {
 // open does what comes before the first Kamal command: the workspace is held
 // against the plan before anything in it is read, and then what is wrong with the
 // project, the secrets and this machine is told together.
-func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan) (*deploy.Series, error) {
+func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan) (*deploy.Session, error) {
 	c := checkout{dir: r.dir, env: r.Env}
 	if plan.Do == review.Deploy || r.event != "" {
 		if err := plan.CheckOut(r.event, c.head(ctx), r.env["GITHUB_SHA"]); err != nil {
 			return nil, err
 		}
 	}
-	r.keepFromPreview(ctx, c, plan)
+	r.keepFromHead(ctx, c, plan.Base, r.github, kamal.ProjectOptions{ConfigFile: r.flags.ConfigFile, Destination: r.flags.Destination})
 	p.Env = r.Env
 	if err := r.service(r.dir); err != nil {
 		return nil, err
@@ -158,25 +162,6 @@ func (r *reviewing) open(ctx context.Context, p deploy.Process, plan review.Plan
 		r.leave(plan)
 	}
 	return j.Open(ctx)
-}
-
-// keepFromPreview takes GITHUB_TOKEN out of the environment, since ERB and hooks of a
-// pull request read it, unless the base commit's files have a use for it: what they
-// name has been there before the pull request.
-func (r *reviewing) keepFromPreview(ctx context.Context, c checkout, plan review.Plan) {
-	if r.env[usersGitHubToken] == "" {
-		return
-	}
-	if plan.Base != "" {
-		named, err := c.names(ctx, plan.Base, r.github, kamal.ProjectOptions{ConfigFile: r.flags.ConfigFile, Destination: r.flags.Destination}, usersGitHubToken)
-		if err != nil {
-			r.system.Warning(problem.New("whether the base's files name GITHUB_TOKEN cannot be read: "+problem.Of(err)[0].Message, "check out with fetch-depth: 0, or let the token read (contents: read)"))
-		}
-		if named {
-			return
-		}
-	}
-	r.Env = withoutUsersGitHubToken(r.Env)
 }
 
 // service finds production's service, without which a preview has no name.
@@ -282,7 +267,7 @@ func (r *reviewing) ended(ctx context.Context, out review.Outcome, err error) er
 }
 
 // A runner runs a review's commands in a series.
-type runner struct{ series *deploy.Series }
+type runner struct{ series *deploy.Session }
 
 // Run is part of review.Runner.
 func (r runner) Run(ctx context.Context, c review.Command) ([]byte, error) {

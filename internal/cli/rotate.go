@@ -46,7 +46,7 @@ type rotation struct {
 	*app
 	flags  rotateCommand
 	choice rotate.Choice
-	series *deploy.Series
+	series *deploy.Session
 	tried  bool          // something was to be booted, and all else was told before that
 	done   []rotate.Boot // what was
 	began  time.Time
@@ -88,16 +88,7 @@ func (c rotateCommand) job(a *app) (j deploy.Job, err error) {
 		Kamal: c.Kamal, Check: deploy.CheckLevel(c.Check), AnyVault: c.OpScope == "any",
 		Project: kamal.ProjectOptions{Dir: a.dir, ConfigFile: c.ConfigFile, Destination: c.Destination, Env: a.Env},
 	}
-	if j.Wanted, j.Vault, err = a.wanted(c.vaultFlags, true); err != nil {
-		return j, err
-	}
-	if j.Wanted.Pins, j.Wanted.PinRefs, err = hostKeys(c.HostKeys, a.loaded); err != nil {
-		return j, err
-	}
-	if j.ExactValues, err = c.exact(); err != nil {
-		return j, err
-	}
-	j.Locks, err = c.locks(a)
+	err = a.complete(&j, c.vaultFlags, c.hostKeysFlag, c.exactFlag, c.lockFlags)
 	return j, err
 }
 
@@ -159,7 +150,7 @@ func (r *rotation) tell(plan rotate.Plan, report rotate.Report) error {
 	if r.flags.JSON {
 		return nil
 	}
-	_, err := fmt.Fprint(r.Stdout, gate.Cleaned(r.gate, plan).Text(r.colours(r.Stdout)))
+	err := r.report(gate.Cleaned(r.gate, plan).Text(r.colours(r.Stdout)))
 	return err
 }
 
@@ -263,8 +254,7 @@ func (r *rotation) write(report rotated, failed error) error {
 	default:
 		text += fmt.Sprintf("%d containers were booted again\n", n)
 	}
-	_, err := fmt.Fprint(r.Stdout, text)
-	return err
+	return r.report(text)
 }
 
 // summary is the page beside the log.

@@ -34,6 +34,7 @@ func (f timeFlags) context(a *app) (ctx context.Context, signals <-chan os.Signa
 		limited, cancel = context.WithTimeoutCause(ctx, f.Timeout, deploy.OutOfTime{Limit: f.Timeout})
 	}
 	unhook := context.AfterFunc(limited, a.cancel)
+	a.cause = func() error { return context.Cause(limited) }
 	// A write to a standard stream that nobody reads would end this process by
 	// SIGPIPE, with the run's directory and Kamal's lock left behind. It is an
 	// error like any other. (Not ignored: that the children would inherit.)

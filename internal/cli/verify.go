@@ -83,7 +83,7 @@ func (c verifyCommand) Run(a *app) error {
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(v)
 	} else {
-		_, err = fmt.Fprint(a.Stdout, gate.Cleaned(a.gate, v).text(a.colours(a.Stdout)))
+		err = a.report(gate.Cleaned(a.gate, v).text(a.colours(a.Stdout)))
 	}
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/reference"
 )
 
 // What a release says of itself is set by the linker: the bytes of a build do not
@@ -107,4 +110,25 @@ func readVersions() versions {
 		}
 	}
 	return v
+}
+
+// asksVersion tells whether a line asks for the version of this program: by --version before
+// any command, or among the options of one whose --version is not Kamal's, of the app. What
+// stands behind a command that runs others is theirs.
+func asksVersion(args []string) bool {
+	at := slices.Index(args, "--version")
+	if at <= 0 {
+		return at == 0
+	}
+	if at+1 < len(args) && !strings.HasPrefix(args[at+1], "-") {
+		return false // a version is given, to a command that takes none
+	}
+	command, found := reference.Command{}, false
+	for _, c := range Grammar().Commands {
+		if line := strings.Join(args[:at], " ") + " "; strings.HasPrefix(line, c.Name+" ") && len(c.Name) > len(command.Name) {
+			command, found = c, true
+		}
+	}
+	runs := slices.Contains([]string{"run", "kamal", "complete"}, command.Name) && command.Name != strings.Join(args[:at], " ")
+	return found && !runs && !slices.ContainsFunc(command.Options, func(o reference.Option) bool { return o.Name == "version" })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/plan"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/review"
 	"github.com/kamal-op/kamal-op/internal/watch"
 )
 
@@ -41,8 +42,24 @@ func (c watchCommand) Run(a *app) error {
 // watchChecks are those of what runs.
 func (p *doctorProject) watchChecks() ([]doctor.Check, error) {
 	checks, err := p.serverChecks()
+	if err != nil {
+		return nil, err
+	}
 	certificates := watch.Certificates{Hosts: p.certified, Now: time.Now}
-	return append(checks, watch.CheckDrift(p.plan), certificates.Check()), err
+	checks = append(checks, watch.CheckDrift(p.plan), certificates.Check())
+	previews, err := p.previews()
+	var job deploy.Job
+	if previews != nil {
+		p.reviews = previews
+		job, err = p.previewJob(previews.flags.Destination)
+	}
+	switch {
+	case err != nil: // of options that are not watch's own: all else is looked at
+		checks = append(checks, watch.CheckPreviews(func(context.Context) ([]review.Orphan, int, error) { return nil, 0, err }))
+	case previews != nil:
+		checks = append(checks, watch.CheckPreviews(p.orphans(previews, job)))
+	}
+	return checks, nil
 }
 
 // keepIssue keeps the issue of this service and destination.

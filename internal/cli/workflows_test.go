@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
 // The workflows that the documentation shows use inputs that there are, and the
@@ -45,9 +47,37 @@ func TestDocumentedWorkflows(t *testing.T) {
 	if seen < 10 {
 		t.Errorf("only %d inputs were seen", seen)
 	}
-	for _, page := range []string{"review-apps", "rehearse"} {
-		if !strings.Contains(read("docs", page+".md"), "```yaml\n"+read("docs", "workflows", page+".yml")+"```\n") {
-			t.Errorf("docs/%[1]s.md shows another workflow than docs/workflows/%[1]s.yml", page)
+	for workflow, page := range map[string]string{"review-apps": "review-apps", "rehearse": "rehearse", "comment": "comment", "plan": "comment"} {
+		if !strings.Contains(read("docs", page+".md"), "```yaml\n"+read("docs", "workflows", workflow+".yml")+"```\n") {
+			t.Errorf("docs/%s.md shows another workflow than docs/workflows/%s.yml", page, workflow)
 		}
+	}
+}
+
+// GitHub keeps one waiting job of a group, the last: nobody's comment but a deploy's, by
+// somebody of the repository, takes the place of a deploy that waits.
+func TestDocumentedWorkflows_ACommentTakesNoDeploysPlace(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "workflows", "comment.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workflow struct {
+		Jobs map[string]struct {
+			If          string
+			Concurrency struct {
+				Group  string
+				Cancel bool `yaml:"cancel-in-progress"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &workflow); err != nil || len(workflow.Jobs) != 1 {
+		t.Fatalf("%d jobs, %v", len(workflow.Jobs), err)
+	}
+	job := workflow.Jobs["comment"]
+	if !strings.Contains(job.If, `contains(fromJSON('["OWNER", "MEMBER", "COLLABORATOR"]'), github.event.comment.author_association) && (`) {
+		t.Errorf("a stranger's comment begins a job: %s", job.If)
+	}
+	if want := "${{ startsWith(github.event.comment.body, '/deploy') && 'production' || format('plan-{0}', github.event.issue.number) }}"; job.Concurrency.Group != want || job.Concurrency.Cancel {
+		t.Errorf("a plan waits in the group of deploys: %s", job.Concurrency.Group)
 	}
 }

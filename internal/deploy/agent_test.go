@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"io"
 	"net"
 	"os"
@@ -17,17 +16,15 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/gate"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
 
 // newAgent is the agent of a run with a key of its own, and what the run has told.
-func newAgent(t *testing.T, w Wanted) (*session, *bytes.Buffer) {
+func newAgent(t *testing.T, w Wanted) (*resources, *bytes.Buffer) {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	ok(t, err)
-	block, err := ssh.MarshalPrivateKey(private, "")
-	ok(t, err)
-	key, err := sshagent.ParseKey(pem.EncodeToMemory(block), nil)
+	private, _ := testkit.SSHKey(t, "")
+	key, err := sshagent.ParseKey([]byte(private), nil)
 	ok(t, err)
 	place, err := os.MkdirTemp("/tmp", "agent") // room for a socket
 	ok(t, err)
@@ -36,7 +33,7 @@ func newAgent(t *testing.T, w Wanted) (*session, *bytes.Buffer) {
 	ok(t, err)
 	var told bytes.Buffer
 	way := gate.New(gate.Options{Stdout: &told})
-	s := &session{
+	s := &resources{
 		Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{})},
 		dir:     dir, keys: []*sshagent.Key{key},
 	}
@@ -57,7 +54,7 @@ func ok(t *testing.T, err error) {
 }
 
 // login logs in to a server of its own with what the agent signs.
-func (s *session) login(t *testing.T, user string) error {
+func (s *resources) login(t *testing.T, user string) error {
 	t.Helper()
 	_, hostKey, err := ed25519.GenerateKey(rand.Reader)
 	ok(t, err)
@@ -88,7 +85,7 @@ func (s *session) login(t *testing.T, user string) error {
 
 // What the agent refuses is told with what would allow it, and at the end what it
 // was used for.
-func TestAgent_TellsRefusalsAndSignatures(t *testing.T) {
+func TestAgent_LogsRefusalsAndSignatures(t *testing.T) {
 	s, told := newAgent(t, Wanted{Users: []string{"root"}})
 	if err := s.login(t, "root"); err != nil {
 		t.Error(err)
@@ -112,7 +109,7 @@ func TestAgent_TellsRefusalsAndSignatures(t *testing.T) {
 	}
 }
 
-func TestRefusalHint(t *testing.T) {
+func TestRefusalHint_NamesTheOption(t *testing.T) {
 	for name, c := range map[string]struct {
 		event sshagent.Event
 		says  string
@@ -131,7 +128,7 @@ func TestRefusalHint(t *testing.T) {
 
 // The agent serves what the run has started. A process that has left it is any
 // process of the user.
-func TestAgent_ServesWhatTheRunHasStarted(t *testing.T) {
+func TestAgent_ServesOnlyTheRunsProcesses(t *testing.T) {
 	if _, err := exec.LookPath("ssh-add"); err != nil {
 		t.Skip("ssh-add is not installed (Debian: openssh-client)")
 	}

@@ -14,7 +14,7 @@ type CheckLevel string
 // The levels of --check.
 const (
 	CheckError CheckLevel = "error" // what would break the deploy or empty a secret stops it
-	CheckWarn  CheckLevel = "warn"  // it is told, and the run goes on
+	CheckWarn  CheckLevel = "warn"  // it is a warning, and the run goes on
 	CheckOff   CheckLevel = "off"
 )
 
@@ -22,14 +22,14 @@ const (
 // costs milliseconds and no request: every item was fetched with the rest. What
 // ERB decides it does not know; the preload's check looks at that again, on what
 // Kamal has resolved.
-func (s *session) checkFiles(ctx context.Context, j Job) error {
+func (s *resources) checkFiles(ctx context.Context, j Job) error {
 	if j.Check == CheckOff || j.Lenient {
 		return nil
 	}
 	o := check.Options{
 		Run: true,
 		Dir: j.Project.Dir, ConfigFile: j.Project.ConfigFile, Destinations: []string{j.Project.Destination},
-		Env: j.Project.Env, AllowEmpty: j.Wanted.AllowEmpty, AllowReference: j.Wanted.References,
+		Env: j.Project.Env, AllowEmpty: j.Wanted.AllowEmpty, AllowReference: j.Wanted.References, AllowNames: j.Wanted.AllowNames,
 	}
 	for _, secret := range s.secrets {
 		o.Declared = append(o.Declared, check.Declared{Name: secret.Name(), Found: true})

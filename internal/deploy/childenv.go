@@ -20,12 +20,7 @@ func newChildEnv(caller []string) *childEnv {
 
 // prependPath puts dir before everything else on the PATH.
 func (e *childEnv) prependPath(dir string) {
-	path := e.Get("PATH")
-	if path == "" {
-		// What execvp(3) falls back to, which a PATH of ours must not hide.
-		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	}
-	e.Set("PATH", dir+":"+path)
+	e.Set("PATH", dir+":"+e.Path())
 }
 
 // addGitConfig adds a setting of git's for the child alone, behind those that the

@@ -3,7 +3,9 @@ package deploy
 import (
 	"context"
 	"errors"
+	"io/fs"
 
+	"github.com/kamal-op/kamal-op/internal/environ"
 	"github.com/kamal-op/kamal-op/internal/gate"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
@@ -24,18 +26,18 @@ type Command struct {
 // Run runs the command and gives its exit status unchanged. An error is a problem
 // of ours: the command was then not started.
 func (c Command) Run(ctx context.Context) (status int, err error) {
-	s, err := newSession(c.Process, c.Vault)
+	s, err := newResources(c.Process, c.Vault)
 	defer func() { err = errors.Join(err, s.end()) }()
 	if err != nil {
 		return problem.RunOwn, err
 	}
-	err = s.begin(ctx, c.Vault, c.Wanted)
+	err = s.start(ctx, c.Vault, c.Wanted)
 	s.System.Status("") // what is run may have the terminal
 	if err != nil {
 		if late := outOfTime(ctx, beforeChild); late != nil {
 			return problem.TimedOut, late
 		}
-		return stopped(ctx, problem.RunOwn), outputProblem(err)
+		return exitStatus(ctx, problem.RunOwn), outputProblem(err)
 	}
 	env, err := s.childEnv()
 	if err != nil {
@@ -50,14 +52,22 @@ func (c Command) Run(ctx context.Context) (status int, err error) {
 	}
 	var start *supervise.StartError
 	if errors.As(err, &start) {
-		return start.Status(), problem.New(start.Error(), "look at the PATH, and at the command's spelling").About(problem.NoSuchProgram)
+		return start.Status(), problem.New(start.Error(), startHint(start)).About(problem.NoSuchProgram)
 	}
 	var output *supervise.OutputError
 	if err != nil && !errors.As(err, &output) {
-		return stopped(ctx, problem.RunOwn), outputProblem(err)
+		return exitStatus(ctx, problem.RunOwn), outputProblem(err)
 	}
 	if err = outputProblem(err); err != nil && exit.Status() == problem.Done {
 		return problem.RunOwn, err
 	}
 	return exit.Status(), err
+}
+
+// startHint is what to do about a command that could not be started.
+func startHint(start *supervise.StartError) string {
+	if errors.Is(start, environ.ErrNotExecutable) && errors.Is(start, fs.ErrPermission) {
+		return "make it executable: chmod +x, and git update-index --chmod=+x for whoever checks it out"
+	}
+	return "look at the PATH, and at the command's spelling"
 }

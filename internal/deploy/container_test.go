@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestContainerOf(t *testing.T) {
+func TestContainerOf_FindsTheID(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
 	for mountinfo, want := range map[string]string{
 		"": "",

@@ -18,6 +18,7 @@ type Job struct {
 	Vault  Vault
 	Wanted Wanted
 
+	Title    string // what the log calls the job, where it is one of several; "" where it is alone
 	Project  kamal.ProjectOptions
 	Kamal    string    // --kamal: which Kamal; "" looks for it
 	Args     []string  // Kamal's arguments
@@ -33,6 +34,12 @@ type Job struct {
 
 	ExactValues kamal.ExactValues // secrets that reach their containers as they are
 
+	Deployment *Deployment // how GitHub is told of a deploy; nil where it is not
+
+	// RegistryLogin is given the registry's login by a Kamal that was asked for it; nil
+	// where none is.
+	RegistryLogin func(broker.RegistryLogin)
+
 	broker.Choices
 
 	Locks LockOptions
@@ -42,13 +49,13 @@ type Job struct {
 // it. An error is a problem of ours: Kamal was then not started, or was stopped
 // before it changed anything, or something of the run could not be taken away.
 func (j Job) Run(ctx context.Context) (status int, err error) {
-	r, err := j.prepare(ctx, j.bootable())
+	r, err := j.prepare(ctx, j.earlyPath())
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err != nil {
 		if late := outOfTime(ctx, beforeChild); late != nil {
 			return problem.TimedOut, late
 		}
-		return stopped(ctx, problem.Status(err)), outputProblem(err)
+		return exitStatus(ctx, problem.Status(err)), outputProblem(err)
 	}
 	status, err = r.main(ctx, "", supervise.Command{Args: j.Args, Env: r.env, Stdin: j.Stdin}, 0)
 	if !j.Lenient {
@@ -57,22 +64,26 @@ func (j Job) Run(ctx context.Context) (status int, err error) {
 	return status, err
 }
 
-// main runs the command that a run is for, and tells how it ended. name is what the report
-// calls it, "" as Kamal does. found is the status with which it says that nothing was
-// changed, 0 for none.
-func (r *ready) main(ctx context.Context, name string, c supervise.Command, found int) (int, error) {
+// main runs the command that a run is for, and reports how it ended. name is what the
+// report calls it; "" is Kamal's own name. found is the status with which the command
+// says that nothing was changed, 0 for none.
+func (r *runner) main(ctx context.Context, name string, c supervise.Command, found int) (int, error) {
 	j := r.job
-	f := newFollow(j.System)
+	f := newProgress(j.System)
+	f.phases.Title = j.Title
 	f.quiet, f.project = j.Lenient, j.Project
+	r.recording.setPhases(f.phases)
 	if !f.quiet {
-		r.waiting("starting Kamal")
+		r.showStatus("starting Kamal")
 	}
 	began := time.Now()
-	exit, stops, err := r.once(ctx, c, j.Terminal, j.Apart, f)
-	status, ours := j.verdict(ctx, exit, stops, err, f)
+	deployment := j.Deployment.start(ctx, r, cmp.Or(name, j.Args[0]))
+	exit, stops, err := r.runKamal(ctx, c, j.Terminal, j.Apart, f)
+	status, ours := j.verdict(ctx, exit, stops, err, f, len(r.broker.Versions()) > 0 || silent(c.Args))
 	if found != 0 && status == found {
 		status = problem.Found
 	}
+	deployment.finish(ctx, status, time.Since(began))
 	told := f.end(status, ours, r.broker.Versions())
 	if !f.quiet {
 		r.report(ctx, f, cmp.Or(name, j.Args[0]), status, told, time.Since(began))
@@ -81,11 +92,12 @@ func (r *ready) main(ctx context.Context, name string, c supervise.Command, foun
 }
 
 // verdict is the status of a run whose Kamal has ended, and the problems of ours
-// for which it was ended.
-func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.List, err error, f *follow) (int, problem.List) {
+// for which it was ended. booted says that a version was booted, or that nobody can
+// see whether one was.
+func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.List, err error, f *progress, booted bool) (int, problem.List) {
 	var output *supervise.OutputError
 	if err != nil && !errors.As(err, &output) {
-		return stopped(ctx, problem.Found), nil // it could not be started
+		return exitStatus(ctx, problem.Found), nil // it could not be started
 	}
 	// What Kamal did counts, whoever stopped listening; and what it had done by
 	// itself when the run was cancelled.
@@ -98,14 +110,24 @@ func (j Job) verdict(ctx context.Context, exit supervise.Exit, stops problem.Lis
 	if late := outOfTime(ctx, f.where()); late != nil {
 		return problem.TimedOut, problem.List{late}
 	}
-	status, cancelled := stopped(ctx, exit.Status()), ctx.Err() != nil
+	status, cancelled := exitStatus(ctx, exit.Status()), ctx.Err() != nil
 	switch {
 	case !cancelled && len(stops) > 0:
 		return problem.Status(stops), stops
-	case status == problem.Done && !f.quiet && j.Args[0] == "rollback" && f.follower.Version() == "":
+	case status == problem.Done && !f.quiet && j.Args[0] == "rollback" && f.follower.Version() == "" && !booted:
 		// Kamal says in red that the version is not there, and ends with 0.
 		return problem.Found, problem.List{problem.New("the rollback did not happen: that version is not on the servers",
-			"kamal-op kamal -- app containers lists the versions that are")}
+			"kamal-op kamal -- app containers lists the versions that are").About(problem.Other)}
 	}
 	return status, nil
+}
+
+// silent reports whether Kamal was told to print nothing.
+func silent(args []string) (silent bool) {
+	for _, option := range kamal.Options(args) {
+		if option.Name == "--quiet" {
+			silent = !option.Off
+		}
+	}
+	return silent
 }

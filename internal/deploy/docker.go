@@ -65,7 +65,7 @@ func pingDocker(ctx context.Context, env map[string]string) error {
 	return p
 }
 
-// usesContext tells whether the user's docker configuration chooses a context
+// usesContext reports whether the user's docker configuration chooses a context
 // other than the default one.
 func usesContext(env map[string]string) bool {
 	dir := env["DOCKER_CONFIG"]
@@ -82,7 +82,7 @@ func usesContext(env map[string]string) bool {
 	return json.Unmarshal(text, &config) == nil && config.CurrentContext != "" && config.CurrentContext != "default"
 }
 
-// buildsElsewhere tells whether the project's images are built on another
+// buildsElsewhere reports whether the project's images are built on another
 // machine, or may be: what ERB decides is not known here.
 func buildsElsewhere(p *kamal.Project) bool {
 	if p == nil {

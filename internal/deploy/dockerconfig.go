@@ -21,8 +21,8 @@ const dockerDir = "docker"
 //
 // `docker login` writes the registry's password into config.json (in base64, if
 // no credential store is set). With a configuration of its own, the run leaves
-// nothing of that in the user's; keepLogin says the same of the user's stores. Everything else stays as the user has it: the
-// logins that were there before, credential helpers and stores, proxies and the
+// nothing of that in the user's; keepLogin does the same for the user's stores.
+// Everything else stays as the user has it: the logins that were there before, credential helpers and stores, proxies and the
 // current context come with the copied config.json; contexts, plugins and trust
 // are links to the user's own folders, so that what a run changes there, such as
 // a context it creates, is where the user will look for it. Builders are the
@@ -75,7 +75,7 @@ func keepLogin(dir, server string) error {
 	config := map[string]json.RawMessage{}
 	if len(bytes.TrimSpace(text)) > 0 { // docker takes an empty file for none
 		if err := json.Unmarshal(text, &config); err != nil {
-			return notDockers(err)
+			return dockerConfigProblem(err)
 		}
 	}
 	if config == nil { // null
@@ -85,7 +85,7 @@ func keepLogin(dir, server string) error {
 	for key, value := range config {
 		if strings.EqualFold(key, credHelpers) { // as docker reads it
 			if err := json.Unmarshal(value, &helpers); err != nil {
-				return notDockers(err)
+				return dockerConfigProblem(err)
 			}
 			delete(config, key)
 		}
@@ -108,12 +108,12 @@ func keepLogin(dir, server string) error {
 // credHelpers is the key of docker's configuration for helpers by registry.
 const credHelpers = "credHelpers"
 
-// notDockers is the problem of a configuration that cannot be read: docker would warn,
+// dockerConfigProblem is the problem of a configuration that cannot be read: docker would warn,
 // and keep the login where it does by default.
-func notDockers(err error) error {
+func dockerConfigProblem(err error) error {
 	return &problem.Problem{
 		Message: "docker's config.json cannot be read: " + err.Error(),
-		Hint:    "mend it: without it the registry's password could go into a store of this machine, and stay there", Status: problem.Found, Cause: err,
+		Hint:    "mend it: without it the registry's password could go into a store of this machine, and stay there", Status: problem.Found, Cause: err, Help: problem.DockerMissing,
 	}
 }
 

@@ -34,6 +34,7 @@ func TestKeepLogin_OnlyTheRunsOwnRegistryLosesItsHelper(t *testing.T) {
 		"Docker Hub, by name": {"docker.io", `{"credsStore": "x"}`, config{"x", map[string]string{"https://index.docker.io/v1/": "", "index.docker.io": "", "docker.io": "", "registry-1.docker.io": ""}, ""}},
 		"neither":             {"r.example", `{"currentContext": "far"}`, config{"", map[string]string{"r.example": ""}, "far"}},
 		"in other letters":    {"gcr.io", `{"CREDHELPERS": {"gcr.io": "gcloud", "b.example": "b"}}`, config{"", map[string]string{"gcr.io": "", "b.example": "b"}, ""}},
+		"in small letters":    {"gcr.io", `{"credhelpers": {"gcr.io": "gcloud", "b.example": "b"}}`, config{"", map[string]string{"gcr.io": "", "b.example": "b"}, ""}},
 		"null":                {"r.example", `{"credHelpers": null}`, config{"", map[string]string{"r.example": ""}, ""}},
 		"null alone":          {"r.example", `null`, config{"", map[string]string{"r.example": ""}, ""}},
 		"an empty file":       {"r.example", " \n", config{"", map[string]string{"r.example": ""}, ""}},

@@ -21,30 +21,23 @@ import (
 // command before anything is changed on them, and has every client take the given
 // host keys and no others.
 type hostCheck struct {
-	*session
+	*resources
 	dir      string // first on Kamal's PATH; the ssh name and the host keys lie there
 	logIn    bool
 	project  *kamal.Project
 	childEnv []string // what ssh and proxy commands run in: Kamal's, as far as they see it
 
 	mu      sync.Mutex
-	targets []hosts.Target // that were told
+	targets []hosts.Target // that were checked
 	asked   []broker.Host  // likewise, as Kamal has them
 	warned  bool           // that host keys are accepted on first sight
-	own     bool           // told that Kamal logs in with keys of its own
+	own     bool           // noticed that Kamal logs in with keys of its own
 }
 
 // checkHosts makes the check and, where host keys or an agent are given, the names
 // in dir that hold ssh to them.
-func (s *session) checkHosts(ctx context.Context, j Job, dir string, project *kamal.Project) (*broker.Hosts, error) {
-	env := newChildEnv(s.Env)
-	s.giveAgent(env)
-	path := env.Get("PATH")
-	env.prependPath(dir)
-	h := &hostCheck{
-		session: s, dir: dir, logIn: j.CheckHosts && !j.Lenient && len(s.keys) > 0,
-		project: project, childEnv: env.List,
-	}
+func (s *resources) checkHosts(ctx context.Context, j Job, dir string, project *kamal.Project) (*broker.Hosts, error) {
+	h := s.hostCheck(j, dir, project)
 	b := &broker.Hosts{LogIn: h.logIn, Check: h.check}
 	if s.pins == nil && !h.logIn && !j.Lenient {
 		s.System.Notice(problem.New("host keys are accepted on first sight",
@@ -54,7 +47,7 @@ func (s *session) checkHosts(ctx context.Context, j Job, dir string, project *ka
 		return b, nil
 	}
 	settings := h.settings(ctx)
-	settings.Path = path
+	settings.Path = s.sshEnv().Get("PATH")
 	if err := sshname.Install(dir, j.Executable, settings); err != nil {
 		return nil, err
 	}
@@ -65,6 +58,23 @@ func (s *session) checkHosts(ctx context.Context, j Job, dir string, project *ka
 		b.Agent = s.agent.Socket()
 	}
 	return b, nil
+}
+
+// hostCheck is the check of a job's hosts, which has seen none yet.
+func (s *resources) hostCheck(j Job, dir string, project *kamal.Project) *hostCheck {
+	env := s.sshEnv()
+	env.prependPath(dir)
+	return &hostCheck{
+		resources: s, dir: dir, logIn: j.CheckHosts && !j.Lenient && len(s.keys) > 0,
+		project: project, childEnv: env.List,
+	}
+}
+
+// sshEnv is what ssh and proxy commands run in.
+func (s *resources) sshEnv() *childEnv {
+	env := newChildEnv(s.Env)
+	s.addAgent(env)
+	return env
 }
 
 // settings are what the names in dir do with the hosts that are known so far.
@@ -79,7 +89,7 @@ func (h *hostCheck) settings(ctx context.Context) sshname.Settings {
 	return s
 }
 
-// check is asked before Kamal connects.
+// check is called before Kamal connects.
 func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) problem.List {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,7 +105,7 @@ func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) 
 		h.asked = append(h.asked, a)
 		switch {
 		case ownKeys(a):
-			h.tellOwnKeys()
+			h.noticeOwnKeys()
 		case !a.OtherWay:
 			reached = append(reached, t)
 		}
@@ -111,12 +121,12 @@ func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) 
 	if problems := h.update(ctx); len(problems) > 0 {
 		return problems
 	}
-	results, problems := h.look(ctx, reached, logIn && h.logIn)
+	results, problems := h.logInOrScan(ctx, reached, logIn && h.logIn)
 	if len(problems) > 0 {
 		return problems
 	}
 	if h.pins == nil {
-		if p := hosts.FirstSight(results); p != nil && !h.warned {
+		if p := hosts.FirstSightNotice(results); p != nil && !h.warned {
 			h.warned = true
 			h.System.Notice(p)
 		}
@@ -125,9 +135,9 @@ func (h *hostCheck) check(ctx context.Context, asked []broker.Host, logIn bool) 
 	return h.update(ctx) // with the keys that were seen
 }
 
-// look logs in to hosts, or only asks for the host keys of which no more than a
+// logInOrScan logs in to hosts, or only asks for the host keys of which no more than a
 // fingerprint was given.
-func (h *hostCheck) look(ctx context.Context, reached []hosts.Target, logIn bool) ([]hosts.Result, problem.List) {
+func (h *hostCheck) logInOrScan(ctx context.Context, reached []hosts.Target, logIn bool) ([]hosts.Result, problem.List) {
 	o := hosts.Options{Keys: h.keys, Pins: h.pins, Patience: hosts.Patience, Env: h.childEnv, Dir: h.projectDir()}
 	if logIn {
 		began := time.Now()
@@ -143,7 +153,7 @@ func (h *hostCheck) look(ctx context.Context, reached []hosts.Target, logIn bool
 	if h.pins == nil {
 		return nil, nil
 	}
-	unlearnt := h.pins.Unlearnt(reached)
+	unlearnt := h.pins.WithoutKey(reached)
 	if len(unlearnt) == 0 {
 		return nil, nil
 	}
@@ -151,7 +161,7 @@ func (h *hostCheck) look(ctx context.Context, reached []hosts.Target, logIn bool
 	return results, hosts.Problems(results, o)
 }
 
-// update lets the names in dir know of the hosts.
+// update tells the names in dir of the hosts.
 func (h *hostCheck) update(ctx context.Context) problem.List {
 	if h.pins == nil && h.agent == nil {
 		return nil
@@ -162,8 +172,8 @@ func (h *hostCheck) update(ctx context.Context) problem.List {
 	return nil
 }
 
-// tellOwnKeys says once that the login check has nothing to find out.
-func (h *hostCheck) tellOwnKeys() {
+// noticeOwnKeys says once that the login check would find out nothing.
+func (h *hostCheck) noticeOwnKeys() {
 	if h.own {
 		return
 	}
@@ -180,7 +190,7 @@ func (h *hostCheck) projectDir() string {
 }
 
 // pin reads the host keys that lie in the vault: no secret, and not masked.
-func (s *session) pin(ctx context.Context, w Wanted) problem.List {
+func (s *resources) pin(ctx context.Context, w Wanted) problem.List {
 	var problems problem.List
 	for _, ref := range w.PinRefs {
 		text, err := s.resolver.Read(ctx, ref)

@@ -73,17 +73,17 @@ Host *
 // anything is logged in to.
 func TestObstacles(t *testing.T) {
 	s, _ := newAgent(t, Wanted{Users: []string{"root"}})
-	pinned := &session{Process: s.Process, keys: s.keys, users: s.users, pins: &hosts.Pins{}}
+	pinned := &resources{Process: s.Process, keys: s.keys, users: s.users, pins: &hosts.Pins{}}
 	real, err := exec.LookPath("ssh")
 	if err != nil {
 		t.Skip("ssh is not installed (Debian: openssh-client)")
 	}
 	web := hosts.Target{Host: "web", User: "root"}
 	for name, c := range map[string]struct {
-		session *session
-		asked   broker.Host
-		target  hosts.Target
-		says    []string
+		resources *resources
+		asked     broker.Host
+		target    hosts.Target
+		says      []string
 	}{
 		"nothing":                      {s, broker.Host{Command: "ssh -W %h:%p hop"}, web, nil},
 		"an ssh by its path":           {pinned, broker.Host{Command: "exec " + real + " -W %h:%p hop"}, web, []string{real + " by its path"}},
@@ -99,7 +99,7 @@ func TestObstacles(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := &hostCheck{session: c.session}
+			h := &hostCheck{resources: c.resources}
 			got := h.obstacles(c.asked, c.target)
 			if len(got) != len(c.says) {
 				t.Fatalf("%v", got)
@@ -128,7 +128,7 @@ func TestHostNames(t *testing.T) {
 // The name ssh is told of a run's hosts as soon as Kamal names them, and Kamal of
 // the run's agent. Where Kamal has keys of its own the login is not tried with
 // ours, and that is said once.
-func TestCheckHosts_WithAnAgent(t *testing.T) {
+func TestCheckHosts_NamesTheAgent(t *testing.T) {
 	s, told := newAgent(t, Wanted{})
 	dir := t.TempDir()
 	b, err := s.checkHosts(t.Context(), Job{CheckHosts: true, Process: Process{Executable: "/kamal-op"}}, dir, nil)

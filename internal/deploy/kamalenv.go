@@ -16,14 +16,14 @@ import (
 // it, where every hook and every build would inherit them: the preload answers
 // for them. Only where it is not part of Kamal (a bin/kamal that starts a container)
 // do they come through the environment after all.
-func (s *session) kamalEnv(j Job, project *kamal.Project, b *broker.Broker, found kamal.Binary) ([]string, error) {
+func (s *resources) kamalEnv(j Job, project *kamal.Project, b *broker.Broker, found kamal.Binary) ([]string, error) {
 	env := newChildEnv(s.Env)
-	s.giveAgent(env)
+	s.addAgent(env)
 	if !found.Preload {
-		if err := s.giveSecrets(env); err != nil {
+		if err := s.addSecrets(env); err != nil {
 			return nil, err
 		}
-		s.System.Warning(unreached(found, "that every secret arrives as it is in the vault is not checked"))
+		s.System.Warning(noPreloadProblem(found, "that every secret arrives as it is in the vault is not checked"))
 	}
 	docker := filepath.Join(s.dir.path, dockerDir)
 	if s.docker == nil {
@@ -64,8 +64,8 @@ func ownRegistry(project *kamal.Project) (server string, known bool) {
 	return value.Or(""), !value.ERB && len(project.Config.Unknown) == 0
 }
 
-// giveAgent points a child at the agent, where there is one.
-func (s *session) giveAgent(env *childEnv) {
+// addAgent points a child at the agent, where there is one.
+func (s *resources) addAgent(env *childEnv) {
 	if s.agent != nil {
 		env.Set("SSH_AUTH_SOCK", s.agent.Socket())
 	}
@@ -73,15 +73,16 @@ func (s *session) giveAgent(env *childEnv) {
 
 // childEnv is the environment of a command that is not Kamal: the caller's less
 // what is ours, the declared secrets, the agent.
-func (s *session) childEnv() (*childEnv, error) {
+func (s *resources) childEnv() (*childEnv, error) {
 	env := newChildEnv(s.Env)
-	s.giveAgent(env)
-	return env, s.giveSecrets(env)
+	s.addAgent(env)
+	return env, s.addSecrets(env)
 }
 
-// giveSecrets puts the declared secrets into an environment.
-func (s *session) giveSecrets(env *childEnv) error {
+// addSecrets puts the declared secrets into an environment.
+func (s *resources) addSecrets(env *childEnv) error {
 	var problems problem.List
+	ours := map[string]int{}
 	for _, secret := range s.secrets {
 		value := secret.Reveal()
 		if n := len(secret.Name()) + len("=") + len(value); runtime.GOOS == "linux" && n > kamal.MaxArgument {
@@ -92,9 +93,21 @@ func (s *session) giveSecrets(env *childEnv) error {
 		if strings.IndexByte(value, 0) >= 0 {
 			problems = append(problems, problem.New(
 				secret.Name()+" has a NUL byte, which no environment variable can hold",
-				"keep it base64-encoded in 1Password and have the app decode it"))
+				"keep it base64-encoded in 1Password and have the app decode it").About(problem.AsItIs))
 		}
 		env.Set(secret.Name(), value)
+		ours[secret.Name()] = len(value)
+	}
+	if len(problems) == 0 {
+		all := map[string]int{}
+		for _, entry := range env.List {
+			name, value, _ := strings.Cut(entry, "=")
+			all[name] = len(value)
+		}
+		if p := kamal.TooLongTogether(all, ours, kamal.MaxArguments(), "a program"); p != nil {
+			p.Hint = "have the command read what is long from a file, or through op read"
+			problems = append(problems, p)
+		}
 	}
 	return problems.Err()
 }

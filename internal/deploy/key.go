@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/mask"
@@ -76,11 +76,11 @@ func parseKey(from onepassword.SSHKey, as Value, passphrase mask.Secret, passphr
 }
 
 // certificateLine is a line that is an SSH certificate, as a -cert.pub file has it.
-var certificateLine = regexp.MustCompile(`(?m)^[ \t]*(?:ssh|ecdsa|sk)-[a-z0-9@.-]+-cert-v01@openssh\.com[ \t]+AAAA[^\r\n]*(?:\r?\n|$)`)
+var certificateLine = lazy.Regexp(`(?m)^[ \t]*(?:ssh|ecdsa|sk)-[a-z0-9@.-]+-cert-v01@openssh\.com[ \t]+AAAA[^\r\n]*(?:\r?\n|$)`)
 
 // splitCertificates takes the certificates out of a text.
 func splitCertificates(text string) (rest string, certificates []string) {
-	return certificateLine.ReplaceAllString(text, ""), certificateLine.FindAllString(text, -1)
+	return certificateLine().ReplaceAllString(text, ""), certificateLine().FindAllString(text, -1)
 }
 
 // A Certificate is one that was given by --ssh-certificate, as text or by the
@@ -92,7 +92,7 @@ type Certificate struct {
 }
 
 // certify gives each certificate to the key that it belongs to.
-func (s *session) certify(ctx context.Context, certificates []Certificate) (problems problem.List) {
+func (s *resources) certify(ctx context.Context, certificates []Certificate) (problems problem.List) {
 	for _, c := range certificates {
 		text := c.Text
 		if c.Ref.Item != "" {
@@ -103,7 +103,7 @@ func (s *session) certify(ctx context.Context, certificates []Certificate) (prob
 			}
 			text = field.Reveal()
 		}
-		err := error(problem.New(c.From+" is of no key: none is given", "give the key with --ssh-key"))
+		err := error(problem.New(c.From+" is of no key: none is given", "give the key with --ssh-key").About(problem.UnusableKey))
 		for _, key := range s.keys {
 			if err = key.Certify([]byte(text)); err == nil || !errors.Is(err, &sshagent.KeyError{Kind: sshagent.Mismatch}) {
 				break
@@ -116,7 +116,7 @@ func (s *session) certify(ctx context.Context, certificates []Certificate) (prob
 	return problems
 }
 
-// certificateProblem tells why a certificate is not used.
+// certificateProblem says why a certificate is not used.
 func certificateProblem(what string, err error) error {
 	var wrong *sshagent.KeyError
 	if !errors.As(err, &wrong) {
@@ -135,7 +135,7 @@ func keyItem(from onepassword.SSHKey, as Value) string {
 	return ref.String()
 }
 
-// keyProblem tells what is in the field, or the variable, in place of a usable key:
+// keyProblem says what is in the field, or the variable, in place of a usable key:
 // "SSH_KEY in op://MyApp/Server is a public key".
 func keyProblem(where string, err error) error {
 	var wrong *sshagent.KeyError
@@ -151,13 +151,13 @@ func keyProblem(where string, err error) error {
 	}
 }
 
-// mostRefusals is how many refusals are told at the end: a hook may ask for ever.
+// mostRefusals bounds the refusals that are listed at the end: a hook may ask for ever.
 const mostRefusals = 20
 
-// signed takes note of what the agent was asked for, and tells a person of a signature
-// that it would not make: the client that asked for it only says that it was refused.
-func (s *session) signed(e sshagent.Event) {
-	s.usedKey(e)
+// handleAgentEvent records what the agent was asked for, and warns of a signature that
+// was refused: the client that asked for it does not say why.
+func (s *resources) handleAgentEvent(e sshagent.Event) {
+	s.noteSignature(e)
 	if e.Signed || e.Request != "sign" {
 		return
 	}
@@ -165,8 +165,8 @@ func (s *session) signed(e sshagent.Event) {
 	if who == "" {
 		who = "a program"
 	}
-	p := problem.New(fmt.Sprintf("the agent refused %s a signature: %s", who, e.Reason), "")
-	s.keepRefusal(p.Message)
+	p := problem.New(fmt.Sprintf("the agent refused %s a signature: %s", who, e.Reason), "").About(problem.LoginRefused)
+	s.addRefusal(p.Message)
 	p.Hint = refusalHint(e)
 	s.System.Warning(p)
 }
@@ -184,9 +184,9 @@ func refusalHint(e sshagent.Event) string {
 	return ""
 }
 
-// keepRefusal notes a refusal for the end of the run, and tells whether it is new and
-// there is room for it.
-func (s *session) keepRefusal(text string) bool {
+// addRefusal keeps a refusal for the end of the run. It reports whether the refusal is
+// new and there is room for it.
+func (s *resources) addRefusal(text string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slices.Contains(s.refusals, text) || len(s.refusals) >= mostRefusals {
@@ -196,11 +196,15 @@ func (s *session) keepRefusal(text string) bool {
 	return true
 }
 
-// tellSignatures says in one line what the agent was used for.
-func (s *session) tellSignatures() {
+// logSignatures logs in one line what the agent was used for.
+func (s *resources) logSignatures() {
+	if s.agent == nil || s.signaturesLogged {
+		return
+	}
 	counts := s.agent.Counts()
 	if counts.Signed+counts.Refused == 0 {
 		return
 	}
+	s.signaturesLogged = true
 	s.System.Info("the agent made " + counts.String())
 }

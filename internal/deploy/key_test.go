@@ -1,9 +1,7 @@
 package deploy
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"strings"
 	"testing"
 
@@ -11,6 +9,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 	"github.com/kamal-op/kamal-op/mask"
 	"github.com/kamal-op/kamal-op/sshagent"
 )
@@ -18,25 +17,14 @@ import (
 // keyText is a new key and its public half.
 func keyText(t *testing.T, passphrase string) (private string, public ssh.PublicKey) {
 	t.Helper()
-	_, k, err := ed25519.GenerateKey(rand.Reader)
-	ok(t, err)
-	block, err := ssh.MarshalPrivateKey(k, "")
-	if passphrase != "" {
-		block, err = ssh.MarshalPrivateKeyWithPassphrase(k, "", []byte(passphrase))
-	}
-	ok(t, err)
-	signer, err := ssh.NewSignerFromKey(k)
-	ok(t, err)
-	return string(pem.EncodeToMemory(block)), signer.PublicKey()
+	private, signer := testkit.SSHKey(t, passphrase)
+	return private, signer.PublicKey()
 }
 
 // certified is a certificate of a key, as a -cert.pub file has it.
 func certified(t *testing.T, key ssh.PublicKey, change func(*ssh.Certificate)) string {
 	t.Helper()
-	_, k, err := ed25519.GenerateKey(rand.Reader)
-	ok(t, err)
-	authority, err := ssh.NewSignerFromKey(k)
-	ok(t, err)
+	_, authority := testkit.SSHKey(t, "")
 	c := &ssh.Certificate{Key: key, CertType: ssh.UserCert, ValidBefore: ssh.CertTimeInfinity}
 	if change != nil {
 		change(c)
@@ -101,7 +89,7 @@ func TestParseKey_Certificates(t *testing.T) {
 
 // --ssh-certificate finds its key among several; one that is of none is told.
 func TestCertify(t *testing.T) {
-	var s session
+	var s resources
 	var publics []ssh.PublicKey
 	for range 3 {
 		text, public := keyText(t, "")

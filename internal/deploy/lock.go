@@ -24,7 +24,7 @@ import (
 const (
 	// lockLook is how often a lock is looked at that another holds.
 	lockLook = 5 * time.Second
-	// lockTell is how often it is said again whose it is.
+	// lockTell is how often the log repeats whose it is.
 	lockTell = time.Minute
 	// lockAsk is how often GitHub is asked whether its owner's run is over.
 	lockAsk = 30 * time.Second
@@ -72,27 +72,27 @@ type locks struct {
 	wait   lockWait
 
 	asking sync.Mutex
-	asked  map[string]answer // about marks, by nonce
+	asked  map[string]ownerStatus // about marks, by nonce
 }
 
-// A lockWait is one wait for a lock: since when, and what was last said about it.
+// A lockWait is one wait for a lock: since when, and what the log last said about it.
 type lockWait struct {
 	since, told time.Time
 	text        string
 }
 
-// An answer is what was found out about the owner of a lock.
-type answer struct {
+// An ownerStatus says whether the run that owns a lock is over.
+type ownerStatus struct {
 	over bool
 	why  string
 	at   time.Time
 }
 
-// newLocks is for a run in this environment, with a mark of its own.
+// newLocks makes the locks of a run in this environment, with a new mark.
 func newLocks(o LockOptions, system ci.System, way *gate.Gate, env map[string]string) *locks {
 	k := &locks{
 		o: o, mark: newMark(system.Name(), env, o.JobID), system: system, now: time.Now,
-		ended: map[kamal.LockPlace]kamal.Release{}, tried: map[kamal.LockPlace]string{}, asked: map[string]answer{},
+		ended: map[kamal.LockPlace]kamal.Release{}, tried: map[kamal.LockPlace]string{}, asked: map[string]ownerStatus{},
 	}
 	if o.GitHubToken.Reveal() != "" && k.mark.Repository != "" {
 		k.over = func(ctx context.Context, run github.Run) (github.Over, string, error) {
@@ -219,23 +219,23 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 		k.wait.since = k.now()
 	}
 	k.mu.Unlock()
-	owner := k.judge(ctx, lock) // takes time, and nobody waits for it who ends the run
+	owner := k.askOwner(ctx, lock) // takes time, and nobody waits for it who ends the run
 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	stays := k.stays(place, lock)
+	stays := k.whyNotReleased(place, lock)
 	if stays != "" {
-		owner = answer{why: stays}
+		owner = ownerStatus{why: stays}
 	}
 	if owner.over && !k.o.KeepStale {
 		k.tried[place] = lock.Mark.Nonce
-		k.say("the deploy lock on " + place.Host + " was left by a run that is over (" + owner.why + "): it is released; " + lock.Tell(now))
+		k.logEvent("the deploy lock on " + place.Host + " was left by a run that is over (" + owner.why + "): it is released; " + lock.Describe(now))
 		return broker.Verdict{Release: lock.Mark.Nonce}
 	}
 	if lock.Owner == kamal.LockFrozen && lock.Mark.Freeze.Over(now) && stays == "" {
 		k.tried[place] = lock.Mark.Nonce
-		k.say("the freeze's time is over, and the deploy lock on " + place.Host + " is free: " + lock.Frozen(place.App(), now))
+		k.logEvent("the freeze's time is over, and the deploy lock on " + place.Host + " is free: " + lock.Frozen(place.App(), now))
 		return broker.Verdict{Release: lock.Mark.Nonce}
 	}
 	patience = max(patience, k.o.Wait)
@@ -251,7 +251,7 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 		}
 		text += fmt.Sprintf(", for up to %s more", left.Round(time.Second))
 		if owned != k.wait.text {
-			k.say(text)
+			k.logEvent(text)
 		} else {
 			k.system.Info(text)
 		}
@@ -260,8 +260,9 @@ func (k *locks) Held(ctx context.Context, place kamal.LockPlace, lock kamal.Lock
 	return broker.Verdict{Wait: min(left, lockLook)}
 }
 
-// stays is why a lock is not released, whoever had it; "" where it may be. k.mu is held.
-func (k *locks) stays(place kamal.LockPlace, lock kamal.Lock) string {
+// whyNotReleased says why a lock cannot be released, whoever owns it; "" where it can.
+// k.mu is held.
+func (k *locks) whyNotReleased(place kamal.LockPlace, lock kamal.Lock) string {
 	nonce, tried := k.tried[place]
 	switch {
 	case k.ended[place] == kamal.ReleaseFails:
@@ -274,27 +275,27 @@ func (k *locks) stays(place kamal.LockPlace, lock kamal.Lock) string {
 	return ""
 }
 
-// say tells an event, in the log and in the summary.
-func (k *locks) say(text string) {
+// logEvent puts an event into the log and the summary.
+func (k *locks) logEvent(text string) {
 	k.system.Info(text)
 	k.events = append(k.events, text)
 }
 
-// judge finds out whether the owner of a lock is over. Only a run of this
-// repository can be: of all others nobody here knows.
-func (k *locks) judge(ctx context.Context, lock kamal.Lock) answer {
+// askOwner finds out whether the run that owns a lock is over. Only runs of this
+// repository can be asked about.
+func (k *locks) askOwner(ctx context.Context, lock kamal.Lock) ownerStatus {
 	m := lock.Mark
 	switch {
 	case lock.Owner != kamal.LockMarked:
-		return answer{}
+		return ownerStatus{}
 	case m.Nonce == k.mark.Nonce:
-		return answer{why: "it is this very run, a command within another"}
+		return ownerStatus{why: "it is this very run, a command within another"}
 	case m.Repository == "" || m.Run == 0 && m.JobID == 0:
-		return answer{}
+		return ownerStatus{}
 	case !strings.EqualFold(m.Repository, k.mark.Repository) || m.Server != k.mark.Server:
-		return answer{why: "whether that run is over is not known here"}
+		return ownerStatus{why: "whether that run is over is not known here"}
 	case k.over == nil && k.jobOver == nil:
-		return answer{why: k.unasked}
+		return ownerStatus{why: k.unasked}
 	}
 	k.asking.Lock()
 	defer k.asking.Unlock()
@@ -304,7 +305,7 @@ func (k *locks) judge(ctx context.Context, lock kamal.Lock) answer {
 	ctx, cancel := context.WithTimeout(ctx, lockAnswer)
 	defer cancel()
 	over, why, err := k.ask(ctx, m)
-	found := answer{over: err == nil && over, why: why, at: k.now()}
+	found := ownerStatus{over: err == nil && over, why: why, at: k.now()}
 	if err != nil {
 		found.why = problem.Of(err)[0].Message
 	}
@@ -321,8 +322,8 @@ func (k *locks) ask(ctx context.Context, m kamal.Mark) (over bool, why string, e
 	return is == github.Ended, why, err
 }
 
-// within says what environment the next command has beside what all have.
-func (k *locks) within(env []string) {
+// setEnv sets what the next command has in its environment beside what all have.
+func (k *locks) setEnv(env []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.env = env
@@ -338,15 +339,15 @@ func (k *locks) drop(place kamal.LockPlace) {
 	}
 }
 
-// left are the places where a lock of ours may still be.
-func (k *locks) left() []kamal.LockPlace {
+// possiblyHeld lists the places where a lock of ours may still be.
+func (k *locks) possiblyHeld() []kamal.LockPlace {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return append([]kamal.LockPlace(nil), k.held...)
 }
 
-// told is what happened to the lock, in order.
-func (k *locks) told() []string {
+// eventLog lists what happened to the locks, in order.
+func (k *locks) eventLog() []string {
 	if k == nil {
 		return nil
 	}
@@ -355,21 +356,20 @@ func (k *locks) told() []string {
 	return append([]string(nil), k.events...)
 }
 
-// LockState is the name of the state that the post step finds locks in.
+// LockState names the state that the post step reads the locks from.
 const LockState = "lock"
 
-// A LeftLocks is what a run leaves word of for its post step. There is no secret
-// in it.
-type LeftLocks struct {
+// SavedLocks is what a run saves for its post step. There is no secret in it.
+type SavedLocks struct {
 	Nonce  string            `json:"nonce"`
 	Places []kamal.LockPlace `json:"places"`
 	// Env is what deploy.yml reads of a command's own environment: Call.Env.
 	Env []string `json:"env,omitempty"`
 }
 
-// save leaves word for the post step. k.mu is held.
+// save tells the post step of the locks. k.mu is held.
 func (k *locks) save() {
-	text, err := json.Marshal(LeftLocks{k.mark.Nonce, k.held, k.env})
+	text, err := json.Marshal(SavedLocks{k.mark.Nonce, k.held, k.env})
 	if err == nil {
 		err = k.system.State(LockState, string(text))
 	}

@@ -77,7 +77,7 @@ func frozen(left time.Duration) kamal.Lock {
 	return l
 }
 
-func TestLocks_WhatBecomesOfAnothers(t *testing.T) {
+func TestLocks_JudgeAnothersLock(t *testing.T) {
 	byHand := theirs(func(l *kamal.Lock) { *l = kamal.Lock{Owner: kamal.LockByHand, By: "Jane", Message: "Maintenance"} })
 	plain := theirs(func(l *kamal.Lock) { *l = kamal.Lock{Owner: kamal.LockOfKamal, By: "Jane"} })
 	for name, test := range map[string]struct {
@@ -98,6 +98,7 @@ func TestLocks_WhatBecomesOfAnothers(t *testing.T) {
 		"another repository's":         {theirs(func(l *kamal.Lock) { l.Mark.Repository = "example/other" }), github.Ended, nil, LockOptions{}, "not known here", 0},
 		"another GitHub's":             {theirs(func(l *kamal.Lock) { l.Mark.Server = "https://ghes" }), github.Ended, nil, LockOptions{}, "not known here", 0},
 		"a terminal's":                 {theirs(func(l *kamal.Lock) { l.Mark = kamal.Mark{Nonce: l.Mark.Nonce} }), github.Ended, nil, LockOptions{}, "x holds it", 0},
+		"of no run":                    {theirs(func(l *kamal.Lock) { l.Mark.Run, l.Mark.JobID = 0, 0 }), github.Ended, nil, LockOptions{}, "another", 0},
 		"the repository in capitals":   {theirs(func(l *kamal.Lock) { l.Mark.Repository = "Example/MyApp" }), github.Ended, nil, LockOptions{}, "release", 1},
 		"by hand":                      {byHand, github.Ended, nil, LockOptions{}, "Jane took it by hand (Maintenance)", 0},
 		"by hand, and waiting":         {byHand, github.Ended, nil, LockOptions{Wait: time.Second}, "wait", 0},
@@ -134,14 +135,14 @@ func TestLocks_WhatBecomesOfAnothers(t *testing.T) {
 			if w.asked != test.asked {
 				t.Errorf("GitHub was asked %d times, want %d", w.asked, test.asked)
 			}
-			if len(w.left()) != 0 {
+			if len(w.possiblyHeld()) != 0 {
 				t.Error("the lock of another is taken for ours")
 			}
 		})
 	}
 }
 
-func TestLocks_OwnLockIsNeverReleasedWithin(t *testing.T) {
+func TestLocks_KeepOwnLockWithinACommand(t *testing.T) {
 	w := newLockWorld(t, LockOptions{})
 	w.over = github.Ended
 	v := w.Held(t.Context(), lockPlace, theirs(func(l *kamal.Lock) { l.Mark.Nonce = w.mark.Nonce }), 0)
@@ -190,8 +191,23 @@ func TestLocks_Wait(t *testing.T) {
 	w.Taking(lockPlace)
 	w.Taken(lockPlace)
 	w.Released(lockPlace)
-	if got := strings.Join(w.told(), "\n"); !strings.Contains(got, "taken on 192.0.2.1, after 30s\nreleased on 192.0.2.1") {
+	if got := strings.Join(w.eventLog(), "\n"); !strings.Contains(got, "taken on 192.0.2.1, after 30s\nreleased on 192.0.2.1") {
 		t.Errorf("the summary has\n%s", got)
+	}
+}
+
+// A wait that was in vain is over: another Kamal of the run has its own time.
+func TestLocks_EachWaitHasItsTime(t *testing.T) {
+	w := newLockWorld(t, LockOptions{Wait: time.Minute})
+	w.over = github.Alive
+	for range 2 {
+		if v := w.Held(t.Context(), lockPlace, theirs(nil), 0); v.Wait <= 0 {
+			t.Fatalf("the verdict is %+v", v)
+		}
+		w.clock = w.clock.Add(time.Minute)
+		if v := w.Held(t.Context(), lockPlace, theirs(nil), 0); v.Stop == nil {
+			t.Fatalf("the verdict is %+v", v)
+		}
 	}
 }
 
@@ -216,7 +232,7 @@ func TestLocks_Freeze(t *testing.T) {
 
 // A lock that is released in vain, since its details are not as we write them, is one that
 // is held: refused, or waited for. Another one at its place is released as ever.
-func TestLocks_ReleasedInVain(t *testing.T) {
+func TestLocks_StopAfterAReleaseInVain(t *testing.T) {
 	// The server looks for the nonce without a blank before it.
 	details := func(message, rest string) kamal.Lock {
 		return kamal.ParseLock("Locked by: x at 2026-11-22T02:00:00Z\nVersion: v\nMessage: " + message + "\nkamal-op: {\"nonce\": \"ABCDEFGHIJKLMNOPQRSTUVWXYZ\"," + rest + "}\n")
@@ -250,6 +266,9 @@ func TestLocks_ReleasedInVain(t *testing.T) {
 				if v.Stop == nil || !strings.Contains(strings.Join(v.Stop.Details, "\n"), "not as kamal-op writes them") {
 					t.Errorf("the verdict is %+v", v)
 				}
+				if v.Stop != nil && strings.HasPrefix(name, "a freeze") && !strings.Contains(v.Stop.Hint, " would not end it either: log in as who took it; by hand: kamal-op kamal -- lock release") {
+					t.Errorf("hint: %s", v.Stop.Hint)
+				}
 				next := theirs(func(l *kamal.Lock) { l.Mark.Nonce = strings.Repeat("N", 26) })
 				if v := w.Held(t.Context(), lockPlace, next, 0); v.Release != next.Mark.Nonce {
 					t.Errorf("the next one: %+v", v)
@@ -268,7 +287,7 @@ func TestLocks_Kept(t *testing.T) {
 	w.Taking(lockPlace)
 	w.Taken(lockPlace)
 	w.Kept(lockPlace)
-	if left := w.left(); len(left) > 0 {
+	if left := w.possiblyHeld(); len(left) > 0 {
 		t.Errorf("it would release %v", left)
 	}
 }
@@ -276,7 +295,7 @@ func TestLocks_Kept(t *testing.T) {
 // What the post step finds is true at every moment.
 func TestLocks_State(t *testing.T) {
 	w := newLockWorld(t, LockOptions{})
-	w.within([]string{"REVIEW_APP=pr-1"})
+	w.setEnv([]string{"REVIEW_APP=pr-1"})
 	other := lockPlace
 	other.Dir += "-other"
 	for _, step := range []struct {
@@ -291,7 +310,7 @@ func TestLocks_State(t *testing.T) {
 		{func() { w.Released(lockPlace) }, nil},
 	} {
 		step.do()
-		var left LeftLocks
+		var left SavedLocks
 		if err := json.Unmarshal([]byte(lastState(t, w.state)), &left); err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +323,7 @@ func TestLocks_State(t *testing.T) {
 		if diff := cmp.Diff(step.want, append([]kamal.LockPlace(nil), left.Places...)); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(step.want, w.left()); diff != "" {
+		if diff := cmp.Diff(step.want, w.possiblyHeld()); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -343,7 +362,7 @@ var gitlabJob = map[string]string{
 
 // The owner of a lock is asked for where a token is given, and of this project alone;
 // otherwise it counts as alive, and the reason is told.
-func TestJudge_AsksTheSystemThatRunsUs(t *testing.T) {
+func TestLocks_AskTheSystemThatRunsUs(t *testing.T) {
 	way := gate.New(gate.Options{Env: gitlabJob, Stdout: io.Discard})
 	system := ci.Detect(gitlabJob, way, way.Stdout(), ci.Options{})
 	token := LockOptions{CIToken: mask.NewSecret("a token", "glpat-"+strings.Repeat("x", 20))}
@@ -356,12 +375,12 @@ func TestJudge_AsksTheSystemThatRunsUs(t *testing.T) {
 		env   map[string]string
 		mark  kamal.Mark
 		asked bool
-		want  answer
+		want  ownerStatus
 	}{
-		"with a token":      {token, nil, theirs, true, answer{over: true, why: "GitLab's word"}},
-		"another project":   {token, nil, other, false, answer{why: "whether that run is over is not known here"}},
-		"without a token":   {LockOptions{}, nil, theirs, false, answer{why: "without KAMAL_OP_CI_TOKEN GitLab cannot be asked whether that job is over"}},
-		"an address to see": {token, map[string]string{"CI_API_V4_URL": "http://gitlab.com/api/v4"}, theirs, false, answer{why: "GitLab is not asked whether another job is over: its API's address is not https://"}},
+		"with a token":      {token, nil, theirs, true, ownerStatus{over: true, why: "GitLab's word"}},
+		"another project":   {token, nil, other, false, ownerStatus{why: "whether that run is over is not known here"}},
+		"without a token":   {LockOptions{}, nil, theirs, false, ownerStatus{why: "without KAMAL_OP_CI_TOKEN GitLab cannot be asked whether that job is over"}},
+		"an address to see": {token, map[string]string{"CI_API_V4_URL": "http://gitlab.com/api/v4"}, theirs, false, ownerStatus{why: "GitLab is not asked whether another job is over: its API's address is not https://"}},
 	} {
 		env := maps.Clone(gitlabJob)
 		maps.Copy(env, test.env)
@@ -376,7 +395,7 @@ func TestJudge_AsksTheSystemThatRunsUs(t *testing.T) {
 				return true, "GitLab's word", nil
 			}
 		}
-		got := k.judge(t.Context(), kamal.Lock{Owner: kamal.LockMarked, Mark: test.mark})
+		got := k.askOwner(t.Context(), kamal.Lock{Owner: kamal.LockMarked, Mark: test.mark})
 		if got.over != test.want.over || got.why != test.want.why || asked != test.asked {
 			t.Errorf("%s: %+v, asked %v", name, got, asked)
 		}

@@ -42,13 +42,16 @@ func sleeper(t *testing.T, trap string) (name string, ended <-chan error) {
 }
 
 func TestEndProcess(t *testing.T) {
-	for name, test := range map[string]struct{ trap, end string }{
-		"that cleans up":        {"trap 'exit 7' TERM", "exit status 7"},
-		"that heeds no SIGTERM": {"trap '' TERM", "signal: killed"},
+	for name, test := range map[string]struct {
+		trap, end string
+		grace     time.Duration
+	}{
+		"that cleans up":        {"trap 'exit 7' TERM", "exit status 7", time.Minute},
+		"that heeds no SIGTERM": {"trap '' TERM", "signal: killed", 50 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			process, ended := sleeper(t, test.trap)
-			alive, err := endProcess(context.Background(), process, 500*time.Millisecond)
+			alive, err := endProcess(context.Background(), process, test.grace)
 			if !alive || err != nil {
 				t.Errorf("alive %v, %v", alive, err)
 			}
@@ -63,7 +66,7 @@ func TestEndProcess(t *testing.T) {
 }
 
 // Another process with the number of the one that was meant is left alone.
-func TestEndProcess_anotherOfThisNumber(t *testing.T) {
+func TestEndProcess_SparesAnotherOfThisNumber(t *testing.T) {
 	process, ended := sleeper(t, ":")
 	pid, start, _ := strings.Cut(process, " ")
 	if alive, err := EndProcess(context.Background(), pid+" 1"+start); alive || err != nil {
@@ -76,7 +79,7 @@ func TestEndProcess_anotherOfThisNumber(t *testing.T) {
 	}
 }
 
-func TestEndProcess_noProcess(t *testing.T) {
+func TestEndProcess_RefusesWhatIsNoProcess(t *testing.T) {
 	for _, name := range []string{"", "1 1", "-1 1", "0 5", "12", "12 x", "12 1 1", " 12 1", OwnProcess()} {
 		if alive, err := EndProcess(context.Background(), name); alive || err == nil {
 			t.Errorf("%q: alive %v, %v", name, alive, err)

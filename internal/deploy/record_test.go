@@ -12,7 +12,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/kamal"
 )
 
-func TestRecordOf(t *testing.T) {
+func TestNewRecord(t *testing.T) {
 	mark := kamal.Mark{Nonce: "N", Repository: "example/myapp", Run: 3, Actor: "someone", Link: "https://github.com/run"}
 	boots := []broker.HostVersions{{Host: "h1", Role: "web", Before: "v1", After: "v2"}, {Host: "h1", Role: "jobs", Before: "v1", Unknown: true}}
 	secrets := []ci.SecretReport{
@@ -27,14 +27,14 @@ func TestRecordOf(t *testing.T) {
 		Boots: []history.Boot{{Host: "h1", Role: "web", Before: "v1", After: "v2"}, {Host: "h1", Role: "jobs", Before: "v1", After: "?"}},
 		Items: []history.Item{{From: "MyApp/Production", Version: 7, Secrets: []string{"A"}}, {From: "env://B", Secrets: []string{"B"}}},
 	}
-	kept, hosts, worth := recordOf(mark, broker.Ended{Command: "rotate", Version: "v2", How: "failed", Took: 1234 * time.Millisecond}, boots, secrets, now)
+	kept, hosts, worth := newRecord(mark, broker.Result{Command: "rotate", Version: "v2", How: "failed", Took: 1234 * time.Millisecond}, boots, secrets, now)
 	if d := cmp.Diff(want, kept) + cmp.Diff([]string{"h1"}, hosts); d != "" || !worth {
 		t.Error(d)
 	}
-	for e, want := range map[broker.Ended]bool{
+	for e, want := range map[broker.Result]bool{
 		{Command: "rollback", How: "done"}: false, {Command: "rotate", How: "done"}: false, {Command: "rollback", How: "failed"}: true, {Command: "deploy", How: "done"}: true,
 	} {
-		if _, hosts, worth := recordOf(mark, e, nil, nil, now); worth != want || hosts != nil {
+		if _, hosts, worth := newRecord(mark, e, nil, nil, now); worth != want || hosts != nil {
 			t.Errorf("%+v: %v, %v", e, worth, hosts)
 		}
 	}

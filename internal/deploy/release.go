@@ -24,8 +24,8 @@ const releaseVariable = "KAMAL_OP_RELEASE"
 // better how the server is reached: user, port, jump host, ~/.ssh/config, keys. It
 // is one command there. env is the environment of the Kamal that left them, which
 // deploy.yml may need to be read.
-func (r *ready) releaseLocks(ctx context.Context, env []string) (problems problem.List) {
-	for _, place := range r.locks.left() {
+func (r *runner) releaseLocks(ctx context.Context, env []string) (problems problem.List) {
+	for _, place := range r.locks.possiblyHeld() {
 		if p := r.releaseLock(ctx, place, env); p != nil {
 			problems = append(problems, p)
 		}
@@ -33,16 +33,16 @@ func (r *ready) releaseLocks(ctx context.Context, env []string) (problems proble
 	return problems
 }
 
-// tellLocks tells of locks that could not be released, beside what Kamal did, whose
+// reportLocks tells of locks that could not be released, beside what Kamal did, whose
 // status counts.
-func (r *ready) tellLocks(problems problem.List) {
+func (r *runner) reportLocks(problems problem.List) {
 	for _, p := range problems {
 		r.System.Error(p)
 	}
 }
 
 // releaseLock releases one. The run may be cancelled: its context does not count.
-func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace, env []string) *problem.Problem {
+func (r *runner) releaseLock(ctx context.Context, place kamal.LockPlace, env []string) *problem.Problem {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	r.locks.forget(place)
@@ -64,7 +64,7 @@ func (r *ready) releaseLock(ctx context.Context, place kamal.LockPlace, env []st
 		p.Hint += " --destination " + place.Destination
 	}
 	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-	p.Details = kamal.Diagnose(lines[max(0, len(lines)-lastWords):]).Words
+	p.Details = kamal.Diagnose(lines[max(0, len(lines)-tailLines):]).Words
 	switch {
 	case ran:
 		p.Details = []string{"the user that Kamal logs in as may not remove it"}
@@ -95,9 +95,9 @@ func (k *locks) release(place kamal.LockPlace) (how kamal.Release, ran bool) {
 		k.events = append(k.events, "could not be released on "+place.Host)
 		return how, ran
 	case how == kamal.Released:
-		k.say("Kamal had left the deploy lock on " + place.Host + ": released")
+		k.logEvent("Kamal had left the deploy lock on " + place.Host + ": released")
 	case how == kamal.ReleasedNot:
-		k.say("the deploy lock on " + place.Host + " is not this run's: left as it is")
+		k.logEvent("the deploy lock on " + place.Host + " is not this run's: left as it is")
 	}
 	k.drop(place)
 	k.save()
@@ -106,12 +106,12 @@ func (k *locks) release(place kamal.LockPlace) (how kamal.Release, ran bool) {
 
 // Release is what the post step does about locks that a killed run has left: it
 // resolves the key again, and removes each lock that has the run's nonce.
-func (j Job) Release(ctx context.Context, left LeftLocks) (status int, err error) {
+func (j Job) Release(ctx context.Context, left SavedLocks) (status int, err error) {
 	j.Lenient, j.Builds, j.Check = true, false, CheckOff
 	r, err := j.prepare(ctx, "")
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err != nil {
-		return stopped(ctx, problem.Status(err)), outputProblem(err)
+		return exitStatus(ctx, problem.Status(err)), outputProblem(err)
 	}
 	r.locks.adopt(left)
 	env := newChildEnv(nil)
@@ -124,7 +124,7 @@ func (j Job) Release(ctx context.Context, left LeftLocks) (status int, err error
 }
 
 // adopt takes over what another process of the run has left.
-func (k *locks) adopt(left LeftLocks) {
+func (k *locks) adopt(left SavedLocks) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.mark.Nonce, k.held = left.Nonce, left.Places

@@ -40,7 +40,6 @@ const room = 1 << 20
 // for that.
 type runDir struct {
 	path   string
-	memory bool     // whether it lies in memory
 	lock   *os.File // the directory itself, flocked
 	parent *os.Root // where it is to be removed from
 }
@@ -60,13 +59,13 @@ func newRunDir(env map[string]string) (*runDir, error) {
 
 // makeRunDir makes it in a place, by the place's descriptor. What it leaves where
 // it fails is removed.
-func makeRunDir(place place) (_ *runDir, err error) {
-	parent, path, err := openPlace(place.path)
+func makeRunDir(place string) (_ *runDir, err error) {
+	parent, path, err := openPlace(place)
 	if err != nil {
 		return nil, err
 	}
 	name := runDirPrefix + rand.Text()[:10]
-	d := &runDir{path: filepath.Join(path, name), memory: place.memory, parent: parent}
+	d := &runDir{path: filepath.Join(path, name), parent: parent}
 	if err := parent.Mkdir(name, 0o700); err != nil {
 		return nil, errors.Join(err, parent.Close())
 	}
@@ -138,7 +137,7 @@ func Sweep(env map[string]string) int { return sweep(env, time.Now()) }
 func sweep(env map[string]string, now time.Time) int {
 	swept := 0
 	for _, place := range runDirPlaces(env) {
-		swept += sweepPlace(place.path, now)
+		swept += sweepPlace(place, now)
 	}
 	return swept
 }
@@ -180,7 +179,7 @@ func sweepOne(parent *os.Root, name string, now time.Time) bool {
 	}
 	defer func() { _ = root.Close() }() // nothing was written to it
 	info, err := root.Stat(".")
-	if err != nil || info.Mode().Perm()&0o077 != 0 || !owner.Own(info) || now.Sub(info.ModTime()) < sweepAfter || !marked(root) {
+	if err != nil || info.Mode().Perm()&0o077 != 0 || !owner.Own(info) || now.Sub(info.ModTime()) < sweepAfter || !hasMarker(root) {
 		return false
 	}
 	lock, err := lockDir(root)
@@ -191,8 +190,8 @@ func sweepOne(parent *os.Root, name string, now time.Time) bool {
 	return parent.RemoveAll(name) == nil
 }
 
-// marked tells whether a directory has our marker.
-func marked(root *os.Root) bool {
+// hasMarker reports whether a directory has our marker.
+func hasMarker(root *os.Root) bool {
 	info, err := root.Lstat(marker)
 	if err != nil || !info.Mode().IsRegular() || !owner.Own(info) || info.Size() != int64(len(markerText)) {
 		return false
@@ -201,27 +200,21 @@ func marked(root *os.Root) bool {
 	return err == nil && string(text) == markerText
 }
 
-// A place is where run directories may be made.
-type place struct {
-	path   string
-	memory bool
-}
-
 // runDirPlaces are the places to try, the best first: memory that only this user
 // can enter, memory, then where temporary files go.
-func runDirPlaces(env map[string]string) []place {
-	var places []place
+func runDirPlaces(env map[string]string) []string {
+	var places []string
 	for _, path := range []string{env["XDG_RUNTIME_DIR"], "/dev/shm"} {
 		// A path with a space cannot stand in RUBYOPT, a long one not in the
 		// address of a socket (108 bytes on Linux, 104 on macOS).
 		if path != "" && !strings.ContainsAny(path, " \t\n") && len(path) < 48 && inMemory(path) {
-			places = append(places, place{path, true})
+			places = append(places, path)
 		}
 	}
 	if temp := env["TMPDIR"]; temp != "" && !strings.ContainsAny(temp, " \t\n") && len(temp) < 64 {
-		places = append(places, place{temp, false})
+		places = append(places, temp)
 	}
-	return append(places, place{"/tmp", false})
+	return append(places, "/tmp")
 }
 
 // openPlace opens a directory where nobody but root and this user can put another
@@ -238,14 +231,14 @@ func openPlace(path string) (root *os.Root, resolved string, err error) {
 	if root, err = os.OpenRoot(resolved); err != nil {
 		return nil, "", err
 	}
-	if err := unchangeable(root, resolved); err != nil {
+	if err := checkOwners(root, resolved); err != nil {
 		return nil, "", errors.Join(err, root.Close())
 	}
 	return root, resolved, nil
 }
 
-// unchangeable says who could change the opened directory or what is above it.
-func unchangeable(root *os.Root, path string) error {
+// checkOwners says who could change the opened directory or what is above it.
+func checkOwners(root *os.Root, path string) error {
 	opened, err := root.Stat(".")
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@ package deploy
 
 import "golang.org/x/sys/unix"
 
-// inMemory tells whether a directory's file system lives in memory.
+// inMemory reports whether a directory's file system lives in memory.
 func inMemory(path string) bool {
 	var fs unix.Statfs_t
 	if unix.Statfs(path, &fs) != nil {

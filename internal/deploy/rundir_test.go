@@ -81,7 +81,7 @@ func TestSweep_TakesWhatDeadRunsLeftAndNothingElse(t *testing.T) {
 	}
 	// The places in memory, if this machine has some, are shared with other runs
 	// and tests: only temp is looked at here.
-	alive, err := makeRunDir(place{temp, false})
+	alive, err := makeRunDir(temp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func TestRunDir_NotWhereAnotherUserCouldReplaceIt(t *testing.T) {
+func TestRunDir_AvoidsPlacesAnotherUserCanChange(t *testing.T) {
 	temp := shortDir(t)
 	dir := func(name string, mode os.FileMode, owner int) string {
 		path := filepath.Join(temp, name)
@@ -200,7 +200,7 @@ func TestRunDir_NotWhereAnotherUserCouldReplaceIt(t *testing.T) {
 }
 
 // A directory is opened, and another is put in its place.
-func TestRunDir_NotWhereThePlaceIsReplaced(t *testing.T) {
+func TestRunDir_RefusesAReplacedPlace(t *testing.T) {
 	temp := t.TempDir()
 	path := filepath.Join(temp, "place")
 	if err := os.Mkdir(path, 0o700); err != nil {
@@ -214,7 +214,7 @@ func TestRunDir_NotWhereThePlaceIsReplaced(t *testing.T) {
 	if err := errors.Join(os.Rename(path, path+"-moved"), os.Mkdir(path, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if err := unchangeable(root, resolved); err == nil {
+	if err := checkOwners(root, resolved); err == nil {
 		t.Error("a directory that is not the one that was opened is taken")
 	}
 }

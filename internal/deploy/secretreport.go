@@ -20,81 +20,100 @@ const (
 // came from, or the variables: the declared ones, then those that the secrets files
 // fetch or read, then what else was read of 1Password. Nothing is asked for that was
 // not asked before.
-func (s *ready) secretsUsed(ctx context.Context) []ci.SecretReport {
-	items := map[string]bool{} // the ids of those that stand in a row
-	var all []ci.SecretReport
-	put := func(name string, ref onepassword.Reference, item *onepassword.Item) {
-		items[item.Vault.ID+"/"+item.ID] = true
-		r := ci.SecretReport{Name: name, Vault: ref.Vault, Item: ref.Item, Field: ref.Field, Public: s.job.Wanted.Public[name], ItemVersion: item.Version}
-		r.Changed, _ = time.Parse(time.RFC3339, item.UpdatedAt) // zero where it is not known
-		if !slices.Contains(all, r) {
-			all = append(all, r)
-		}
-	}
-	add := func(name string, ref onepassword.Reference) {
-		if s.resolver == nil {
-			return
-		}
-		if item := s.resolver.Fetched(ref.Vault, ref.Item); item != nil { // else it has not come so far
-			put(name, ref, item)
-		}
-	}
+func (s *runner) secretsUsed(ctx context.Context) []ci.SecretReport {
+	u := secretRows{runner: s, items: map[string]bool{}}
 	for _, d := range s.job.Wanted.Secrets {
-		switch {
-		case !d.FromVault():
-			all = append(all, ci.SecretReport{Name: d.Name, Item: onepassword.VariableText(d.Variable), Public: s.job.Wanted.Public[d.Name]})
-		case d.Name != "":
-			add(d.Name, d.Ref)
-		default:
-			names, err := s.resolver.Names(ctx, d)
-			if err != nil {
-				continue // the run has told it
-			}
-			for _, name := range names {
-				if d.Environment != "" {
-					all = append(all, ci.SecretReport{Name: name, Item: "Environment " + d.Environment, Public: s.job.Wanted.Public[name]})
-					continue
-				}
-				ref := d.Ref
-				ref.Field = name
-				add(name, ref)
-			}
-		}
+		u.declared(ctx, d)
 	}
-	for _, from := range sources(s.project) {
-		add(from.name, from.ref)
+	for _, from := range secretSources(s.project) {
+		u.field(from.name, from.ref)
 	}
 	for _, key := range s.job.Wanted.Keys {
 		if key.loaded() {
-			all = append(all, ci.SecretReport{Name: sshKeyRow, Item: key.String()})
+			u.all = append(u.all, ci.SecretReport{Name: sshKeyRow, Item: key.String()})
 			continue
 		}
-		add(sshKeyRow, key.Ref)
+		u.field(sshKeyRow, key.Ref)
 	}
 	if s.resolver == nil {
-		return all
+		return u.all
 	}
 	for _, item := range s.resolver.Fetches() {
-		if !items[item.Vault.ID+"/"+item.ID] {
-			put(readRow, onepassword.Reference{Vault: item.Vault.Name, Item: item.Title}, item)
+		if !u.items[item.Vault.ID+"/"+item.ID] {
+			u.item(readRow, onepassword.Reference{Vault: item.Vault.Name, Item: item.Title}, item)
 		}
 	}
-	return all
+	return u.all
 }
 
-// A source is a name of the secrets files with the field that its value comes from.
-type source struct {
+// secretRows are the rows of a report while they are put together.
+type secretRows struct {
+	*runner
+	items map[string]bool // the ids of those that stand in a row
+	all   []ci.SecretReport
+}
+
+// declared adds what one declaration brings.
+func (u *secretRows) declared(ctx context.Context, d onepassword.Declaration) {
+	switch {
+	case !d.FromVault():
+		u.add(d.Name, onepassword.VariableText(d.Variable))
+	case d.Name != "":
+		u.field(d.Name, d.Ref)
+	default:
+		names, err := u.resolver.Names(ctx, d)
+		if err != nil {
+			return // the run has reported it
+		}
+		for _, name := range names {
+			if d.Environment != "" {
+				u.add(name, "Environment "+d.Environment)
+				continue
+			}
+			ref := d.Ref
+			ref.Field = name
+			u.field(name, ref)
+		}
+	}
+}
+
+// add adds a declared secret that is of no item.
+func (u *secretRows) add(name, from string) {
+	u.all = append(u.all, ci.SecretReport{Name: name, Item: from, Public: u.job.Wanted.Public[name]})
+}
+
+// field adds a field of an item that has come; else the run ended before.
+func (u *secretRows) field(name string, ref onepassword.Reference) {
+	if u.resolver == nil {
+		return
+	}
+	if item := u.resolver.Fetched(ref.Vault, ref.Item); item != nil {
+		u.item(name, ref, item)
+	}
+}
+
+func (u *secretRows) item(name string, ref onepassword.Reference, item *onepassword.Item) {
+	u.items[item.Vault.ID+"/"+item.ID] = true
+	r := ci.SecretReport{Name: name, Vault: ref.Vault, Item: ref.Item, Field: ref.Field, Public: u.job.Wanted.Public[name], ItemVersion: item.Version}
+	r.Changed, _ = time.Parse(time.RFC3339, item.UpdatedAt) // zero where it is not known
+	if !slices.Contains(u.all, r) {
+		u.all = append(u.all, r)
+	}
+}
+
+// A secretSource is a name of the secrets files with the field that its value comes from.
+type secretSource struct {
 	name string
 	ref  onepassword.Reference
 }
 
-// sources are what the definitions that hold take out of 1Password, in their order. A
+// secretSources are what the definitions that hold take out of 1Password, in their order. A
 // name that only holds what was fetched is none: what is extracted from it is.
-func sources(p *kamal.Project) []source {
+func secretSources(p *kamal.Project) []secretSource {
 	if p == nil || p.Secrets == nil {
 		return nil
 	}
-	var all []source
+	var all []secretSource
 	for _, file := range p.Secrets.Files {
 		for _, d := range file.Definitions {
 			if last, _ := p.Secrets.Lookup(d.Name); last.Place != d.Place {
@@ -102,7 +121,7 @@ func sources(p *kamal.Project) []source {
 			}
 			for _, part := range d.Parts {
 				if ref, ok := origin(p.Secrets, d, part, 0); ok {
-					all = append(all, source{d.Name, ref})
+					all = append(all, secretSource{d.Name, ref})
 				}
 			}
 		}
@@ -122,7 +141,7 @@ func origin(s *kamal.Secrets, d kamal.Definition, part kamal.Part, steps int) (o
 		}
 	case kamal.Read:
 		if len(part.Wanted) == 1 {
-			return reference(part.Wanted[0])
+			return wantedReference(part.Wanted[0])
 		}
 	case kamal.Extract:
 		fetch, ok := s.Before(d, part.Source)
@@ -130,7 +149,7 @@ func origin(s *kamal.Secrets, d kamal.Definition, part kamal.Part, steps int) (o
 			return onepassword.Reference{}, false
 		}
 		for _, w := range fetch.Parts[0].Wanted {
-			if ref, ok := reference(w); ok {
+			if ref, ok := wantedReference(w); ok {
 				if ref.Field, ok = w.Extracted(part.Name); ok {
 					return ref, true
 				}
@@ -140,8 +159,8 @@ func origin(s *kamal.Secrets, d kamal.Definition, part kamal.Part, steps int) (o
 	return onepassword.Reference{}, false
 }
 
-// reference is what a secrets file asks for, by its names.
-func reference(w kamal.Wanted) (onepassword.Reference, bool) {
+// wantedReference is what a secrets file asks for, by its names.
+func wantedReference(w kamal.Wanted) (onepassword.Reference, bool) {
 	if w.Reference != "" {
 		ref, err := onepassword.ParseReference(w.Reference)
 		return ref, err == nil

@@ -16,7 +16,7 @@ import (
 
 // Whatever way a project asks for its secrets, the page has each by its name, vault,
 // item and version, and 1Password is not asked for that.
-func TestSecretsUsed_OfEveryKindOfProject(t *testing.T) {
+func TestSecretsUsed_ListsThoseOfEveryKindOfProject(t *testing.T) {
 	fields := func(labels ...string) (all []standin.FieldSpec) {
 		for _, label := range labels {
 			all = append(all, standin.FieldSpec{Label: label, Value: "value of " + label})
@@ -67,7 +67,7 @@ func TestSecretsUsed_OfEveryKindOfProject(t *testing.T) {
 			ok(t, err)
 			backend, err := onepassword.NewConnect(onepassword.ConnectOptions{Host: vault.URL(), Token: mask.NewSecret("token", vault.Token())})
 			ok(t, err)
-			r := &ready{session: &session{resolver: onepassword.NewResolver(backend, onepassword.Options{})}, project: project}
+			r := &runner{resources: &resources{resolver: onepassword.NewResolver(backend, onepassword.Options{})}, project: project}
 			for _, line := range test.declared {
 				d, err := onepassword.ParseDeclaration(line, "")
 				ok(t, err)
@@ -99,8 +99,8 @@ func TestSecretsUsed_OfEveryKindOfProject(t *testing.T) {
 }
 
 // Without 1Password there are none.
-func TestSecretsUsed_Without1Password(t *testing.T) {
-	if got := (&ready{session: &session{}}).secretsUsed(t.Context()); len(got) > 0 {
+func TestSecretsUsed_ListsVariablesWithout1Password(t *testing.T) {
+	if got := (&runner{resources: &resources{}}).secretsUsed(t.Context()); len(got) > 0 {
 		t.Errorf("%v", got)
 	}
 }

@@ -1,303 +1,186 @@
 package deploy
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
-	"slices"
-	"sync"
-	"time"
+	"path/filepath"
+	"strconv"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
-	"github.com/kamal-op/kamal-op/internal/environ"
-	"github.com/kamal-op/kamal-op/internal/gate"
-	"github.com/kamal-op/kamal-op/internal/hosts"
-	"github.com/kamal-op/kamal-op/internal/onepassword"
+	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/supervise"
-	"github.com/kamal-op/kamal-op/mask"
-	"github.com/kamal-op/kamal-op/sshagent"
 )
 
-// A Process is what a run may know of the process it runs in.
-type Process struct {
-	Env        []string
-	Executable string // this program, by its absolute path
-	Stdin      *os.File
-	Gate       *gate.Gate
-	Stdout     *gate.Stream
-	Stderr     *gate.Stream
-	Signals    <-chan os.Signal // that come after the one which ended the context
-	Reaper     *supervise.Reaper
-	System     ci.System
-	Foreign    bool // the workspace is somebody else's, as in a container action
+// A Call is one Kamal command of a Session.
+type Call struct {
+	Title   string   // what it does, for the log
+	Env     []string // NAME=value, beside what every command of the session has
+	Args    []string // Kamal's
+	Preload string   // Ruby that is required before Kamal and before our own; "" for none
+
+	// Found is the status with which the command says that it has changed nothing, in
+	// Main; 0 for none.
+	Found int
+
+	// Capture gives back what Kamal writes to its standard output, as it is and
+	// not masked: it is to be read by us and shown to nobody.
+	Capture bool
 }
 
-// A Vault is where secrets come from: the way in, and what to mask of it.
-type Vault struct {
-	Open        func() (onepassword.Backend, error) // sends nothing yet
-	Prepare     func()                              // begins in the background what takes long; may be nil
-	Credentials []mask.Secret
+// maxCapture is how much of its standard output a captured command may write:
+// that of a host with thousands of containers is smaller.
+const maxCapture = 16 << 20
 
-	// Resolver is one that has asked already, and is asked on: its backend is not
-	// opened, nor closed. nil is the usual.
-	Resolver *onepassword.Resolver
-
-	// Op is the person's own op that secrets come from, "" where they come from
-	// elsewhere. It may ask the person for leave: it is called for what is needed
-	// and for no more, and it answers the op commands that we do not know.
-	Op string
+// A Session runs several Kamal commands: the secrets and the key are fetched once, and
+// one agent, one broker and one directory serve all of them.
+type Session struct {
+	r        *runner
+	preloads map[string]string // Ruby to the file that holds it
+	phases   []ci.Phase        // of all commands that were shown
 }
 
-// prepare begins what takes long.
-func (v Vault) prepare() {
-	if v.Prepare != nil {
-		v.Prepare()
-	}
-}
-
-// Opened is the way in for who only asks: what takes long is begun, and nothing sent.
-func (v Vault) Opened() (onepassword.Backend, error) {
-	v.prepare()
-	return v.Open()
-}
-
-// Wanted is what a run needs: out of the vault, and of what an earlier step has loaded.
-type Wanted struct {
-	Secrets    []onepassword.Declaration
-	Keys       []Value                 // SSH keys
-	Passphrase Value                   // of the keys; the zero Value for none
-	Certs      []Certificate           // SSH certificates of the keys, beside those of their items
-	Public     map[string]bool         // names whose values are no secret, and are not masked
-	AllowEmpty []string                // names whose empty value is wanted
-	AllowNames []string                // declared names that are taken though they change what programs run
-	References []string                // names whose value may be a secret reference
-	Users      []string                // users that the keys may log in as; empty is any
-	Forward    bool                    // the agent may be used through a forwarded connection
-	AnyPeer    bool                    // --allow-any-peer: the sockets serve what the run has not started, too
-	Pins       *hosts.Pins             // host keys that were given as text; nil for none
-	PinRefs    []onepassword.Reference // of fields that hold host keys
-
-	// items are those that the project's own files name: they come with the rest
-	// in the one batch, and what is wrong with them is told where they are asked
-	// for.
-	items []onepassword.Reference
-}
-
-// references is everything that is to be fetched.
-func (w Wanted) references() []onepassword.Reference {
-	refs := slices.Clone(w.PinRefs)
-	for _, v := range append(slices.Clone(w.Keys), w.Passphrase) {
-		if v.Ref.Item != "" {
-			refs = append(refs, v.Ref)
-		}
-	}
-	for _, d := range w.Secrets {
-		if d.FromVault() && d.Environment == "" {
-			refs = append(refs, d.Ref)
-		}
-	}
-	for _, c := range w.Certs {
-		if c.Ref.Item != "" {
-			refs = append(refs, c.Ref)
-		}
-	}
-	return append(refs, w.items...)
-}
-
-// A session is what a child runs in: the secrets, the agent, the private
-// directory. It holds all that has to be gone at the end.
-type session struct {
-	Process
-	dir      *runDir
-	backend  onepassword.Backend   // nil where nothing is wanted of 1Password
-	resolver *onepassword.Resolver // likewise
-	agent    *sshagent.Agent       // nil without a key
-	users    []string              // that the agent signs for; empty is any
-	secrets  []mask.Secret         // the declared ones, in order
-	keys     []*sshagent.Key
-	buildKey mask.Secret // made of the first key, for labels of images; empty without
-	docker   []string    // the variables of docker's configuration in the run; nil before there is one
-
-	mu       sync.Mutex
-	refusals []string // of the agent, and of lookups
-	uses     uses
-	locks    *locks      // nil in a run without Kamal
-	pins     *hosts.Pins // the only host keys that count; nil takes any
-}
-
-// newSession makes the private directory, and masks the credentials before
-// anything can print them. What the vault needs long for begins at once, beside all
-// that comes before it is asked. Whoever made the session ends it.
-func newSession(p Process, v Vault) (*session, error) {
-	v.prepare()
-	s := &session{Process: p}
-	if err := s.mask(v.Credentials...); err != nil {
-		return s, err
-	}
-	env := environ.List(p.Env).Map()
-	if n := sweep(env, time.Now()); n > 0 {
-		p.System.Info(fmt.Sprintf("removed what killed runs had left: %d", n))
-	}
-	var err error
-	if s.dir, err = newRunDir(env); err != nil {
-		return s, problem.New(err.Error(), "free some space in /tmp, or set TMPDIR to a directory that can be written, and that no other user can change")
-	}
-	return s, nil
-}
-
-// begin resolves what is wanted, masks it and starts the agent. Nothing has been
-// changed anywhere when it fails.
-func (s *session) begin(ctx context.Context, v Vault, w Wanted) error {
-	if err := s.resolve(ctx, v, w); err != nil || len(s.keys) == 0 {
-		return err
-	}
-	return s.startAgent(ctx, w)
-}
-
-// startAgent starts an agent with the keys. It outlives a cancellation: Kamal may
-// have to log in once more to release its lock.
-func (s *session) startAgent(ctx context.Context, w Wanted) (err error) {
-	s.users = w.Users
-	s.agent, err = sshagent.Start(context.WithoutCancel(ctx), sshagent.Options{
-		Keys: s.keys, Dir: s.dir.path, Users: w.Users, AllowForwarding: w.Forward, Log: s.signed,
-		HostKeys: fingerprints(s.pins), Descendants: !w.AnyPeer,
-	})
-	return err
-}
-
-// resolve gets the declared secrets and the keys in one batch, and masks them
-// before anything else is done with them. What is wrong with any of them is told
-// together, in the order of declaration, keys last.
-func (s *session) resolve(ctx context.Context, v Vault, w Wanted) error {
-	s.pins = w.Pins
-	resolver, err := s.open(v, w)
+// Open does all of the job that comes before Kamal. Of the job's own command only
+// Builds counts, which asks for Docker. The caller closes the Session.
+func (j Job) Open(ctx context.Context) (*Session, error) {
+	r, err := j.prepare(ctx, "")
 	if err != nil {
-		return err
-	}
-	refs := w.references()
-	if v.Open == nil {
-		refs = nil // the project's files may name some: who asks is told
-	}
-	if len(refs)+len(w.Secrets)+len(w.Keys) == 0 {
-		return nil // Kamal may still ask
-	}
-	if err := resolver.Prefetch(ctx, refs...); err != nil {
-		return err
-	}
-	secrets, err := resolver.Resolve(ctx, w.Secrets)
-	problems := problem.Of(err)
-	masked, wrong := s.readKeys(ctx, resolver, w)
-	problems = append(problems, wrong...)
-	if len(s.keys) == len(w.Keys) { // else it is not known whose they are
-		problems = append(problems, s.certify(ctx, w.Certs)...)
-	}
-	problems = append(problems, reservedNames(w, secrets)...)
-	problems = append(problems, s.pin(ctx, w)...)
-	s.secrets = secrets
-	s.tellBlank(secrets)
-	for _, secret := range secrets {
-		if !w.Public[secret.Name()] {
-			masked = append(masked, secret)
+		if ctx.Err() != nil {
+			err = contextError(ctx, beforeChild)
 		}
+		return nil, errors.Join(err, r.close())
 	}
-	return errors.Join(s.mask(masked...), problems.Err())
+	return &Session{r: r, preloads: map[string]string{}}, nil
 }
 
-// open opens the vault, where there is one. The resolver that is given reads what is
-// loaded as well; without a vault it is for nothing else, and the session keeps none.
-func (s *session) open(v Vault, w Wanted) (*onepassword.Resolver, error) {
-	o := onepassword.Options{AllowEmpty: w.AllowEmpty}
-	if v.Open == nil {
-		if w.AsksVault() {
-			return nil, problem.Usagef("", "no credentials for 1Password are given").About(problem.NoCredentials)
-		}
-		return onepassword.NewResolver(nil, o), nil
+// Report is what the session knows for a report, until it is closed: phases, hosts,
+// secrets by their names, signatures, the deploy lock.
+func (s *Session) Report(ctx context.Context) ci.Report {
+	r := ci.Report{Phases: s.phases}
+	s.r.fillReport(ctx, &r)
+	return r
+}
+
+// Close removes all that the session has made.
+func (s *Session) Close() error {
+	s.r.uses.log(s.r.System)
+	return s.r.close()
+}
+
+// Run runs one command. Where it failed the error is a *problem.Problem with
+// Kamal's status that says why as far as Kamal's last words do, or the problems
+// for which it was stopped before it changed anything; where the context ended,
+// its cause, or the problem that time ran out. What was captured is given back
+// with an error too.
+func (s *Session) Run(ctx context.Context, c Call) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, contextError(ctx, "before "+c.Title)
 	}
-	if s.resolver = v.Resolver; s.resolver != nil {
-		return s.resolver, nil
-	}
-	var err error
-	if s.backend, err = v.Open(); err != nil {
+	env, err := s.env(c)
+	if err != nil {
 		return nil, err
 	}
-	s.resolver = onepassword.NewResolver(s.backend, o)
-	return s.resolver, nil
+	s.r.locks.setEnv(c.Env)
+	s.r.System.Info(c.Title)
+	f := newProgress(s.r.System)
+	command := supervise.Command{Args: c.Args, Env: env}
+	var out []byte
+	var exit supervise.Exit
+	var stops problem.List
+	if c.Capture {
+		s.r.System.Status(c.Title)
+		out, exit, stops, err = s.r.captureKamal(ctx, command, f)
+		s.r.System.Status("")
+	} else {
+		exit, stops, err = s.r.runKamal(ctx, command, nil, false, f)
+	}
+	phase := f.close(exit.Status())
+	if !c.Capture {
+		s.phases = append(s.phases, f.phases.All()...)
+	}
+	if phase == "" {
+		phase = c.Title
+	}
+	switch {
+	case ctx.Err() != nil:
+		return out, contextError(ctx, "in the phase "+phase)
+	case len(stops) > 0:
+		return out, stops
+	case err != nil:
+		return out, err
+	case exit.Status() != problem.Done:
+		return out, kamal.Diagnose(f.tail.Lines(tailLines)).Problem(phase, exit.Status())
+	}
+	return out, nil
 }
 
-// readKeys gets the SSH keys and their passphrase, and gives what of them is to be
-// masked.
-func (s *session) readKeys(ctx context.Context, r *onepassword.Resolver, w Wanted) (masked []mask.Secret, problems problem.List) {
-	var passphrase mask.Secret
-	if w.Passphrase.given() {
-		var err error
-		if passphrase, err = w.Passphrase.read(ctx, r); err != nil {
-			problems = append(problems, problem.Of(err)...)
-		}
-		masked = append(masked, passphrase)
+// Main runs the command that the session is for, under its name, as Job.Run runs its own:
+// with the terminal, the outputs and the report of a whole run.
+func (s *Session) Main(ctx context.Context, name string, c Call) (status int, err error) {
+	if ctx.Err() != nil {
+		return exitStatus(ctx, problem.Found), context.Cause(ctx)
 	}
-	for _, v := range w.Keys {
-		from, err := v.sshKey(ctx, r)
-		if err != nil {
-			problems = append(problems, problem.Of(err)...)
-			continue
-		}
-		masked = append(masked, from.Private)
-		key, err := parseKey(from, v, passphrase, w.Passphrase)
-		if err != nil {
-			problems = append(problems, problem.Of(err)...)
-			continue
-		}
-		for _, repair := range key.Repairs() {
-			s.System.Info("the SSH key of " + keyItem(from, v) + " is fine, though " + repair)
-		}
-		if len(s.keys) == 0 {
-			s.buildKey = buildKey(from.Private)
-		}
-		s.keys = append(s.keys, key)
+	env, err := s.env(c)
+	if err != nil {
+		return problem.Found, err
 	}
-	return masked, problems
+	s.r.locks.setEnv(c.Env)
+	s.r.job.Args = c.Args
+	return s.r.main(ctx, name, supervise.Command{Args: c.Args, Env: env, Stdin: s.r.Stdin}, c.Found)
 }
 
-// tellBlank warns of values that are nothing but white space. They arrive as they
-// are: only whoever put them there knows whether they are meant.
-func (s *session) tellBlank(secrets []mask.Secret) {
-	for _, secret := range secrets {
-		if onepassword.Blank(secret) {
-			s.System.Warning(problem.New(secret.Name()+" is nothing but white space",
-				"if that is not meant, put the value into the field in 1Password"))
+// env is the environment of one command.
+func (s *Session) env(c Call) ([]string, error) {
+	env := newChildEnv(nil)
+	env.SetAll(s.r.env)
+	env.SetAll(c.Env)
+	if c.Preload != "" {
+		path, known := s.preloads[c.Preload]
+		if !known {
+			path = filepath.Join(s.r.dir.path, "preload-"+strconv.Itoa(len(s.preloads))+".rb")
+			if err := os.WriteFile(path, []byte(c.Preload), 0o400); err != nil {
+				return nil, err
+			}
+			s.preloads[c.Preload] = path
 		}
+		env.Set("RUBYOPT", kamal.RubyOptions(path, env.Get("RUBYOPT")))
 	}
+	return env.List, nil
 }
 
-// mask keeps values out of every log, ours and that of the CI system.
-func (s *session) mask(secrets ...mask.Secret) error {
-	s.Gate.Mask(secrets...)
-	if err := s.System.Mask(secrets...); err != nil {
-		return fmt.Errorf("having the CI system mask the secrets: %w", err)
+// captureKamal runs Kamal once and gives its standard output. The last lines are kept,
+// masked, for the error; standard error goes to the log.
+func (r *runner) captureKamal(ctx context.Context, c supervise.Command, f *progress) ([]byte, supervise.Exit, problem.List, error) {
+	before := len(r.broker.Problems())
+	c = r.kamalCommand(ctx, c)
+	out := &limitedBuffer{most: maxCapture}
+	words := r.Gate.Masked(&f.tail)
+	shown := r.kamalStream(r.Stdout, f)
+	c.Stdout, c.Stderr = io.MultiWriter(out, words), shown
+	exit, err := c.Run(ctx)
+	r.reportLocks(r.releaseLocks(ctx, c.Env))
+	err = errors.Join(err, words.Close(), shown.Close())
+	if out.over {
+		err = errors.Join(err, problem.Newf("kamal %s wrote more than %d MiB", c.Args[0], maxCapture>>20).About(problem.Other))
 	}
-	for _, p := range s.Gate.Unmasked() {
-		s.System.Notice(p)
-	}
-	return nil
+	return out.Bytes(), exit, r.broker.Problems()[before:], err
 }
 
-// end takes away all that the session holds. A second call finds nothing to do.
-func (s *session) end() error {
-	var errs []error
-	if s.agent != nil {
-		s.tellSignatures()
-		errs = append(errs, s.agent.Close())
-		s.agent = nil
+// A limitedBuffer is a buffer that takes so many bytes and drops the rest.
+type limitedBuffer struct {
+	bytes.Buffer
+	most int
+	over bool
+}
+
+func (l *limitedBuffer) Write(p []byte) (int, error) {
+	if room := l.most - l.Len(); len(p) > room {
+		l.over = true
+		l.Buffer.Write(p[:room])
+		return len(p), nil
 	}
-	if s.backend != nil {
-		errs = append(errs, s.backend.Close())
-		s.backend = nil
-	}
-	if s.dir != nil {
-		errs = append(errs, s.dir.remove())
-		s.dir = nil
-	}
-	return errors.Join(errs...)
+	return l.Buffer.Write(p)
 }

@@ -25,7 +25,7 @@ const stopGrace = time.Second
 func stopKamal(ctx context.Context, running func() (kamals, needed []int)) func(context.Context, *supervise.Process) error {
 	return func(within context.Context, child *supervise.Process) error {
 		kamals, needed := running()
-		// They are told apart before anything is sent: whose parent has ended has
+		// They are distinguished before anything is sent: whose parent has ended has
 		// another one.
 		var all []supervise.Member
 		// Who has ended meanwhile, or is another user's, is left to the later stages.
@@ -68,7 +68,7 @@ func stopSignal(ctx context.Context) syscall.Signal {
 	return syscall.SIGTERM
 }
 
-// descends tells whether a process is one of pids, or was started by one of them.
+// descends reports whether a process is one of pids, or was started by one of them.
 func descends(m supervise.Member, pids []int, all []supervise.Member) bool {
 	for range all {
 		if slices.Contains(pids, m.Pid) {

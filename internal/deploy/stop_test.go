@@ -53,7 +53,8 @@ func stopScript(t *testing.T, sig syscall.Signal, script string) (string, superv
 	defer cancel(nil)
 	c := supervise.Command{
 		Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}, Stdout: out, Stderr: out,
-		Stop: stopKamal(ctx, func() (kamals, needed []int) { return said("kamal"), said("needed") }),
+		Grace: time.Minute, // a busy machine takes long to heed a signal
+		Stop:  stopKamal(ctx, func() (kamals, needed []int) { return said("kamal"), said("needed") }),
 	}
 	go func() {
 		for !strings.Contains(out.String(), "ready\n") && ctx.Err() == nil {
@@ -80,7 +81,7 @@ echo needed $ssh
 sh -c 'trap "" INT TERM; while :; do sleep 0.01; done' & hook=$!
 trap 'wait $hook; kill -0 $ssh && pgrep -P $ssh >/dev/null && echo released after INT; exit 1' INT
 trap 'wait $hook; kill -0 $ssh && pgrep -P $ssh >/dev/null && echo released after TERM; exit 1' TERM
-sleep 0.1
+while ! pgrep -P $ssh >/dev/null || ! pgrep -P $hook >/dev/null; do sleep 0.01; done
 echo ready
 while :; do sleep 0.01; done`)
 			want := map[syscall.Signal]string{syscall.SIGINT: "released after INT\n", syscall.SIGTERM: "released after TERM\n"}[sig]

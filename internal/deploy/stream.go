@@ -11,7 +11,7 @@ import (
 
 // stream is the way for a child's output to one of our streams: through the gate,
 // and past whoever follows it, who sees it masked.
-func (s *session) stream(w *gate.Stream, source gate.Source, follow func(gate.Layer) gate.Layer) *gate.Child {
+func (s *resources) stream(w *gate.Stream, source gate.Source, follow func(gate.Layer) gate.Layer) *gate.Child {
 	return s.System.Child(w, gate.ChildOptions{
 		Source: source, Follow: follow,
 		Notice: func(text, hint string) { s.System.Notice(problem.New(text, hint)) },
@@ -21,7 +21,7 @@ func (s *session) stream(w *gate.Stream, source gate.Source, follow func(gate.La
 // kamalStream is the way for Kamal's output, on which its phases are shown where f
 // is not nil. Where that is to be quiet its last words are remembered, and nothing
 // is held back. Kamal passes on what the servers print.
-func (s *session) kamalStream(w *gate.Stream, f *follow) *gate.Child {
+func (s *resources) kamalStream(w *gate.Stream, f *progress) *gate.Child {
 	if f == nil {
 		return s.stream(w, gate.Remote, nil)
 	}

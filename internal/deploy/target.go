@@ -64,7 +64,7 @@ func (h *hostCheck) obstacles(asked broker.Host, t hosts.Target) problem.List {
 		return list
 	}
 	if asked.NoPublicKey {
-		list = append(list, hosts.Barred(t.Host))
+		list = append(list, hosts.NoPublicKeyProblem(t.Host))
 	}
 	if asked.KeysOnly && asked.Keys == 0 {
 		list = append(list, problem.New(

@@ -19,8 +19,8 @@ type Terminal struct {
 // supervise runs a child with its output masked, live, to our streams. Where we
 // have a terminal the child gets one as well; a stream that is not on ours stays
 // a pipe, since it is somebody's file or the input of another program.
-// stream makes the way to one of them.
-func (s *session) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool, stream func(*gate.Stream) *gate.Child) (supervise.Exit, error) {
+// stream makes the child's writer to one of them.
+func (s *resources) supervise(ctx context.Context, c supervise.Command, t *Terminal, apart bool, stream func(*gate.Stream) *gate.Child) (supervise.Exit, error) {
 	out := stream(s.Stdout)
 	streams := []*gate.Child{out}
 	c.Stdout, c.Stderr = out, out
@@ -39,19 +39,24 @@ func (s *session) supervise(ctx context.Context, c supervise.Command, t *Termina
 	}
 	c.Signals, c.Reaper = s.Signals, s.Reaper
 	exit, err := c.Run(ctx)
-	errs := []error{err}
+	return exit, errors.Join(err, closeStreams(streams, err))
+}
+
+// closeStreams closes the streams of a child, which ended with err. A stream that has
+// refused output refuses to be closed, too: that is one error, and not two.
+func closeStreams(streams []*gate.Child, err error) error {
+	var errs []error
 	for _, stream := range streams {
-		// A stream that has refused output refuses its end too.
 		if closing := stream.Close(); !errors.As(err, new(*supervise.OutputError)) {
 			errs = append(errs, closing)
 		}
 	}
-	return exit, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// stopped is the status of a run whose context may have ended: cancelled by a
+// exitStatus is the status of a run whose context may have ended: cancelled by a
 // signal, out of time, or as it is.
-func stopped(ctx context.Context, status int) int {
+func exitStatus(ctx context.Context, status int) int {
 	cause := context.Cause(ctx)
 	var signalled supervise.Signalled
 	switch {

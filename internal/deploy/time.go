@@ -31,8 +31,8 @@ func outOfTime(ctx context.Context, where string) *problem.Problem {
 	return late.Problem(where)
 }
 
-// over is why a context has ended: that time ran out, or its cause.
-func over(ctx context.Context, where string) error {
+// contextError is why a context has ended: that time ran out, or its cause.
+func contextError(ctx context.Context, where string) error {
 	if late := outOfTime(ctx, where); late != nil {
 		return late
 	}

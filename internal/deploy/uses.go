@@ -14,18 +14,19 @@ import (
 	"github.com/kamal-op/kamal-op/sshagent"
 )
 
-// mostUses is how many different uses are told at the end: a hook may ask for ever.
+// mostUses bounds the uses that are listed at the end: a hook may ask for ever.
 const mostUses = 200
 
-// uses are what the secrets and the key of a run were used for. The same use by the
+// useLog are what the secrets and the key of a run were used for. The same use by the
 // same process is one, with how often.
-type uses struct {
-	mu   sync.Mutex
-	kept []ci.Use
-	more int // that there was no room for
+type useLog struct {
+	mu     sync.Mutex
+	kept   []ci.Use
+	more   int // that there was no room for
+	logged bool
 }
 
-func (u *uses) add(use ci.Use) {
+func (u *useLog) add(use ci.Use) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	use.Times = 1
@@ -44,33 +45,39 @@ func (u *uses) add(use ci.Use) {
 }
 
 // all are the uses until now, and how many more there were.
-func (u *uses) all() ([]ci.Use, int) {
+func (u *useLog) all() ([]ci.Use, int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Clone(u.kept), u.more
 }
 
-// log shows the uses at the end of the log.
-func (u *uses) log(system ci.System) {
+// log shows the uses at the end of the log, once.
+func (u *useLog) log(system ci.System) {
 	all, more := u.all()
-	ci.TellUses(system, all, more)
+	u.mu.Lock()
+	told := u.logged
+	u.logged = true
+	u.mu.Unlock()
+	if !told {
+		ci.LogUses(system, all, more)
+	}
 }
 
-// used takes note of what the broker tells, and has programs told of it at once.
-func (s *session) used(e broker.Event) {
+// noteBrokerEvent records an event of the broker, and reports it at once to programs.
+func (s *resources) noteBrokerEvent(e broker.Event) {
 	kind, known := map[broker.EventKind]ci.UseKind{
 		broker.Lookup: ci.Lookup, broker.Failed: ci.Refusal, broker.Attach: ci.Attached, broker.Checked: ci.Checked, broker.Login: ci.Login,
 	}[e.Kind]
 	if !known {
-		return // a person is told of it
+		return // a person has read it already
 	}
-	// Why an op command was refused is told to a person, and stands in the summary.
-	s.use(ci.Use{Time: time.Now(), Kind: kind, What: cmp.Or(e.Of, e.Message), Process: e.Process})
+	// The reason for a refusal is shown to the person, and in the summary.
+	s.noteUse(ci.Use{Time: time.Now(), Kind: kind, What: cmp.Or(e.Of, e.Message), Process: e.Process})
 }
 
-// usedKey takes note of a signature, or of one that was refused. Its host is known
+// noteSignature records a signature, or one that was refused. Its host is known
 // where the client shows the server's key and --host-keys has it by name.
-func (s *session) usedKey(e sshagent.Event) {
+func (s *resources) noteSignature(e sshagent.Event) {
 	use := ci.Use{Time: e.Time, Kind: ci.Signature, What: "a login with " + e.Key, User: e.User, Host: e.HostKey}
 	if !e.Signed {
 		use.Kind, use.What = ci.Refusal, e.Request+": "+e.Reason
@@ -87,17 +94,17 @@ func (s *session) usedKey(e sshagent.Event) {
 		}
 		use.Process = fmt.Sprintf("%s (%d)", name, e.Peer.PID)
 	}
-	s.use(use)
+	s.noteUse(use)
 }
 
-func (s *session) use(use ci.Use) {
+func (s *resources) noteUse(use ci.Use) {
 	s.uses.add(use)
-	ci.Tell(s.System, use)
+	ci.ReportUse(s.System, use)
 }
 
-// withBoots are the phases with a boot's own for each host behind it: Kamal boots
-// several hosts side by side, and the log has them as one.
-func withBoots(phases []ci.Phase, boots []broker.BootTime, now time.Time) []ci.Phase {
+// addBootPhases adds behind each boot a phase for every host: Kamal boots several hosts
+// side by side, and the log shows them as one.
+func addBootPhases(phases []ci.Phase, boots []broker.BootTime, now time.Time) []ci.Phase {
 	var all []ci.Phase
 	for i, p := range phases {
 		all = append(all, p)

@@ -15,11 +15,11 @@ import (
 )
 
 // Every kind of event that is for no person's eyes at once is a use of the run.
-func TestUsed_EachEventOfTheBrokerReachesTheRun(t *testing.T) {
+func TestNoteBrokerEvent_RecordsEachKind(t *testing.T) {
 	var out bytes.Buffer
 	way := gate.New(gate.Options{Stdout: &out})
-	s := &session{Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{JSON: true})}}
-	notify := s.brokerWaiting(Job{Process: s.Process, Wanted: Wanted{}}, "").Notify
+	s := &resources{Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{JSON: true})}}
+	notify := s.brokerListenOptions(Job{Process: s.Process, Wanted: Wanted{}}, "").Notify
 	kinds := map[broker.EventKind]string{
 		broker.Lookup: "lookup", broker.Failed: "refusal", broker.Attach: "attached", broker.Checked: "checked", broker.Login: "login",
 	}
@@ -39,8 +39,8 @@ func TestUsed_EachEventOfTheBrokerReachesTheRun(t *testing.T) {
 
 // What repeats is told once with its number, and a hook that asks for ever fills
 // neither the page nor the memory.
-func TestUses_AreBounded(t *testing.T) {
-	var u uses
+func TestUseLog_IsBounded(t *testing.T) {
+	var u useLog
 	for n := range 3 {
 		u.add(ci.Use{Time: time.Unix(int64(n), 0), Kind: ci.Lookup, What: "one"})
 	}
@@ -62,7 +62,7 @@ func TestUses_AreBounded(t *testing.T) {
 }
 
 // A boot has a phase for each host, within the one that Kamal's output has.
-func TestWithBoots_EachHostHasItsOwn(t *testing.T) {
+func TestAddBootPhases_GivesEachHostItsOwn(t *testing.T) {
 	at := func(s int64) time.Time { return time.Unix(s, 0) }
 	phases := []ci.Phase{
 		{Name: "build and push", Begun: at(0), Took: 10 * time.Second},
@@ -83,7 +83,7 @@ func TestWithBoots_EachHostHasItsOwn(t *testing.T) {
 		phases[2],
 		{Name: "rollback web", Host: "a", Begun: at(21), Took: 2 * time.Second},
 	}
-	if diff := cmp.Diff(want, withBoots(phases, boots, at(25))); diff != "" {
+	if diff := cmp.Diff(want, addBootPhases(phases, boots, at(25))); diff != "" {
 		t.Error(diff)
 	}
 }

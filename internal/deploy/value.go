@@ -15,10 +15,10 @@ type Value struct {
 	Loaded mask.Secret           // named env://NAME
 }
 
-// given tells whether there is one.
+// given reports whether there is one.
 func (v Value) given() bool { return v.Ref.Item != "" || v.loaded() }
 
-// loaded tells whether no vault is asked for it.
+// loaded reports whether no vault is asked for it.
 func (v Value) loaded() bool { return v.Loaded.Name() != "" }
 
 // String is what names it.
@@ -50,7 +50,7 @@ func (v Value) sshKey(ctx context.Context, r *onepassword.Resolver) (onepassword
 	return onepassword.SSHKey{Private: mask.NewSecret("SSH key", v.Loaded.Reveal())}, nil
 }
 
-// AsksVault tells whether anything that the options name is to be had of 1Password.
+// AsksVault reports whether anything that the options name is to be had of 1Password.
 func (w Wanted) AsksVault() bool {
 	w.items = nil
 	if len(w.references()) > 0 {
@@ -64,7 +64,7 @@ func (w Wanted) AsksVault() bool {
 	return false
 }
 
-// Loaded tells whether an earlier step has loaded a secret or a key of it.
+// Loaded reports whether an earlier step has loaded a secret or a key of it.
 func (w Wanted) Loaded() bool {
 	for _, key := range w.Keys {
 		if key.loaded() {

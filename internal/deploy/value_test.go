@@ -23,18 +23,18 @@ func keyFrom(variable, value string) Value {
 	return Value{Loaded: mask.NewSecret(onepassword.VariableText(variable), value)}
 }
 
-// without is a session of a run that has no vault, and what it tells.
-func without(t *testing.T) (*session, *bytes.Buffer) {
+// without are the resources of a run that has no vault, and what it tells.
+func without(t *testing.T) (*resources, *bytes.Buffer) {
 	t.Helper()
 	var told bytes.Buffer
 	way := gate.New(gate.Options{Stdout: &told})
 	t.Cleanup(way.Close)
-	return &session{Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{})}}, &told
+	return &resources{Process: Process{Gate: way, System: ci.Detect(nil, way, way.Stdout(), ci.Options{})}}, &told
 }
 
 // What is loaded needs no vault: the secrets in their order, the keys, masked. What
 // the project's files name in 1Password is left to whoever asks for it.
-func TestResolve_WhatIsLoadedWithoutAVault(t *testing.T) {
+func TestResolve_ReadsLoadedValuesWithoutAVault(t *testing.T) {
 	s, told := without(t)
 	private, public := keyText(t, "") // one with a passphrase takes seconds: the scripts have it
 	w := Wanted{
@@ -67,7 +67,7 @@ func TestResolve_WhatIsLoadedWithoutAVault(t *testing.T) {
 	if !strings.Contains(told.String(), "of ***, ***, ***, ***, is-public") {
 		t.Errorf("not masked: %s", told)
 	}
-	r := &ready{session: s}
+	r := &runner{resources: s}
 	r.job.Wanted = w
 	var rows []string
 	for _, used := range r.secretsUsed(t.Context()) {
@@ -84,7 +84,7 @@ func TestResolve_WhatIsLoadedWithoutAVault(t *testing.T) {
 
 // What is wrong with what is loaded is told all at once, by the variable's name and
 // never with its value.
-func TestResolve_WhatIsWrongWithWhatIsLoaded(t *testing.T) {
+func TestResolve_ReportsBadLoadedValues(t *testing.T) {
 	s, _ := without(t)
 	_, public := keyText(t, "")
 	err := s.resolve(t.Context(), Vault{}, Wanted{
@@ -114,7 +114,7 @@ func TestResolve_WhatIsWrongWithWhatIsLoaded(t *testing.T) {
 }
 
 // Whoever asks a vault without one is told so, and nothing is left out in silence.
-func TestResolve_WithoutAVaultNothingIsLeftOut(t *testing.T) {
+func TestResolve_RefusesReferencesWithoutAVault(t *testing.T) {
 	ref := onepassword.Reference{Vault: "V", Item: "I", Field: "F"}
 	for name, w := range map[string]Wanted{
 		"a secret":       {Secrets: []onepassword.Declaration{declaredAs("A", "1"), {Name: "B", Ref: ref}}},

@@ -45,7 +45,7 @@ func askingJob(t *testing.T, out io.Writer, vault Vault) (Process, Job) {
 }
 
 // What is waited for is told before it is waited for.
-func TestJob_SaysFirstWhatItAsksFor(t *testing.T) {
+func TestJob_LogsItsRequestsFirst(t *testing.T) {
 	for want, wanted := range map[string]Wanted{
 		"":                                {},
 		"asking 1Password for 1 secret\n": {Secrets: []onepassword.Declaration{{Name: "P"}}},
@@ -68,7 +68,7 @@ func TestJob_SaysFirstWhatItAsksFor(t *testing.T) {
 }
 
 // What a vault needs long for is begun before it is asked, whoever asks.
-func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
+func TestVault_IsPreparedBeforeItIsAsked(t *testing.T) {
 	var order []string
 	vault := Vault{
 		Prepare: func() { order = append(order, "begun") },
@@ -90,7 +90,7 @@ func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
 			return err
 		},
 		"a comparison": func(ctx context.Context) error { _, _, err := job.Verify(ctx, kamal.ArgOptions{}); return err },
-		"who reads":    func(context.Context) error { _, err := vault.Opened(); return err },
+		"who reads":    func(context.Context) error { _, err := vault.OpenPrepared(); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			order = nil
@@ -103,7 +103,7 @@ func TestVault_BeginsBeforeItIsAsked(t *testing.T) {
 
 // A vault that fails is told at once: the Kamal that loads meanwhile is not waited for,
 // and is ended. What is wrong with Docker is told with it.
-func TestJob_WaitsForNoKamalWhereTheVaultFails(t *testing.T) {
+func TestJob_DoesNotWaitForKamalWhereTheVaultFails(t *testing.T) {
 	vault := Vault{Open: func() (onepassword.Backend, error) { return nil, errors.New("nobody is there") }}
 	_, job := askingJob(t, io.Discard, vault)
 	job.Wanted = Wanted{Secrets: []onepassword.Declaration{{Name: "P"}}}
@@ -113,13 +113,13 @@ func TestJob_WaitsForNoKamalWhereTheVaultFails(t *testing.T) {
 	ok(t, os.WriteFile(loading, []byte("#!/bin/sh\nexec sleep 3600\n"), 0o700))
 	began := time.Now()
 	r, err := job.prepare(t.Context(), loading)
-	if took := time.Since(began); took >= bootTime {
+	if took := time.Since(began); took >= loadTimeout {
 		t.Errorf("it took %v", took)
 	}
 	if err == nil || !strings.Contains(err.Error(), "nobody is there") || !strings.Contains(err.Error(), "docker is not running") || strings.Contains(err.Error(), "loading") {
 		t.Errorf("%v", err)
 	}
-	if r.booted != nil {
+	if r.early != nil {
 		t.Error("the Kamal is still there")
 	}
 	ok(t, r.close())

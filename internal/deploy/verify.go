@@ -16,9 +16,9 @@ type ItemVersion struct {
 	Changed time.Time `json:"changed,omitzero"`
 }
 
-// Verify holds what the running containers have against the vault: Kamal is asked,
-// over its own connections, and no value is written anywhere. Of the declared
-// secrets it says too when their items were changed. o is Kamal's options.
+// Verify compares what the running containers have with the vault: Kamal is asked, over
+// its own connections, and no value is written anywhere. For the declared secrets it
+// also gives when their items were changed. o is Kamal's options.
 func (j Job) Verify(ctx context.Context, o kamal.ArgOptions) (running []kamal.Running, items map[string]ItemVersion, err error) {
 	s, err := j.Open(ctx)
 	if err != nil {
@@ -59,8 +59,8 @@ func (j Job) Ask(ctx context.Context, c Call) (out []byte, err error) {
 	return s.Ask(ctx, c)
 }
 
-// Ask is a job's Ask, of a series.
-func (s *Series) Ask(ctx context.Context, c Call) ([]byte, error) {
+// Ask is a job's Ask, in a session.
+func (s *Session) Ask(ctx context.Context, c Call) ([]byte, error) {
 	c.Capture = true
 	out, err := s.Run(ctx, c)
 	return out, withoutCopies(err)

@@ -113,7 +113,7 @@ func CheckHosts(l HostLook) Check {
 func barred(targets []hosts.Target) (found []Finding) {
 	for _, t := range targets {
 		if t.NoPublicKey {
-			found = append(found, problems(Finding{Area: areaHosts, Check: "ssh-config", State: Wrong}, hosts.Barred(t.Host))...)
+			found = append(found, problems(Finding{Area: areaHosts, Check: "ssh-config", State: Wrong}, hosts.NoPublicKeyProblem(t.Host))...)
 		}
 	}
 	return found
@@ -136,7 +136,7 @@ func scanned(ctx context.Context, targets []hosts.Target, o hosts.Options, pinsU
 	results := hosts.Scan(ctx, direct, o)
 	found := problems(Finding{Area: areaHosts, Check: "login", State: Wrong}, hosts.Problems(results, o).Err())
 	keys := unseen(areaHosts, "host-keys", "whether the hosts show the host keys that are given", "those could not be read; shown are these lines")
-	p := hosts.FirstSight(results)
+	p := hosts.FirstSightNotice(results)
 	if p == nil {
 		return found
 	}
@@ -151,7 +151,7 @@ func keysOf(results []hosts.Result, o hosts.Options, targets []hosts.Target) []F
 	found := problems(wrong, failed.Err())
 	keys := Finding{Area: areaHosts, Check: "host-keys"}
 	if o.Pins == nil {
-		p := hosts.FirstSight(results)
+		p := hosts.FirstSightNotice(results)
 		if p == nil {
 			return found
 		}

@@ -171,13 +171,18 @@ func TestCheckHosts_WhatCannotBeLookedAt(t *testing.T) {
 		change func(*HostLook)
 		want   []string
 	}{
-		"no file":         {func(l *HostLook) { l.Servers = answers(Servers{}, unread) }, []string{"problem no such item"}},
-		"no hosts":        {func(l *HostLook) { l.Servers = answers(Servers{Partly: true}, nil) }, []string{"unknown some hosts of deploy.yml", "unknown the hosts: deploy.yml has none that is known here"}},
-		"no key":          {func(l *HostLook) { l.Login = answers(Login{}, nil) }, []string{"unknown the login to the hosts", "notice no host keys are given"}},
-		"a key unread":    {func(l *HostLook) { l.Login = answers(Login{}, unread) }, []string{"unknown the login to the hosts", "notice no host keys are given"}},
-		"keys unread":     {func(l *HostLook) { l.Login = answers(Login{Pins: pins, PinsUnread: true}, unread) }, []string{"unknown the login to the hosts", "unknown whether the hosts show the host keys that are given"}},
-		"Kamal's own":     {func(l *HostLook) { l.Servers = answers(Servers{Targets: []hosts.Target{s.target}, OwnKeys: true}, nil) }, []string{"unknown the login to the hosts", "notice no host keys"}},
-		"Kamal is mute":   {func(l *HostLook) { l.Observed = answers(Observed{}, errors.New("no answer")) }, []string{"unknown " + s.target.String() + ": whether images are built for x86_64"}},
+		"no file":       {func(l *HostLook) { l.Servers = answers(Servers{}, unread) }, []string{"problem no such item"}},
+		"no hosts":      {func(l *HostLook) { l.Servers = answers(Servers{Partly: true}, nil) }, []string{"unknown some hosts of deploy.yml", "unknown the hosts: deploy.yml has none that is known here"}},
+		"no key":        {func(l *HostLook) { l.Login = answers(Login{}, nil) }, []string{"unknown the login to the hosts", "notice no host keys are given"}},
+		"a key unread":  {func(l *HostLook) { l.Login = answers(Login{}, unread) }, []string{"unknown the login to the hosts", "notice no host keys are given"}},
+		"keys unread":   {func(l *HostLook) { l.Login = answers(Login{Pins: pins, PinsUnread: true}, unread) }, []string{"unknown the login to the hosts", "unknown whether the hosts show the host keys that are given"}},
+		"Kamal's own":   {func(l *HostLook) { l.Servers = answers(Servers{Targets: []hosts.Target{s.target}, OwnKeys: true}, nil) }, []string{"unknown the login to the hosts", "notice no host keys"}},
+		"Kamal is mute": {func(l *HostLook) { l.Observed = answers(Observed{}, errors.New("no answer")) }, []string{"unknown " + s.target.String() + ": whether images are built for x86_64"}},
+		"no key of ours may be tried": {func(l *HostLook) {
+			barred := s.target
+			barred.NoPublicKey = true
+			l.Servers = answers(Servers{Targets: []hosts.Target{barred}, OwnKeys: true}, nil)
+		}, []string{"problem the ssh configuration does not let Kamal log in to 127.0.0.1 with a key"}},
 		"a key of others": {func(l *HostLook) { l.Login = answers(Login{Keys: []*sshagent.Key{makeKey(t)}}, nil) }, []string{"problem " + s.target.String() + " does not take the key"}},
 	} {
 		look := whole

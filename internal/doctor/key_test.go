@@ -95,6 +95,12 @@ func TestCheckKeys(t *testing.T) {
 	if diff := cmp.Diff(want, looked(t, CheckKeys(true, answers(both, nil), time.Now))); diff != "" {
 		t.Error(diff)
 	}
+	ending := &ssh.Certificate{Key: plain.Public(), CertType: ssh.UserCert, ValidPrincipals: []string{"root"}, ValidBefore: uint64(time.Now().Add(24 * time.Hour).Unix())}
+	must(t, ending.SignCert(rand.Reader, authority))
+	must(t, plain.Certify(ssh.MarshalAuthorizedKey(ending)))
+	if got := looked(t, CheckKeys(true, answers(Login{Keys: []*sshagent.Key{plain}}, nil), time.Now)); !holds(got, "notice "+plain.Fingerprint()+": its certificate holds until ") {
+		t.Errorf("%q", got)
+	}
 	unread := answers(Login{}, error(problem.New("SSH_KEY in op://MyApp/Server is a public key", "give the private one")))
 	if diff := cmp.Diff([]string{"problem SSH_KEY in op://MyApp/Server is a public key"}, looked(t, CheckKeys(true, unread, time.Now))); diff != "" {
 		t.Error(diff)

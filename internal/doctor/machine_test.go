@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +38,18 @@ func TestCheckDocker(t *testing.T) {
 	}
 }
 
+// Docker's plugins are programs of anybody's: our credentials are none of theirs.
+func TestCheckDocker_KnowsNoCredentials(t *testing.T) {
+	told := filepath.Join(t.TempDir(), "told")
+	env := []string{"PATH=" + programs(t, map[string]string{"docker": "echo \"token ${OP_SERVICE_ACCOUNT_TOKEN-}, of $MINE\" >>" + told}), "OP_SERVICE_ACCOUNT_TOKEN=ops_x", "MINE=me"}
+	CheckDocker(env, t.TempDir(), func(context.Context) bool { return true }).Look(t.Context())
+	text, err := os.ReadFile(told)
+	must(t, err)
+	if string(text) != "token , of me\ntoken , of me\n" {
+		t.Errorf("docker has seen %q", text)
+	}
+}
+
 func TestCheckProjectFile(t *testing.T) {
 	for want, c := range map[string]Check{
 		"notice f gives check, public, which do not count from there":        CheckProjectFile("f", []string{"check", "public"}, []string{"check", "public"}),
@@ -61,6 +75,9 @@ func TestCheckToken(t *testing.T) {
 	const may, mayNot = "well the token may read this repository's runs", "notice the token may not read this repository's runs"
 	few := githubtest.Everything()
 	delete(few, "actions")
+	stale, err := github.New(github.Options{BaseURL: api.URL, Token: "gone", Origin: "input github-token", Repository: "acme/shop", UserAgent: "a test"})
+	must(t, err)
+	t.Cleanup(stale.Close)
 	run := github.Run{ID: 7, Attempt: 1, Job: "deploy"}
 	for name, c := range map[string]struct {
 		client *github.Client
@@ -69,6 +86,7 @@ func TestCheckToken(t *testing.T) {
 	}{
 		"every permission": {client("one", githubtest.Everything()), run, may},
 		"no actions: read": {client("two", few), run, mayNot},
+		"one that ended":   {stale, run, "problem asking whether run 7 is over: GitHub does not accept the token (input github-token)"},
 		"a run not seen":   {client("three", githubtest.Everything()), github.Run{ID: 8}, mayNot},
 		"no token":         {nil, run, "notice no token for GitHub is given"},
 	} {

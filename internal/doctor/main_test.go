@@ -2,17 +2,47 @@ package doctor
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain looks, once all tests have run, whether each of doctor's checks has failed in
+// one of them: a check that cannot fail is none.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		if some := flag.Lookup("test.run").Value.String() + flag.Lookup("test.skip").Value.String(); status == 0 && some == "" && flag.Lookup("test.list").Value.String() == "" {
+			if unfailed := neverFailed(); len(unfailed) > 0 {
+				fmt.Printf("no test has seen these fail: %s\n", strings.Join(unfailed, ", "))
+				status = 1
+			}
+		}
+		os.Exit(status)
+	}))
+}
+
+// failures are the checks that were seen to fail, by area and name. Who reads this because
+// a new check is told: write a test in which it finds a problem, or has a notice.
+var failures sync.Map
+
+// neverFailed are the checks of which the code makes findings, and that no test saw fail.
+func neverFailed() (unfailed []string) {
+	for _, name := range checksMade() {
+		if _, failed := failures.Load(name); !failed {
+			unfailed = append(unfailed, name)
+		}
+	}
+	return unfailed
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -30,6 +60,9 @@ func looked(t *testing.T, c Check) (lines []string) {
 		}
 		if f.State == Wrong && f.Hint == "" {
 			t.Errorf("there is no hint to %q", f.Text)
+		}
+		if f.State == Wrong || f.State == Notice {
+			failures.Store(f.Area+"/"+f.Check, true)
 		}
 		line := string(f.State) + " " + f.Text
 		if f.About != "" {

@@ -40,6 +40,7 @@ type Finding struct {
 	Details []string `json:"details,omitempty"`
 	Hint    string   `json:"hint,omitempty"`
 	Place   string   `json:"place,omitempty"` // in a file of the user's
+	Help    string   `json:"help,omitempty"`  // the page on which more is written of a problem
 }
 
 // A Report is all that was found.
@@ -71,6 +72,9 @@ func report(found []Finding) Report {
 		if slices.ContainsFunc(r.Findings, same) {
 			continue
 		}
+		if f.State == Wrong && f.Help == "" {
+			f.Help = problem.Doctor.URL()
+		}
 		r.Findings = append(r.Findings, f)
 		r.Counts[f.State]++
 	}
@@ -80,7 +84,10 @@ func report(found []Finding) Report {
 // problems are findings of an error's problems.
 func problems(f Finding, err error) (found []Finding) {
 	for _, p := range problem.Of(err) {
-		f.Text, f.Details, f.Hint, f.Place = p.Message, p.Details, p.Hint, p.Place.String()
+		f.Text, f.Details, f.Hint, f.Place, f.Help = p.Message, p.Details, p.Hint, p.Place.String(), ""
+		if f.State == Wrong {
+			f.Help = p.URL()
+		}
 		found = append(found, f)
 	}
 	return found

@@ -44,13 +44,12 @@ func TestReport_Status(t *testing.T) {
 // Findings stand in the order of the checks, whichever ends first, and what two checks
 // have met is told once.
 func TestRun_TellsInOrderAndOnce(t *testing.T) {
-	second := make(chan struct{})
+	counted := make(chan struct{}) // closed when the second check was told as done
 	slow := finding(Wrong, "first")
 	look := slow.Look
-	slow.Look = func(ctx context.Context) []Finding { <-second; return look(ctx) }
+	slow.Look = func(ctx context.Context) []Finding { <-counted; return look(ctx) }
 	quick := finding(Wrong, "second")
 	quick.Look = func(context.Context) []Finding {
-		defer close(second)
 		return []Finding{
 			{Area: "an area", State: Wrong, Text: "second"},
 			{Area: "an area", State: Wrong, Text: "first"},
@@ -60,7 +59,11 @@ func TestRun_TellsInOrderAndOnce(t *testing.T) {
 		}
 	}
 	var told []string
-	r := Run(t.Context(), []Check{slow, quick}, func(text string) { told = append(told, text) })
+	r := Run(t.Context(), []Check{slow, quick}, func(text string) {
+		if told = append(told, text); len(told) == 2 {
+			close(counted)
+		}
+	})
 	var texts []string
 	for _, f := range r.Findings {
 		texts = append(texts, f.About+f.Text+f.Place)
@@ -82,6 +85,17 @@ func TestRun_BoundsEachCheck(t *testing.T) {
 	}}
 	r := Run(t.Context(), []Check{endless, finding(Well, "other")}, func(string) {})
 	if len(r.Findings) != 2 || r.Findings[0].State != Unseen || r.Findings[0].Text != "endless: it took longer than 1ms" || r.Findings[1].State != Well {
+		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// What was found until somebody ended the looking is told.
+func TestRun_EndedTellsWhatWasFound(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := finding(Wrong, "found")
+	look := ended.Look
+	ended.Look = func(ctx context.Context) []Finding { cancel(); return look(ctx) }
+	if r := Run(ctx, []Check{ended}, func(string) {}); len(r.Findings) != 1 || r.Findings[0].Text != "found" {
 		t.Errorf("%+v", r.Findings)
 	}
 }
@@ -138,6 +152,7 @@ Kamal
   ✗ a.yml:3: is not there
       nowhere
     hint: install it
+    help: https://github.com/kamal-op/kamal-op/blob/main/docs/doctor.md
   ? its parts
     it could not be asked
 

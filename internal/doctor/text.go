@@ -13,7 +13,7 @@ func (r Report) Text(colour bool) string {
 	var b strings.Builder
 	paint := gate.Painter(colour)
 	signs := map[State]string{Well: paint("32", "✓"), Notice: paint("33", "!"), Wrong: paint("31", "✗"), Unseen: paint("33", "?")}
-	area := ""
+	area, pages := "", map[string]bool{}
 	for _, f := range joined(r.Findings) {
 		if f.Area != area {
 			if area != "" {
@@ -38,6 +38,10 @@ func (r Report) Text(colour bool) string {
 			fmt.Fprintf(&b, "    %s\n", gate.OneLine(f.Hint))
 		case f.Hint != "":
 			fmt.Fprintf(&b, "    hint: %s\n", gate.OneLine(f.Hint))
+		}
+		if f.Help != "" && !pages[f.Help] {
+			pages[f.Help] = true // once is enough to read
+			fmt.Fprintf(&b, "    help: %s\n", gate.OneLine(f.Help))
 		}
 	}
 	fmt.Fprintf(&b, "\n%d well, %d to know, %d wrong, %d not looked at\n", r.Counts[Well], r.Counts[Notice], r.Counts[Wrong], r.Counts[Unseen])

@@ -22,6 +22,8 @@ func CheckToken(client *github.Client, run github.Run) Check {
 		over, why, err := client.RunOver(ctx, run)
 		var denied *github.DeniedError
 		switch {
+		case github.IsStale(err):
+			return problems(Finding{Area: areaGitHub, Check: "token", State: Wrong}, err)
 		case errors.As(err, &denied):
 			return []Finding{f}
 		case err != nil:

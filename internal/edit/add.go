@@ -76,7 +76,7 @@ func (e *editor) add(a Addition) error {
 		return err
 	}
 	if kamal.ReservedName(a.Name) && e.namedInProject(a.Name, func(l *projectList) bool { return l.option == "allow-name" }).File == "" {
-		p := problem.Newf("%s is no name for a secret: programs that the run starts would follow its value, or run it", a.Name).About(problem.ReservedName)
+		p := kamal.ReservedNameProblem(a.Name)
 		p.Hint = "give it another name; the app has it under this one with --alias " + a.Name
 		return p
 	}
@@ -184,21 +184,9 @@ func (e *editor) addToConfig(d string, a Addition, key, entries []string, explic
 				return p
 			}
 		}
-		target := base
-		if own != nil {
-			part := key[:len(key)-1]
-			if len(key) > 2 {
-				part = key[:2]
-			}
-			switch {
-			case own.config.Has(key...), !base.config.Has(part...) && own.config.Has(part...):
-				target = own
-			case e.alone && base.config.Has(key...):
-				return problem.New(fmt.Sprintf("%s has no %s of its own, and one there would replace the list of %s", own.name, path, base.name),
-					"add it for all destinations (without --destination), or first give "+own.name+" a list that names all of its secrets: Kamal merges hashes and replaces lists")
-			case e.alone:
-				target = own
-			}
+		target, err := e.configFor(base, own, key)
+		if err != nil {
+			return err
 		}
 		before := len(target.config.Uses())
 		if err := target.config.Add(entry, key...); err != nil {
@@ -215,6 +203,28 @@ func (e *editor) addToConfig(d string, a Addition, key, entries []string, explic
 		}
 	}
 	return nil
+}
+
+// configFor is the file that a name under a key is added to: the configuration, or the
+// destination's own where that has the list, or is what is asked for.
+func (e *editor) configFor(base, own *workFile, key []string) (*workFile, error) {
+	if own == nil {
+		return base, nil
+	}
+	part := key[:len(key)-1]
+	if len(key) > 2 {
+		part = key[:2]
+	}
+	switch {
+	case own.config.Has(key...), !base.config.Has(part...) && own.config.Has(part...):
+		return own, nil
+	case e.alone && base.config.Has(key...):
+		return nil, problem.New(fmt.Sprintf("%s has no %s of its own, and one there would replace the list of %s", own.name, strings.Join(key, "."), base.name),
+			"add it for all destinations (without --destination), or first give "+own.name+" a list that names all of its secrets: Kamal merges hashes and replaces lists")
+	case e.alone:
+		return own, nil
+	}
+	return base, nil
 }
 
 // todoField says which field a definition needs.

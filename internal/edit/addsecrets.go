@@ -7,7 +7,6 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
-	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
@@ -222,37 +221,6 @@ func fetchesFrom(f *workFile, fetch kamal.Definition, ref onepassword.Reference)
 	return len(from) == 1 || strings.EqualFold(from[1], ref.Item)
 }
 
-// accountOf is the account of a fetch from 1Password, as the file itself writes it:
-// of the file, else of another that the destination reads. A variable that one file
-// defines is not known in another.
-func (e *editor) accountOf(d string, own *workFile) (string, bool) {
-	return accountIn(append([]*workFile{own}, e.secretsFiles(d)...), own)
-}
-
-// accountIn is the first account that the fetches of files name, as it can be written
-// into another of them.
-func accountIn(files []*workFile, own *workFile) (string, bool) {
-	for _, f := range files {
-		for _, def := range f.secrets.File().Definitions {
-			if def.Kind != kamal.Fetch || len(def.Parts) != 1 || !def.Parts[0].OnePassword() {
-				continue
-			}
-			account, ok := f.secrets.Option(def, "--account", "")
-			if !repeatable().MatchString(account) {
-				account, ok = kamal.QuoteWord(def.Parts[0].Account)
-			}
-			if ok && (f == own || !strings.Contains(account, "$") || !definesVariable(f, account)) {
-				return account, true
-			}
-		}
-	}
-	return "", false
-}
-
-// repeatable is a word of a command that means the same wherever it is written:
-// text and variables, and no command.
-var repeatable = lazy.Regexp(`^((?:[\w.@:/+-]|\$\{\w+\}|\$\w+)+|"(?:[\w .@:/+-]|\$\{\w+\}|\$\w+)+"|'[\w .@:/+-]+')$`)
-
 func definesVariable(f *workFile, text string) bool {
 	return slices.ContainsFunc(f.secrets.File().Definitions, func(def kamal.Definition) bool { return strings.Contains(text, def.Name) })
 }
@@ -403,8 +371,4 @@ func (e *editor) addFetch(d string, at form, a Addition, ref onepassword.Referen
 	def, _ := lastDefinition(at.file, a.Name)
 	e.todoField(at.file, def)
 	return nil
-}
-
-func accountProblem(account, file string) error {
-	return problem.Usagef("give the account's address or its id, such as my.1password.com", "the account %q cannot be written into %s", account, file)
 }

@@ -308,6 +308,24 @@ func TestChange(t *testing.T) {
 			do:          add(Addition{Name: "N"}),
 			err:         "would replace the list of config/deploy.yml",
 		},
+		"remove what another destination alone has": {
+			files: map[string]string{
+				"config/deploy.yml": config, "config/deploy.eu.yml": "servers: [a]\n", "config/deploy.us.yml": "env:\n  secret: [ONLY]\n",
+				".kamal/secrets.eu": "A=$A\nONLE=$ONLE\n", ".kamal/secrets.us": "A=$A\nONLY=$ONLY\n",
+			},
+			destination: "eu",
+			do:          func(o check.Options) (Plan, error) { return Remove(o, "ONLY") },
+			note:        "ONLY is not named for eu, but for us",
+		},
+		"rename what another destination alone has": {
+			files: map[string]string{
+				"config/deploy.yml": config, "config/deploy.eu.yml": "servers: [a]\n", "config/deploy.us.yml": "env:\n  secret: [ONLY]\n",
+				".kamal/secrets.eu": "A=$A\n", ".kamal/secrets.us": "A=$A\nONLY=$ONLY\n",
+			},
+			destination: "eu",
+			do:          rename("ONLY", "MORE"),
+			note:        "ONLY is not named for eu, but for us",
+		},
 		"no such destination": {
 			files:       map[string]string{"config/deploy.yml": config},
 			destination: "eu",

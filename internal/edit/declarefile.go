@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -327,42 +326,3 @@ func (e *editor) sharedWithAll(p *projectNames, name string) error {
 	}
 	return nil
 }
-
-// nowhere notes that a name is named nowhere; it is a problem where another may be meant.
-func (e *editor) nowhere(name string) error {
-	var names []string
-	for _, f := range e.configFiles() {
-		for _, u := range f.config.Uses() {
-			if u.As == name && u.Name != name {
-				p := problem.New(name+" is what the app calls the secret "+u.Name, "rename or remove "+u.Name+", or change the name before the colon there by hand")
-				p.Place = u.Place
-				return p
-			}
-			names = append(names, u.Name)
-		}
-	}
-	for _, f := range e.secretFiles() {
-		for _, def := range f.secrets.File().Definitions {
-			names = append(names, def.Name)
-		}
-	}
-	for _, f := range e.workflows() {
-		for _, l := range declarations(f.text) {
-			names = append(names, l.name)
-		}
-	}
-	for _, l := range e.names().lists {
-		for _, element := range l.elements {
-			for _, w := range element.words {
-				names = append(names, w.name)
-			}
-		}
-	}
-	if near := check.Nearest(name, names); near != "" {
-		return problem.New(name+" is named nowhere", "did you mean "+near+"?")
-	}
-	e.noteNowhere(name)
-	return nil
-}
-
-func (e *editor) noteNowhere(name string) { e.plan.note("%s is named nowhere", name) }

@@ -46,7 +46,8 @@ func (t tree) deploysAlready(config string) (file string, ours bool) {
 	}
 	for _, name := range otherCI {
 		text, err := os.ReadFile(filepath.Join(t.top, filepath.FromSlash(name)))
-		if err == nil && (deploys().MatchString(withoutComments(string(text))) || strings.Contains(withoutComments(string(text)), "kamal-op deploy")) {
+		plain := withoutComments(string(text))
+		if err == nil && (deploys().MatchString(plain) || undecided().MatchString(plain) || strings.Contains(plain, "kamal-op deploy")) {
 			return t.prefix() + name, false
 		}
 	}
@@ -56,6 +57,9 @@ func (t tree) deploysAlready(config string) (file string, ours bool) {
 // remoteDeploy is a call of another repository's workflow that has deploying in its
 // name, and no documentation.
 var remoteDeploy = lazy.Regexp(`(?m)^ +uses:\s*["']?[\w.-]+/[\w.-]+/\.github/workflows/(?:[\w.-]*[_.-])?(?:deploy|ship)(?:[_.-](?:app|prod\w*|kamal|server|rails|web|service|staging))?\.ya?ml@`)
+
+// ownPreviews are kamal-op's workflows to call that deploy or remove previews alone.
+var ownPreviews = lazy.Regexp(`^kamal-op/kamal-op/\.github/workflows/(?:review|sweep)\.yml@`)
 
 // callsDeploy is the workflow that calls one of another repository which deploys, as
 // far as its name says; "" where none does.
@@ -84,6 +88,10 @@ func (t tree) deploysHere(text, config string) bool {
 	seen := false
 	for _, job := range yamlfile.Pairs(yamlfile.Child(root, "jobs")) {
 		w.job = job.Value
+		if uses := scalarText(yamlfile.Child(job.Value, "uses")); ownPreviews().MatchString(uses) {
+			seen = true
+			continue // no deploy of production
+		}
 		list, ok := yamlfile.Child(job.Value, "steps").(*ast.SequenceNode)
 		if !ok {
 			continue

@@ -28,13 +28,33 @@ type InitOptions struct {
 	Review      string
 	ReviewVault string
 
-	// Ask asks a person for a name that neither an option nor the project's files say,
-	// and gives otherwise where they agree. nil asks nobody.
-	Ask func(what, otherwise string) (string, error)
+	// HostKeys are lines of known_hosts, which the project file is to have.
+	HostKeys []string
+
+	// Ask asks a person for a name that neither an option nor the project's files say.
+	// nil asks nobody.
+	Ask func(Question) (string, error)
 
 	known   string // the item that the project's files name
 	guessed bool   // nothing says the vault
 }
+
+// A Question is for a name in 1Password.
+type Question struct {
+	What      Sort
+	Vault     string // of the item, which is answered by then
+	Otherwise string // what is taken where they agree
+}
+
+// A Sort is what a question is for.
+type Sort string
+
+// The sorts of questions.
+const (
+	AVault Sort = "vault"
+	AnItem Sort = "item with the app's secrets"
+	AKey   Sort = "item with the SSH key"
+)
 
 var errUnknown = errors.New("not known here")
 
@@ -67,7 +87,7 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 		return Plan{}, err
 	}
 	for _, name := range []string{in.Vault, in.Item, in.KeyItem, in.ReviewVault} {
-		if strings.ContainsAny(name, "/\r\n") {
+		if _, ok := onepassword.ParseName(name); !ok && name != "" {
 			return Plan{}, problem.Usagef("give vault and item by their names alone, or by their ids", "%q cannot be the name of a vault or an item here", name)
 		}
 	}
@@ -87,7 +107,7 @@ func Init(ctx context.Context, o check.Options, in InitOptions) (Plan, error) {
 		}
 	}
 	key, write := e.keyFor(in)
-	if err := e.initWorkflow(in, write); err != nil {
+	if err := e.initShared(in, write); err != nil {
 		return Plan{}, err
 	}
 	e.remindFields()
@@ -113,12 +133,20 @@ func (e *editor) keyFor(in InitOptions) (key, write string) {
 		return key, key
 	}
 	key = known[0].String()
-	for _, g := range e.given {
-		if slices.ContainsFunc(g.options.Keys, func(k check.Declared) bool { return k.Ref.Item != "" && k.Origin == check.KeyOrigin }) {
-			return key, ""
-		}
+	if e.fileNamesKey() {
+		return key, ""
 	}
 	return key, key
+}
+
+// fileNamesKey tells whether the project file names an SSH key.
+func (e *editor) fileNamesKey() bool {
+	for _, g := range e.given {
+		if slices.ContainsFunc(g.options.Keys, func(k check.Declared) bool { return k.Ref.Item != "" && k.Origin == check.KeyOrigin }) {
+			return true
+		}
+	}
+	return false
 }
 
 func orElse(text, other string) string {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/check"
+	"github.com/kamal-op/kamal-op/internal/projectfile"
 )
 
 // Where something deploys already, whatever it is and however it is called, init
@@ -45,6 +46,8 @@ func TestInit_addsNoSecondDeploy(t *testing.T) {
 		"a command that is given":         {files: map[string]string{workflow: job("      - run: bundle exec kamal ${{ inputs.command }}\n")}},
 		"a command given for another":     {files: map[string]string{workflow: job("      - run: kamal ${{ inputs.command }}\n        working-directory: other\n")}, write: true},
 		"a version of RubyGems'":          {files: map[string]string{workflow: job("      - run: kamal _2.5.3_ deploy\n")}},
+		"a call of kamal-op's workflow":   {files: map[string]string{workflow: "on: push\njobs:\n  a:\n    uses: kamal-op/kamal-op/.github/workflows/deploy.yml@v1\n"}},
+		"a call of its previews alone":    {files: map[string]string{workflow: "on: push\njobs:\n  a:\n    uses: kamal-op/kamal-op/.github/workflows/review.yml@v1\n  b:\n    uses: kamal-op/kamal-op/.github/workflows/sweep.yml@v1\n"}, write: true},
 		"another's pages":                 {files: map[string]string{workflow: "on: push\njobs:\n  a:\n    uses: org/shared/.github/workflows/deploy-docs.yml@main\n"}, write: true},
 		"a comment":                       {files: map[string]string{workflow: job("      # kamal deploy\n      - run: rake\n")}, write: true},
 		"tests":                           {files: map[string]string{workflow: job("      - run: kamal config\n")}, write: true},
@@ -189,8 +192,11 @@ func TestInit_takesVaultAndItemFromTheProject(t *testing.T) {
 			}
 			text := ""
 			for _, c := range plan.Changes {
-				if strings.HasPrefix(c.File, workflowDir) {
-					text = c.New
+				if c.File == projectfile.Name || strings.HasPrefix(c.File, workflowDir) {
+					text += c.New
+				}
+				if c.File != projectfile.Name && strings.Contains(c.New, "ssh-key") {
+					t.Errorf("%s has what holds for a terminal too:\n%s", c.File, c.New)
 				}
 			}
 			if !strings.Contains(text, test.want) || !strings.Contains(strings.Join(plan.Notes, "\n"), test.note) {

@@ -142,12 +142,15 @@ func (j deployJob) gitlab() string {
 
 // circleci is a .circleci/config.yml, with nothing that an owner has to allow first.
 func (j deployJob) circleci() string {
+	environment := j.variables("      ")
+	if environment != "" { // a key without a value is null to YAML
+		environment = "    environment:\n" + environment
+	}
 	return fmt.Sprintf(`version: 2.1
 jobs:
   deploy:
     docker:
       - image: ghcr.io/kamal-op/kamal-op:1
-    environment:
 %s    steps:
       - checkout
       - setup_remote_docker
@@ -165,7 +168,7 @@ workflows:
           filters:
             branches:
               only: %s
-`, j.variables("      "), strings.ReplaceAll(j.group, `"`, ""), yamlWord(j.branch))
+`, environment, strings.ReplaceAll(j.group, `"`, ""), yamlWord(j.branch))
 }
 
 // pageOf is the documentation's page for the CI system that reads a file; "" for
@@ -189,8 +192,11 @@ func pageOf(name string) string {
 	return ""
 }
 
+// migratedCI tells whether migrate changes the files of the system that a page is of.
+func migratedCI(page string) bool { return page == GitLab.page() || page == CircleCI.page() }
+
 // notMigrated says what to do with another CI system's file.
 func notMigrated(name, page string) error {
 	return problem.Usagef(page+" has the job that takes the place of what installs op, Ruby and Kamal and starts an agent; then kamal-op check says whether anything is missing",
-		"%s is not migrated: only a workflow of GitHub's is", name)
+		"%s is not migrated: only a workflow of GitHub's, .gitlab-ci.yml and CircleCI's configuration are", name)
 }

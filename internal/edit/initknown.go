@@ -75,69 +75,16 @@ func (e *editor) keys() []onepassword.Reference {
 // knownItem takes vault and item from what the project has already: its secrets
 // files, its project file and the declarations in its workflows.
 func (e *editor) knownItem(in *InitOptions) {
-	count := map[string]int{}
-	var order []string // op://Vault/Item
-	put := func(vault, item string) {
-		name := vault + "/" + item
-		if count[name]++; count[name] == 1 {
-			order = append(order, name)
-		}
-	}
-	variable := ""
-	for _, d := range e.destinations {
-		if d == reviewName && len(e.destinations) > 1 {
-			continue
-		}
-		for _, f := range e.secretsFiles(d) {
-			for _, def := range f.secrets.File().Definitions {
-				for _, p := range def.Parts {
-					for _, w := range p.Wanted {
-						put(w.Vault, w.Item)
-					}
-				}
-				if from := fromOf(f, def); strings.Contains(from, "$") {
-					variable = f.name + " names it " + from
-				}
-			}
-		}
-	}
-	for _, d := range e.destinations {
-		if d == reviewName && len(e.destinations) > 1 {
-			continue
-		}
-		for _, declared := range e.given[d].declared {
-			if declared.Name == "" && declared.Ref.Item != "" {
-				put(declared.Ref.Vault, declared.Ref.Item)
-				count[declared.Ref.Vault+"/"+declared.Ref.Item] += manyFields
-			}
-		}
-		for _, declared := range e.given[d].options.Declared {
-			if declared.Name != "" && declared.Ref.Item != "" {
-				put(declared.Ref.Vault, declared.Ref.Item)
-			}
-		}
-	}
-	for _, f := range e.workflows() {
-		for _, l := range declarations(f.text) {
-			if ref, err := onepassword.ParseReference(l.reference); err == nil {
-				put(ref.Vault, ref.Item)
-			}
-		}
-	}
-	if len(order) == 0 { // nothing names an item of the app's
+	items := itemCounts{count: map[string]int{}}
+	variable := e.countItems(&items)
+	if len(items.order) == 0 { // nothing names an item of the app's
 		for _, key := range e.keys() {
 			if in.Vault == "" {
 				in.Vault = key.Vault
 			}
 		}
 	}
-	best := ""
-	for _, name := range order {
-		if vault, _, _ := strings.Cut(name, "/"); count[name] > count[best] && (in.Vault == "" || vault == in.Vault) {
-			best = name
-		}
-	}
-	vault, item, found := strings.Cut(best, "/")
+	vault, item, found := strings.Cut(items.most(in.Vault), "/")
 	switch {
 	case found:
 		in.Vault = orElse(in.Vault, vault)
@@ -150,6 +97,74 @@ func (e *editor) knownItem(in *InitOptions) {
 			e.plan.note("the vault is a variable's: %s, and %s is a guess (--vault)", variable, in.Vault)
 		}
 	}
+}
+
+// itemCounts is how often a project names each item, as vault/item.
+type itemCounts struct {
+	count map[string]int
+	order []string // in which they are named first
+}
+
+func (c *itemCounts) add(vault, item string, times int) {
+	name := vault + "/" + item
+	if c.count[name] == 0 {
+		c.order = append(c.order, name)
+	}
+	c.count[name] += times
+}
+
+// most is the item that is named most, of a vault where one is given; "" where there is
+// none.
+func (c *itemCounts) most(of string) (best string) {
+	for _, name := range c.order {
+		if vault, _, _ := strings.Cut(name, "/"); c.count[name] > c.count[best] && (of == "" || vault == of) {
+			best = name
+		}
+	}
+	return best
+}
+
+// countItems counts the items that the secrets files, the options and the workflows name.
+// variable says where a vault is a variable's, "" where none is.
+func (e *editor) countItems(items *itemCounts) (variable string) {
+	destinations := slices.Clone(e.destinations)
+	if len(destinations) > 1 {
+		destinations = slices.DeleteFunc(destinations, func(d string) bool { return d == reviewName })
+	}
+	for _, d := range destinations {
+		for _, f := range e.secretsFiles(d) {
+			for _, def := range f.secrets.File().Definitions {
+				for _, p := range def.Parts {
+					for _, w := range p.Wanted {
+						items.add(w.Vault, w.Item, 1)
+					}
+				}
+				if from := fromOf(f, def); strings.Contains(from, "$") {
+					variable = f.name + " names it " + from
+				}
+			}
+		}
+	}
+	for _, d := range destinations {
+		for _, declared := range e.given[d].declared {
+			if declared.Name == "" && declared.Ref.Item != "" {
+				items.add(declared.Ref.Vault, declared.Ref.Item, 1+manyFields)
+			}
+		}
+		for _, declared := range e.given[d].options.Declared {
+			if declared.Name != "" && declared.Ref.Item != "" {
+				items.add(declared.Ref.Vault, declared.Ref.Item, 1)
+			}
+		}
+	}
+	for _, f := range e.workflows() {
+		for _, l := range declarations(f.text) {
+			if ref, err := onepassword.ParseReference(l.reference); err == nil {
+				items.add(ref.Vault, ref.Item, 1)
+			}
+		}
+	}
+	return variable
 }
 
 // knownAccount is the account that the project's secrets files name, also those that no
@@ -198,19 +213,19 @@ func (e *editor) ask(in *InitOptions) error {
 	alone := len(e.destinations) == 1 && e.destinations[0] == "" // else each has an item of its own name
 	for _, question := range []struct {
 		open      bool
-		what      string
+		what      Sort
 		otherwise string
 		name      *string
 	}{
-		{in.guessed, "vault", in.Vault, &in.Vault},
-		{in.Item == "" && in.known == "" && alone, "item with the app's secrets", defaultItem, &in.Item},
-		{in.KeyItem == "" && len(e.keys()) == 0, "item with the SSH key", defaultKeyItem, &in.KeyItem},
+		{in.guessed, AVault, in.Vault, &in.Vault},
+		{in.Item == "" && in.known == "" && alone, AnItem, defaultItem, &in.Item},
+		{in.KeyItem == "" && len(e.keys()) == 0, AKey, defaultKeyItem, &in.KeyItem},
 	} {
 		if !question.open {
 			continue
 		}
 		var err error
-		if *question.name, err = in.Ask(question.what, question.otherwise); err != nil {
+		if *question.name, err = in.Ask(Question{question.what, in.Vault, question.otherwise}); err != nil {
 			return err
 		}
 	}

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/kamal-op/kamal-op/internal/check"
@@ -21,6 +19,9 @@ import (
 type MigrateOptions struct {
 	Workflow string // relative to the project; "" is the one that deploys
 	SSHKey   string // secret reference of the SSH key, where the workflow has the key from elsewhere
+
+	// Share moves what holds for the project into the project file.
+	Share bool
 }
 
 // Migrate plans to make one step of those that install op, Ruby and Kamal, load
@@ -41,96 +42,27 @@ func Migrate(o check.Options, m MigrateOptions) (Plan, error) {
 		return plan, problem.Usagef("give the path of a workflow: kamal-op migrate .github/workflows/deploy.yml", "%s is not there", name)
 	}
 	w := workflow{plan: &plan, file: name, text: f.text, o: m, tree: t}
-	if f.text, err = w.migrate(); err != nil {
+	ci := GitHub
+	switch {
+	case strings.Contains("/"+name, "/.circleci/"):
+		ci = CircleCI
+		f.text, err = w.migrateCircle()
+	case t.isGitlab(name):
+		ci = GitLab
+		f.text, err = w.migrateGitlab()
+	default:
+		f.text, err = w.migrate()
+	}
+	if err != nil {
 		return plan, err
 	}
-	files := append([]*workFile{f}, w.callers...)
-	e := editor{o: o, tree: t, plan: plan, files: files}
+	e := editor{o: o, tree: t, plan: plan, files: append([]*workFile{f}, w.callers...)}
+	if m.Share && f.text != f.old {
+		if err := e.share(f, ci); err != nil {
+			return plan, err
+		}
+	}
 	return e.finish()
-}
-
-// deployingWorkflow is the workflow that runs Kamal.
-func deployingWorkflow(t tree, given string) (string, error) {
-	if given != "" {
-		if page := pageOf(filepath.ToSlash(given)); page != "" {
-			return "", notMigrated(given, page)
-		}
-		return filepath.ToSlash(given), nil
-	}
-	var found, undecided, done []string
-	for _, name := range t.workflowNames() {
-		f, err := t.read(name)
-		switch {
-		case err != nil || f.opaque:
-		case len(deployingSteps(f.text)) > 0 || deploysElsewhere(f.text) > 0:
-			found = append(found, name)
-		case len(scriptsOf(f.text, (*script).mayDeploy)) > 0:
-			undecided = append(undecided, name)
-		case strings.Contains(f.text, oneStep):
-			done = append(done, name)
-		}
-	}
-	if len(found) == 0 {
-		found = undecided
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) > 1:
-		return "", problem.Usagef("say which: kamal-op migrate "+found[0], "more than one workflow runs kamal: %s", strings.Join(found, ", "))
-	case len(done) > 0:
-		return done[0], nil
-	}
-	for _, name := range t.workflowNames() {
-		if f, err := t.read(name); err == nil && !f.opaque {
-			if by := t.deploysBeyond(withoutComments(f.text), 0); by != "" {
-				return "", problem.Usagef("write the deploy into a step of "+name+" first, as run: kamal deploy, or use kamal-op there by hand",
-					"%s deploys by way of %s, which is not migrated: only the steps of a workflow are", name, by)
-			}
-		}
-	}
-	for _, name := range t.workflowNames() {
-		if f, err := t.read(name); err == nil && !f.opaque && deploysElsewhere(f.text) > 0 {
-			return name, nil // which is told with the place
-		}
-	}
-	if by := t.callsDeploy(); by != "" {
-		return "", problem.Usagef("migrate it in the repository that has it", "%s calls a workflow of another repository, which is not migrated from here", by)
-	}
-	if by, _ := t.deploysAlready(""); by != "" {
-		if page := pageOf(by); page != "" {
-			return "", notMigrated(by, page)
-		}
-	}
-	return "", problem.Usagef("give its path: kamal-op migrate FILE; kamal-op init writes one", "no workflow in %s runs kamal", workflowDir)
-}
-
-// deployingSteps are the scripts of a workflow that run kamal deploy.
-func deployingSteps(text string) []*script { return scriptsOf(text, (*script).deploys) }
-
-// scriptsOf are the scripts of a workflow that call kamal in some way.
-func scriptsOf(text string, is func(*script) bool) []*script {
-	var w struct {
-		Jobs map[string]struct {
-			Steps []struct{ Run string }
-		}
-	}
-	if !strings.Contains(text, "kamal") {
-		return nil
-	}
-	// Aliases without an end are none of the library's: it would read on.
-	if _, _, err := parseWorkflow(text); err != nil || yaml.Unmarshal([]byte(text), &w) != nil {
-		return nil
-	}
-	var all []*script
-	for _, job := range w.Jobs {
-		for _, step := range job.Steps {
-			if s := parseScript(step.Run); strings.Contains(step.Run, "kamal") && is(s) {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
 }
 
 const oneStep = "kamal-op/kamal-op@"
@@ -155,8 +87,9 @@ type workflow struct {
 	*aliases
 	removed []lineRange
 
-	token    string   // the expression of the service account's token
-	newToken bool     // that no workflow has used before
+	token    string // the expression of the service account's token
+	newToken bool   // that no workflow has used before
+	connect  connectServer
 	key      string   // references, one a line
 	hostKeys []string // what the job wrote into known_hosts
 	declared []string // NAME=reference, of one step
@@ -165,6 +98,8 @@ type workflow struct {
 	agents   map[int]agentScript // of the job's steps
 	lost     bool                // an agent has a key that is none of 1Password's
 	within   lineRange           // the lines of the job
+
+	undecided []int // lines of GitLab's or CircleCI's jobs that run a command of kamal that is not known
 
 	keepsToken bool        // in the job's environment, for a step that stays
 	callers    []*workFile // workflows that call this one
@@ -202,26 +137,9 @@ func (w *workflow) migrate() (string, error) {
 			}
 			continue
 		}
-		deploying := map[int]bool{}
-		for i, s := range steps {
-			if !strings.Contains(s.Run, "kamal") {
-				continue
-			}
-			switch script := parseScript(s.Run); {
-			case script.deploys():
-			case !script.mayDeploy():
-				continue
-			case certain:
-				w.plan.note("%s:%d: which command of kamal this step runs is not known: it stays as it is", w.file, s.from+1)
-				continue
-			}
-			if err := w.changeable(s); err != nil {
-				return "", err
-			}
-			if s.flow {
-				return "", w.refuse(s.from+1, "write it in lines of its own: run: kamal deploy", "the step that runs kamal is written in braces")
-			}
-			deploying[i] = true
+		deploying, err := w.deployingOf(steps, certain)
+		if err != nil {
+			return "", err
 		}
 		if len(deploying) == 0 {
 			continue
@@ -248,6 +166,33 @@ func (w *workflow) migrate() (string, error) {
 	return text, nil
 }
 
+// deployingOf are the steps that run kamal deploy. Where certain is false, those count
+// whose command is decided when they run.
+func (w *workflow) deployingOf(steps []workflowStep, certain bool) (map[int]bool, error) {
+	deploying := map[int]bool{}
+	for i, s := range steps {
+		if !strings.Contains(s.Run, "kamal") {
+			continue
+		}
+		switch script := parseScript(s.Run); {
+		case script.deploys():
+		case !script.mayDeploy():
+			continue
+		case certain:
+			w.plan.note("%s:%d: which command of kamal this step runs is not known: it stays as it is", w.file, s.from+1)
+			continue
+		}
+		if err := w.changeable(s); err != nil {
+			return nil, err
+		}
+		if s.flow {
+			return nil, w.refuse(s.from+1, "write it in lines of its own: run: kamal deploy", "the step that runs kamal is written in braces")
+		}
+		deploying[i] = true
+	}
+	return deploying, nil
+}
+
 // nothing is a workflow in which no step is migrated: it is one already, or the reason
 // is told.
 func (w *workflow) nothing() (string, error) {
@@ -264,22 +209,6 @@ func (w *workflow) nothing() (string, error) {
 	}
 	return "", w.refuse(0, "such as a step with run: kamal deploy; kamal-op init writes a workflow", "%s has no step that runs kamal deploy", w.file)
 }
-
-// deploysElsewhere is the line in which a workflow deploys otherwise than by the
-// script of a step, as an action's input or in a container of Kamal's; 0 for none.
-func deploysElsewhere(text string) int {
-	for i, line := range strings.Split(text, "\n") {
-		if !strings.HasPrefix(strings.TrimSpace(line), "#") && deployedBy().MatchString(line) && !named().MatchString(line) {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-var (
-	deployedBy = lazy.Regexp(`(?:^|[\s/"'])kamal(?::\S+)?["']?\s(?:[^#\n]*\s)?(?:deploy|redeploy|setup)\b`)
-	named      = lazy.Regexp(`^\s*(?:-\s+)?(?:run:\s*["']?)?(?:name|id|group|description|if|echo)\b`)
-)
 
 // migrateJob changes the steps of one job.
 func (w *workflow) migrateJob(job ast.Node, steps []workflowStep, deploying map[int]bool) error {

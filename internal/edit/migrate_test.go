@@ -70,6 +70,29 @@ func TestMigrate(t *testing.T) {
 			key:  "op://My App/Server",
 			want: before + "\n      # go\n" + one + "          service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}\n          ssh-key: op://My App/Server\n",
 		},
+		"a Connect server of the loading step": {
+			text: before + strings.Replace(load, "OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP }}", "OP_CONNECT_HOST: ${{ vars.HOST }}\n          OP_CONNECT_TOKEN: ${{ secrets.CONNECT }}", 1) + agent + "      - run: kamal deploy\n",
+			want: before + "\n      # go\n" + one + "          connect-host: ${{ vars.HOST }}\n          connect-token: ${{ secrets.CONNECT }}\n          ssh-key: op://V/Server/key\n",
+		},
+		"a Connect server that others of the loading steps have": {
+			text: before + "      - uses: 1password/load-secrets-action/configure@v3\n        with:\n          connect-host: https://connect.example.com\n          connect-token: ${{ secrets.CONNECT }}\n" +
+				strings.Replace(load, "          OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP }}\n", "", 1) + agent + "      - run: kamal deploy\n",
+			want: before + "\n      # go\n" + one + "          connect-host: 'https://connect.example.com'\n          connect-token: ${{ secrets.CONNECT }}\n          ssh-key: op://V/Server/key\n",
+		},
+		"a token that others of the loading steps have": {
+			text: before + "      - uses: 1password/load-secrets-action/configure@v3\n        with:\n          service-account-token: ${{ secrets.OP }}\n" +
+				strings.Replace(load, "          OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP }}\n", "", 1) + agent + "      - run: kamal deploy\n",
+			want: before + "\n      # go\n" + one + token,
+		},
+		"a Connect server of the step that deploys": {
+			text: before + load[:strings.Index(load, "          OP_")] + load[strings.Index(load, "          KEY"):] + agent + "      - run: kamal deploy\n        env:\n          OP_CONNECT_HOST: https://connect.example.com\n          OP_CONNECT_TOKEN: ${{ secrets.CONNECT }}\n",
+			want: before + "\n      # go\n" + one + "          ssh-key: op://V/Server/key\n        env:\n          OP_CONNECT_HOST: https://connect.example.com\n          OP_CONNECT_TOKEN: ${{ secrets.CONNECT }}\n",
+		},
+		"a Connect server of one step and the job's service account": {
+			text: strings.Replace(before, "  deploy: # it\n", "  deploy: # it\n    env:\n      OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP }}\n", 1) + strings.Replace(load, "OP_SERVICE_ACCOUNT_TOKEN: ${{ secrets.OP }}", "OP_CONNECT_HOST: ${{ vars.HOST }}\n          OP_CONNECT_TOKEN: ${{ secrets.CONNECT }}", 1) + agent + "      - run: kamal deploy\n",
+			want: before + "\n      # go\n" + one + token,
+			note: "d.yml:15: the Connect server of this step is left out",
+		},
 		"no agent": {
 			text: before + "      - run: kamal deploy\n",
 			want: before + one + "          service-account-token: ${{ secrets.OP_SERVICE_ACCOUNT_TOKEN }}\n",

@@ -19,6 +19,7 @@ type agentScript struct {
 }
 
 var (
+	octal         = lazy.Regexp(`^[0-7]{3,4}$`) // of mkdir -m 700
 	agentNamed    = lazy.Regexp(`\bssh-(agent|add)\b`)
 	agentVariable = lazy.Regexp(`^(SSH_AUTH_SOCK|SSH_AGENT_PID)\b`)
 
@@ -47,7 +48,7 @@ func (w *workflow) agentScript(s workflowStep, before []workflowStep) agentScrip
 		return a
 	}
 	r := &agentReader{
-		w: w, files: map[string]keySource{}, variables: map[string]keySource{},
+		w: w, given: map[string]bool{}, files: map[string]keySource{}, variables: map[string]keySource{},
 		scriptReader: &scriptReader{script: a.script, values: map[string]string{}, lookup: func(name string) (string, error) { return w.value(s, before, name) }},
 	}
 	r.find()
@@ -128,6 +129,7 @@ type agentReader struct {
 	w         *workflow
 	variables map[string]keySource // that hold keys
 	files     map[string]keySource // that the script writes keys to, as it writes their names
+	given     map[string]bool      // files that ssh-add is given
 	keys      []keySource
 	adds      int // calls of ssh-add that give a key
 }
@@ -139,8 +141,12 @@ func (r *agentReader) find() {
 		switch n := n.(type) {
 		case *syntax.CallExpr:
 			if len(n.Args) > 0 && wordText(n.Args[0]) == "ssh-add" {
-				if _, gives := addArguments(n); gives {
+				words, gives := addArguments(n)
+				if gives {
 					r.adds++
+				}
+				for _, word := range words {
+					r.given[source(word)] = true
 				}
 			}
 			if len(n.Args) == 0 {
@@ -164,12 +170,15 @@ func (r *agentReader) find() {
 }
 
 // source is a part of a script as it is written, without double quotes.
-func source(n syntax.Node) string {
+func source(n syntax.Node) string { return strings.Trim(printed(n), `"`) }
+
+// printed is a part of a script as it is written.
+func printed(n syntax.Node) string {
 	var b bytes.Buffer
 	if err := syntax.NewPrinter().Print(&b, n); err != nil {
 		return ""
 	}
-	return strings.Trim(b.String(), `"`)
+	return b.String()
 }
 
 // isAgents tells whether a statement serves an agent alone, and takes the key that
@@ -226,15 +235,22 @@ func (r *agentReader) isAgentsCall(call *syntax.CallExpr, stmt *syntax.Stmt) boo
 	case "op":
 		return r.isKeyFile(stmt)
 	case "chmod", "rm", "shred":
-		return len(words) > 1 && r.files[words[len(words)-1]] != (keySource{})
+		files := slices.DeleteFunc(slices.Clone(words[1:]), isFlag)
+		if words[0] == "chmod" {
+			files = files[min(1, len(files)):]
+		}
+		return len(files) > 0 && !slices.ContainsFunc(files, func(file string) bool { return !r.isKey(file) })
 	}
 	return false
 }
 
-// isKeyFile tells whether a statement writes a key into a file.
+// isKeyFile tells whether a statement writes a key into a file that ssh-add is given: any
+// other file is one of the project's.
 func (r *agentReader) isKeyFile(stmt *syntax.Stmt) bool {
-	return len(stmt.Redirs) > 0 && !slices.ContainsFunc(stmt.Redirs, func(d *syntax.Redirect) bool { return r.files[source(d.Word)] == (keySource{}) })
+	return writesFile(stmt.Redirs) && !slices.ContainsFunc(stmt.Redirs, func(d *syntax.Redirect) bool { return isOutput(d) && !r.isKey(source(d.Word)) })
 }
+
+func (r *agentReader) isKey(file string) bool { return r.files[file] != (keySource{}) && r.given[file] }
 
 // isHarmless tells whether a statement changes nothing that another step could see.
 func (r *agentReader) isHarmless(stmt *syntax.Stmt) bool {
@@ -250,7 +266,12 @@ func (r *agentReader) isHarmless(stmt *syntax.Stmt) bool {
 	case "set", "true", ":", "echo", "printf", "sleep":
 		return len(stmt.Redirs) == 0
 	case "mkdir", "chmod":
-		return strings.HasSuffix(source(call.Args[len(call.Args)-1]), "/.ssh")
+		folders := call.Args[1:]
+		if wordText(call.Args[0]) == "chmod" {
+			folders = folders[min(1, len(folders)):]
+		}
+		made := slices.DeleteFunc(slices.Clone(folders), func(w *syntax.Word) bool { return isFlag(source(w)) || octal().MatchString(source(w)) })
+		return len(made) > 0 && !slices.ContainsFunc(made, func(w *syntax.Word) bool { return !strings.HasSuffix(source(w), "/.ssh") })
 	}
 	return false
 }

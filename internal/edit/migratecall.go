@@ -69,6 +69,9 @@ func (w *workflow) declareIn(file, text string, names []string) (string, bool, e
 			missing = append(missing, name)
 		}
 	}
+	if len(missing) > 0 && (inBraces(on) || inBraces(call.Value) || inBraces(yamlfile.Child(call.Value, "secrets"))) {
+		return text, true, refuseIn(file, call.Key.GetToken().Position.Line, "write each key of it in a line of its own, without braces", "on.workflow_call is written in braces: it cannot take the secrets %s", strings.Join(missing, ", "))
+	}
 	text, err = w.addUnder(shared, file, text, call, missing, func(name, pad string) []string {
 		return []string{pad + name + ":", pad + "  required: true"}
 	})
@@ -137,38 +140,29 @@ func refuseIn(file string, line int, hint, format string, args ...any) error {
 	return p.At(file, line, 0)
 }
 
-// addUnder adds entries to the mapping secrets of outer, which is made where it is not
-// there.
-func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.MappingValueNode, names []string, entry func(name, pad string) []string) (string, error) {
-	if len(names) == 0 {
-		return text, nil
-	}
-	lines := strings.SplitAfter(text, "\n")
-	eol := "\n"
-	if strings.Contains(text, "\r\n") {
-		eol = "\r\n"
-	}
-	refuse := func(line int) (string, error) {
-		p := refuseIn(file, line, "write each key in a line of its own", "%s cannot take the secrets %s", file, strings.Join(names, ", "))
-		return text, p
-	}
-	if line := shared.sharedLine(outer, "secrets"); line > 0 {
-		return text, refuseIn(file, line, "write it out there", "%s cannot take the secrets %s: what has them is an anchor or an alias, which others share", file, strings.Join(names, ", "))
-	}
+// A secretsPlace is where entries of a mapping secrets: belong.
+type secretsPlace struct {
+	pad  string
+	head []string // secrets: itself, where that is not there
+	end  *ast.MappingValueNode
+	odd  int // the line that is written in a way nothing can be added to; 0 for none
+}
+
+// secretsWithin is the place within outer.
+func secretsWithin(outer *ast.MappingValueNode) secretsPlace {
+	p := secretsPlace{end: outer}
 	indent := outer.Key.GetToken().Position.Column + 1
 	if inner := yamlfile.Pairs(outer.Value); len(inner) > 0 {
 		indent = inner[0].Key.GetToken().Position.Column - 1
-		if m, ok := outer.Value.(*ast.MappingNode); ok && m.IsFlowStyle {
-			return refuse(outer.Key.GetToken().Position.Line)
+		if inBraces(outer.Value) {
+			p.odd = outer.Key.GetToken().Position.Line
 		}
 	} else if outer.Value != nil {
 		if _, null := outer.Value.(*ast.NullNode); !null {
-			return refuse(outer.Key.GetToken().Position.Line)
+			p.odd = outer.Key.GetToken().Position.Line
 		}
 	}
-	end := outer // whose lines the new ones stand behind
-	pad := strings.Repeat(" ", indent)
-	var add []string
+	p.pad = strings.Repeat(" ", indent)
 	var list *ast.MappingValueNode
 	for _, v := range yamlfile.Pairs(outer.Value) {
 		if v.Key.GetToken().Value == "secrets" {
@@ -176,23 +170,46 @@ func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.Mappi
 		}
 	}
 	if list == nil {
-		add = append(add, pad+"secrets:")
-		pad += "  "
-	} else {
-		end = list
-		if values := yamlfile.Pairs(list.Value); len(values) > 0 {
-			if m, ok := list.Value.(*ast.MappingNode); ok && m.IsFlowStyle {
-				return refuse(list.Key.GetToken().Position.Line)
-			}
-			pad = strings.Repeat(" ", values[0].Key.GetToken().Position.Column-1)
-		} else {
-			pad += "  "
-		}
+		p.head = []string{p.pad + "secrets:"}
+		p.pad += "  "
+		return p
 	}
+	p.end = list
+	values := yamlfile.Pairs(list.Value)
+	switch {
+	case len(values) == 0:
+		p.pad += "  "
+	case inBraces(list.Value):
+		p.odd = list.Key.GetToken().Position.Line
+	default:
+		p.pad = strings.Repeat(" ", values[0].Key.GetToken().Position.Column-1)
+	}
+	return p
+}
+
+// addUnder adds entries to the mapping secrets of outer, which is made where it is not
+// there.
+func (w *workflow) addUnder(shared *aliases, file, text string, outer *ast.MappingValueNode, names []string, entry func(name, pad string) []string) (string, error) {
+	if len(names) == 0 {
+		return text, nil
+	}
+	if line := shared.sharedLine(outer, "secrets"); line > 0 {
+		return text, refuseIn(file, line, "write it out there", "%s cannot take the secrets %s: what has them is an anchor or an alias, which others share", file, strings.Join(names, ", "))
+	}
+	place := secretsWithin(outer)
+	if place.odd > 0 {
+		return text, refuseIn(file, place.odd, "write each key in a line of its own", "%s cannot take the secrets %s", file, strings.Join(names, ", "))
+	}
+	lines := strings.SplitAfter(text, "\n")
+	eol := "\n"
+	if strings.Contains(text, "\r\n") {
+		eol = "\r\n"
+	}
+	add := place.head
 	for _, name := range names {
-		add = append(add, entry(name, pad)...)
+		add = append(add, entry(name, place.pad)...)
 	}
-	at := endOfValue(lines, end)
+	at := endOfValue(lines, place.end)
 	for i := range add {
 		add[i] += eol
 	}

@@ -173,6 +173,9 @@ func (r *agentReader) ofCommand(stmt *syntax.Stmt) keySource {
 		if wordText(call.Args[1]) != "read" {
 			return keySource{}
 		}
+		if slices.ContainsFunc(call.Args, func(w *syntax.Word) bool { return strings.HasPrefix(wordText(w), "--account") }) {
+			return keySource{} // of another account, where the token may have no access
+		}
 		for _, word := range call.Args[2:] {
 			if read, err := r.word(word); err == nil && strings.HasPrefix(read.value, "op://") {
 				return r.known(r.show(read.value), r.show(read.value))

@@ -52,14 +52,14 @@ func (w *workflow) noteProject(line int, directory, run string) {
 	}
 	text := textsIn(dir)
 	if m := lockedKamal().FindStringSubmatch(text("Gemfile.lock")); m != nil && m[1] != kamal.TestedVersion {
-		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: the action's image carries %s, and the project's gems are not in it", w.file, line, m[1], kamal.TestedVersion)
+		w.plan.note("%s:%d: Gemfile.lock has Kamal %s: kamal-op's image carries %s, and the project's gems are not in it", w.file, line, m[1], kamal.TestedVersion)
 	} else if strings.Contains(run, "bundle exec") {
-		w.plan.note("%s:%d: the project's gems are not in the action's image: it runs its own Kamal %s", w.file, line, kamal.TestedVersion)
+		w.plan.note("%s:%d: the project's gems are not in kamal-op's image: it runs its own Kamal %s", w.file, line, kamal.TestedVersion)
 	}
 	called := programsMissing(dir)
 	for _, program := range sortedKeys(called) {
 		w.plan.todo(Todo{Do: "bring-program", Text: called[program] + " calls " + program +
-			", which the runner has and the action's image has not: take what it gives from 1Password, or leave this job as it is"})
+			", which the runner has and kamal-op's image has not: take what it gives from 1Password, or leave this job as it is"})
 	}
 }
 

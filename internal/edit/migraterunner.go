@@ -16,7 +16,7 @@ import (
 
 func (w *workflow) notePinned(line int, version string) {
 	if version = strings.Trim(version, "~> "); version != kamal.TestedVersion {
-		w.plan.note("%s:%d: Kamal %s was installed here: the action's image carries %s", w.file, line, version, kamal.TestedVersion)
+		w.plan.note("%s:%d: Kamal %s was installed here: kamal-op's image carries %s", w.file, line, version, kamal.TestedVersion)
 	}
 }
 

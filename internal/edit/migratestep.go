@@ -117,11 +117,11 @@ func (w *workflow) step(s workflowStep, before []workflowStep, a agentScript) ([
 	if strings.Contains(w.text, "\r\n") {
 		e.eol = "\r\n"
 	}
-	return e.rewrite(w.inputs(call, directory), call, removed)
+	return e.rewrite(w.inputs(s, call, directory), call, removed)
 }
 
 // inputs are the lines under with:.
-func (w *workflow) inputs(call kamalCall, directory string) []string {
+func (w *workflow) inputs(s workflowStep, call kamalCall, directory string) []string {
 	var with []string
 	put := func(name, value string) {
 		switch {
@@ -138,12 +138,7 @@ func (w *workflow) inputs(call kamalCall, directory string) []string {
 	if call.command != "deploy" {
 		put("command", call.command)
 	}
-	if yamlfile.Child(yamlfile.Child(w.job, "env"), "OP_CONNECT_TOKEN") == nil && yamlfile.Child(yamlfile.Child(w.root, "env"), "OP_CONNECT_TOKEN") == nil {
-		put("service-account-token", strings.TrimSpace(w.token))
-		if w.newToken {
-			w.plan.todo(setToken(GitHub, w.vaults()...))
-		}
-	}
+	w.credentials(s, put)
 	put("ssh-key", w.key)
 	switch {
 	case w.key != "":

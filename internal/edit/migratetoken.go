@@ -9,22 +9,77 @@ import (
 	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
-// takeToken finds the token of the service account in the environment.
+// takeToken finds the token of the service account, or what reads from a Connect server:
+// in the environment, or in a step that hands it to the others.
 func (w *workflow) takeToken(job ast.Node, steps []workflowStep) {
+	w.connect = connectServer{}
+	given := false
 	for _, env := range []ast.Node{yamlfile.Child(job, "env"), yamlfile.Child(w.root, "env")} {
-		if v := yamlfile.Child(env, tokenVariable); v != nil && w.token == "" {
-			w.token = scalarText(v)
+		if v := yamlfile.Child(env, tokenVariable); v != nil {
+			w.token, given = orElse(w.token, scalarText(v)), true
 		}
+		w.connect.inJob = w.connect.inJob || yamlfile.Child(env, connectToken) != nil
 	}
 	for _, s := range steps {
-		if v, ok := s.Env[tokenVariable]; ok && w.token == "" {
-			w.token = fmt.Sprint(v)
+		with := s.With
+		if action, _, _ := strings.Cut(s.Uses, "@"); action != loadAction+"/configure" {
+			with = nil
+		}
+		w.token = orElse(w.token, orElse(textOf(s.Env[tokenVariable]), textOf(with["service-account-token"])))
+		if host, token := orElse(textOf(s.Env[connectHost]), textOf(with["connect-host"])), orElse(textOf(s.Env[connectToken]), textOf(with["connect-token"])); host+token != "" {
+			if given {
+				w.plan.note("%s:%d: the Connect server of this step is left out: the job has the token of a service account, which kamal-op reads with", w.file, s.from+1)
+				continue
+			}
+			w.connect.host, w.connect.token = orElse(w.connect.host, host), orElse(w.connect.token, token)
 		}
 	}
-	if w.token == "" {
+	switch {
+	case w.connect.inJob, w.connect.token != "":
+		w.token = "" // Connect counts where there are both
+	case w.token == "":
 		w.token, w.newToken = "${{ secrets."+tokenVariable+" }}", !strings.Contains(w.text, "secrets."+tokenVariable)
 	}
 }
+
+// A connectServer is what reads from a Connect server: as steps have it, and whether the
+// environment of the job or the workflow has its token.
+type connectServer struct {
+	host, token string
+	inJob       bool
+}
+
+// textOf is a value of a step's mapping, "" where it is not there.
+func textOf(value any) string {
+	if value == nil {
+		return ""
+	}
+	return strings.TrimSpace(fmt.Sprint(value))
+}
+
+// credentials gives those inputs that a step needs beside its environment.
+func (w *workflow) credentials(s workflowStep, put func(name, value string)) {
+	has := func(name string) bool {
+		return slices.ContainsFunc([]ast.Node{yamlfile.Child(s.node, "env"), yamlfile.Child(w.job, "env"), yamlfile.Child(w.root, "env")}, func(env ast.Node) bool {
+			return yamlfile.Child(env, name) != nil
+		})
+	}
+	if !has(connectHost) {
+		put("connect-host", w.connect.host)
+	}
+	if !has(connectToken) {
+		put("connect-token", w.connect.token)
+	}
+	put("service-account-token", strings.TrimSpace(w.token))
+	if w.newToken {
+		w.plan.todo(setToken(GitHub, w.vaults()...))
+	}
+}
+
+const (
+	connectHost  = "OP_CONNECT_HOST"
+	connectToken = "OP_CONNECT_TOKEN"
+)
 
 const tokenVariable = "OP_SERVICE_ACCOUNT_TOKEN"
 

@@ -11,10 +11,9 @@ import (
 )
 
 // WritePlan writes a plan for a person: the diff of every file, then what is left
-// to do by hand. written says whether the files are changed; dry whether they are
-// not to be.
-func WritePlan(w io.Writer, p Plan, dry, colour bool) error {
-	var b strings.Builder
+// to do by hand, with its lines folded. dry says that the files are not to be changed.
+func WritePlan(w io.Writer, p Plan, dry, colour bool, fold func(string) string) error {
+	var diffs, b strings.Builder
 	paint := gate.Painter(colour)
 	var files []string
 	for _, c := range p.Changes {
@@ -30,9 +29,9 @@ func WritePlan(w io.Writer, p Plan, dry, colour bool) error {
 			case strings.HasPrefix(text, "+"):
 				text = paint("32", text)
 			}
-			b.WriteString(text + end)
+			diffs.WriteString(text + end)
 		}
-		b.WriteByte('\n')
+		diffs.WriteByte('\n')
 		files = append(files, c.File)
 	}
 	switch {
@@ -58,7 +57,7 @@ func WritePlan(w io.Writer, p Plan, dry, colour bool) error {
 			fmt.Fprintf(&b, "%s left to do: %s\n", paint("33", "!"), gate.Visible(t.Text))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, diffs.String()+fold(b.String()))
 	return err
 }
 

@@ -72,7 +72,16 @@ func readProjectNames(text string) (*projectNames, error) {
 	file, err := yamlfile.Parse(text, false)
 	if err != nil {
 		q := problem.New(projectfile.Name+" is not YAML: its names cannot be changed", "mend it first: kamal-op config says what is wrong with it")
-		q.Place.File, q.Cause = projectfile.Name, err
+		q.Place, q.Cause = projectfile.NotYAML(projectfile.Name, err).Place, err
+		q.Place.File = projectfile.Name
+		return nil, q
+	}
+	if len(file.Docs) > 1 {
+		q := problem.New(projectfile.Name+" has more than one document: its names cannot be changed", "keep one")
+		q.Place.File = projectfile.Name
+		if second := yamlfile.Second(file); second != nil {
+			q.Place.Line = second.Position.Line
+		}
 		return nil, q
 	}
 	if len(file.Docs) > 0 {

@@ -169,10 +169,14 @@ func (e *editor) freeReference(text string) {
 // under env.clear, in files that other destinations read.
 func (e *editor) tellLeft(name string, told []problem.Place) {
 	for _, f := range e.files {
-		at := wordAt(f.now(), name)
-		at.File = f.name
-		if at.Line > 0 && f.exists && !slices.ContainsFunc(told, func(p problem.Place) bool { return p.File == at.File && p.Line == at.Line }) {
-			e.plan.note("%s still names %s", at, name)
+		if !f.exists {
+			continue
+		}
+		for _, at := range wordsAt(f.now(), name) {
+			at.File = f.name
+			if !slices.ContainsFunc(told, func(p problem.Place) bool { return p.File == at.File && p.Line == at.Line }) {
+				e.plan.note("%s still names %s", at, name)
+			}
 		}
 	}
 }
@@ -217,22 +221,33 @@ var (
 	secretMount = lazy.Regexp(`--mount=\S*type=secret`)
 )
 
-// wordAt is the place of a name in a text, as a whole word.
+// wordAt is the first place of a name in a text, as a whole word.
 func wordAt(text, name string) problem.Place {
+	if all := wordsAt(text, name); len(all) > 0 {
+		return all[0]
+	}
+	return problem.Place{}
+}
+
+// wordsAt are the places of a name in a text, as a whole word: one of each line.
+func wordsAt(text, name string) (all []problem.Place) {
 	part := func(b byte) bool {
 		return b == '_' || b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z'
 	}
 	for from := 0; ; {
 		i := strings.Index(text[from:], name)
 		if i < 0 {
-			return problem.Place{}
+			return all
 		}
 		i += from
 		end := i + len(name)
-		if (i == 0 || !part(text[i-1])) && (end == len(text) || !part(text[end])) {
-			line := strings.Count(text[:i], "\n")
+		escaped := i > 1 && text[i-1] == 'n' && text[i-2] == '\\' // "A=…\nB=…"
+		if (i == 0 || !part(text[i-1]) || escaped) && (end == len(text) || !part(text[end])) {
+			line := strings.Count(text[:i], "\n") + 1
 			start := strings.LastIndexByte(text[:i], '\n') + 1
-			return problem.Place{Line: line + 1, Column: len([]rune(text[start:i])) + 1}
+			if len(all) == 0 || all[len(all)-1].Line != line {
+				all = append(all, problem.Place{Line: line, Column: len([]rune(text[start:i])) + 1})
+			}
 		}
 		from = i + 1
 	}

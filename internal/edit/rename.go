@@ -16,13 +16,8 @@ import (
 // the environment that the secret comes from is renamed where the project itself
 // gives it; else the secret goes on taking the old one.
 func Rename(o check.Options, from, to string) (Plan, error) {
-	for _, name := range []string{from, to} {
-		if err := validName("the name", name); err != nil {
-			return Plan{}, err
-		}
-	}
-	if from == to {
-		return Plan{}, problem.Usagef("give the old name and the new one", "%s is to be renamed to itself", from)
+	if err := twoNames(from, to); err != nil {
+		return Plan{}, err
 	}
 	e, err := openEditor(o, "rename", from, to)
 	if err != nil {
@@ -75,6 +70,19 @@ func Rename(o check.Options, from, to string) (Plan, error) {
 	e.tellLeft(from, e.told)
 	e.tellReaders(from)
 	return e.finish()
+}
+
+// twoNames are what a secret can be renamed from and to.
+func twoNames(from, to string) error {
+	for _, name := range []string{from, to} {
+		if err := validName("the name", name); err != nil {
+			return err
+		}
+	}
+	if from == to {
+		return problem.Usagef("give the old name and the new one", "%s is to be renamed to itself", from)
+	}
+	return nil
 }
 
 // readByApp says that containers have the variable under the new name too: an entry

@@ -26,54 +26,16 @@ const markStart, markEnd = '\uE0E0', '\uE0E1'
 
 var deploys = lazy.Regexp(`(^|[\s;&|(/"'` + "`" + `])kamal["']?(?:\s+_[\d.]+_)?\s+(deploy|setup|redeploy)\b`)
 
+// undecided is a call of kamal whose command a parameter of CircleCI's or an input of
+// GitLab's decides.
+var undecided = lazy.Regexp(`(^|[\s;&|(/"'])kamal["']?\s+["']?(?:<<\s*(?:parameters|pipeline)\.|\$\[\[)`)
+
 func parseScript(text string) *script {
 	s := &script{text: text}
 	plain := s.hide(text)
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.KeepComments(true)).Parse(strings.NewReader(plain), "")
 	s.file, s.why = file, err
 	return s
-}
-
-// hide puts a mark in the place of each expression.
-func (s *script) hide(text string) string {
-	var b strings.Builder
-	for {
-		start := strings.Index(text, "${{")
-		end := -1
-		if start >= 0 {
-			end = endOfExpression(text[start:])
-		}
-		if end < 0 {
-			b.WriteString(text)
-			return b.String()
-		}
-		fmt.Fprintf(&b, "%s%c%d%c", text[:start], markStart, len(s.expressions), markEnd)
-		s.expressions = append(s.expressions, text[start:start+end])
-		text = text[start+end:]
-	}
-}
-
-// endOfExpression is the length of the expression that a text begins with. In its
-// strings, which stand in single quotes, }} ends nothing.
-func endOfExpression(text string) int {
-	quoted := false
-	for i := len("${{"); i < len(text); i++ {
-		switch {
-		case text[i] == '\'':
-			quoted = !quoted
-		case !quoted && strings.HasPrefix(text[i:], "}}"):
-			return i + 2
-		}
-	}
-	return -1
-}
-
-// show puts the expressions back.
-func (s *script) show(text string) string {
-	for i, e := range s.expressions {
-		text = strings.ReplaceAll(text, fmt.Sprintf("%c%d%c", markStart, i, markEnd), e)
-	}
-	return text
 }
 
 // deploys tells whether the script runs kamal deploy, setup or redeploy, however.
@@ -101,8 +63,8 @@ func (s *script) deploys() bool {
 	return found
 }
 
-// mayDeploy tells whether an expression or a variable decides which command of kamal
-// the script runs.
+// mayDeploy tells whether an expression, a variable or a parameter decides which command of
+// kamal the script runs.
 func (s *script) mayDeploy() bool {
 	if s.why != nil {
 		return false
@@ -116,7 +78,7 @@ func (s *script) mayDeploy() bool {
 		for i, w := range call.Args {
 			if name := wordText(w); (name == "kamal" || strings.HasSuffix(name, "/kamal")) && i+1 < len(call.Args) {
 				next := wordText(call.Args[i+1])
-				found = found || next == "" || strings.HasPrefix(next, string(markStart))
+				found = found || strings.Trim(next, "_") == "" || strings.HasPrefix(next, string(markStart))
 			}
 		}
 		return !found

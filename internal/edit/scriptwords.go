@@ -289,7 +289,17 @@ func (r *scriptReader) options(program string, words []scriptWord, own []assignm
 		w := words[i]
 		var into *string
 		name, value, inWord := strings.Cut(w.value, "=")
+		if name == "--" && !inWord { // what follows is no option of Kamal's
+			for _, w := range words[i:] {
+				if text := r.argument(w); text != "" {
+					r.call.args = append(r.call.args, text)
+				}
+			}
+			break
+		}
 		switch {
+		case bundled().MatchString(name):
+			return fmt.Errorf("its script gives kamal several flags in one word, %s: write each by itself", r.show(w.value))
 		case name == "-d" || name == "--destination":
 			into = &r.call.destination
 		case name == "-c" || name == "--config-file":

@@ -19,7 +19,7 @@ import (
 func everything(t *testing.T, p Plan) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := WritePlan(&b, p, true, false); err != nil {
+	if err := WritePlan(&b, p, true, false, func(text string) string { return text }); err != nil {
 		t.Fatal(err)
 	}
 	if err := WritePlanJSON(&b, p, true); err != nil {

@@ -40,6 +40,9 @@ func (e *editor) givesVariable(from, to string) bool {
 				return false
 			}
 		}
+		if slices.ContainsFunc(inlineDeclarations(f.text), func(one inlineName) bool { return one.name == from || one.name == to }) {
+			return false // which is not changed
+		}
 		steps := strings.Count(f.text, oneStep)
 		if steps == 0 && names > 0 {
 			steps = len(declaresSecrets().FindAllString(f.text, -1)) // another CI system's

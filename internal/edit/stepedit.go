@@ -6,6 +6,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+
 	"github.com/kamal-op/kamal-op/internal/yamlfile"
 )
 
@@ -96,21 +97,8 @@ func (e *stepEdit) rewrite(with []string, call kamalCall, removed []string) ([]s
 	}
 	pad := strings.Repeat(" ", len(head))
 	from, to := e.span(run)
-	text := []string{pad + "uses: kamal-op/kamal-op@v1" + e.remark(run) + e.eol}
-	for _, c := range call.comments {
-		text = append(text, pad+c+e.eol)
-	}
-	text = append(text, pad+"with:"+e.eol)
-	for _, line := range with {
-		text = append(text, pad+"  "+line+e.eol)
-	}
 	env := yamlfile.Child(e.s.node, "env")
-	if env == nil && len(call.env) > 0 {
-		text = append(text, pad+"env:"+e.eol)
-		for _, a := range call.env {
-			text = append(text, pad+"  "+a.name+": "+yamlValue(a.value)+e.eol)
-		}
-	}
+	text := e.oneStep(pad, e.remark(run), with, call, env == nil)
 	if !strings.HasSuffix(e.lines[len(e.lines)-1], "\n") { // the last line of the file
 		e.lines[len(e.lines)-1] += e.eol
 	}
@@ -138,6 +126,25 @@ func (e *stepEdit) rewrite(with []string, call kamalCall, removed []string) ([]s
 		}
 	}
 	return e.lines, nil
+}
+
+// oneStep are the lines in the place of run:, with an env: of its own where that is new.
+func (e *stepEdit) oneStep(pad, remark string, with []string, call kamalCall, newEnv bool) []string {
+	text := []string{pad + "uses: kamal-op/kamal-op@v1" + remark + e.eol}
+	for _, c := range call.comments {
+		text = append(text, pad+c+e.eol)
+	}
+	text = append(text, pad+"with:"+e.eol)
+	for _, line := range with {
+		text = append(text, pad+"  "+line+e.eol)
+	}
+	if newEnv && len(call.env) > 0 {
+		text = append(text, pad+"env:"+e.eol)
+		for _, a := range call.env {
+			text = append(text, pad+"  "+a.name+": "+yamlValue(a.value)+e.eol)
+		}
+	}
+	return text
 }
 
 // env takes the names that are declared now out of the step's env, and puts in what

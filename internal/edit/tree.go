@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/check"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -20,7 +21,7 @@ const workflowDir = ".github/workflows"
 // pipelines are the files of other CI systems in which secrets can be declared to
 // kamal-op: at the root of the repository, too.
 var pipelines = [...]string{
-	gitlabFile, circleFile, ".buildkite/*.yml", ".buildkite/*.yaml", ".woodpecker.yml", ".woodpecker.yaml", ".woodpecker/*.yml", ".woodpecker/*.yaml", ".drone.yml",
+	gitlabFile, ".circleci/*.yml", ".circleci/*.yaml", ".buildkite/*.yml", ".buildkite/*.yaml", ".woodpecker.yml", ".woodpecker.yaml", ".woodpecker/*.yml", ".woodpecker/*.yaml", ".drone.yml",
 	".gitea/workflows/*.yml", ".gitea/workflows/*.yaml", ".forgejo/workflows/*.yml", ".forgejo/workflows/*.yaml", "azure-pipelines.yml",
 }
 
@@ -109,20 +110,23 @@ func (t tree) pipelineNames() []string {
 			names = append(names, t.prefix()+path.Join(path.Dir(pattern), filepath.Base(name)))
 		}
 	}
+	for _, name := range check.GitlabIncluded(t.top) {
+		names = append(names, t.prefix()+name)
+	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // startsDeploys tells whether a file, seen from the root of the repository, is a
 // workflow or another CI system's.
-func startsDeploys(name string) bool {
+func (t tree) startsDeploys(name string) bool {
 	if strings.HasPrefix(name, workflowDir+"/") {
 		return true
 	}
 	return slices.ContainsFunc(pipelines[:], func(pattern string) bool {
 		ok, _ := path.Match(pattern, name)
 		return ok
-	})
+	}) || slices.Contains(check.GitlabIncluded(t.top), name)
 }
 
 // A location is a file by its real path: below a directory that it cannot leave.
@@ -133,7 +137,7 @@ type location struct{ root, rel string }
 func (t tree) locate(name string) (location, error) {
 	bound := t.dir
 	if prefix := t.prefix(); prefix != "" {
-		if rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(name)), prefix); ok && startsDeploys(rest) {
+		if rest, ok := strings.CutPrefix(filepath.ToSlash(filepath.Clean(name)), prefix); ok && t.startsDeploys(rest) {
 			bound = t.top
 		}
 	}

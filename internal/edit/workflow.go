@@ -19,7 +19,7 @@ func (e *editor) openWorkflows() error {
 		if err != nil {
 			return err
 		}
-		if !f.opaque && strings.Contains(f.text, "kamal-op") && len(declarations(f.text)) > 0 {
+		if !f.opaque && strings.Contains(f.text, "kamal-op") && len(declarations(f.text))+len(inlineDeclarations(f.text)) > 0 {
 			e.files = append(e.files, f)
 		}
 	}
@@ -77,8 +77,8 @@ func declarations(text string) []declaredLine {
 	return all
 }
 
-// declare adds a declaration behind the last of every workflow that has some, and of
-// the project file's for a destination, for the item of that one unless ref names
+// declare adds a declaration behind the last of every workflow that has some for a
+// destination, and of the project file's, for the item of that one unless ref names
 // another; without any it is left to a person.
 func (e *editor) declare(d, name string, ref onepassword.Reference) error {
 	found, err := e.declareInProject(d, name, ref)
@@ -86,34 +86,7 @@ func (e *editor) declare(d, name string, ref onepassword.Reference) error {
 		return err
 	}
 	for _, f := range e.workflows() {
-		lines := declarations(f.text)
-		if i := slices.IndexFunc(lines, func(l declaredLine) bool { return l.name == name }); i >= 0 {
-			found = true
-			e.needReference(lines[i].reference)
-			continue
-		}
-		last := lines[len(lines)-1]
-		reference := besides(lines, name)
-		if ref.Vault != "" {
-			reference = referenceFor(name, ref)
-		}
-		eol := "\n"
-		if strings.HasSuffix(f.text[:last.to], "\r\n") {
-			eol = "\r\n"
-		}
-		line := strings.Repeat(" ", last.in) + last.entry + name + "=" + reference
-		if strings.HasSuffix(f.text[:last.to], "\n") {
-			line += eol
-		} else {
-			line = eol + line
-		}
-		f.text = f.text[:last.to] + line + f.text[last.to:]
-		found = true
-		e.needReference(reference)
-		if onepassword.IsVariable(reference) {
-			e.plan.todo(Todo{Do: "load", Reference: reference, Text: "have a step of " + f.name + " load " + name +
-				", and hand it to the step of kamal-op, under env: there"})
-		}
+		found = e.declareIn(f, d, name, ref) || found
 	}
 	if found {
 		return nil
@@ -184,7 +157,7 @@ func (e *editor) undeclare(name string) {
 func (e *editor) redeclare(from, to string) {
 	for _, f := range e.workflows() {
 		for _, l := range slices.Backward(declarations(f.text)) {
-			if l.name != from {
+			if l.name != from || !slices.ContainsFunc(e.destinations, func(d string) bool { return !e.forOthers(f, l, d) }) {
 				continue
 			}
 			line := f.text[l.at:l.to]

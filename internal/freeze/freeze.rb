@@ -10,15 +10,6 @@ module KamalOpFreeze
   class << self
     # Every host that a command may take the lock on, that of a whole deploy first.
     def hosts = ([ KAMAL.config.primary_host ] | KAMAL.config.all_hosts).map(&:to_s)
-
-    # What the lock says of a version. A freeze is of none, and git may not be here.
-    def version
-      KAMAL.config.version.to_s
-    rescue StandardError
-      "?" # nothing is deployed from it
-    end
-
-    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
   end
 
   def kamal_op_locks
@@ -33,7 +24,7 @@ module KamalOpFreeze
         ensure_run_directory
         lock.acquire(self) do
           raise_if_locked do
-            on(host) { execute(*KAMAL.lock.acquire(lock.mark["message"], KamalOpFreeze.version), verbosity: :debug) }
+            on(host) { execute(*KAMAL.lock.acquire(lock.mark["message"], KamalOpHosts.version("?")), verbosity: :debug) }
           end
         end
       end
@@ -49,16 +40,11 @@ module KamalOpFreeze
 
   # Runs a command about the lock on each host, and tells what it has printed.
   def kamal_op_tell_locks(commands)
-    found = {}
-    ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
-    on(commands.keys) do |host|
-      output = capture(commands[host.to_s], verbosity: :debug, strip: false, raise_on_non_zero_exit: false)
-      found[host.to_s] = { host: host.to_s, output: [ output.to_s ].pack("m0") }
-    rescue StandardError => e
-      raise if e.is_a?(KamalOp::Cancelled) || e.is_a?(::Kamal::ConfigurationError)
-      found[host.to_s] = { host: host.to_s, why: KamalOpFreeze.message(e) }
+    found, why = KamalOpHosts.ask(self, commands.keys) do |backend, host|
+      { host: host, output: [ backend.capture(commands[host], verbosity: :debug, strip: false, raise_on_non_zero_exit: false).to_s ].pack("m0") }
     end
-    $stdout.puts "@kamal-op-locks #{JSON.generate({ dir: KAMAL.lock.send(:lock_dir), destination: KAMAL.config.destination.to_s, places: found.values_at(*commands.keys) })}"
+    places = commands.keys.map { |host| found[host] || { host: host, why: why[host] } }
+    $stdout.puts "@kamal-op-locks #{JSON.generate({ dir: KAMAL.lock.send(:lock_dir), destination: KAMAL.config.destination.to_s, places: places })}"
     $stdout.flush
   end
 end

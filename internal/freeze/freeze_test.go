@@ -12,6 +12,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/freeze"
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 var now = time.Date(2026, 11, 22, 2, 1, 0, 0, time.UTC)
@@ -29,6 +30,8 @@ func TestOf(t *testing.T) {
 		"with blanks":          {"x", "2026-12-24 18:00 +01:00", kamal.Freeze{Why: "x", Until: time.Date(2026, 12, 24, 17, 0, 0, 0, time.UTC)}, ""},
 		"no reason":            {" ", "", kamal.Freeze{}, "is empty"},
 		"two lines":            {"a\nb", "", kamal.Freeze{}, "line breaks"},
+		"turned around":        {"a\u202eb", "", kamal.Freeze{}, "line breaks"},
+		"another line break":   {"a\u2028b", "", kamal.Freeze{}, "line breaks"},
 		"too long":             {strings.Repeat("ö", 201), "", kamal.Freeze{}, "has 201 characters, and 200 are taken"},
 		"no zone":              {"x", "2026-12-24 18:00", kamal.Freeze{}, "neither a duration nor a time with its zone"},
 		"nothing of the kind":  {"x", "monday", kamal.Freeze{}, "neither a duration"},
@@ -169,10 +172,44 @@ func TestThawed(t *testing.T) {
 	}
 }
 
+// What could not be asked may be frozen still.
+func TestThawed_KnowsNothingOfAHostThatIsDown(t *testing.T) {
+	l := looked(t, "h1 "+moves(now), "h2 "+moves(now))
+	after, err := freeze.Parse([]byte(`@kamal-op-locks {"dir":".kamal/lock-app-eu","destination":"eu","places":[` +
+		`{"host":"h1","output":"` + base64.StdEncoding.EncodeToString([]byte("kamal-op lock: released\n")) + `"},{"host":"h2","why":"down"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, kept := l.Report(now).Thawed(after); !r.Frozen || !r.Changed || len(kept) != 0 {
+		t.Errorf("%+v, %v", r, kept)
+	}
+	silent, err := freeze.Parse([]byte(`@kamal-op-locks {"dir":".kamal/lock-app-eu","destination":"eu","places":[{"host":"h1","output":""}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, kept := l.Report(now).Thawed(silent); !r.Frozen || len(kept) != 1 {
+		t.Errorf("a command that said nothing: %+v, %v", r, kept)
+	}
+}
+
 func TestParse_WhatIsNone(t *testing.T) {
 	for _, wrong := range []string{"", "@kamal-op-locks {\n", `@kamal-op-locks {"places":[{"host":"h","output":"*"}]}`} {
 		if _, err := freeze.Parse([]byte(wrong)); err == nil {
 			t.Errorf("%q is a report", wrong)
+		}
+	}
+}
+
+// No text of a host's or of a lock's is obeyed by a terminal.
+func TestReport_ShowsEveryText(t *testing.T) {
+	r := looked(t, "h1 "+moves(now)).Report(now)
+	testkit.FillWithObeyed(&r)
+	for _, frozen := range []bool{true, false} {
+		r.Frozen, r.Changed = frozen, !frozen
+		for _, text := range []string{r.FrozenText(now), r.ThawedText(now)} {
+			if strings.ContainsAny(text, "\x1b\r") || !strings.Contains(text, `\x1b[2J`) {
+				t.Errorf("%q", text)
+			}
 		}
 	}
 }

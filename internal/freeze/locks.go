@@ -16,7 +16,7 @@ import (
 var ruby string
 
 // Preload is Ruby that, required before Kamal, adds the commands to it.
-func Preload() string { return ruby }
+func Preload() string { return kamal.HostsPreload() + ruby }
 
 // The commands of Kamal that Preload adds. LookCommand says which locks there are, for
 // Parse; TakeCommand takes them, and then says so too; ThawCommand gives them back.
@@ -106,7 +106,7 @@ func Parse(out []byte) (l Locks, err error) {
 		}
 		place := Place{Host: p.Host, output: string(output)}
 		var details string
-		if details, place.Held = kamal.LookedAt(place.output); place.Held {
+		if details, place.Held = kamal.ParseLook(place.output); place.Held {
 			place.Lock = kamal.ParseLock(details)
 		}
 		l.Places = append(l.Places, place)

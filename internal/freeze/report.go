@@ -39,7 +39,7 @@ func (l Locks) Report(now time.Time) Report {
 		switch {
 		case !p.Held:
 		case p.Lock.Owner != kamal.LockFrozen:
-			r.Others = append(r.Others, Other{p.Host, p.Lock.Tell(now)})
+			r.Others = append(r.Others, Other{p.Host, p.Lock.Describe(now)})
 		default:
 			if !r.Frozen {
 				r.Frozen, r.lock = true, p.Lock

@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func readRecord(line, destination string) (r Record, ok bool) {
 	head, text, _ := cutLast(line, recordText)
 	tags, _, _ := cutLast(head, "] ")
 	_, performer, ok := cutTags(tags, destination)
-	if !ok || json.Unmarshal([]byte(`{"run":"`+text), &r) != nil || r.Run == "" || !kamal.IsVersion(r.Version) || r.Took < 0 || r.Took > slowest {
+	if !ok || json.Unmarshal([]byte(`{"run":"`+text), &r) != nil || r.Run == "" || !kamal.IsVersion(r.Version) || !inTime(r) {
 		return Record{}, false
 	}
 	if r.Ended, ok = inUTC(r.Ended); !ok {
@@ -72,6 +73,12 @@ func readRecord(line, destination string) (r Record, ok bool) {
 		r.By = performer // as Kamal calls who runs it
 	}
 	return r, true
+}
+
+// inTime tells whether a deploy and each of its phases took what a deploy can take.
+func inTime(r Record) bool {
+	within := func(seconds float64) bool { return seconds >= 0 && seconds <= slowest }
+	return within(r.Took) && !slices.ContainsFunc(r.Phases, func(p Phase) bool { return !within(p.Seconds) })
 }
 
 // cutTags parts the tags that each line of Kamal's audit log begins with: when, who, and

@@ -100,6 +100,8 @@ func TestParse_OddLines(t *testing.T) {
 		"seconds that are no duration":      ours(`{"run":"R","version":"v9","took":1e300,` + ended + `}`),
 		"seconds that no number has":        ours(`{"run":"R","version":"v9","took":1e999,` + ended + `}`),
 		"fewer seconds than none":           ours(`{"run":"R","version":"v9","took":-1,` + ended + `}`),
+		"a phase that took no duration":     ours(`{"run":"R","version":"v9","phases":[{"name":"Build","seconds":1e300}],` + ended + `}`),
+		"a phase that took less than none":  ours(`{"run":"R","version":"v9","phases":[{"name":"Build","seconds":1},{"name":"Boot","seconds":-5}],` + ended + `}`),
 		"more behind the record":            ours(`{"run":"R","version":"v9",` + ended + `} {}`),
 		"a record that was cut off":         ours(`{"run":"R","version":"v9",` + ended),
 		"no record":                         ours(`{"run":"`),

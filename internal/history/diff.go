@@ -28,6 +28,25 @@ type Change struct {
 	To   string `json:"to,omitempty"`
 }
 
+// sign is what stands before a change.
+func (c Change) sign() string {
+	return map[string]string{"new": "+", "gone": "-", "other": "~"}[c.What]
+}
+
+// String is the change as a line.
+func (c Change) String() string {
+	return strings.TrimSpace(c.sign() + " " + c.Name + "  " + c.sides())
+}
+
+// sides are what it was, and what it is.
+func (c Change) sides() string {
+	text := strings.TrimSuffix(c.From+" → "+c.To, " → ")
+	if from, _, versions := strings.Cut(c.From, ", version "); versions && strings.HasPrefix(c.To, from+", version ") {
+		text = c.From + " → " + strings.TrimPrefix(c.To, from+", version ")
+	}
+	return strings.TrimPrefix(text, " → ")
+}
+
 // Find is the last deploy of a version that a text is, or begins.
 func (h History) Find(text string) (Deploy, error) {
 	var found []Deploy
@@ -46,7 +65,7 @@ func (h History) Find(text string) (Deploy, error) {
 	hint := "there are: " + strings.Join(versions, ", ")
 	switch {
 	case len(versions) == 0:
-		return Deploy{}, problem.New("the hosts have no history", "each deploy from now on leaves a line")
+		return Deploy{}, problem.New("the hosts have no history", "each deploy from now on leaves a line").About(problem.History)
 	case len(found) == 0:
 		return Deploy{}, problem.Usagef(hint, "the history has no version %s", text).About(problem.History)
 	case len(found) > 1:

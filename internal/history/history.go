@@ -15,7 +15,7 @@ import (
 var ruby string
 
 // Preload is Ruby that, required before Kamal, adds the command to it.
-func Preload() string { return ruby }
+func Preload() string { return kamal.HostsPreload() + ruby }
 
 // Command is the command of Kamal that Preload adds.
 const Command = "kamal_op_history"

@@ -4,8 +4,6 @@ require "json"
 
 module KamalOpHistory
   class << self
-    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
-
     # The lines of the log that tell of deploys: ours, and Kamal's own. Anybody may have
     # written some that are long: none is to push out the others, and a host has its part
     # of what all may say.
@@ -28,18 +26,11 @@ module KamalOpHistory
 
   def kamal_op_history
     hosts = KAMAL.app_hosts.map(&:to_s)
-    found = {}
     most = (8 << 20) / hosts.size.clamp(1..)
-    ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
-    on(hosts) do |host|
-      lines = KamalOpHistory.lines(self, most)
-      roles = KAMAL.roles_on(host).map { |role| KamalOpHistory.role(self, role) }
-      found[host.to_s] = { host: host.to_s, log: [ lines ].pack("m0"), roles: roles }
-    rescue StandardError => e
-      raise if e.is_a?(KamalOp::Cancelled) || e.is_a?(::Kamal::ConfigurationError)
-      found[host.to_s] = { host: host.to_s, why: KamalOpHistory.message(e) }
+    found, why = KamalOpHosts.ask(self, hosts) do |backend, host|
+      { host: host, log: [ KamalOpHistory.lines(backend, most) ].pack("m0"), roles: KAMAL.roles_on(host).map { |role| KamalOpHistory.role(backend, role) } }
     end
-    $stdout.puts "@kamal-op-history #{JSON.generate({ service: KAMAL.config.service, destination: KAMAL.config.destination.to_s, hosts: found.values_at(*hosts) })}"
+    $stdout.puts "@kamal-op-history #{JSON.generate({ service: KAMAL.config.service, destination: KAMAL.config.destination.to_s, hosts: hosts.map { |host| found[host] || { host: host, why: why[host] } } })}"
     $stdout.flush
   end
 end

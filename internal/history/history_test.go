@@ -14,6 +14,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/history"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // at is a moment so many hours after the first deploy.
@@ -88,7 +89,7 @@ func TestParse(t *testing.T) {
 	if len(h.Without) != 1 || h.Without[0] != "h3" || len(h.Unreached) != 1 || h.Unreached[0].Host != "h4" {
 		t.Errorf("%+v", h)
 	}
-	text := h.Text(2)
+	text := h.Text(2, 0)
 	for _, want := range []string{
 		"2026-11-01 04:00 UTC  v3  (in Kamal's log)  booted          h1,h2  joe@example.com\n", "2026-11-01 02:00 UTC  v2  deploy            failed in 1m0s",
 		"1 more: --last shows them\n", "h3: no line of any deploy", "h4: could not be asked\n  Errno::ECONNREFUSED\n",
@@ -97,7 +98,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if text := read(t, host{name: "h1"}).Text(5); text != "the hosts have no history: each deploy from now on leaves a line\n" {
+	if text := read(t, host{name: "h1"}).Text(5, 0); text != "the hosts have no history: each deploy from now on leaves a line\n" {
 		t.Error(text)
 	}
 	for _, wrong := range []string{"", "@kamal-op-history {\n", `@kamal-op-history {"hosts":[{"host":"h","log":"*"}]}`} {
@@ -108,6 +109,34 @@ func TestParse(t *testing.T) {
 }
 
 // A record is one line, whatever it is of, and is read as it was.
+// Which lines are one deploy: boots of one version by one person that are not far apart,
+// those of ours within its time, and each end of a run by itself.
+func TestParse_WhatIsOneDeploy(t *testing.T) {
+	minutes := func(n float64) float64 { return n / 60 }
+	other := strings.Replace(booted("v1", 0), "joe@", "ann@", 1)
+	long := func(more int) string {
+		line := deploy("deploy", "v1", "done", 1)
+		return strings.Replace(line, "Jane", strings.Repeat("x", 128<<10-len(line)+len("Jane")+more), 1)
+	}
+	for name, test := range map[string]struct {
+		log  []string
+		want int
+	}{
+		"boots that are near":                {[]string{booted("v1", 0), booted("v1", minutes(14))}, 1},
+		"boots that are far":                 {[]string{booted("v1", 0), booted("v1", minutes(16))}, 2},
+		"boots by two people":                {[]string{booted("v1", 0), other}, 2},
+		"a boot at its beginning":            {[]string{deploy("deploy", "v1", "done", 1), booted("v1", 1-minutes(1)-0.5/3600)}, 1},
+		"a boot before it":                   {[]string{deploy("deploy", "v1", "done", 1), booted("v1", 1-minutes(1)-3.0/3600)}, 2},
+		"a run that ended twice":             {[]string{deploy("deploy", "v1", "failed", 1), strings.Replace(deploy("deploy", "v1", "done", 2), `"R2"`, `"R1"`, 1)}, 2},
+		"a line as long as there can be one": {[]string{long(0)}, 1},
+		"a line that is longer":              {[]string{long(1)}, 0},
+	} {
+		if h := read(t, host{name: "h1", log: test.log}); len(h.Deploys) != test.want {
+			t.Errorf("%s: %.300q", name, told(h))
+		}
+	}
+}
+
 func TestRecord_Line(t *testing.T) {
 	r := history.Record{
 		Run: "R", Command: "deploy", Version: "v1", How: "done", By: "Jane `id` $(id) ${HOME} 'x' \"y\"\n\\", Link: "https://example.com/?a&b", Ended: at(1), Took: 61.5,
@@ -125,7 +154,7 @@ func TestRecord_Line(t *testing.T) {
 	if len(h.Deploys) != 1 {
 		t.Fatalf("%+v", h)
 	}
-	if text := h.Text(1); !strings.Contains(text, " done in 1m2s ") {
+	if text := h.Text(1, 0); !strings.Contains(text, " done in 1m2s ") {
 		t.Errorf("the table has another time than the line:\n%s", text)
 	}
 	if d := cmp.Diff(r, h.Deploys[0].Record); d != "" {
@@ -236,5 +265,20 @@ roles on hosts that differ: 2
 	}
 	if d := cmp.Diff([]history.Change{}, d.Secrets, cmpopts.EquateEmpty()); d != "" {
 		t.Error(d)
+	}
+}
+
+// Whatever stands in a host's log, or is said by git, is shown and not obeyed.
+func TestText_showsEveryText(t *testing.T) {
+	var h history.History
+	var d history.Diff
+	testkit.FillWithObeyed(&h)
+	testkit.FillWithObeyed(&d)
+	known := d
+	known.NotKnown, known.CommitsUnknown = "", ""
+	for _, text := range []string{h.Text(1, 0), h.Text(0, 0), d.Text(false), known.Text(false)} {
+		if strings.ContainsAny(text, "\x1b\r") || !strings.Contains(text, `\x1b[2J`) {
+			t.Errorf("%q", text)
+		}
 	}
 }

@@ -21,6 +21,13 @@ type Record struct {
 	Took    float64   `json:"took"` // seconds
 	Boots   []Boot    `json:"boots,omitempty"`
 	Items   []Item    `json:"items,omitempty"`
+	Phases  []Phase   `json:"phases,omitempty"`
+}
+
+// A Phase is a part of a deploy, and how long it took.
+type Phase struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
 }
 
 // A Boot is what became of a role on a host; "" is nothing.

@@ -3,7 +3,6 @@ package history
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/kamal-op/kamal-op/internal/gate"
 )
@@ -12,16 +11,9 @@ import (
 const moment = "2006-01-02 15:04 UTC"
 
 // Text is a table of the deploys, at most limit of them.
-func (h History) Text(limit int) string {
+func (h History) Text(limit, width int) string {
 	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-	cells := func(texts ...string) {
-		for i, text := range texts {
-			texts[i] = gate.OneLine(text)
-		}
-		// A builder takes all that is written.
-		_, _ = fmt.Fprintln(table, strings.TrimRight(strings.Join(texts, "\t"), "\t"))
-	}
+	var rows [][]string
 	for i, d := range h.Deploys {
 		if i == limit {
 			break
@@ -30,9 +22,13 @@ func (h History) Text(limit int) string {
 		if command == "" {
 			command = "(in Kamal's log)"
 		}
-		cells(d.Ended.UTC().Format(moment), short(d.Version), command, d.ending(), strings.Join(d.Hosts, ","), d.By, d.Link)
+		row := []string{d.Ended.UTC().Format(moment), short(d.Version), command, d.ending(), strings.Join(d.Hosts, ","), d.By, d.Link}
+		for i, cell := range row {
+			row[i] = gate.OneLine(cell)
+		}
+		rows = append(rows, row)
 	}
-	_ = table.Flush() // likewise
+	b.WriteString(gate.Table(rows, false, width))
 	if n := len(h.Deploys) - limit; n > 0 {
 		fmt.Fprintf(&b, "%d more: --last shows them\n", n)
 	}
@@ -73,17 +69,13 @@ func (d Diff) Text(colour bool) string {
 		}
 	}
 	if d.NotKnown != "" {
-		fmt.Fprintf(&b, "secrets: %s\n", d.NotKnown)
+		fmt.Fprintf(&b, "secrets: %s\n", gate.OneLine(d.NotKnown))
 	}
-	signs := map[string]string{"new": paint("32", "+"), "gone": paint("31", "-"), "other": paint("33", "~")}
+	colours := map[string]string{"new": "32", "gone": "31", "other": "33"}
 	tell := func(what string, changes []Change) {
 		fmt.Fprintf(&b, "%s that differ: %d\n", what, len(changes))
 		for _, c := range changes {
-			text := strings.TrimSuffix(c.From+" → "+c.To, " → ")
-			if from, _, versions := strings.Cut(c.From, ", version "); versions && strings.HasPrefix(c.To, from+", version ") {
-				text = c.From + " → " + strings.TrimPrefix(c.To, from+", version ")
-			}
-			fmt.Fprintln(&b, strings.TrimRight("  "+signs[c.What]+" "+gate.OneLine(c.Name)+"  "+gate.OneLine(strings.TrimPrefix(text, " → ")), " "))
+			fmt.Fprintln(&b, strings.TrimRight("  "+paint(colours[c.What], c.sign())+" "+gate.OneLine(c.Name)+"  "+gate.OneLine(c.sides()), " "))
 		}
 	}
 	if d.NotKnown == "" {

@@ -22,7 +22,7 @@ var (
 
 // An attempt is one connection to one host.
 type attempt struct {
-	round      *round
+	batch      *loginBatch
 	target     Target
 	ctx        context.Context
 	through    *ssh.Client
@@ -31,7 +31,7 @@ type attempt struct {
 	asked      bool   // a signature was asked for: the key is in authorized_keys
 	used       string // fingerprint of the key that signed last
 	offered    bool   // a key was offered at all
-	heard      *heard
+	heard      *greetingConn
 	proxy      *proxy // nil without a command
 }
 
@@ -43,7 +43,7 @@ func (a *attempt) run() (*ssh.Client, error) {
 	// The client takes no context: the connection's end is its end.
 	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() })
 	defer stop()
-	a.heard = &heard{Conn: conn}
+	a.heard = &greetingConn{Conn: conn}
 	c, channels, requests, err := ssh.NewClientConn(a.heard, a.target.address(), &ssh.ClientConfig{
 		User:              a.target.user(),
 		HostKeyAlgorithms: a.algorithms,
@@ -61,7 +61,7 @@ func (a *attempt) run() (*ssh.Client, error) {
 func (a *attempt) dial() (net.Conn, error) {
 	if a.target.Command != "" {
 		var err error
-		a.proxy, err = startProxy(a.target, a.round.o)
+		a.proxy, err = startProxy(a.target, a.batch.o)
 		return a.proxy, err
 	}
 	if a.through != nil {
@@ -70,12 +70,12 @@ func (a *attempt) dial() (net.Conn, error) {
 	addresses := []string{a.target.Host}
 	if net.ParseIP(a.target.Host) == nil {
 		var err error
-		if addresses, err = a.round.o.Lookup(a.ctx, a.target.Host); err != nil {
+		if addresses, err = a.batch.o.Lookup(a.ctx, a.target.Host); err != nil {
 			return nil, err
 		}
 	}
 	// An address that does not answer leaves the others their share of the time.
-	d := net.Dialer{Timeout: a.round.o.Time / time.Duration(max(len(addresses), 1))}
+	d := net.Dialer{Timeout: a.batch.o.Time / time.Duration(max(len(addresses), 1))}
 	var last error = &net.DNSError{Err: "no address", Name: a.target.Host, IsNotFound: true}
 	for _, address := range addresses {
 		conn, err := d.DialContext(a.ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(a.target.port())))
@@ -89,10 +89,10 @@ func (a *attempt) dial() (net.Conn, error) {
 
 func (a *attempt) seeHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	a.hostKey = key
-	if a.round.o.Pins != nil && !a.round.o.Pins.Accepts(a.target, key) && (!a.round.scan || len(a.round.o.Pins.of(a.target)) != 0) {
+	if a.batch.o.Pins != nil && !a.batch.o.Pins.Accepts(a.target, key) && (!a.batch.scan || len(a.batch.o.Pins.of(a.target)) != 0) {
 		return errDiffers
 	}
-	if a.round.scan && a.round.jumps[a.target.String()] == nil {
+	if a.batch.scan && a.batch.jumps[a.target.String()] == nil {
 		return errSeen
 	}
 	return nil
@@ -101,9 +101,9 @@ func (a *attempt) seeHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 func (a *attempt) signers() ([]ssh.Signer, error) {
 	a.offered = true
 	var out []ssh.Signer
-	for _, k := range a.round.o.Keys {
+	for _, k := range a.batch.o.Keys {
 		if s, ok := k.Signer().(ssh.MultiAlgorithmSigner); ok {
-			out = append(out, &watched{s, a})
+			out = append(out, &recordingSigner{s, a})
 		} else {
 			out = append(out, k.Signer())
 		}
@@ -125,13 +125,13 @@ func (a *attempt) certified() []ssh.Signer {
 		if err != nil || !ok {
 			continue
 		}
-		for _, k := range a.round.o.Keys {
+		for _, k := range a.batch.o.Keys {
 			signer, err := ssh.NewCertSigner(certificate, k.Plain())
 			if err != nil {
 				continue
 			}
 			if s, ok := signer.(ssh.MultiAlgorithmSigner); ok {
-				signer = &watched{s, a}
+				signer = &recordingSigner{s, a}
 			}
 			out = append(out, signer)
 		}
@@ -139,22 +139,22 @@ func (a *attempt) certified() []ssh.Signer {
 	return out
 }
 
-// watched is a signer that notes when it is asked for a signature: a client asks
+// recordingSigner is a signer that notes when it is asked for a signature: a client asks
 // only once the server has said that the key is in authorized_keys.
-type watched struct {
+type recordingSigner struct {
 	ssh.MultiAlgorithmSigner
 	attempt *attempt
 }
 
-func (w *watched) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+func (w *recordingSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	w.attempt.asked = true
 	w.attempt.used = ssh.FingerprintSHA256(w.PublicKey())
 	return w.MultiAlgorithmSigner.SignWithAlgorithm(rand, data, algorithm)
 }
 
-// heard is a connection that keeps the first bytes that came: a server that is
+// greetingConn is a connection that keeps the first bytes that came: a server that is
 // none of SSH's is known by them, whatever error they end in.
-type heard struct {
+type greetingConn struct {
 	net.Conn
 	mu    sync.Mutex
 	first []byte
@@ -163,7 +163,7 @@ type heard struct {
 // longestGreeting is more than what an SSH server may say before its version.
 const longestGreeting = 1 << 10
 
-func (h *heard) Read(b []byte) (int, error) {
+func (h *greetingConn) Read(b []byte) (int, error) {
 	n, err := h.Conn.Read(b)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -174,20 +174,20 @@ func (h *heard) Read(b []byte) (int, error) {
 }
 
 // silent says that nothing came.
-func (h *heard) silent() bool {
+func (h *greetingConn) silent() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.first) == 0
 }
 
 // another says that something came, and that it was not SSH's.
-func (h *heard) another() bool {
+func (h *greetingConn) another() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.first) > 0 && !strings.Contains(string(h.first), "SSH-")
 }
 
-// explain tells what an error of a login means.
+// explain says what an error of a login means.
 func (a *attempt) explain(err error) (Outcome, string) {
 	var dns *net.DNSError
 	var channel *ssh.OpenChannelError
@@ -198,7 +198,7 @@ func (a *attempt) explain(err error) (Outcome, string) {
 	case errors.Is(err, errDiffers):
 		return HostDiffers, ""
 	case a.proxy != nil && (a.heard == nil || a.heard.silent()):
-		return ProxyFailed, a.proxy.said()
+		return ProxyFailed, a.proxy.errorText()
 	case errors.As(err, &channel):
 		return explainChannel(channel)
 	case errors.As(err, &negotiation):

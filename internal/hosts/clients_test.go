@@ -123,7 +123,7 @@ func TestSSH_TakesThePinnedKeyOnly(t *testing.T) {
 
 // A jump host with the wrong key stops the login, though the host behind has the
 // right one: the ssh that the first one starts is ours as well.
-func TestSSH_JumpHostIsChecked(t *testing.T) {
+func TestSSH_ChecksTheJumpHost(t *testing.T) {
 	key := makeKey(t)
 	s, jump := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key}), startServer(t, "127.0.0.3", ed, []*sshagent.Key{key})
 	a := startAgent(t, key)
@@ -141,7 +141,7 @@ func TestSSH_JumpHostIsChecked(t *testing.T) {
 	}
 }
 
-func TestSSH_NotOnPATH(t *testing.T) {
+func TestSSH_FailsWhereNoneIsOnPATH(t *testing.T) {
 	path := installSSH(t, []byte("x"))
 	ssh := look(path, "ssh")
 	out, err := run(t, []string{"PATH=/nowhere"}, ssh, "-G", "somewhere")
@@ -191,7 +191,7 @@ func container(t *testing.T, user string, agent *sshagent.Agent, dir string, arg
 	client, err := filepath.Abs("../../sshagent/testdata")
 	check(t, err)
 	socket := filepath.Dir(agent.Socket())
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a script may start Ruby 18 times
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // a script may start Ruby 18 times
 	defer cancel()
 	all := append([]string{
 		"run", "--rm", "--network", "host", "-u", user, "-e", "HOME=/tmp", "-e", "SSH_AUTH_SOCK=" + agent.Socket(),
@@ -299,7 +299,7 @@ func TestKamal_TakesThePinnedKeyOnly(t *testing.T) {
 
 // With ssh.proxy Kamal starts an ssh, which takes the run's keys by its name; the
 // host behind is Net::SSH's.
-func TestKamal_JumpHostIsChecked(t *testing.T) {
+func TestKamal_ChecksTheJumpHost(t *testing.T) {
 	key := makeKey(t)
 	s, jump := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key}), startServer(t, "127.0.0.3", ed, []*sshagent.Key{key})
 	a := startAgent(t, key)

@@ -12,6 +12,27 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// loop is in the words of a POSIX shell, as Kamal's commands are, and does nothing but to
+// say so. fish and csh do not know them: there a deploy would fail halfway. An older fish
+// tells that on its standard error alone, and ends with 0. It begins as Kamal's question
+// for the version that runs: a forced command may look at the first word.
+const loop = "sh -c true | while read -r line; do :; done && echo " + looped
+
+const looped = "kamal-op:looped"
+
+// works sees that the user can run Kamal's commands.
+func works(ctx context.Context, client *ssh.Client, result *Result) bool {
+	ran := runs(ctx, client, loop, result)
+	if ran && strings.Contains(result.Answer, looped) {
+		result.Answer = ""
+		return true
+	}
+	if ran || result.Outcome == UserBarred && runs(ctx, client, "true", result) {
+		result.Outcome = OtherShell
+	}
+	return false
+}
+
 // runs sees that the user can run a command: a login may end in a notice that the
 // account is not to be used.
 func runs(ctx context.Context, client *ssh.Client, command string, result *Result) bool {
@@ -23,7 +44,8 @@ func runs(ctx context.Context, client *ssh.Client, command string, result *Resul
 	defer func() { _ = session.Close() }()
 	done := context.AfterFunc(ctx, func() { _ = client.Close() })
 	defer done()
-	answer, out := &head{limit: 4 << 10}, &head{limit: 4 << 10}
+	// What the user's own files print at a login comes before the answer.
+	answer, out := &headBuffer{limit: 64 << 10}, &headBuffer{limit: 4 << 10}
 	session.Stdout, session.Stderr = io.MultiWriter(answer, out), out
 	err = session.Run(command)
 	result.Answer, result.Answered = answer.String(), time.Now()
@@ -44,22 +66,22 @@ func runs(ctx context.Context, client *ssh.Client, command string, result *Resul
 	return false
 }
 
-// A head keeps the first bytes of what is written to it; ssh writes to it from
+// A headBuffer keeps the first bytes of what is written to it; ssh writes to it from
 // two goroutines.
-type head struct {
+type headBuffer struct {
 	mu    sync.Mutex
 	b     []byte
 	limit int
 }
 
-func (h *head) Write(p []byte) (int, error) {
+func (h *headBuffer) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.b = append(h.b, p[:min(len(p), h.limit-len(h.b))]...)
 	return len(p), nil
 }
 
-func (h *head) String() string {
+func (h *headBuffer) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return string(h.b)

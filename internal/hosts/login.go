@@ -28,7 +28,7 @@ const (
 // Options is what logins are tried with.
 type Options struct {
 	Keys   []*sshagent.Key
-	Pins   *Pins         // the host keys to accept; nil accepts any, to be told of
+	Pins   *Pins         // the host keys to accept; nil accepts any, and a notice says so
 	Time   time.Duration // for each host; 0 is loginTime
 	Lookup Lookup        // nil is the system's resolver
 
@@ -40,12 +40,12 @@ type Options struct {
 	Env []string
 	Dir string
 
-	// Ask is a command that is run on each host in place of `true`, to be told what it
+	// Ask is a command that is run on each host in place of our own, to be told what it
 	// says. It changes nothing there, and ends with 0.
 	Ask string
 }
 
-// An Outcome is how a login ended. They are told apart since each has another
+// An Outcome is how a login ended. They are distinguished since each has another
 // remedy, where Kamal says "Authentication failed" of all.
 type Outcome string
 
@@ -64,6 +64,7 @@ const (
 	WrongKey     Outcome = "wrong key"
 	TooMany      Outcome = "too many keys"
 	UserBarred   Outcome = "user may not log in"
+	OtherShell   Outcome = "the login shell is no POSIX shell"
 	JumpFailed   Outcome = "jump host failed"
 	JumpRefuses  Outcome = "jump host does not forward"
 	ProxyFailed  Outcome = "proxy command failed"
@@ -89,17 +90,17 @@ type Result struct {
 // key. The results are in the order of the targets, jump hosts before those that
 // need them.
 func Login(ctx context.Context, targets []Target, o Options) []Result {
-	return each(ctx, targets, o, false)
+	return checkAll(ctx, targets, o, false)
 }
 
 // Scan asks every target for its host key and does not log in, but to the hosts
 // that others are reached through.
 func Scan(ctx context.Context, targets []Target, o Options) []Result {
-	return each(ctx, targets, o, true)
+	return checkAll(ctx, targets, o, true)
 }
 
-// A round is one check of all targets.
-type round struct {
+// A loginBatch is one check of all targets.
+type loginBatch struct {
 	o     Options
 	scan  bool
 	slots chan struct{}
@@ -113,14 +114,14 @@ type jump struct {
 	client *ssh.Client
 }
 
-func each(ctx context.Context, targets []Target, o Options, scan bool) []Result {
+func checkAll(ctx context.Context, targets []Target, o Options, scan bool) []Result {
 	if o.Time == 0 {
 		o.Time = loginTime
 	}
 	if o.Lookup == nil {
 		o.Lookup = net.DefaultResolver.LookupHost
 	}
-	r := round{o: o, scan: scan, slots: make(chan struct{}, atOnce), jumps: make(map[string]*jump)}
+	r := loginBatch{o: o, scan: scan, slots: make(chan struct{}, atOnce), jumps: make(map[string]*jump)}
 	for _, t := range targets {
 		for j := t.Jump; j != nil; j = j.Jump {
 			r.jumps[j.String()] = &jump{done: make(chan struct{})}
@@ -130,7 +131,7 @@ func each(ctx context.Context, targets []Target, o Options, scan bool) []Result 
 	results := make([]Result, len(all))
 	var wg sync.WaitGroup
 	for i, t := range all {
-		wg.Go(func() { results[i] = r.one(ctx, t) })
+		wg.Go(func() { results[i] = r.checkTarget(ctx, t) })
 	}
 	wg.Wait()
 	for _, j := range r.jumps {
@@ -150,7 +151,10 @@ func each(ctx context.Context, targets []Target, o Options, scan bool) []Result 
 
 // everyLogin are the targets with the hosts they go through before them, each
 // login once.
-func everyLogin(targets []Target) []Target {
+func everyLogin(targets []Target) []Target { return withJumps(targets, Target.String) }
+
+// withJumps are the targets with the hosts they go through before them, of each name one.
+func withJumps(targets []Target, name func(Target) string) []Target {
 	var out []Target
 	seen := make(map[string]bool)
 	var add func(t Target)
@@ -158,8 +162,8 @@ func everyLogin(targets []Target) []Target {
 		if t.Jump != nil {
 			add(*t.Jump)
 		}
-		if name := t.String(); !seen[name] {
-			seen[name] = true
+		if n := name(t); !seen[n] {
+			seen[n] = true
 			out = append(out, t)
 		}
 	}
@@ -190,8 +194,8 @@ func judgeKeys(results []Result) []Result {
 	return results
 }
 
-// one logs in to one host, through its jump host if it has one.
-func (r *round) one(ctx context.Context, t Target) (result Result) {
+// checkTarget logs in to one host, through its jump host if it has one.
+func (r *loginBatch) checkTarget(ctx context.Context, t Target) (result Result) {
 	began := time.Now()
 	result.Target = t
 	needed := r.jumps[t.String()]
@@ -229,7 +233,7 @@ func (r *round) one(ctx context.Context, t Target) (result Result) {
 // firstPause is how long after a failed attempt the second one begins.
 const firstPause = 500 * time.Millisecond
 
-// wait says whether the whole time passed before ctx ended.
+// wait reports whether the whole time passed before ctx ended.
 func wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -252,7 +256,7 @@ func (o Outcome) passing() bool {
 }
 
 // once tries once. The client is that of a login that was in order.
-func (r *round) once(ctx context.Context, through *ssh.Client, result *Result) *ssh.Client {
+func (r *loginBatch) once(ctx context.Context, through *ssh.Client, result *Result) *ssh.Client {
 	result.Tries++
 	result.Outcome, result.Detail = "", ""
 	ctx, cancel := context.WithTimeout(ctx, r.o.Time)
@@ -261,7 +265,7 @@ func (r *round) once(ctx context.Context, through *ssh.Client, result *Result) *
 	if client == nil {
 		return nil
 	}
-	if r.scan || runs(ctx, client, cmp.Or(r.o.Ask, "true"), result) {
+	if r.scan || r.in(ctx, client, result) {
 		result.Outcome = LoggedIn
 		return client
 	}
@@ -269,11 +273,20 @@ func (r *round) once(ctx context.Context, through *ssh.Client, result *Result) *
 	return nil
 }
 
+// in says whether what is to be run after a login runs. What others are reached through may
+// have any shell.
+func (r *loginBatch) in(ctx context.Context, client *ssh.Client, result *Result) bool {
+	if r.o.Ask == "" && r.jumps[result.Target.String()] == nil {
+		return works(ctx, client, result)
+	}
+	return runs(ctx, client, cmp.Or(r.o.Ask, "true"), result)
+}
+
 // try connects until the host shows a key that is accepted: where only a
 // fingerprint is known, the host must be asked for each of its keys.
-func (r *round) try(ctx context.Context, through *ssh.Client, result *Result) *ssh.Client {
+func (r *loginBatch) try(ctx context.Context, through *ssh.Client, result *Result) *ssh.Client {
 	for _, algorithms := range r.algorithms(result.Target) {
-		a := attempt{round: r, target: result.Target, ctx: ctx, through: through, algorithms: algorithms}
+		a := attempt{batch: r, target: result.Target, ctx: ctx, through: through, algorithms: algorithms}
 		client, err := a.run()
 		if a.hostKey != nil {
 			result.HostKey = a.hostKey
@@ -303,7 +316,7 @@ func (r *round) try(ctx context.Context, through *ssh.Client, result *Result) *s
 }
 
 // algorithms are the kinds of host keys to ask for, in turn.
-func (r *round) algorithms(t Target) [][]string {
+func (r *loginBatch) algorithms(t Target) [][]string {
 	ed := []string{ssh.KeyAlgoED25519}
 	ec := []string{ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521}
 	rsa := []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}

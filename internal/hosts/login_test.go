@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -26,7 +27,7 @@ const ample = 30 * time.Second
 // silent is a server that says nothing for as long as the client stays.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-func TestLogin_TellsFailuresApart(t *testing.T) {
+func TestLogin_DistinguishesFailures(t *testing.T) {
 	key, other := makeKey(t), makeKey(t)
 	keys := []*sshagent.Key{key}
 	good := startServer(t, "127.0.0.1", ed, keys)
@@ -46,7 +47,7 @@ func TestLogin_TellsFailuresApart(t *testing.T) {
 		"notice, no shell":      {target: startServer(t, "127.0.0.1", ed, keys, `ForceCommand echo Please login as the user ubuntu; exit 142`).target(), outcome: UserBarred, says: "takes the key, but may not log in", detail: "Please login as the user ubuntu"},
 		"notice with an escape": {target: startServer(t, "127.0.0.1", ed, keys, `ForceCommand printf '\033[2J::error::x\n'; exit 1`).target(), outcome: UserBarred, detail: "[2J::error::x"},
 		"name does not resolve": {target: Target{Host: "missing"}, outcome: NoSuchName, says: "missing does not resolve"},
-		"port closed":           {target: Target{Host: "127.0.0.1", Port: freePort(t, "127.0.0.1")}, outcome: PortClosed, says: "refuses connections"},
+		"port closed":           {target: Target{Host: "127.0.0.1", Port: closedPort(t)}, outcome: PortClosed, says: "refuses connections"},
 		"not SSH": {target: startPlain(t, func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 100))
 			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
@@ -82,7 +83,7 @@ func TestLogin_TellsFailuresApart(t *testing.T) {
 }
 
 // What a host says to a question comes back, without what it says on standard error.
-func TestLogin_Asks(t *testing.T) {
+func TestLogin_GivesTheAnswerOfACommand(t *testing.T) {
 	key := makeKey(t)
 	good := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key})
 	o := Options{Keys: []*sshagent.Key{key}, Time: ample, Ask: "echo one; echo err >&2; echo two"}
@@ -97,8 +98,49 @@ func TestLogin_Asks(t *testing.T) {
 	}
 }
 
+// A login shell that Kamal's commands do not work in is told before they are run. Of what
+// others are reached through, and with a question of ours, nothing of that is asked.
+func TestLogin_WhereAnotherShellLogsIn(t *testing.T) {
+	key := makeKey(t)
+	shells := map[string]string{"one like an older fish": `case "$SSH_ORIGINAL_COMMAND" in *while*) exit 0;; esac; eval "$SSH_ORIGINAL_COMMAND"`, "one like fish": `case "$SSH_ORIGINAL_COMMAND" in *while*) echo 'Missing end to balance this while loop' >&2; exit 127;; esac; eval "$SSH_ORIGINAL_COMMAND"`}
+	for _, real := range []string{"fish", "tcsh", "csh"} {
+		if path, err := exec.LookPath(real); err == nil {
+			shells[real] = path + ` -c "$SSH_ORIGINAL_COMMAND"`
+		}
+	}
+	for name, command := range shells {
+		s := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key}, "ForceCommand "+command)
+		o := Options{Keys: []*sshagent.Key{key}, Time: ample}
+		r := Login(t.Context(), []Target{s.target()}, o)[0]
+		if r.Outcome != OtherShell || !strings.Contains(r.problem(o).Message, "is no POSIX shell") {
+			t.Errorf("%s: %+v", name, r)
+		}
+		behind, through := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key}).target(), s.target()
+		behind.Jump = &through
+		for _, r := range Login(t.Context(), []Target{behind}, o) {
+			if r.Outcome != LoggedIn {
+				t.Errorf("through %s: %+v", name, r)
+			}
+		}
+		o.Ask = "echo one"
+		if r := Login(t.Context(), []Target{s.target()}, o)[0]; r.Outcome != LoggedIn || r.Answer != "one\n" {
+			t.Errorf("%s, asked: %+v", name, r)
+		}
+	}
+}
+
+// A forced command that lets through what Kamal's commands begin with is in nobody's way.
+func TestLogin_WhereTheFirstWordIsLookedAt(t *testing.T) {
+	key := makeKey(t)
+	filter := `case "$SSH_ORIGINAL_COMMAND" in "docker "*|"mkdir "*|"cat "*|"sh "*) exec sh -c "$SSH_ORIGINAL_COMMAND";; esac; echo no >&2; exit 1`
+	s := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key}, "ForceCommand "+filter)
+	if r := Login(t.Context(), []Target{s.target()}, Options{Keys: []*sshagent.Key{key}, Time: ample})[0]; r.Outcome != LoggedIn {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A question that has no end is told from a host that does not answer.
-func TestLogin_AsksInVain(t *testing.T) {
+func TestLogin_DistinguishesAnEndlessAnswer(t *testing.T) {
 	key := makeKey(t)
 	good := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key})
 	pipe := filepath.Join(t.TempDir(), "pipe")
@@ -115,7 +157,7 @@ func TestLogin_AsksInVain(t *testing.T) {
 	check(t, os.Remove(pipe)) // it ends
 }
 
-func TestLogin_RootMayNot(t *testing.T) {
+func TestLogin_ExplainsThatRootMayNotLogIn(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can let root in, or not")
 	}
@@ -127,7 +169,7 @@ func TestLogin_RootMayNot(t *testing.T) {
 	}
 }
 
-func TestLogin_WrongKeyIsOneProblem(t *testing.T) {
+func TestLogin_ReportsAWrongKeyOnce(t *testing.T) {
 	key, other := makeKey(t), makeKey(t)
 	a, b := startServer(t, "127.0.0.1", ed, []*sshagent.Key{other}), startServer(t, "127.0.0.1", ed, []*sshagent.Key{other})
 	c := startServer(t, "127.0.0.1", ed, []*sshagent.Key{key})
@@ -143,7 +185,7 @@ func TestLogin_WrongKeyIsOneProblem(t *testing.T) {
 	}
 }
 
-func TestLogin_HostKeys(t *testing.T) {
+func TestLogin_ChecksHostKeys(t *testing.T) {
 	key := makeKey(t)
 	keys := []*sshagent.Key{key}
 	s := startServer(t, "127.0.0.1", []string{"rsa", "ecdsa", "ed25519"}, keys)
@@ -179,7 +221,7 @@ func TestLogin_HostKeys(t *testing.T) {
 				if r.Outcome != LoggedIn || !pins.Accepts(s.target(), r.HostKey) {
 					t.Fatalf("%+v", r)
 				}
-				if left := pins.Unlearnt([]Target{s.target()}); len(left) > 0 {
+				if left := pins.WithoutKey([]Target{s.target()}); len(left) > 0 {
 					t.Errorf("not learnt: %v", left)
 				}
 				return
@@ -195,7 +237,7 @@ func TestLogin_HostKeys(t *testing.T) {
 	}
 }
 
-func TestLogin_ThroughAJumpHost(t *testing.T) {
+func TestLogin_GoesThroughAJumpHost(t *testing.T) {
 	key := makeKey(t)
 	keys := []*sshagent.Key{key}
 	jump := startServer(t, "127.0.0.1", ed, keys)
@@ -250,15 +292,33 @@ func TestScan_DoesNotLogIn(t *testing.T) {
 	if !pins.Accepts(s.target(), s.keys["ed25519"]) || len(pins.Missing([]Target{s.target()})) > 0 {
 		t.Error("the line that was printed is not taken")
 	}
-	if p := FirstSight(results); p == nil || len(p.Details) != 1 || p.Hint == "" {
+	if p := FirstSightNotice(results); p == nil || len(p.Details) != 1 || p.Hint == "" {
 		t.Errorf("%+v", p)
 	}
-	if p := FirstSight(nil); p != nil {
+	if p := FirstSightNotice(nil); p != nil {
 		t.Errorf("%+v", p)
 	}
 }
 
-func TestLogin_InParallel(t *testing.T) {
+// A scan goes through no jump host that has another key than the one that was given.
+func TestScan_ChecksTheKeysOnTheWay(t *testing.T) {
+	keys := []*sshagent.Key{makeKey(t)}
+	jump, app := startServer(t, "127.0.0.1", ed, keys), startServer(t, "127.0.0.2", ed, keys)
+	_, stranger := hostKey(t, "ed25519")
+	pins, err := ParsePins(fmt.Sprintf("[127.0.0.1]:%d %s", jump.port, keyLine(stranger)), "--host-keys")
+	check(t, err)
+	j, to := jump.target(), app.target()
+	to.Jump = &j
+	results := Scan(t.Context(), []Target{to}, Options{Keys: keys, Pins: pins, Time: ample})
+	if len(results) != 2 || results[0].Outcome != HostDiffers || results[1].Outcome != JumpFailed {
+		t.Errorf("%+v", results)
+	}
+	if b, err := os.ReadFile(jump.log); err != nil || strings.Contains(string(b), "Accepted publickey") {
+		t.Errorf("it logged in to another host: %s", b)
+	}
+}
+
+func TestLogin_WorksInParallel(t *testing.T) {
 	key := makeKey(t)
 	slow := startPlain(t, silent)
 	var targets []Target
@@ -268,8 +328,8 @@ func TestLogin_InParallel(t *testing.T) {
 		targets = append(targets, to)
 	}
 	began := time.Now()
-	results := Login(t.Context(), targets, Options{Keys: []*sshagent.Key{key}, Time: 500 * time.Millisecond})
-	if took := time.Since(began); took > 5*time.Second { // one after the other they would take 10 s
+	results := Login(t.Context(), targets, Options{Keys: []*sshagent.Key{key}, Time: time.Second})
+	if took := time.Since(began); took > 15*time.Second { // one after the other they would take 20 s
 		t.Errorf("20 hosts that do not answer took %v", took)
 	}
 	for _, r := range results {
@@ -279,7 +339,7 @@ func TestLogin_InParallel(t *testing.T) {
 	}
 }
 
-func TestLogin_WithACertificate(t *testing.T) {
+func TestLogin_UsesACertificate(t *testing.T) {
 	key := makeKey(t)
 	private, public := hostKey(t, "ed25519")
 	ca, err := ssh.NewSignerFromKey(private)
@@ -295,7 +355,7 @@ func TestLogin_WithACertificate(t *testing.T) {
 	}
 }
 
-func TestLogin_NextAddress(t *testing.T) {
+func TestLogin_TriesTheNextAddress(t *testing.T) {
 	key := makeKey(t)
 	s := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key})
 	to := s.target()

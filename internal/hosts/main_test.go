@@ -136,7 +136,7 @@ func startServer(t testing.TB, address string, kinds []string, authorized []*ssh
 	for _, line := range more { // of each option sshd takes the first it sees
 		config.WriteString(line + "\n")
 	}
-	fmt.Fprintf(&config, "AuthorizedKeysFile %s/authorized\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\n", dir)
+	fmt.Fprintf(&config, "AuthorizedKeysFile %s/authorized\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\nKexAlgorithms curve25519-sha256\n", dir)
 	file := filepath.Join(dir, "config")
 	check(t, os.WriteFile(file, []byte(config.String()), 0o600))
 	for range 3 {
@@ -148,7 +148,7 @@ func startServer(t testing.TB, address string, kinds []string, authorized []*ssh
 	return nil
 }
 
-// starts says whether sshd got its port: since that was found free, another
+// starts reports whether sshd got its port: since that was found free, another
 // program may have taken it.
 func (s *server) starts(t testing.TB, program, config string) bool {
 	t.Helper()
@@ -183,6 +183,19 @@ func freePort(t testing.TB, address string) int {
 	check(t, err)
 	defer func() { check(t, l.Close()) }()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// closedPort is a port of loopback that refuses connections: it is held by a socket that
+// does not listen, so that nobody else has it meanwhile.
+func closedPort(t testing.TB) int {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	check(t, err)
+	t.Cleanup(func() { check(t, syscall.Close(fd)) })
+	check(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	address, err := syscall.Getsockname(fd)
+	check(t, err)
+	return address.(*syscall.SockaddrInet4).Port
 }
 
 // startPlain is a TCP server that is no SSH server.

@@ -7,13 +7,13 @@ import (
 	"crypto/sha1" //nolint:gosec // what OpenSSH hashes names in known_hosts with
 	"encoding/base64"
 	"net"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -42,10 +42,10 @@ const (
 )
 
 var (
-	sha256Text  = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}=?$`)
-	md5Text     = regexp.MustCompile(`^(MD5:)?([0-9a-fA-F]{2}:){15}[0-9a-fA-F]{2}$`)
-	keyTypeText = regexp.MustCompile(`^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|(sk-)?[a-z0-9-]+@openssh\.com)$`)
-	nameText    = regexp.MustCompile(`^[A-Za-z0-9_.:*?%-]+$`)
+	sha256Text  = lazy.Regexp(`^SHA256:[A-Za-z0-9+/]{43}=?$`)
+	md5Text     = lazy.Regexp(`^(MD5:)?([0-9a-fA-F]{2}:){15}[0-9a-fA-F]{2}$`)
+	keyTypeText = lazy.Regexp(`^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp[0-9]+|(sk-)?[a-z0-9-]+@openssh\.com)$`)
+	nameText    = lazy.Regexp(`^[A-Za-z0-9_.:*?%-]+$`)
 )
 
 // ParsePins reads what --host-keys was given: known_hosts lines, `host key` and
@@ -89,7 +89,7 @@ func parsePin(line string) (pin, *problem.Problem) {
 		return pin{}, problem.Usagef(hintPlain, "%s is not enforced by SSHKit, which Kamal logs in with", fields[0]).About(problem.HostKeys)
 	case isKeyType(fields[0]):
 		return pin{}, problem.Usagef("put the host's name or address before it", "a key without its host").About(problem.HostKeys)
-	case sha256Text.MatchString(fields[0]), md5Text.MatchString(fields[0]):
+	case sha256Text().MatchString(fields[0]), md5Text().MatchString(fields[0]):
 		return pin{}, problem.Usagef("put the host's name or address before it", "a fingerprint without its host").About(problem.HostKeys)
 	case len(fields) == 1:
 		return pin{}, problem.Usagef(hintKeys, "a host without a key").About(problem.HostKeys)
@@ -101,10 +101,10 @@ func parsePin(line string) (pin, *problem.Problem) {
 	p := pin{patterns: patterns}
 	value := fields[1]
 	switch {
-	case sha256Text.MatchString(value):
+	case sha256Text().MatchString(value):
 		p.fingerprint = strings.TrimRight(value, "=")
 		return p, nil
-	case md5Text.MatchString(value):
+	case md5Text().MatchString(value):
 		return pin{}, problem.Usagef("ssh-keygen -l prints SHA256 fingerprints", "an MD5 fingerprint, which is too weak").About(problem.HostKeys)
 	case isKeyType(value) && len(fields) > 2:
 		value += " " + fields[2]
@@ -131,7 +131,7 @@ func clientTypes() []string {
 	return []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA}
 }
 
-func isKeyType(s string) bool { return keyTypeText.MatchString(s) }
+func isKeyType(s string) bool { return keyTypeText().MatchString(s) }
 
 func parsePatterns(list string) ([]pattern, bool) {
 	var out []pattern
@@ -166,7 +166,7 @@ func parsePatterns(list string) ([]pattern, bool) {
 		if strings.Count(p.name, ":") == 1 { // host:port with no such port, and no address
 			return nil, false
 		}
-		if !nameText.MatchString(p.name) || isKeyType(p.name) { // before a key it would be taken for the key's
+		if !nameText().MatchString(p.name) || isKeyType(p.name) { // before a key it would be taken for the key's
 			return nil, false
 		}
 		out = append(out, p)
@@ -174,7 +174,7 @@ func parsePatterns(list string) ([]pattern, bool) {
 	return out, true
 }
 
-// matches says whether the pattern is for a host; exactly: and for its port.
+// matches reports whether the pattern is for a host; exactly: and for its port.
 func (p pattern) matches(host string, port int) (match, exactly bool) {
 	if p.hash != nil {
 		for _, name := range []string{knownName(host, port), host} {
@@ -226,8 +226,12 @@ func (p pin) matches(host string, port int) (match, exactly bool) {
 }
 
 // of are the pins for a target. A line without a port is for every port of its
-// host, unless another line names the port.
+// host, unless another line names the port. A host with signs of known_hosts' own in
+// its name has none: a line that we write for it would be of other hosts.
 func (p *Pins) of(t Target) []pin {
+	if strings.ContainsAny(t.Host, "*?!,|@# \t\r\n") {
+		return nil
+	}
 	var exact, loose []pin
 	for _, pin := range p.pins {
 		switch match, exactly := pin.matches(t.Host, t.port()); {
@@ -243,7 +247,7 @@ func (p *Pins) of(t Target) []pin {
 	return loose
 }
 
-// Accepts says whether key is one of those that were given for the target.
+// Accepts reports whether key is one of those that were given for the target.
 func (p *Pins) Accepts(t Target, key ssh.PublicKey) bool {
 	sum := ssh.FingerprintSHA256(key)
 	return slices.ContainsFunc(p.of(t), func(pin pin) bool { return pin.fingerprint == sum })
@@ -302,9 +306,9 @@ func (p *Pins) Learn(t Target, key ssh.PublicKey) {
 	}
 }
 
-// Unlearnt are the targets of which only fingerprints were given, and no key has
+// WithoutKey are the targets of which only fingerprints were given, and no key has
 // been seen yet.
-func (p *Pins) Unlearnt(targets []Target) []Target {
+func (p *Pins) WithoutKey(targets []Target) []Target {
 	var out []Target
 	for _, t := range everyHost(targets) {
 		pins := p.of(t)
@@ -317,22 +321,7 @@ func (p *Pins) Unlearnt(targets []Target) []Target {
 
 // everyHost are the targets and the hosts they go through, each host once.
 func everyHost(targets []Target) []Target {
-	var out []Target
-	seen := make(map[string]bool)
-	var add func(t Target)
-	add = func(t Target) {
-		if t.Jump != nil {
-			add(*t.Jump)
-		}
-		if name := knownName(t.Host, t.port()); !seen[name] {
-			seen[name] = true
-			out = append(out, t)
-		}
-	}
-	for _, t := range targets {
-		add(t)
-	}
-	return out
+	return withJumps(targets, func(t Target) string { return knownName(t.Host, t.port()) })
 }
 
 // line is a line of known_hosts.

@@ -23,7 +23,7 @@ func hashed(name string) string {
 	return "|1|" + base64.StdEncoding.EncodeToString(salt) + "|" + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-func TestParsePins_WhoAKeyIsFor(t *testing.T) {
+func TestParsePins_KnowsTheHostsOfAKey(t *testing.T) {
 	_, k := hostKey(t, "ed25519")
 	key := keyLine(k)
 	for name, c := range map[string]struct {
@@ -70,7 +70,7 @@ func TestParsePins_WhoAKeyIsFor(t *testing.T) {
 	}
 }
 
-func TestParsePins_Wrong(t *testing.T) {
+func TestParsePins_RefusesBadLines(t *testing.T) {
 	_, k := hostKey(t, "ed25519")
 	key := keyLine(k)
 	good := "app " + key + "\n"
@@ -138,21 +138,26 @@ func TestKnownHosts_Shape(t *testing.T) {
 		targets []Target
 		want    string
 	}{
-		"name":                       {"app " + key, []Target{{Host: "app"}}, "app,2001:db8::1,203.0.113.5,203.0.113.9 " + key},
-		"port":                       {"app " + key, []Target{{Host: "db", Port: 22}, {Host: "app", Port: 2222}}, "[app]:2222,[2001:db8::1]:2222,[203.0.113.5]:2222,[203.0.113.9]:2222 " + key},
-		"address":                    {"203.0.113.5 " + key, []Target{{Host: "203.0.113.5"}}, "203.0.113.5 " + key},
-		"hash":                       {hashed("db") + " " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
-		"pattern":                    {"d* " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
-		"does not resolve":           {"inside " + key, []Target{{Host: "inside"}}, "inside " + key},
-		"two kinds":                  {"db " + key + "\ndb " + keyLine(ec), []Target{{Host: "db"}}, "db,203.0.113.7 " + key + "\ndb,203.0.113.7 " + keyLine(ec)},
-		"RSA beside another":         {"db " + keyLine(rsa) + "\ndb " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
-		"RSA alone":                  {"db " + keyLine(rsa), []Target{{Host: "db"}}, "db,203.0.113.7 " + keyLine(rsa)},
-		"a comment is left out":      {"db " + key + " root@db", []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
-		"fingerprint, not learnt":    {"db " + ssh.FingerprintSHA256(k), []Target{{Host: "db"}}, ""},
-		"twice":                      {"db " + key + "\n" + hashed("db") + " " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
-		"no target":                  {"github.com " + key + "\n[git.example.com]:2222 " + key, nil, "github.com " + key + "\n[git.example.com]:2222 " + key},
-		"no target, a pattern":       {"*.example.com " + key, nil, ""},
-		"any port, and one port":     {"db " + keyLine(ec) + "\n[db]:2222 " + key, []Target{{Host: "db", Port: 2222}}, "[db]:2222,[203.0.113.7]:2222 " + key},
+		"name":                    {"app " + key, []Target{{Host: "app"}}, "app,2001:db8::1,203.0.113.5,203.0.113.9 " + key},
+		"port":                    {"app " + key, []Target{{Host: "db", Port: 22}, {Host: "app", Port: 2222}}, "[app]:2222,[2001:db8::1]:2222,[203.0.113.5]:2222,[203.0.113.9]:2222 " + key},
+		"address":                 {"203.0.113.5 " + key, []Target{{Host: "203.0.113.5"}}, "203.0.113.5 " + key},
+		"hash":                    {hashed("db") + " " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
+		"pattern":                 {"d* " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
+		"does not resolve":        {"inside " + key, []Target{{Host: "inside"}}, "inside " + key},
+		"two kinds":               {"db " + key + "\ndb " + keyLine(ec), []Target{{Host: "db"}}, "db,203.0.113.7 " + key + "\ndb,203.0.113.7 " + keyLine(ec)},
+		"RSA beside another":      {"db " + keyLine(rsa) + "\ndb " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
+		"RSA alone":               {"db " + keyLine(rsa), []Target{{Host: "db"}}, "db,203.0.113.7 " + keyLine(rsa)},
+		"a comment is left out":   {"db " + key + " root@db", []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
+		"fingerprint, not learnt": {"db " + ssh.FingerprintSHA256(k), []Target{{Host: "db"}}, ""},
+		"twice":                   {"db " + key + "\n" + hashed("db") + " " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key},
+		"no target":               {"github.com " + key + "\n[git.example.com]:2222 " + key, nil, "github.com " + key + "\n[git.example.com]:2222 " + key},
+		"no target, a pattern":    {"*.example.com " + key, nil, ""},
+		"any port, and one port":  {"db " + keyLine(ec) + "\n[db]:2222 " + key, []Target{{Host: "db", Port: 2222}}, "[db]:2222,[203.0.113.7]:2222 " + key},
+		"no target, but not":      {"git.example.com,!git.example.com " + key, nil, ""},
+		// A file's own signs in a host's name: what a line leaves out would come back.
+		"a host that is two":         {"!prod.example.com,*.example.com " + key, []Target{{Host: "a,prod.example.com"}}, ""},
+		"a host that is a pattern":   {"!prod.example.com,*.example.com " + key, []Target{{Host: "*.example.com"}}, ""},
+		"a host that is a line":      {"* " + key, []Target{{Host: "@cert-authority"}, {Host: "a b"}, {Host: "a\nb"}, {Host: "#a"}}, ""},
 		"address beside, no target":  {"db,203.0.113.7 " + key, []Target{{Host: "db"}}, "db,203.0.113.7 " + key + "\n203.0.113.7 " + key},
 		"jump host":                  {"app " + key + "\ndb " + keyLine(ec), []Target{{Host: "app", Port: 9, Jump: &Target{Host: "db"}}}, "db,203.0.113.7 " + keyLine(ec) + "\n[app]:9,[2001:db8::1]:9,[203.0.113.5]:9,[203.0.113.9]:9 " + key},
 		"one host, two users, twice": {"db " + key, []Target{{Host: "db"}, {Host: "db", User: "deploy"}}, "db,203.0.113.7 " + key},
@@ -167,21 +172,39 @@ func TestKnownHosts_Shape(t *testing.T) {
 	}
 }
 
+// A fingerprint is one key's to its last letter.
+func TestAccepts_ComparesTheWholeFingerprint(t *testing.T) {
+	_, k := hostKey(t, "ed25519")
+	sum := ssh.FingerprintSHA256(k)
+	for _, at := range []int{len("SHA256:"), len(sum) / 2, len(sum) - 2} {
+		other := "A"
+		if sum[at] == 'A' {
+			other = "B"
+		}
+		pins, err := ParsePins("db "+sum[:at]+other+sum[at+1:], "--host-keys")
+		check(t, err)
+		pins.Learn(Target{Host: "db"}, k)
+		if pins.Accepts(Target{Host: "db"}, k) || len(pins.WithoutKey([]Target{{Host: "db"}})) != 1 {
+			t.Errorf("a key whose fingerprint differs at %d is accepted", at)
+		}
+	}
+}
+
 func TestLearn(t *testing.T) {
 	_, k := hostKey(t, "ed25519")
 	_, other := hostKey(t, "ed25519")
 	db := Target{Host: "db"}
 	pins, err := ParsePins("db "+ssh.FingerprintSHA256(k), "--host-keys")
 	check(t, err)
-	if left := pins.Unlearnt([]Target{db}); len(left) != 1 {
+	if left := pins.WithoutKey([]Target{db}); len(left) != 1 {
 		t.Errorf("%v", left)
 	}
 	pins.Learn(db, other)
-	if left := pins.Unlearnt([]Target{db}); len(left) != 1 {
+	if left := pins.WithoutKey([]Target{db}); len(left) != 1 {
 		t.Error("learnt a key that was not given")
 	}
 	pins.Learn(db, k)
-	if left := pins.Unlearnt([]Target{db}); len(left) != 0 {
+	if left := pins.WithoutKey([]Target{db}); len(left) != 0 {
 		t.Errorf("%v", left)
 	}
 	if got := pins.Fingerprints(); len(got) != 1 || got[0] != ssh.FingerprintSHA256(k) {

@@ -18,7 +18,7 @@ import (
 type proxy struct {
 	net.Conn
 	cmd    *exec.Cmd
-	stderr *head
+	stderr *headBuffer
 
 	once  sync.Once
 	ended error
@@ -39,7 +39,7 @@ func startProxy(t Target, o Options) (*proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a socket for a proxy command: %w", err)
 	}
-	p := &proxy{Conn: conn, stderr: &head{limit: 4 << 10}}
+	p := &proxy{Conn: conn, stderr: &headBuffer{limit: 4 << 10}}
 	p.cmd = exec.Command("/bin/sh", "-c", t.Command)
 	p.cmd.Env, p.cmd.Dir = o.Env, o.Dir
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirs, theirs, p.stderr
@@ -79,9 +79,9 @@ func (p *proxy) Close() error {
 	return p.ended
 }
 
-// said is the last line that the command wrote to its standard error, once it has
+// errorText is the last line that the command wrote to its standard error, once it has
 // ended: what came before are warnings.
-func (p *proxy) said() string {
+func (p *proxy) errorText() string {
 	_ = p.Close() // what it has said is asked for, not how it ended
 	lines := strings.Split(p.stderr.String(), "\n")
 	for _, line := range slices.Backward(lines) {

@@ -20,7 +20,7 @@ import (
 
 // A login goes through the command that Net::SSH would start, and tells what the
 // command says where it fails.
-func TestLogin_ThroughAProxyCommand(t *testing.T) {
+func TestLogin_GoesThroughAProxyCommand(t *testing.T) {
 	key := makeKey(t)
 	s := startServer(t, "127.0.0.2", ed, []*sshagent.Key{key})
 	a := startAgent(t, key)
@@ -53,7 +53,7 @@ func TestLogin_ThroughAProxyCommand(t *testing.T) {
 }
 
 // What ssh_config's CertificateFile names is tried as well.
-func TestLogin_WithACertificateInAFile(t *testing.T) {
+func TestLogin_UsesACertificateInAFile(t *testing.T) {
 	key := makeKey(t)
 	private, public := hostKey(t, "ed25519")
 	authority, err := ssh.NewSignerFromKey(private)
@@ -105,7 +105,7 @@ func TestLogin_TriesAgainWhereTheConnectionFails(t *testing.T) {
 	if r := Login(t.Context(), []Target{s.target()}, o)[0]; r.Outcome != HostDiffers || r.Tries != 1 {
 		t.Errorf("another host key: %+v", r)
 	}
-	closed := Target{Host: "127.0.0.1", Port: freePort(t, "127.0.0.1")}
+	closed := Target{Host: "127.0.0.1", Port: closedPort(t)}
 	o.Patience = firstPause
 	r := Login(t.Context(), []Target{closed}, o)[0]
 	if r.Outcome != PortClosed || r.Tries < 1 || r.Tries > 2 {

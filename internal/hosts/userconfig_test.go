@@ -68,7 +68,7 @@ func (s *scene) refusedOnly(t *testing.T, args []string, extra ...string) {
 }
 
 // Whatever the user's ssh_config says, a server with another key is refused.
-func TestSSH_TakesThePinnedKeyOnlyWhateverTheUserConfigures(t *testing.T) {
+func TestSSH_TakesThePinnedKeyWhateverTheUserConfigures(t *testing.T) {
 	s := makeScene(t, "127.0.0.2")
 	theirs := s.write(t, "theirs", s.line+"\n", 0o600)
 	command := s.write(t, "command", "#!/bin/sh\necho '"+s.line+"'\n", 0o700)
@@ -104,7 +104,7 @@ func TestSSH_TakesThePinnedKeyOnlyWhateverTheUserConfigures(t *testing.T) {
 // ssh is asked what it would do, and reads the configuration again for what it does.
 // One that says something else then, by its arguments or by what happened before,
 // weakens nothing.
-func TestSSH_IsHeldToWhatItHasSaid(t *testing.T) {
+func TestSSH_KeepsToTheSettingsItReported(t *testing.T) {
 	s := makeScene(t, "127.0.0.2")
 	theirs := s.write(t, "theirs", s.line+"\n", 0o600)
 	// False for ssh -G, and true behind it.

@@ -14,7 +14,6 @@ type ArgOptions struct {
 	Hosts       []string // may hold Kamal's wildcards
 	Roles       []string
 	SkipPush    bool
-	SkipHooks   bool
 	Extra       []string // after everything else, as the user wrote them
 }
 
@@ -47,9 +46,6 @@ func (o ArgOptions) flags() []string {
 	add("--roles", strings.Join(o.Roles, ","))
 	if o.SkipPush {
 		flags = append(flags, "--skip-push")
-	}
-	if o.SkipHooks {
-		flags = append(flags, "--skip-hooks")
 	}
 	return flags
 }
@@ -85,6 +81,27 @@ func Options(args []string) (options []Option) {
 		}
 	}
 	return options
+}
+
+// DeclaredVersion is the version that Kamal is told to take, by its arguments or by
+// VERSION in its environment. "" is the commit that is checked out.
+func DeclaredVersion(args []string, environment map[string]string) string {
+	version := environment["VERSION"]
+	for n, arg := range args {
+		name, value, given := strings.Cut(arg, "=")
+		long, no := longOption(name)
+		switch {
+		case n == 1 && args[0] == "rollback" && !strings.HasPrefix(arg, "-"):
+			return arg // whatever else is said
+		case long == "--version" && !no && given:
+			version = value
+		case long == "--version" && !no && n+1 < len(args) && !strings.HasPrefix(args[n+1], "-"):
+			version = args[n+1]
+		case slices.ContainsFunc(Options([]string{arg}), func(o Option) bool { return o.Name == "--version" }):
+			version = arg // Thor makes something of it that is no commit
+		}
+	}
+	return version
 }
 
 // longOption is an option as Kamal has it, and whether it is written as its contrary.

@@ -2,6 +2,7 @@ package kamal
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,6 +40,32 @@ func TestOptions(t *testing.T) {
 		}
 		if got := Options([]string{"deploy", arg}); !slices.Equal(got, want) {
 			t.Errorf("%q: %+v, want %+v", arg, got, want)
+		}
+	}
+}
+
+// The version that Kamal takes: the last option that says one, then VERSION.
+func TestDeclaredVersion(t *testing.T) {
+	for line, want := range map[string]string{
+		"deploy":                               "",
+		"deploy --version=v1":                  "v1",
+		"deploy --version=v1 --version v2":     "v2",
+		"deploy --version=v1 -q":               "v1",
+		"VERSION=v3 deploy":                    "v3",
+		"VERSION=v3 deploy --version v2":       "v2",
+		"deploy --version":                     "--version",
+		"deploy --no-version":                  "--no-version",
+		"rollback v1 --version v2":             "v1",
+		"VERSION=v3 rollback v1":               "v1",
+		"deploy --destination=x\n--version=v2": "--destination=x\n--version=v2",
+	} {
+		env := map[string]string{}
+		args := strings.Split(line, " ")
+		if value, ok := strings.CutPrefix(args[0], "VERSION="); ok {
+			env["VERSION"], args = value, args[1:]
+		}
+		if got := DeclaredVersion(args, env); got != want {
+			t.Errorf("%q is %q, not %q", line, got, want)
 		}
 	}
 }

@@ -14,13 +14,13 @@ type cause struct {
 	near  func() *regexp.Regexp // and in the message or a line beside Kamal's log; nil asks for none
 	log   func() *regexp.Regexp // and in Kamal's log, a container's own included; nil asks for none
 
-	// What is told: $1 is the first group of the last pattern.
+	// What is said of it: $1 is the first group of the last pattern.
 	cause, hint string
 	boots       bool // an app's new container did not take over
 }
 
-// of tells whether a failure is of this cause, and what is told then.
-func (c cause) of(s said) (cause, hint string, ok bool) {
+// of reports whether a failure is of this cause, and what is said then.
+func (c cause) of(s lastOutput) (cause, hint string, ok bool) {
 	if c.class != nil && !c.class().MatchString(s.class) {
 		return "", "", false
 	}
@@ -264,6 +264,11 @@ var kamalCauses = []cause{
 		near:  lazy.Regexp(`no git repository found|detected dubious ownership in repository`),
 		cause: "git cannot read the repository, so there is no version",
 		hint:  "check the repository out whole, or give --version",
+	},
+	{
+		class: lazy.Regexp(`^(RuntimeError|SSHKit::Runner::ExecuteError)$`), text: lazy.Regexp(`(?m)(?:^|: )Missing file: (.+)$`),
+		cause: "$1, which an accessory's files name, is not on this machine",
+		hint:  "commit it, or look at files of the accessory in deploy.yml: a path is one of the project's directory",
 	},
 
 	{

@@ -10,7 +10,7 @@ import (
 // A run of an older v1 and one of a newer know each other's locks: the mark that the
 // first version wrote is read, and what is written still has its line. Never change
 // this text: locks with it stand on servers.
-func TestCompatibility_mark(t *testing.T) {
+func TestCompatibility_Mark(t *testing.T) {
 	const first = `kamal-op: {"nonce":"ABCDEFGHIJKLMNOPQRSTUVWXYZ","system":"GitHub","server":"https://github.com","repository":"example/myapp",` +
 		`"run":12,"attempt":2,"job":"deploy","job_id":99,"runner":"GitHub Actions 3","actor":"someone","link":"https://github.com/example/myapp/actions/runs/12"}`
 	want := Mark{

@@ -2,9 +2,6 @@ package kamal
 
 import (
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,28 +42,20 @@ type Use struct {
 // A Host is one address that Kamal connects to.
 type Host struct {
 	Name      string
-	Role      string // of the app, or ""
-	Accessory string // or ""
-	Place     problem.Place
+	Accessory bool // no role of the app is on it
 }
 
 // SSH is the ssh section.
 type SSH struct {
-	User, Port, Proxy, ProxyCommand, ForwardAgent, KeysOnly, ConfigFile Value
-	Keys                                                                []Value
-	KeyData                                                             bool // the section has key_data
+	User, Port, Proxy, ProxyCommand, KeysOnly, ConfigFile Value
+	Keys                                                  []Value
 }
 
 // Builder is what the builder section says of where images are built.
-type Builder struct {
-	SSH, Remote, Driver, Local Value
-}
+type Builder struct{ Remote Value }
 
-// Registry is the registry section. Username and Password are literals only where
-// deploy.yml has them as strings; secrets stand among Config.Uses.
-type Registry struct {
-	Server, Username Value
-}
+// Registry is the registry section. Its secrets stand among Config.Uses.
+type Registry struct{ Server Value }
 
 // Proxy is what the proxy section says of where the app answers.
 type Proxy struct {
@@ -97,7 +86,6 @@ type Output struct {
 type Config struct {
 	Files       []string // that were read, relative to the project as Kamal is given them
 	Service     Value
-	Image       Value
 	SecretsPath Value
 	HooksPath   Value
 	SSH         SSH
@@ -107,8 +95,8 @@ type Config struct {
 	Output      Output
 
 	// RequireDestination is what require_destination says: Kamal then refuses to
-	// run without one.
-	RequireDestination bool
+	// run without one. MayRequire says that ERB decides it.
+	RequireDestination, MayRequire bool
 	// Missing are the keys without which Kamal refuses the configuration, so far
 	// as they are known to be missing.
 	Missing []string
@@ -120,13 +108,19 @@ type Config struct {
 	Clear       []Use           // every name that env.clear, or env by itself, gives a value in the clear
 	Unknown     []problem.Place // ERB tags: what depends on them is not known here
 
+	// Refused is why Kamal would not deploy it, where Kamal was asked.
+	Refused *problem.Problem
+
 	// Perhaps are places that name a secret where ERB leaves them in: they stand
 	// between lines of a condition or a loop.
 	Perhaps []Use
 }
 
+// HooksDir is where the hooks of a project in dir are.
+func (c *Config) HooksDir(dir string) string { return inDir(dir, c.HooksPath.Or(".kamal/hooks")) }
+
 // ReadConfig reads deploy.yml and the destination's file beside it. What is
-// missing or is no YAML is a problem with a hint, all of them told at once.
+// missing or is no YAML is a problem with a hint, all of them reported at once.
 func ReadConfig(o ProjectOptions) (*Config, error) {
 	name := o.ConfigFile
 	if name == "" {
@@ -142,7 +136,7 @@ func ReadConfig(o ProjectOptions) (*Config, error) {
 	absent := false
 	for i, name := range names {
 		file, err := o.config(name)
-		var unread *unreadable
+		var unread *readError
 		if errors.As(err, &unread) {
 			if absent {
 				continue // without the first file nobody knows what its destinations are
@@ -183,106 +177,27 @@ func (c *Config) between(opened *node) []Use {
 	return slices.DeleteFunc(all.Uses, func(u Use) bool { return known[u.Name] })
 }
 
-// DestinationFile is the name of the destination's file beside the configuration
-// file ("" is Kamal's own), as Ruby's Pathname#sub_ext makes it.
-func DestinationFile(configFile, destination string) string {
-	if configFile == "" {
-		configFile = DefaultConfigFile
-	}
-	return strings.TrimSuffix(configFile, filepath.Ext(configFile)) + "." + destination + ".yml"
-}
-
-// inDir is the path of a file that Kamal is given relative to its directory.
-func inDir(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
-}
-
-func missingConfig(o ProjectOptions, name string, destination bool, err error) *problem.Problem {
-	if !errors.Is(err, fs.ErrNotExist) {
-		p := problem.Newf("%s cannot be read: %v", name, errors.Unwrap(err)).About(problem.UnreadableFile)
-		p.Cause = err
-		return p
-	}
-	var p *problem.Problem
-	switch {
-	case destination:
-		p = problem.Newf("%s is not there: there is no destination %s", name, o.Destination).About(problem.UnreadableFile)
-		base := o.ConfigFile
-		if base == "" {
-			base = DefaultConfigFile
-		}
-		if found := Destinations(o.Dir, base); len(found) > 0 {
-			p.Hint = "the destinations of this project are " + strings.Join(found, ", ")
-		} else {
-			p.Hint = "this project has no destinations: leave --destination away, or add the file"
-		}
-	case o.ConfigFile != "":
-		p = problem.Newf("%s is not there", name).About(problem.UnreadableFile)
-		p.Hint = "--config-file is relative to the project's directory (--working-directory)"
-		if _, err := os.Stat(inDir(o.Dir, DefaultConfigFile)); err == nil {
-			p.Hint = "did you mean " + DefaultConfigFile + "? " + p.Hint
-		}
-	default:
-		p = problem.Newf("%s is not there: this is not the directory of a project that deploys with Kamal", name).About(problem.UnreadableFile)
-		p.Hint = "check the repository out first, or name the project's directory with --working-directory, another file with --config-file; `kamal init` makes a new one"
-	}
-	p.Cause = err
-	return p
-}
-
-// Destinations are the destinations that have a file beside the config file, in
-// order.
-func Destinations(dir, configFile string) []string {
-	if configFile == "" {
-		configFile = DefaultConfigFile
-	}
-	before, _ := strings.CutSuffix(DestinationFile(configFile, ""), ".yml") // with the dot
-	entries, err := os.ReadDir(filepath.Dir(inDir(dir, configFile)))
-	if err != nil {
-		return nil
-	}
-	var found []string
-	for _, entry := range entries {
-		name, ok := strings.CutPrefix(entry.Name(), filepath.Base(before))
-		if !ok {
-			continue
-		}
-		if name, ok = strings.CutSuffix(name, ".yml"); ok && name != "" && !strings.Contains(name, ".") {
-			found = append(found, name)
-		}
-	}
-	return found
-}
-
 // take fills c from the merged tree.
 func (c *Config) take(root *node) {
 	c.Service = root.get("service").value()
-	c.Image = root.get("image").value()
 	c.SecretsPath = root.get("secrets_path").value()
 	c.HooksPath = root.get("hooks_path").value()
-	c.RequireDestination = root.get("require_destination").value().Or("") == "true"
+	required := root.get("require_destination").value()
+	c.MayRequire = required.ERB
+	c.RequireDestination = slices.Contains([]string{"true", "yes", "on"}, strings.ToLower(required.Or(""))) // as YAML 1.1 has it
 	c.Missing = missingKeys(root)
 
 	ssh := root.get("ssh")
 	c.SSH = SSH{
 		User: ssh.get("user").value(), Port: ssh.get("port").value(),
 		Proxy: ssh.get("proxy").value(), ProxyCommand: ssh.get("proxy_command").value(),
-		ForwardAgent: ssh.get("forward_agent").value(), KeysOnly: ssh.get("keys_only").value(),
-		ConfigFile: ssh.get("config").value(), KeyData: ssh.get("key_data") != nil,
+		KeysOnly: ssh.get("keys_only").value(), ConfigFile: ssh.get("config").value(),
 	}
 	for _, key := range ssh.get("keys").list() {
 		c.SSH.Keys = append(c.SSH.Keys, key.value())
 	}
-	builder := root.get("builder")
-	c.Builder = Builder{
-		SSH: builder.get("ssh").value(), Remote: builder.get("remote").value(),
-		Driver: builder.get("driver").value(), Local: builder.get("local").value(),
-	}
-	registry := root.get("registry")
-	c.Registry = Registry{Server: registry.get("server").value(), Username: registry.get("username").value()}
+	c.Builder.Remote = root.get("builder").get("remote").value()
+	c.Registry.Server = root.get("registry").get("server").value()
 	for key, at := range map[string]**problem.Place{"file": &c.Output.File, "otel": &c.Output.OTel} {
 		if e := root.get("output").entry(key); e != nil {
 			*at = &e.key.place
@@ -311,8 +226,8 @@ func (c *Config) take(root *node) {
 	c.takeUses(root)
 }
 
-// missingKeys are the keys of which Kamal says "Missing required configuration"
-// (lib/kamal/configuration.rb, ensure_required_keys_present).
+// missingKeys are the keys without which Kamal refuses the configuration
+// (lib/kamal/configuration.rb, ensure_required_keys_present, and its validators).
 func missingKeys(root *node) []string {
 	var missing []string
 	for _, key := range []string{"service", "image", "registry"} {
@@ -328,12 +243,47 @@ func missingKeys(root *node) []string {
 	if root.get("servers") == nil && root.get("accessories") == nil {
 		missing = append(missing, "servers")
 	}
+	return append(missing, missingParts(root)...)
+}
+
+// missingParts are the keys that sections of the configuration lack.
+func missingParts(root *node) (missing []string) {
+	without := func(section string, keys ...string) {
+		n := root.get(section)
+		if n == nil && section != "builder" || n != nil && (n.erb || n.kind == null) {
+			return
+		}
+		for _, key := range keys {
+			if found := n.get(key); found != nil && (found.erb || found.kind != null && (found.kind != scalar || found.text != "")) {
+				return
+			}
+		}
+		missing = append(missing, section+"."+keys[0])
+	}
+	if registry := root.get("registry"); registry != nil && !registry.get("server").value().ERB && !strings.HasPrefix(registry.get("server").value().Text, "localhost:") {
+		without("registry", "username")
+		without("registry", "password")
+	}
+	without("builder", "arch")
+	if proxy := root.get("proxy"); proxy.get("ssl").value().Or("") == "true" {
+		without("proxy", "host", "hosts")
+	}
+	for _, accessory := range root.get("accessories").pairs() {
+		placed := func(key string) bool { return accessory.value.entry(key) != nil }
+		if n := accessory.value; n.kind == mapping && len(n.pairs()) == len(n.entries) && !slices.ContainsFunc([]string{"host", "hosts", "role", "roles", "tag", "tags"}, placed) {
+			missing = append(missing, "accessories."+accessory.key.text+".host")
+		}
+	}
+	servers, primary := root.get("servers"), root.get("primary_role").value()
+	if role := primary.Or("web"); servers != nil && servers.kind == mapping && len(servers.pairs()) == len(servers.entries) && !primary.ERB && servers.get(role) == nil {
+		missing = append(missing, "servers."+role)
+	}
 	return missing
 }
 
 func (c *Config) takeHosts(root *node) {
 	seen := map[string]bool{}
-	add := func(n *node, role, accessory string) {
+	add := func(n *node, accessory bool) {
 		host := n
 		if n != nil && n.kind == mapping && len(n.entries) > 0 {
 			host = n.entries[0].key // a host with its tags
@@ -341,7 +291,7 @@ func (c *Config) takeHosts(root *node) {
 		v := host.value()
 		if v.Known && v.Text != "" && !seen[v.Text] {
 			seen[v.Text] = true
-			c.Hosts = append(c.Hosts, Host{Name: v.Text, Role: role, Accessory: accessory, Place: v.Place})
+			c.Hosts = append(c.Hosts, Host{Name: v.Text, Accessory: accessory})
 		}
 	}
 	servers := root.get("servers")
@@ -349,7 +299,7 @@ func (c *Config) takeHosts(root *node) {
 		if i == 0 {
 			c.Roles = []string{"web"}
 		}
-		add(host, "web", "")
+		add(host, false)
 	}
 	for _, role := range servers.pairs() {
 		c.Roles = append(c.Roles, role.key.text)
@@ -358,16 +308,16 @@ func (c *Config) takeHosts(root *node) {
 			hosts = role.value.get("hosts").list()
 		}
 		for _, host := range hosts {
-			add(host, role.key.text, "")
+			add(host, false)
 		}
 	}
 	for _, accessory := range root.get("accessories").pairs() {
 		c.Accessories = append(c.Accessories, accessory.key.text)
 		if host := accessory.value.get("host"); host != nil {
-			add(host, "", accessory.key.text)
+			add(host, true)
 		}
 		for _, host := range accessory.value.get("hosts").list() {
-			add(host, "", accessory.key.text)
+			add(host, true)
 		}
 	}
 }
@@ -390,7 +340,7 @@ func (o Output) CopyProblems() problem.List {
 // CopyProblem tells that a key of deploy.yml's output copies what hooks print past the
 // masker.
 func CopyProblem(key string) *problem.Problem {
-	p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", key)
+	p := problem.Newf("output.%s copies what hooks print to another place, where no secret is masked", key).About(problem.LogCopies)
 	p.Hint = "take output." + key + " out of deploy.yml, or allow it with --allow-output-copies"
 	return p
 }

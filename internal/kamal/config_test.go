@@ -85,7 +85,7 @@ output:
   otel: {endpoint: http://otel.example.com}
 `
 
-func TestReadConfig_everyPlace(t *testing.T) {
+func TestReadConfig_FindsEveryPlace(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config/deploy.yml", everyPlace)
 	c, err := ReadConfig(ProjectOptions{Dir: dir})
@@ -112,24 +112,21 @@ config/deploy.yml:55:11 accessories.db.registry.password DB_REGISTRY
 	}
 	var hosts []string
 	for _, h := range c.Hosts {
-		hosts = append(hosts, h.Name+" "+h.Role+h.Accessory)
+		hosts = append(hosts, h.Name)
 	}
-	if diff := cmp.Diff([]string{"192.0.2.1 web", "192.0.2.2 web", "192.0.2.3 jobs", "192.0.2.4 db", "192.0.2.5 cache"}, hosts); diff != "" {
+	if diff := cmp.Diff([]string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"}, hosts); diff != "" {
 		t.Error(diff)
 	}
-	got := []string{c.SSH.User.Text, c.SSH.Port.Text, c.SSH.Proxy.Text, c.SSH.ForwardAgent.Text, c.Builder.Remote.Text, c.Registry.Server.Text}
-	if diff := cmp.Diff([]string{"deploy", "2222", "jump.example.com", "true", "ssh://docker@192.0.2.9", "registry.example.com"}, got); diff != "" {
+	got := []string{c.SSH.User.Text, c.SSH.Port.Text, c.SSH.Proxy.Text, c.Builder.Remote.Text, c.Registry.Server.Text}
+	if diff := cmp.Diff([]string{"deploy", "2222", "jump.example.com", "ssh://docker@192.0.2.9", "registry.example.com"}, got); diff != "" {
 		t.Error(diff)
 	}
 	if p := c.Output.CopyProblems(); len(p) != 2 || p[0].Place.Line != 59 || p[1].Place.Line != 60 || !strings.Contains(p[1].Message, "output.otel") {
 		t.Errorf("output: %v", p)
 	}
-	if c.Registry.Username.Known {
-		t.Error("a username that is a secret's name is taken for a literal")
-	}
 }
 
-func TestReadConfig_destination(t *testing.T) {
+func TestReadConfig_MergesADestination(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config/deploy.yml", "service: app\nenv:\n  clear: {A: 1}\n  secret: [ONE, TWO]\nssh: {user: a, port: 22}\n")
 	write(t, dir, "config/deploy.production.yml", "env:\n  secret:\n    - THREE\nssh:\n  user: b\n")
@@ -151,7 +148,7 @@ func TestReadConfig_destination(t *testing.T) {
 	}
 }
 
-func TestReadConfig_anchorsAndMergeKeys(t *testing.T) {
+func TestReadConfig_FollowsAnchorsAndMergeKeys(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config/deploy.yml", `x-base: &base
   env:
@@ -188,7 +185,7 @@ config/deploy.yml:12:16 accessories.db.env.secret OWN
 	}
 }
 
-func TestReadConfig_problems(t *testing.T) {
+func TestReadConfig_ReportsProblems(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ReadConfig(ProjectOptions{Dir: dir})
 	if p := problem.Of(err); len(p) != 1 || p[0].Hint == "" || !strings.Contains(p[0].Message, "config/deploy.yml is not there") {
@@ -218,7 +215,7 @@ func TestReadConfig_problems(t *testing.T) {
 	}
 }
 
-func TestReadConfig_erb(t *testing.T) {
+func TestReadConfig_KnowsERB(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config/deploy.yml", `<% require "json" %>
 service: <%= ENV["SERVICE"] %>
@@ -247,8 +244,8 @@ builder:
 	if diff := cmp.Diff("config/deploy.yml:19:7 builder.secrets LAST\n", uses(c)); diff != "" {
 		t.Error(diff)
 	}
-	if c.Service.Known || !c.Service.ERB || c.Image.Known || !c.Image.ERB {
-		t.Errorf("service %+v, image %+v", c.Service, c.Image)
+	if c.Service.Known || !c.Service.ERB {
+		t.Errorf("service %+v", c.Service)
 	}
 	if c.SSH.User.Known || c.SSH.Port.Text != "22" || c.SSH.Port.Place.Column != 43 {
 		t.Errorf("ssh: %+v", c.SSH)
@@ -265,7 +262,7 @@ builder:
 	}
 }
 
-func TestPassERB_keepsLinesAndColumns(t *testing.T) {
+func TestPassERB_KeepsLinesAndColumns(t *testing.T) {
 	for _, text := range []string{
 		"a: <%= é %> b\n", "<% x\ny %>z\n", "a\n<%= x\ny %>\n<% if a %>\nb\n<% end %>\nc", "<%% a %>", "<% unclosed\n", "<%=\n%>", "x <%# é %>|\r\n<% end %>",
 	} {
@@ -304,7 +301,7 @@ func FuzzReadConfig(f *testing.F) {
 	})
 }
 
-func TestOpenProject_walkthrough(t *testing.T) {
+func TestOpenProject_ReadsTheWalkthrough(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "config/deploy.yml", "service: a\nsecrets_path: .secrets/x\nenv: {secret: [A]}\n")
 	write(t, dir, ".secrets/x", "A=$(op read op://MyApp/Production/A)\n")
@@ -322,7 +319,7 @@ func TestOpenProject_walkthrough(t *testing.T) {
 
 // An alias in a list on one line is one name, also where the list stands in a
 // mapping on one line.
-func TestReadConfig_aliasOnOneLine(t *testing.T) {
+func TestReadConfig_ReadsAnAliasOnOneLine(t *testing.T) {
 	for _, text := range []string{"env: {secret: [A, X:N], clear: {B: c}}\n", "env:\n  secret: [A, X:N]\n", "env: {secret: [A, \"X:N\"]}\n"} {
 		root, _, err := parseYAML("c.yml", []byte(text))
 		if err != nil {
@@ -356,6 +353,26 @@ func TestProxy_URL(t *testing.T) {
 		}
 		if got := c.Proxy.URL(); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What of require_destination Kamal 2.12 takes for yes was asked of it, a value each.
+func TestReadConfig_RequireDestination(t *testing.T) {
+	for value, want := range map[string][2]bool{
+		"true": {true, false}, "True": {true, false}, "yes": {true, false}, "YES": {true, false}, "on": {true, false},
+		"false": {}, "no": {}, "off": {}, "~": {}, `<%= ENV["ANY"] %>`: {false, true},
+	} {
+		p := ProjectOptions{Dir: t.TempDir(), ConfigFile: "deploy.yml"}
+		if err := os.WriteFile(p.Dir+"/deploy.yml", []byte("service: app\nrequire_destination: "+value+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := ReadConfig(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{c.RequireDestination, c.MayRequire}; got != want {
+			t.Errorf("%s: required, perhaps: %v, want %v", value, got, want)
 		}
 	}
 }

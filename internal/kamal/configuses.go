@@ -105,7 +105,7 @@ func (c *Config) Used() []string {
 	return names
 }
 
-// isName says whether text can be the name of a secret, as dotenv's keys are.
+// isName reports whether text can be the name of a secret, as dotenv's keys are.
 func isName(text string) bool {
 	for _, r := range text {
 		if r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {

@@ -9,7 +9,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// A Failure is why Kamal failed, as far as its last words tell.
+// A Failure is why Kamal failed, as far as its last lines show it.
 type Failure struct {
 	Host    string   // on which it happened, or ""
 	Command string   // that failed there, or ""
@@ -36,26 +36,26 @@ var (
 	nothing = lazy.Regexp(`^\S+ std(out|err): Nothing written$|^Finished all in [0-9.]+ seconds$|^Releasing the deploy lock\.\.\.$`)
 )
 
-// IsError tells whether a line is Kamal's last word, the error that it ended with.
+// IsError reports whether a line is Kamal's last word, the error that it ended with.
 // What follows belongs to it.
 func IsError(line string) bool { return errorLine().MatchString(line) }
 
 // hookError is the class of the error that a hook's failure is.
 const hookError = "Kamal::Cli::HookError"
 
-// A said is Kamal's last lines, taken apart: what it ended with is why it failed.
-// What it echoed, logged or fetched of a container's log before is not.
-type said struct {
-	class string // of the error; "" where Kamal told none
+// lastOutput is Kamal's last lines by what they are: the error that it ended with says why
+// it failed. What it echoed, logged or fetched of a container's log before does not.
+type lastOutput struct {
+	class string // of the error; "" where Kamal printed none
 	error string // its message, to the end
 	rest  string // lines before it that are not of Kamal's log
 	log   string // all lines before it
 }
 
-// take takes lines without colours apart. A hook may have run another Kamal: its
+// parseOutput reads lines without colours. A hook may have run another Kamal: its
 // error is part of the hook's. Otherwise the last error counts, since a
 // container's log may hold one as well.
-func take(lines []string) said {
+func parseOutput(lines []string) lastOutput {
 	at := -1
 	for i, line := range lines {
 		m := errorLine().FindStringSubmatch(line)
@@ -67,7 +67,7 @@ func take(lines []string) said {
 			break
 		}
 	}
-	var s said
+	var s lastOutput
 	before := lines
 	if at >= 0 {
 		m := errorLine().FindStringSubmatch(lines[at])
@@ -84,14 +84,14 @@ func take(lines []string) said {
 	return s
 }
 
-// Diagnose tells why Kamal failed from the last lines of its output, masked
+// Diagnose says why Kamal failed from the last lines of its output, masked
 // already.
 func Diagnose(lines []string) Failure {
 	plain := make([]string, 0, len(lines))
 	for _, line := range lines {
 		plain = append(plain, strings.TrimRight(escapes().ReplaceAllString(line, ""), "\r"))
 	}
-	s := take(plain)
+	s := parseOutput(plain)
 	f := Failure{Class: s.class, Words: lastWords(plain)}
 	f.Message, _, _ = strings.Cut(s.error, "\n")
 	for _, pattern := range []*regexp.Regexp{onHost(), atHost()} {
@@ -157,7 +157,7 @@ func lastWords(lines []string) (words []string) {
 	return words
 }
 
-// Ran tells a failure to boot the app what ran on its host before and runs still:
+// Ran adds to a failed boot of the app what ran on its host before and still runs:
 // a version, "" where nothing did.
 func (f *Failure) Ran(version string) {
 	switch {
@@ -169,7 +169,7 @@ func (f *Failure) Ran(version string) {
 	}
 }
 
-// Problem is the failure as it is told at the end of a run: what failed, on which
+// Problem is the failure as it is reported at the end of a run: what failed, on which
 // host, the last words, the likely cause and the remedy. status is Kamal's.
 func (f Failure) Problem(phase string, status int) *problem.Problem {
 	message := "kamal failed"

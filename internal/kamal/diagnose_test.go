@@ -98,10 +98,12 @@ var failures = []struct{ name, cause, host string }{
 	{"adapter-read", "AWS Secrets Manager, which .kamal/secrets asks", ""},
 	{"registry-certificate", "docker does not trust the registry's certificate", "127.0.0.1"},
 	{"registry-http", "the registry speaks no TLS", "127.0.0.1"},
+	{"accessory-file", "/home/me/shop/config/nowhere.sql, which an accessory's files name, is not on this machine", "127.0.0.1"},
+	{"accessory-login", "the registry refused the login", "127.0.0.1"},
 }
 
 // What Kamal echoes, what a hook prints and what a container logs is no cause.
-func TestDiagnose_WhatKamalReallyPrints(t *testing.T) {
+func TestDiagnose_ExplainsWhatKamalReallyPrints(t *testing.T) {
 	archive, err := txtar.ParseFile(filepath.Join("testdata", "failures.txtar"))
 	if err != nil {
 		t.Fatal(err)
@@ -227,9 +229,26 @@ var dockersWords = []struct{ name, cause string }{
 	{"disk-pull", "a disk is full"},
 	{"disk-run", "a disk is full"},
 	{"disk-build", "a disk is full"},
+	{"run-entrydir", "/etc in the image"},
+	{"run-cap", "docker refuses an option of the container"},
+	{"run-runtime", "docker refuses an option of the container"},
+	{"run-sysctl", "the host's kernel has no sysctl net"},
+	{"run-sysctl2", "docker refuses kernel.nope=1 for the option --sysctl"},
+	{"run-seccomp", "the seccomp profile /nope is not on the host"},
+	{"run-tmpfs", "docker refuses an option of the container"},
+	{"run-shm", "docker refuses 1x for the option --shm-size"},
+	{"run-memval", "docker refuses 1x for the option --memory"},
+	{"run-restart", "docker refuses an option of the container"},
+	{"run-fileondir", "of /r/crlf.sh on the host and /etc in the image one is a directory"},
+	{"run-dironfile", "of /r on the host and /etc/passwd in the image one is a directory"},
+	{"run-relvol", "a volume's path on the host is not absolute"},
+	{"run-ulimit", "docker refuses nope=1 for the option --ulimit"},
+	{"run-group", "the image has no group nope"},
+	{"run-publish", "99999 is no port"},
+	{"run-cpuset", "docker refuses an option of the container"},
 }
 
-func TestDiagnose_WordsOfDockers(t *testing.T) {
+func TestDiagnose_ExplainsDockersErrors(t *testing.T) {
 	for archive, complete := range map[string]bool{"docker.txtar": true, "docker20.txtar": false} {
 		texts, err := txtar.ParseFile(filepath.Join("testdata", archive))
 		if err != nil {
@@ -258,9 +277,44 @@ func TestDiagnose_WordsOfDockers(t *testing.T) {
 	}
 }
 
+// What a container's log ends with where its program could not be run, of docker 28.5.2
+// and 20.10.24 alike: docker run has succeeded by then.
+func TestDiagnose_ExplainsAProgramThatCannotRun(t *testing.T) {
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "failures.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = "exec /rails/bin/docker-entrypoint: exec format error"
+	for _, file := range archive.Files {
+		if file.Name != "wrong-arch" {
+			continue
+		}
+		for said, cause := range map[string]string{
+			"exec /r/crlf.sh: no such file or directory":                                                 "the program that runs /r/crlf.sh is not in the image",
+			"2026-11-30T19:33:40.123456789Z exec /r/nope.sh: no such file or directory":                  "the program that runs /r/nope.sh is not in the image",
+			"exec /r/plain.sh: exec format error":                                                        "/r/plain.sh was built for another architecture, or is a script without a first line",
+			"env: 'bash2': No such file or directory":                                                    "bash2, which its script asks for, is not in the image",
+			"env: ‘bash2’: No such file or directory":                                                    "bash2, which its script asks for, is not in the image",
+			"env: 'bash\\r': No such file or directory\nenv: use -[v]S to pass options in shebang lines": "the lines of its script end with CR LF, so that bash is not found",
+			"env: ‘bash\\r’: No such file or directory\nenv: use -[v]S to pass options in shebang lines": "the lines of its script end with CR LF, so that bash is not found",
+			"the app says: exec /r/x: no such file or directory":                                         "did not become healthy",
+			"env: config/x: No such file or directory":                                                   "did not become healthy",
+		} {
+			text := strings.Replace(string(file.Data), before, said, 1)
+			f := Diagnose(strings.Split(text, "\n"))
+			f.Ran("")
+			if !strings.Contains(f.Cause, cause) || !strings.HasSuffix(f.Cause, "; nothing ran there before") || f.Hint == "" || strings.Contains(f.Hint, "$1") {
+				t.Errorf("%s: the cause is %q, not %q (hint %q)", said, f.Cause, cause, f.Hint)
+			}
+		}
+		return
+	}
+	t.Error("there is no text")
+}
+
 // What builders say, as reports of theirs have it: the machines that they need are not
 // at hand.
-func TestDiagnose_WordsOfABuilder(t *testing.T) {
+func TestDiagnose_ExplainsABuildersErrors(t *testing.T) {
 	for said, cause := range map[string]string{
 		"ERROR: failed to build: failed to solve: failed to push ghcr.io/o/a:v: unexpected status from PUT request to https://ghcr.io/v2/o/a/blobs/uploads/1: 413 Request Entity Too Large": "takes no layer that large",
 		"#21 ERROR: failed to copy: unexpected status: 413 Request Entity Too Large\nerror: failed to solve: failed to copy: unexpected status: 413 Request Entity Too Large":               "takes no layer that large",
@@ -284,7 +338,7 @@ func commandFailed(output string) string {
 }
 
 // What an app says is no cause, as alike as it is.
-func TestDiagnose_WordsOfAnApp(t *testing.T) {
+func TestDiagnose_ExplainsAnAppsErrors(t *testing.T) {
 	for _, said := range []string{
 		"Stripe: 401 Unauthorized",
 		"RuntimeError: unauthorized: authentication required by proxy",

@@ -99,7 +99,7 @@ func evaluate(file *SecretsFile) (values map[string]string, commands map[string]
 }
 
 // The parser reads a few hundred files as real dotenv and Kamal do.
-func TestParseSecrets_asDotenvDoes(t *testing.T) {
+func TestParseSecrets_ReadsAsDotenvDoes(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
 	}

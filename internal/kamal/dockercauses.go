@@ -118,9 +118,9 @@ var dockerCauses = []cause{
 		hint:  "make it there, or look at volumes and files in deploy.yml",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`Error response from daemon: unable to find user (\S+):`),
-		cause: "the image has no user $1",
-		hint:  "look at user under options in deploy.yml, and at USER in the Dockerfile",
+		class: isCommand, text: lazy.Regexp(`Error response from daemon: unable to find (user|group) (\S+):`),
+		cause: "the image has no $1 $2",
+		hint:  "look at user and group-add under options in deploy.yml, and at USER in the Dockerfile",
 	},
 	{
 		class: isCommand, text: lazy.Regexp(`Error response from daemon: [Nn]o command specified`),
@@ -143,7 +143,27 @@ var dockerCauses = []cause{
 		hint:  "look at options in deploy.yml: each is given to docker run as --NAME",
 	},
 	{
-		class: isCommand, text: lazy.Regexp(`docker: Error response from daemon: (?:Minimum memory limit|[Rr]ange of CPUs|error looking up logging plugin|could not select device driver|error gathering device information|[Ii]nvalid (?:restart policy|log opt|ulimit|value))`),
+		class: isCommand, text: lazy.Regexp(`(?m)std(?:out|err): (?:docker: )?invalid argument "([^"\n]*)" for "(?:-\w, )?(--[a-z-]+)" flag`),
+		cause: "docker refuses $1 for the option $2",
+		hint:  "look at options in deploy.yml: each is given to docker run as --NAME VALUE",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)std(?:out|err): docker: [Ii]nvalid (?:hostPort|containerPort): (\S+)$`),
+		cause: "$1 is no port",
+		hint:  "look at publish under options in deploy.yml, and at an accessory's port",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`(?m)std(?:out|err): docker: opening seccomp profile \(([^)]+)\) failed`),
+		cause: "the seccomp profile $1 is not on the host",
+		hint:  "put it there, or look at security-opt under options in deploy.yml",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`includes invalid characters for a local volume name`),
+		cause: "a volume's path on the host is not absolute",
+		hint:  "look at volumes in deploy.yml: a path begins with /; what does not is the name of a volume of docker's",
+	},
+	{
+		class: isCommand, text: lazy.Regexp(`docker: Error response from daemon: (?:Minimum memory limit|[Rr]ange of CPUs|error looking up logging plugin|could not select device driver|error gathering device information|invalid CapAdd|[Uu]nknown (?:or invalid )?runtime|Requested CPUs are not available|unknown log opt|[Ii]nvalid (?:tmpfs option|restart policy|log opt|ulimit|value))`),
 		cause: "docker refuses an option of the container",
 		hint:  "docker says which above; look at options and logging in deploy.yml",
 	},

@@ -46,11 +46,11 @@ func newSecretsReader(name, text string, env []string) *secretsReader {
 func (r *secretsReader) read() {
 	text, end := r.text, 0
 	for _, m := range dotenvLine().FindAllStringSubmatchIndex(text, -1) {
-		r.passOver(end, m[0])
+		r.skip(end, m[0])
 		end = m[1]
 		r.define(m)
 	}
-	r.passOver(end, len(text))
+	r.skip(end, len(text))
 }
 
 type secretsReader struct {
@@ -107,8 +107,8 @@ func (r *secretsReader) at(offset int) problem.Place {
 	return problem.Place{File: r.file.Path, Line: line + 1, Column: column}
 }
 
-// passOver notes lines between definitions that are neither blank nor comments.
-func (r *secretsReader) passOver(from, to int) {
+// skip notes lines between definitions that are neither blank nor comments.
+func (r *secretsReader) skip(from, to int) {
 	for from < to {
 		end := strings.IndexByte(r.text[from:to], '\n')
 		if end < 0 {
@@ -116,7 +116,7 @@ func (r *secretsReader) passOver(from, to int) {
 		}
 		line := r.text[from : from+end]
 		if trimmed := strings.TrimLeft(line, " \t\v\f"); trimmed != "" && trimmed[0] != '#' {
-			r.file.Ignored = append(r.file.Ignored, r.passedOver(trimmed, r.at(from+len(line)-len(trimmed))))
+			r.file.Ignored = append(r.file.Ignored, r.skippedLine(trimmed, r.at(from+len(line)-len(trimmed))))
 		}
 		from += end + 1
 	}
@@ -290,119 +290,4 @@ func literal(v span, r *secretsReader) []Part {
 		return nil
 	}
 	return []Part{{Kind: Literal, Text: v.text, Known: true, Place: r.at(v.at(0))}}
-}
-
-// variable is dotenv's VARIABLE without its look-ahead.
-var variable = lazy.Regexp(`^\$\{?([A-Za-z0-9_]+)?\}?`)
-
-// parts splits a value into text, variables and commands.
-func (r *secretsReader) parts(v span, d *Definition) []Part {
-	var parts []Part
-	var text strings.Builder
-	start := 0  // of the text
-	opaque := 0 // up to here no commands are looked for: what an escaped one holds
-	ends := commandEnds(v.text)
-	outside := []byte(v.text) // of commands, which a shell reads
-	flush := func() {
-		if text.Len() > 0 {
-			parts = append(parts, Part{Kind: Literal, Text: text.String(), Known: true, Place: r.at(v.at(start))})
-			text.Reset()
-		}
-	}
-	write := func(i int, s string) {
-		if text.Len() == 0 {
-			start = i
-		}
-		text.WriteString(s)
-	}
-	for i := 0; i < len(v.text); {
-		escaped := v.text[i] == '\\' && i+1 < len(v.text) && v.text[i+1] == '$'
-		at := i
-		if escaped {
-			at++
-		}
-		if v.text[at] != '$' {
-			write(i, v.text[i:i+1])
-			i++
-			continue
-		}
-		if end := ends[at+1]; end > 0 && at >= opaque {
-			if escaped {
-				// Its backslash is taken, and variables are put in.
-				write(i, "$(")
-				i, opaque = at+2, end
-			} else {
-				flush()
-				command := v.cut(at+2, end-1)
-				parts = append(parts, r.command(command, r.at(v.at(at))))
-				r.expansionsIn(command, d)
-				r.arithmetic(command, d)
-				r.quotingIn(command, d)
-				r.shellIn(command, d)
-				copy(outside[at:end], strings.Repeat("$", end-at))
-				i = end
-			}
-			continue
-		}
-		if strings.HasPrefix(v.text[at:], "$(") { // not closed: text
-			if !escaped && len(d.Shell) == 0 { // one mistake
-				d.Shell = append(d.Shell, Shell{Kind: NeverClosed, Text: "$(", Place: r.at(v.at(at))})
-			}
-			write(i, v.text[i:at+1])
-			i = at + 1
-			continue
-		}
-		m := variable().FindStringSubmatch(v.text[at:])
-		switch {
-		case escaped:
-			write(i, m[0])
-		case m[1] == "":
-			r.oddities(v, at, m[0], d)
-			write(i, m[0])
-		default:
-			flush()
-			r.aroundName(v, at, m[0], d)
-			p := Part{Kind: PassThrough, Text: m[0], Name: m[1], Place: r.at(v.at(at))}
-			_, p.Known = r.lookup(m[1])
-			parts = append(parts, p)
-		}
-		i = at + len(m[0])
-	}
-	flush()
-	r.backticks(string(outside), v, d)
-	r.operators(string(outside), v, d)
-	r.wholeValue(string(outside), v, d)
-	return parts
-}
-
-// commandEnds are, by the offset of every opening parenthesis, the offset behind
-// the command that it begins: Kamal's pattern, where a backslash takes the next
-// character along, parentheses nest and something must stand between them. What has
-// no end is not in it.
-func commandEnds(text string) map[int]int {
-	ends := map[int]int{}
-	var open []int // not closed yet
-	empty := false // nothing stands behind the last of them
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			if i+1 >= len(text) || text[i+1] == '\n' {
-				open = open[:0]
-			}
-			i++
-			empty = false
-		case '(':
-			open, empty = append(open, i), true
-		case ')':
-			if empty {
-				open = open[:0]
-			} else if n := len(open) - 1; n >= 0 {
-				ends[open[n]], open = i+1, open[:n]
-			}
-			empty = false
-		default:
-			empty = false
-		}
-	}
-	return ends
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// A splice replaces the bytes from..to of a text.
-type splice struct {
+// A textEdit replaces the bytes from..to of a text.
+type textEdit struct {
 	from, to int
 	text     string
 }
 
-func (s splice) apply(text string) string { return text[:s.from] + s.text + text[s.to:] }
+func (s textEdit) apply(text string) string { return text[:s.from] + s.text + text[s.to:] }
 
 // offsetOf is the offset of a place in a text whose lines start at lines; ok is
 // false where the text has no such place.
@@ -58,8 +58,8 @@ func endOfLine(text string, offset int) string {
 
 // insertLines puts whole lines in at offset, which is a line's start or the end
 // of the text. A last line without an end of line stays one.
-func insertLines(text string, offset int, eol string, lines ...string) splice {
-	s := splice{from: offset, to: offset}
+func insertLines(text string, offset int, eol string, lines ...string) textEdit {
+	s := textEdit{from: offset, to: offset}
 	if offset > 0 && text[offset-1] != '\n' {
 		s.text = eol + strings.Join(lines, eol)
 	} else {
@@ -69,17 +69,17 @@ func insertLines(text string, offset int, eol string, lines ...string) splice {
 }
 
 // removeLines takes whole lines out.
-func removeLines(text string, from, to int) splice {
+func removeLines(text string, from, to int) textEdit {
 	if to == len(text) && from > 0 && !strings.HasSuffix(text[from:to], "\n") {
 		from--
 		if from > 0 && text[from-1] == '\r' {
 			from--
 		}
 	}
-	return splice{from: from, to: to}
+	return textEdit{from: from, to: to}
 }
 
-// oldLines tells whether lines of a text end in CR alone, which no program of
+// oldLines reports whether lines of a text end in CR alone, which no program of
 // today writes: such a text is not changed.
 func oldLines(text string) bool {
 	return strings.Count(text, "\r") != strings.Count(text, "\r\n")

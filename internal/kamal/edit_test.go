@@ -91,7 +91,7 @@ func TestConfigEdit(t *testing.T) {
 }
 
 // Names that are no entries of a list are renamed, and not taken out.
-func TestConfigEdit_places(t *testing.T) {
+func TestConfigEdit_RenamesWhatIsNoListEntry(t *testing.T) {
 	text := "registry: {password: [A]}\nproxy:\n  ssl:\n    certificate_pem: 'A'\nenv:\n  secret: [\"X:A\", AA]\n"
 	e, err := EditConfig("c.yml", text)
 	if err != nil {
@@ -157,6 +157,7 @@ func TestSecretsEdit(t *testing.T) {
 		"remove between comments":  {"# a\nA=1\n# b\nB=2\n", func(e *SecretsEdit) error { return e.RemoveDefinition(e.File().Definitions[0]) }, "# a\n# b\nB=2\n"},
 		"remove over lines":        {"A='x\ny'\nB=2\n", func(e *SecretsEdit) error { return e.RemoveDefinition(e.File().Definitions[0]) }, "B=2\n"},
 		"remove the last, no end":  {"A=1\r\nB=2", func(e *SecretsEdit) error { return e.RemoveDefinition(e.File().Definitions[1]) }, "A=1"},
+		"space before the fetch":   {"S=$( kamal secrets fetch --adapter 1password A --account a --from V/I B )\n", func(e *SecretsEdit) error { return e.RemoveFetched(last(e, Fetch), "A") }, "S=$( kamal secrets fetch --adapter 1password --account a --from V/I B )\n"},
 		"remove from the fetch":    {"S=$(kamal secrets fetch --adapter 1password A --account a --from V/I B)\n", func(e *SecretsEdit) error { return e.RemoveFetched(last(e, Fetch), "B") }, "S=$(kamal secrets fetch --adapter 1password A --account a --from V/I)\n"},
 		"remove the fetch's first": {"S=$(kamal secrets fetch --adapter 1password A  B --account a --from V/I)\n", func(e *SecretsEdit) error { return e.RemoveFetched(last(e, Fetch), "A") }, "S=$(kamal secrets fetch --adapter 1password  B --account a --from V/I)\n"},
 		"remove the only name":     {"S=$(kamal secrets fetch --adapter 1password A --account a --from V/I)\nB=1\n", func(e *SecretsEdit) error { return e.RemoveFetched(last(e, Fetch), "A") }, "B=1\n"},
@@ -175,7 +176,7 @@ func TestSecretsEdit(t *testing.T) {
 }
 
 // What would change the meaning of another line is refused.
-func TestSecretsEdit_refusals(t *testing.T) {
+func TestSecretsEdit_RefusesUnsafeEdits(t *testing.T) {
 	tests := map[string]struct {
 		text string
 		do   func(e *SecretsEdit) error

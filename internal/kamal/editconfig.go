@@ -50,7 +50,7 @@ func (e *ConfigEdit) Uses() []Use {
 	return c.Uses
 }
 
-// Has tells whether the file itself says anything under a key.
+// Has reports whether the file itself says anything under a key.
 func (e *ConfigEdit) Has(key ...string) bool { return e.at(key) != nil }
 
 func (e *ConfigEdit) at(key []string) *node {
@@ -63,7 +63,7 @@ func (e *ConfigEdit) at(key []string) *node {
 
 // change makes a change; allowed says which of the values that come or go with it
 // may.
-func (e *ConfigEdit) change(s splice, allowed func(value string) bool) error {
+func (e *ConfigEdit) change(s textEdit, allowed func(value string) bool) error {
 	before := *e
 	was := values(e.root)
 	err := e.read(s.apply(e.text))
@@ -81,7 +81,7 @@ func (e *ConfigEdit) change(s splice, allowed func(value string) bool) error {
 	return nil
 }
 
-// sameValues tells whether only values that may have come or gone.
+// sameValues reports whether only values that may have come or gone.
 func sameValues(was, is map[string]int, allowed func(value string) bool) bool {
 	for v, n := range was {
 		is[v] -= n
@@ -187,7 +187,7 @@ func (e *ConfigEdit) add(entry string, key []string) error {
 	return e.refuse("has no place for "+path, at)
 }
 
-// hiddenKey tells whether a key may stand in what ERB decides.
+// hiddenKey reports whether a key may stand in what ERB decides.
 func (e *ConfigEdit) hiddenKey(key string) bool {
 	if len(e.unknown) == 0 {
 		return false
@@ -207,7 +207,7 @@ func (e *ConfigEdit) addItem(list *node, entry, path string, allowed func(string
 		if !flow {
 			return e.refuse("has a list at "+path+" that cannot be changed", at)
 		}
-		return e.change(splice{at + 1, at + 1, inFlow(entry)}, allowed)
+		return e.change(textEdit{at + 1, at + 1, inFlow(entry)}, allowed)
 	}
 	last := list.items[len(list.items)-1]
 	if last.erb || last.kind != scalar {
@@ -238,7 +238,7 @@ func (e *ConfigEdit) addItem(list *node, entry, path string, allowed func(string
 				}
 			}
 		}
-		return e.change(splice{to, to, gap + written}, allowed)
+		return e.change(textEdit{to, to, gap + written}, allowed)
 	}
 	start, end := lineAround(e.text, from)
 	dash := e.text[start:from]
@@ -285,7 +285,7 @@ func (e *ConfigEdit) addUnder(parent *node, keys []string, entry string, allowed
 		if len(parent.entries) > 0 {
 			text += ", "
 		}
-		return e.change(splice{at + 1, at + 1, text}, allowed)
+		return e.change(textEdit{at + 1, at + 1, text}, allowed)
 	}
 	step, indent, end := e.indentStep(), 0, len(e.text)
 	if parent != e.root {
@@ -337,33 +337,6 @@ func (e *ConfigEdit) keyOf(n *node) (key *node, line int) {
 	}
 	last := chain[len(chain)-1]
 	return last.key, last.key.place.Line
-}
-
-// A step is one key on the way to a node.
-type step struct {
-	in  *node // the mapping that has the key
-	key *node
-}
-
-// find is whether want is below root, and the keys on the way to it.
-func find(root, want *node, depth int) (found bool, chain []step) {
-	if root == want {
-		return true, nil
-	}
-	if root == nil || depth > maxDepth {
-		return false, nil
-	}
-	for _, e := range root.entries {
-		if ok, rest := find(e.value, want, depth+1); ok {
-			return true, append([]step{{root, e.key}}, rest...)
-		}
-	}
-	for _, item := range root.items {
-		if ok, rest := find(item, want, depth+1); ok {
-			return true, rest
-		}
-	}
-	return false, nil
 }
 
 // endOfBlock is the offset behind the last line that belongs to the block whose

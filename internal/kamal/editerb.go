@@ -28,7 +28,7 @@ func (e *ConfigEdit) open() *ConfigEdit {
 // condition of ERB may leave out.
 func (e *ConfigEdit) PossibleUses() []Use { return e.open().Uses() }
 
-// Between tells whether a place stands between lines of ERB, so that the file's own
+// Between reports whether a place stands between lines of ERB, so that the file's own
 // text does not say whether it counts.
 func (e *ConfigEdit) Between(at problem.Place) bool {
 	if !strings.Contains(e.text, "<%") {

@@ -73,9 +73,9 @@ func (e *ConfigEdit) removeItem(list *node, item int, u Use, keep bool) error {
 	}
 	if at < len(e.text) && e.text[at] == '[' {
 		if keep && len(list.items) == 1 {
-			return e.change(splice{from, to, ""}, allowed)
+			return e.change(textEdit{from, to, ""}, allowed)
 		}
-		return e.removeFlowItem(list, item, splice{from, to, ""}, allowed)
+		return e.removeFlowItem(list, item, textEdit{from, to, ""}, allowed)
 	}
 	start, end := lineAround(e.text, from)
 	if strings.Trim(e.text[start:from], " -") != "" {
@@ -113,7 +113,7 @@ func (e *ConfigEdit) removeItem(list *node, item int, u Use, keep bool) error {
 }
 
 // emptyList takes the only entry of a list out, and leaves the list.
-func (e *ConfigEdit) emptyList(list *node, entry splice, u Use, allowed func(string) bool) error {
+func (e *ConfigEdit) emptyList(list *node, entry textEdit, u Use, allowed func(string) bool) error {
 	key, _ := e.keyOf(list)
 	at := -1
 	if key != nil {
@@ -125,10 +125,10 @@ func (e *ConfigEdit) emptyList(list *node, entry splice, u Use, allowed func(str
 		return e.refuse("has a list at "+u.Key+" that cannot be emptied", entry.from)
 	}
 	between := e.text[at:entry.from]
-	return e.change(splice{at, entry.to, " []" + between + entry.text}, allowed)
+	return e.change(textEdit{at, entry.to, " []" + between + entry.text}, allowed)
 }
 
-func (e *ConfigEdit) removeFlowItem(list *node, item int, s splice, allowed func(string) bool) error {
+func (e *ConfigEdit) removeFlowItem(list *node, item int, s textEdit, allowed func(string) bool) error {
 	switch {
 	case item > 0:
 		_, s.from, _ = e.scalarSpan(list.items[item-1])
@@ -145,7 +145,7 @@ func (e *ConfigEdit) removeFlowItem(list *node, item int, s splice, allowed func
 			// In a mapping on one line the key goes too, with what parts it from
 			// the others.
 			keyAt, _ := offsetOf(e.text, e.lines, c.key.place)
-			key := splice{keyAt, s.to + end + 1, ""}
+			key := textEdit{keyAt, s.to + end + 1, ""}
 			if n := len(c.in.entries); n > 1 {
 				if c.in.entries[n-1].key == c.key {
 					before := strings.LastIndexByte(e.text[:keyAt], ',')
@@ -171,7 +171,7 @@ func (e *ConfigEdit) removeFlowItem(list *node, item int, s splice, allowed func
 // Rename gives a secret another name in every place that names it, between lines
 // of ERB too. What only ERB itself says is a problem, and then nothing is changed.
 func (e *ConfigEdit) Rename(from, to string) error {
-	var all []splice
+	var all []textEdit
 	var problems problem.List
 	seen := map[problem.Place]bool{}
 	renamed := map[string]bool{}
@@ -195,7 +195,7 @@ func (e *ConfigEdit) Rename(from, to string) error {
 			problems = append(problems, p)
 			continue
 		}
-		all = append(all, splice{at + i, at + i + len(from), to})
+		all = append(all, textEdit{at + i, at + i + len(from), to})
 		written := strings.Trim(e.text[at:end], `"'`)
 		renamed[written] = true
 		renamed[strings.TrimSuffix(written, from)+to] = true
@@ -203,14 +203,14 @@ func (e *ConfigEdit) Rename(from, to string) error {
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b splice) int { return cmp.Compare(b.from, a.from) })
+	slices.SortFunc(all, func(a, b textEdit) int { return cmp.Compare(b.from, a.from) })
 	text := e.text
 	for _, s := range all {
 		text = s.apply(text)
 	}
 	before := *e
 	if len(all) > 0 {
-		if err := e.change(splice{0, len(e.text), text}, func(v string) bool { return renamed[v] }); err != nil {
+		if err := e.change(textEdit{0, len(e.text), text}, func(v string) bool { return renamed[v] }); err != nil {
 			return err
 		}
 	}

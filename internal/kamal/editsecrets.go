@@ -57,7 +57,7 @@ func (e *SecretsEdit) read(text string) {
 
 // change makes a change, and takes it back where definitions that are not in
 // touched would read otherwise.
-func (e *SecretsEdit) change(s splice, touched ...string) error {
+func (e *SecretsEdit) change(s textEdit, touched ...string) error {
 	before, file := e.text, e.r.file
 	e.read(s.apply(e.text))
 	same := func(d Definition) bool { return !slices.Contains(touched, d.Name) }
@@ -143,33 +143,33 @@ func (e *SecretsEdit) lineLike(model Definition, name, from string) (string, boo
 	if strings.ContainsAny(line, "\n") {
 		return "", false
 	}
-	var value splice
+	var value textEdit
 	switch p := model.Parts[0]; p.Kind {
 	case Extract:
 		w, ok := e.extractWord(p)
 		if !ok || !isPlainWord(from) {
 			return "", false
 		}
-		value = splice{w.from, w.to, from}
+		value = textEdit{w.from, w.to, from}
 	case Read:
 		w, ok := e.readWord(p)
 		if !ok || !isPlainWord(from) && e.r.text[w.from-1] != '"' && e.r.text[w.from-1] != '\'' {
 			return "", false
 		}
-		value = splice{w.from, w.to, from}
+		value = textEdit{w.from, w.to, from}
 	case PassThrough:
 		at, ok := offsetOf(e.r.text, e.r.lines, p.Place)
 		if !ok {
 			return "", false
 		}
 		i := strings.Index(e.r.text[at:], p.Name)
-		value = splice{at + i, at + i + len(p.Name), from}
+		value = textEdit{at + i, at + i + len(p.Name), from}
 	default:
 		return "", false
 	}
 	value.from, value.to = value.from-start, value.to-start
 	line = value.apply(line)
-	return splice{s.name - start, s.name - start + len(model.Name), name}.apply(line), true
+	return textEdit{s.name - start, s.name - start + len(model.Name), name}.apply(line), true
 }
 
 // AddFetched adds a name to a fetch, behind the last, apart from it as that is
@@ -185,7 +185,7 @@ func (e *SecretsEdit) AddFetched(fetch Definition, name string) error {
 	}
 	last := names[len(names)-1]
 	at := e.raw[last.to-1] + 1
-	return e.change(splice{at, at, e.text[e.raw[last.before-1]+1:e.raw[last.from]] + quoted}, fetch.Name)
+	return e.change(textEdit{at, at, e.text[e.raw[last.before-1]+1:e.raw[last.from]] + quoted}, fetch.Name)
 }
 
 // RemoveFetched takes a name out of a fetch. The last name takes the whole line
@@ -202,7 +202,7 @@ func (e *SecretsEdit) RemoveFetched(fetch Definition, name string) error {
 		if len(names) == 1 {
 			return e.RemoveDefinition(fetch)
 		}
-		return e.change(splice{e.raw[w.before-1] + 1, e.raw[w.to-1] + 1, ""}, fetch.Name)
+		return e.change(textEdit{e.raw[w.before-1] + 1, e.raw[w.to-1] + 1, ""}, fetch.Name)
 	}
 	return nil
 }
@@ -233,66 +233,88 @@ type Renaming struct {
 // the file takes it from there. kept are the places that take the variable of the
 // environment still, under its old name.
 func (e *SecretsEdit) Rename(r Renaming) (kept []problem.Place, err error) {
-	from, to := r.From, r.To
-	var all []splice
-	put := func(at int, old, text string) {
-		all = append(all, splice{e.raw[at], e.raw[at+len(old)-1] + 1, text})
-	}
-	tail := func(w rawWord) { // the last part of a word, if it is the name
-		if i := w.to - len(from); r.Field && i >= w.from && e.r.text[i:w.to] == from && (i == w.from || strings.IndexByte("/.\"'", e.r.text[i-1]) >= 0) {
-			put(i, from, to)
-		}
-	}
-	touched := []string{from, to}
-	fetches := map[string]bool{} // whose field is renamed
+	n := secretsRename{SecretsEdit: e, Renaming: r, fetches: map[string]bool{}, touched: []string{r.From, r.To}}
 	for _, d := range e.r.file.Definitions {
 		for _, p := range d.Parts {
-			if d.Name == from && p.Kind == Extract {
-				fetches[p.Source] = true
+			if d.Name == r.From && p.Kind == Extract {
+				n.fetches[p.Source] = true
 			}
 		}
 	}
-	defined := false // a line above defines the name: $FROM is its value from then on
 	for i, d := range e.r.file.Definitions {
-		before := len(all)
-		if d.Name == from {
-			put(e.r.spans[i].name, from, to)
-		}
-		for _, p := range d.Parts {
-			if defined && (p.Kind == PassThrough && p.Name == to || slices.Contains(p.Variables, to)) {
-				taken := problem.New("$"+to+" is a variable of the environment here, and would become the secret", "give another name, or put that variable under another first")
-				taken.Place = p.Place
-				return nil, taken
-			}
-			at, ok := offsetOf(e.r.text, e.r.lines, p.Place)
-			if !ok {
-				continue
-			}
-			switch named := p.Kind == PassThrough && p.Name == from; {
-			case !named && !slices.Contains(p.Variables, from):
-			case !defined && !r.Environment:
-				kept = append(kept, p.Place)
-			case named:
-				put(at+strings.Index(e.r.text[at:], from), from, to)
-			default:
-				e.variablesIn(p, from, func(at int) { put(at, from, to) })
-			}
-			if d.Name == from || p.Kind == Fetch && fetches[d.Name] {
-				e.renameField(d, p, tail)
-			}
-		}
-		defined = defined || d.Name == from
-		if len(all) > before {
-			touched = append(touched, d.Name)
+		if err := n.definition(i, d); err != nil {
+			return nil, err
 		}
 	}
-	slices.SortFunc(all, func(a, b splice) int { return b.from - a.from })
-	all = slices.CompactFunc(all, func(a, b splice) bool { return a.from == b.from })
+	slices.SortFunc(n.all, func(a, b textEdit) int { return b.from - a.from })
+	n.all = slices.CompactFunc(n.all, func(a, b textEdit) bool { return a.from == b.from })
 	text := e.text
-	for _, s := range all {
+	for _, s := range n.all {
 		text = s.apply(text)
 	}
-	return kept, e.change(splice{0, len(e.text), text}, touched...)
+	return n.kept, e.change(textEdit{0, len(e.text), text}, n.touched...)
+}
+
+// A secretsRename is the renaming of a secret while the file is read from the top.
+type secretsRename struct {
+	*SecretsEdit
+	Renaming
+	fetches map[string]bool // whose field is renamed
+	defined bool            // a line above defines the name: $FROM is its value from then on
+
+	all     []textEdit
+	kept    []problem.Place
+	touched []string // names of definitions that change
+}
+
+func (n *secretsRename) put(at int, old, text string) {
+	n.all = append(n.all, textEdit{n.raw[at], n.raw[at+len(old)-1] + 1, text})
+}
+
+// tail renames the last part of a word, if it is the name.
+func (n *secretsRename) tail(w rawWord) {
+	if i := w.to - len(n.From); n.Field && i >= w.from && n.r.text[i:w.to] == n.From && (i == w.from || strings.IndexByte("/.\"'", n.r.text[i-1]) >= 0) {
+		n.put(i, n.From, n.To)
+	}
+}
+
+func (n *secretsRename) definition(i int, d Definition) error {
+	before := len(n.all)
+	if d.Name == n.From {
+		n.put(n.r.spans[i].name, n.From, n.To)
+	}
+	for _, p := range d.Parts {
+		if n.defined && (p.Kind == PassThrough && p.Name == n.To || slices.Contains(p.Variables, n.To)) {
+			taken := problem.New("$"+n.To+" is a variable of the environment here, and would become the secret", "give another name, or put that variable under another first")
+			taken.Place = p.Place
+			return taken
+		}
+		n.part(d, p)
+	}
+	n.defined = n.defined || d.Name == n.From
+	if len(n.all) > before {
+		n.touched = append(n.touched, d.Name)
+	}
+	return nil
+}
+
+func (n *secretsRename) part(d Definition, p Part) {
+	at, ok := offsetOf(n.r.text, n.r.lines, p.Place)
+	if !ok {
+		return
+	}
+	switch named := p.Kind == PassThrough && p.Name == n.From; {
+	case !named && !slices.Contains(p.Variables, n.From):
+	case !n.defined && !n.Environment:
+		n.kept = append(n.kept, p.Place)
+	case named:
+		n.put(at+strings.Index(n.r.text[at:], n.From), n.From, n.To)
+	default:
+		n.variablesIn(p, n.From, func(at int) { n.put(at, n.From, n.To) })
+	}
+	if d.Name == n.From || p.Kind == Fetch && n.fetches[d.Name] {
+		n.renameField(d, p, n.tail)
+	}
 }
 
 // renameField calls tail for the words of a part that may end in a field's name.
@@ -351,7 +373,7 @@ func (e *SecretsEdit) Shown() string {
 			from++
 		}
 		if from < to {
-			text = splice{from, to, "***"}.apply(text)
+			text = textEdit{from, to, "***"}.apply(text)
 		}
 	}
 	return text

@@ -125,7 +125,7 @@ func (e *SecretsEdit) readWord(p Part) (rawWord, bool) {
 	return rawWord{}, false
 }
 
-// isPlainWord tells whether a text is one word of a command without quotes.
+// isPlainWord reports whether a text is one word of a command without quotes.
 func isPlainWord(text string) bool {
 	for _, r := range text {
 		if !isName(string(r)) && !strings.ContainsRune("/-:@%+,=", r) {
@@ -195,7 +195,7 @@ func (e *SecretsEdit) AddAccount(fetch Definition, account string) error {
 	for _, w := range rawWords(e.r.commands[fetch.Parts[0].Place]) {
 		if w.text == "fetch" {
 			at := e.raw[w.to-1] + 1
-			return e.change(splice{at, at, " --account " + account}, fetch.Name)
+			return e.change(textEdit{at, at, " --account " + account}, fetch.Name)
 		}
 	}
 	return notThere(fetch)

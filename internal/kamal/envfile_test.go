@@ -32,7 +32,7 @@ func TestEnvFileValue(t *testing.T) {
 	}
 }
 
-func TestEnvFileValue_asKamalWrites(t *testing.T) {
+func TestEnvFileValue_EscapesAsKamalDoes(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
 	}

@@ -15,7 +15,7 @@ var credentials = map[string]bool{
 	"OP_CONNECT_TOKEN_FILE":    true,
 }
 
-// IsCredential tells whether a variable is ours: a token of 1Password, a session of
+// IsCredential reports whether a variable is ours: a token of 1Password, a session of
 // its CLI, an input of the action or an option of our own.
 func IsCredential(name string) bool {
 	return credentials[name] || strings.HasPrefix(name, "OP_SESSION") ||

@@ -37,7 +37,7 @@ func passTags(text string, open bool) (string, []problem.Place) {
 	if !strings.Contains(text, "<%") {
 		return text, nil
 	}
-	p := tagPass{open: open, rest: text, line: 1, column: 1, lineHead: true}
+	p := erbReader{open: open, rest: text, line: 1, column: 1, lineHead: true}
 	for p.rest != "" {
 		start := strings.Index(p.rest, "<%")
 		if start < 0 {
@@ -61,9 +61,9 @@ func passTags(text string, open bool) (string, []problem.Place) {
 	return string(p.out), p.places
 }
 
-// A tagPass goes through a text with tags, and writes it without them, with every
+// An erbReader goes through a text with tags, and writes it without them, with every
 // character in its place.
-type tagPass struct {
+type erbReader struct {
 	open         bool   // what blocks hold stays
 	rest         string // of the text
 	out          []rune
@@ -73,10 +73,10 @@ type tagPass struct {
 	places       []problem.Place
 }
 
-// hidden says whether the text here is in a block whose branches are not known.
-func (p *tagPass) hidden() bool { return p.depth > 0 && !p.open }
+// hidden reports whether the text here is in a block whose branches are not known.
+func (p *erbReader) hidden() bool { return p.depth > 0 && !p.open }
 
-func (p *tagPass) put(s string, as func(r rune) rune) {
+func (p *erbReader) put(s string, as func(r rune) rune) {
 	for _, r := range s {
 		if r == '\n' {
 			p.out = append(p.out, '\n')
@@ -100,7 +100,7 @@ func blankRune(r rune) rune {
 }
 
 // tag passes over the tag that the rest begins with.
-func (p *tagPass) tag() {
+func (p *erbReader) tag() {
 	end := strings.Index(p.rest, "%>")
 	if end < 0 {
 		end = len(p.rest)
@@ -133,7 +133,7 @@ func (p *tagPass) tag() {
 }
 
 // code counts the blocks that the code of a tag closes and opens.
-func (p *tagPass) code(body string, at problem.Place) {
+func (p *erbReader) code(body string, at problem.Place) {
 	if erbCloses().MatchString(body) && p.depth > 0 {
 		p.depth--
 	}
@@ -145,7 +145,7 @@ func (p *tagPass) code(body string, at problem.Place) {
 	}
 }
 
-// endsLine says whether nothing but white space follows on the line.
+// endsLine reports whether nothing but white space follows on the line.
 func endsLine(rest string) bool {
 	line, _, _ := strings.Cut(rest, "\n")
 	return strings.TrimSpace(line) == ""

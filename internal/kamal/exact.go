@@ -14,10 +14,10 @@ type ExactValues struct {
 	Names []string // of secrets, as the secrets file knows them
 }
 
-// Of says whether a secret's value is to arrive as it is.
+// Of reports whether a secret's value is to arrive as it is.
 func (e ExactValues) Of(secret string) bool { return e.All || slices.Contains(e.Names, secret) }
 
-// IsZero says whether there is none.
+// IsZero reports whether there is none.
 func (e ExactValues) IsZero() bool { return !e.All && len(e.Names) == 0 }
 
 // MarshalJSON is true for all, else the names.
@@ -28,7 +28,7 @@ func (e ExactValues) MarshalJSON() ([]byte, error) {
 	return json.Marshal(e.Names)
 }
 
-// ByShell says whether a value goes beside the env file, which would change it or cannot
+// ByShell reports whether a value goes beside the env file, which would change it or cannot
 // hold it: a shell on the server reads it and starts docker with it in its environment.
 func ByShell(name, value string) bool {
 	return EnvFileValue(value) != value || EnvFileLine(name, value) > MaxEnvFileLine
@@ -39,7 +39,7 @@ var shellName = lazy.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // readOnly are variables that a shell sets itself and lets nobody change.
 var readOnly = []string{"UID", "EUID", "PPID"}
 
-// ShellExports says whether a shell can hand a variable of this name to docker, and
+// ShellExports reports whether a shell can hand a variable of this name to docker, and
 // neither of them takes it for its own.
 func ShellExports(name string) bool {
 	return shellName().MatchString(name) && !slices.Contains(readOnly, name) && !ReservedName(name)

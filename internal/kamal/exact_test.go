@@ -26,7 +26,7 @@ func TestExactValues(t *testing.T) {
 	}
 	for value, by := range map[string]bool{
 		"plain $'\"#é": false, "a\nb": true, `a\b`: true, "\t": true,
-		strings.Repeat("x", kamal.MaxEnvFileLine-len("A=")): false, strings.Repeat("x", kamal.MaxEnvFileLine): true,
+		strings.Repeat("x", kamal.MaxEnvFileLine-len("A=")): false, strings.Repeat("x", kamal.MaxEnvFileLine-len("A")): true,
 	} {
 		if kamal.ByShell("A", value) != by {
 			t.Errorf("%.20q of %d bytes goes by the shell: %v", value, len(value), !by)

@@ -12,7 +12,7 @@ func FetchKey(reference string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(reference, "op://"), "/password")
 }
 
-// Extracts tells whether `kamal secrets extract name` takes what a fetch gives
+// Extracts reports whether `kamal secrets extract name` takes what a fetch gives
 // under a key: the key itself, else one that ends in /name
 // (lib/kamal/cli/secrets.rb, extract). op:// before the name is not taken off.
 func Extracts(key, name string) bool {
@@ -42,7 +42,7 @@ func (w Wanted) Extracted(name string) (label string, ok bool) {
 	return w.Field, slices.ContainsFunc(w.Keys(), func(key string) bool { return Extracts(key, name) })
 }
 
-// KeysUnknown tells whether the arguments of a fetch do not say under which names it
+// KeysUnknown reports whether the arguments of a fetch do not say under which names it
 // gives its values: the adapter takes them from what it finds
 // (lib/kamal/secrets/adapters). One secret of AWS may be JSON with a value for each
 // of its keys, Bitwarden's secrets have names beside the ids that they are fetched
@@ -59,7 +59,7 @@ func (p Part) KeysUnknown() bool {
 	return true
 }
 
-// NeedsNames tells whether a fetch that names nothing gives nothing or stops
+// NeedsNames reports whether a fetch that names nothing gives nothing or stops
 // (lib/kamal/secrets/adapters). sure is false where the credentials decide.
 func (p Part) NeedsNames() (needs, sure bool) {
 	switch strings.ToLower(p.Adapter) {
@@ -74,7 +74,7 @@ func (p Part) NeedsNames() (needs, sure bool) {
 	return false, false
 }
 
-// NeedsAccount tells whether an adapter that is not 1Password's stops without an
+// NeedsAccount reports whether an adapter that is not 1Password's stops without an
 // account.
 func (p Part) NeedsAccount() bool {
 	switch strings.ToLower(p.Adapter) {

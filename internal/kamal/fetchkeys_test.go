@@ -58,7 +58,7 @@ type fetchField struct {
 
 // What a fetch names its values, and what an extract takes, are what real Kamal
 // does with random items.
-func TestFetchKeys_asKamalDoes(t *testing.T) {
+func TestFetchKeys_AreKamals(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
 	}

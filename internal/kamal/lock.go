@@ -194,8 +194,8 @@ func parseMark(text string) (Mark, bool) {
 	return m.Clean(), true
 }
 
-// Tell is whose the lock is and since when, in one line.
-func (l Lock) Tell(now time.Time) string {
+// Describe is whose the lock is and since when, in one line.
+func (l Lock) Describe(now time.Time) string {
 	var who string
 	switch l.Owner {
 	case LockByHand:

@@ -84,7 +84,7 @@ func TestParseLock_Owners(t *testing.T) {
 			if l.Owner != test.owner || (l.Mark.Nonce != "") != (test.owner == LockMarked || test.owner == LockFrozen) {
 				t.Errorf("read as %+v, want owner %d", l, test.owner)
 			}
-			if got := l.Tell(time.Date(2026, 11, 22, 2, 1, 0, 0, time.UTC)); got != test.tell {
+			if got := l.Describe(time.Date(2026, 11, 22, 2, 1, 0, 0, time.UTC)); got != test.tell {
 				t.Errorf("told as %q, want %q", got, test.tell)
 			}
 		})
@@ -104,7 +104,7 @@ func FuzzParseLock(f *testing.F) {
 		if l.Mark.Nonce != "" && !strings.Contains(text, l.Mark.Nonce) && !strings.Contains(text, `\u`) {
 			t.Error("the nonce is from nowhere")
 		}
-		if line := l.Tell(time.Now()); strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if line := l.Describe(time.Now()); strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%q does not print", line)
 		}
 	})
@@ -194,7 +194,7 @@ func TestReleaseCommand(t *testing.T) {
 }
 
 // A lock that changes hands between the look and the removal stays whose it is.
-func TestReleaseCommand_AnotherTookItMeanwhile(t *testing.T) {
+func TestReleaseCommand_LeavesALockThatAnotherTook(t *testing.T) {
 	home := t.TempDir()
 	writeLock(t, home, "lock", details("x", automaticLock, Mark{Nonce: aNonce}.Lines()))
 	writeLock(t, home, "theirs", details("x", automaticLock))
@@ -203,7 +203,7 @@ func TestReleaseCommand_AnotherTookItMeanwhile(t *testing.T) {
 	if got, ok := ParseRelease(onServer(t, home, command)); !ok || got != ReleasedNot {
 		t.Errorf("%q", got)
 	}
-	details, held := LookedAt(onServer(t, home, LookCommand("lock")))
+	details, held := ParseLook(onServer(t, home, LookCommand("lock")))
 	if !held || ParseLock(details).Owner != LockOfKamal {
 		t.Errorf("the other's lock is %q", details)
 	}
@@ -212,18 +212,18 @@ func TestReleaseCommand_AnotherTookItMeanwhile(t *testing.T) {
 func TestLookCommand(t *testing.T) {
 	home := t.TempDir()
 	dir := ".kamal/lock-it's"
-	if details, held := LookedAt("a banner\n" + onServer(t, home, LookCommand(dir))); held {
+	if details, held := ParseLook("a banner\n" + onServer(t, home, LookCommand(dir))); held {
 		t.Errorf("no lock is read as %q", details)
 	}
 	want := details("Jürgen", "by hand")
 	writeLock(t, home, dir, want)
-	if got, held := LookedAt("a banner\n" + onServer(t, home, LookCommand(dir))); !held || got != want {
+	if got, held := ParseLook("a banner\n" + onServer(t, home, LookCommand(dir))); !held || got != want {
 		t.Errorf("read as %q, %v", got, held)
 	}
 	if err := os.Remove(filepath.Join(home, dir, "details")); err != nil {
 		t.Fatal(err)
 	}
-	if got, held := LookedAt(onServer(t, home, LookCommand(dir))); !held || ParseLock(got).Owner != UnreadableLock {
+	if got, held := ParseLook(onServer(t, home, LookCommand(dir))); !held || ParseLock(got).Owner != UnreadableLock {
 		t.Errorf("a lock without details is read as %q, %v", got, held)
 	}
 }

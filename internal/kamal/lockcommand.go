@@ -42,8 +42,8 @@ func LookScript() string {
 	return shellCommand(`[ -d "$1" ] || exit 0; echo "` + lookedAt + `"; base64 -d <"$1/details" 2>/dev/null; true`)
 }
 
-// LookedAt is what LookCommand printed: the details, or that there is no lock.
-func LookedAt(output string) (details string, held bool) {
+// ParseLook is what LookCommand printed: the details, or that there is no lock.
+func ParseLook(output string) (details string, held bool) {
 	_, details, held = strings.Cut("\n"+output, "\n"+lookedAt+"\n")
 	if !held { // a lock without details: the line may have lost its end
 		held = strings.HasSuffix(strings.TrimSpace("\n"+output), lookedAt)

@@ -97,7 +97,7 @@ func LoadsPreload(path, dir string, env []string) bool {
 	return isRuby(interpreter)
 }
 
-// starter says whether a text is nothing but known lines, one of which starts Kamal.
+// starter reports whether a text is nothing but known lines, one of which starts Kamal.
 func starter(text string) bool {
 	starts := false
 	for line := range strings.Lines(text) {
@@ -112,7 +112,7 @@ func starter(text string) bool {
 	return starts
 }
 
-// isRuby says whether a path leads to a compiled program called ruby: a shim is a
+// isRuby reports whether a path leads to a compiled program called ruby: a shim is a
 // script, or a program of another name.
 func isRuby(path string) bool {
 	path, err := filepath.EvalSymlinks(path)

@@ -97,7 +97,7 @@ func TestLoadsPreload(t *testing.T) {
 }
 
 // One line of the project's makes it another program, wherever it stands.
-func TestLoadsPreload_oneMoreLine(t *testing.T) {
+func TestLoadsPreload_RefusesOneMoreLine(t *testing.T) {
 	bin, put := rubies(t)
 	env := []string{"PATH=" + bin}
 	for _, more := range []string{
@@ -119,7 +119,7 @@ func TestLoadsPreload_oneMoreLine(t *testing.T) {
 }
 
 // env(1) takes a relative entry of PATH from the directory that the child is in.
-func TestLoadsPreload_looksForRubyAsTheChildDoes(t *testing.T) {
+func TestLoadsPreload_LooksForRubyAsTheChildDoes(t *testing.T) {
 	bin, put := rubies(t)
 	project := t.TempDir()
 	if err := os.Mkdir(filepath.Join(project, "tools"), 0o700); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Every file of the preload is a part of it, once, and can be read by itself.
-func TestPreloadHasEveryPart(t *testing.T) {
+func TestPreload_HasEveryPart(t *testing.T) {
 	entries, err := preloadParts.ReadDir("preload")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestPreloadHasEveryPart(t *testing.T) {
 
 // What each part does by itself, in Ruby with Kamal loaded: an expression that is
 // true.
-func TestPreloadPartsInRuby(t *testing.T) {
+func TestPreload_PassesItsRubyTests(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
 	}

@@ -45,7 +45,7 @@ func (o ProjectOptions) config(name string) (*configFile, error) {
 	}
 	text, err := readBounded(inDir(o.Dir, name), maxConfigFile)
 	if err != nil {
-		return nil, &unreadable{err}
+		return nil, &readError{err}
 	}
 	root, unknown, err := parseYAML(name, text)
 	if err != nil {
@@ -87,10 +87,10 @@ func readBounded(path string, most int64) ([]byte, error) {
 	return text, err
 }
 
-// unreadable is that a file cannot be read, other than what stands in it.
-type unreadable struct{ err error }
+// readError is that a file cannot be read, other than what stands in it.
+type readError struct{ err error }
 
-func (u *unreadable) Error() string { return u.err.Error() }
+func (u *readError) Error() string { return u.err.Error() }
 
 // secretsFile is ReadSecretsFile, once.
 func (o ProjectOptions) secretsFile(name string) (*SecretsFile, error) {
@@ -116,7 +116,7 @@ type Project struct {
 
 // OpenProject reads deploy.yml, the destination's file beside it and the secrets
 // files. A missing deploy.yml, a missing destination file and files that are no
-// YAML are problems with a hint and a place; all of them are told at once.
+// YAML are problems with a hint and a place; all of them are reported at once.
 // Nothing of the project is executed.
 func OpenProject(o ProjectOptions) (*Project, error) {
 	config, err := ReadConfig(o)

@@ -8,6 +8,12 @@ import (
 	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
+//go:embed askhosts.rb
+var askHosts string
+
+// HostsPreload is Ruby that the commands of ours which ask several hosts stand on.
+func HostsPreload() string { return askHosts }
+
 // RunningPreload is Ruby that, required before Kamal, adds RunningCommand to it.
 //
 //go:embed running.rb
@@ -25,7 +31,7 @@ var (
 	versionName   = lazy.Regexp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 )
 
-// IsVersion says whether a text can be the version of an app: an image's tag.
+// IsVersion reports whether a text can be the version of an app: an image's tag.
 func IsVersion(text string) bool { return versionName().MatchString(text) }
 
 // A RunningState is what a running container has of a secret, against what Kamal
@@ -40,7 +46,7 @@ const (
 	Missing RunningState = "missing" // no such variable
 )
 
-// Wrong says whether a deploy would change what the container has.
+// Wrong reports whether a deploy would change what the container has.
 func (s RunningState) Wrong() bool { return s != Equal && s != Escaped }
 
 // A RunningSecret is one secret of one container.

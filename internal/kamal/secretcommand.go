@@ -97,7 +97,7 @@ func split(words []word) (options map[string]word, rest []word) {
 	return options, rest
 }
 
-// OnePassword tells whether a fetch asks 1Password, by the names that Kamal has for
+// OnePassword reports whether a fetch asks 1Password, by the names that Kamal has for
 // the adapter.
 func (p Part) OnePassword() bool {
 	adapter := strings.ToLower(p.Adapter)
@@ -308,7 +308,7 @@ func (r *secretsReader) words(text string, inline bool) (words []word, names []s
 	return words, names, simple && quote == 0
 }
 
-// newWord tells what of a word is known.
+// newWord says what of a word is known.
 func newWord(text string) word {
 	w := word{text: text, known: true}
 	if i := strings.IndexRune(text, unknownStart); i >= 0 {

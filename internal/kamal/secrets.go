@@ -115,8 +115,8 @@ const (
 	CutQuote                      // in a command: a quote that does not close, as where a parenthesis between quotes ends it
 )
 
-// A PassedOver is a line that dotenv takes nothing from.
-type PassedOver struct {
+// A SkippedLine is a line that dotenv takes nothing from.
+type SkippedLine struct {
 	problem.Place
 	Words []string // what in it may be a name
 
@@ -134,7 +134,7 @@ type PassedOver struct {
 type SecretsFile struct {
 	Path        string // as Kamal names it, relative to the project
 	Definitions []Definition
-	Ignored     []PassedOver    // lines that are neither a definition nor a comment: dotenv passes over them silently
+	Ignored     []SkippedLine   // lines that are neither a definition nor a comment: dotenv passes over them silently
 	Opaque      bool            // it is no regular file: what it defines is not known here
 	Unset       []problem.Place // `export NAME` of a name that is not defined: dotenv stops there
 }

@@ -115,7 +115,7 @@ func TestParseSecrets(t *testing.T) {
 	}
 }
 
-func TestReadSecrets_filesAndOrder(t *testing.T) {
+func TestReadSecrets_ReadsFilesInOrder(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, ".kamal/secrets-common", "A=1\nB=1\n")
 	write(t, dir, ".kamal/secrets", "B=2\n")
@@ -134,7 +134,7 @@ func TestReadSecrets_filesAndOrder(t *testing.T) {
 	}
 }
 
-func TestParseSecrets_variablesOfTheEnvironment(t *testing.T) {
+func TestParseSecrets_ReadsVariablesOfTheEnvironment(t *testing.T) {
 	f := ParseSecrets("s", "S=$(kamal secrets fetch -a 1password --from $VAULT/I A)\n", []string{"VAULT=X", "VAULT=MyApp"})
 	if got := f.Definitions[0].Parts[0].Wanted; len(got) != 1 || got[0].Vault != "MyApp" {
 		t.Errorf("wanted %+v", got)

@@ -113,7 +113,7 @@ func (r *secretsReader) wholeValue(text string, v span, d *Definition) {
 	}
 }
 
-// hasLine tells whether a line with something on it follows that of an offset.
+// hasLine reports whether a line with something on it follows that of an offset.
 func (r *secretsReader) hasLine(offset int) bool {
 	_, rest, _ := strings.Cut(r.text[offset:], "\n")
 	line, _, _ := strings.Cut(rest, "\n")
@@ -246,9 +246,9 @@ var (
 	givesSecrets = lazy.Regexp(`^\s*(?:op|kamal|cat|bundle|echo|aws|gcloud|gh)\s+\S`)
 )
 
-// passedOver is a line that dotenv takes nothing from.
-func (r *secretsReader) passedOver(line string, at problem.Place) PassedOver {
-	p := PassedOver{Place: at, Words: aWord().FindAllString(line, -1)}
+// skippedLine is a line that dotenv takes nothing from.
+func (r *secretsReader) skippedLine(line string, at problem.Place) SkippedLine {
+	p := SkippedLine{Place: at, Words: aWord().FindAllString(line, -1)}
 	if m := adds().FindStringSubmatch(line); m != nil {
 		p.Adds = m[1]
 	}

@@ -87,7 +87,7 @@ func shellNotes(text string) []Shell {
 	return notes
 }
 
-func TestParseSecrets_tellsWhatOnlyAShellReads(t *testing.T) {
+func TestParseSecrets_MarksWhatOnlyAShellReads(t *testing.T) {
 	for _, form := range forms {
 		if notes := shellNotes("B=bee\n" + form.text + "\n"); (len(notes) > 0) != form.told {
 			t.Errorf("%q: told is %v", form.text, notes)
@@ -96,7 +96,7 @@ func TestParseSecrets_tellsWhatOnlyAShellReads(t *testing.T) {
 }
 
 // The table holds: Kamal's dotenv and bash give A another value where it says so.
-func TestParseSecrets_tellsWhatRealDotenvReadsOtherwise(t *testing.T) {
+func TestParseSecrets_MarksWhatDotenvReadsOtherwise(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
 	}

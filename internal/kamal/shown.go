@@ -27,14 +27,14 @@ func HideScalars(text string, hide func(keys []string, value string) bool) (show
 	if err != nil {
 		return hideLines(text)
 	}
-	h := hider{text: text, lines: lineStarts(text), hide: hide}
+	h := redactor{text: text, lines: lineStarts(text), hide: hide}
 	for _, doc := range file.Docs {
 		h.walk(doc.Body, nil, nil, false)
 	}
 	if h.lost {
 		return hideLines(text)
 	}
-	slices.SortFunc(h.spans, func(a, b splice) int { return b.from - a.from })
+	slices.SortFunc(h.spans, func(a, b textEdit) int { return b.from - a.from })
 	last := len(text) + 1
 	for _, s := range h.spans {
 		if s.to <= last {
@@ -44,16 +44,16 @@ func HideScalars(text string, hide func(keys []string, value string) bool) (show
 	return text
 }
 
-type hider struct {
+type redactor struct {
 	text  string
 	lines []int
 	hide  func(keys []string, value string) bool
-	spans []splice
+	spans []textEdit
 	lost  bool // a value that is to be hidden was not found
 }
 
 // walk looks at a value; key is that of a mapping in lines of its own, else nil.
-func (h *hider) walk(a, key ast.Node, keys []string, flow bool) {
+func (h *redactor) walk(a, key ast.Node, keys []string, flow bool) {
 	if len(keys) > maxDepth {
 		h.lost = true
 		return
@@ -91,11 +91,11 @@ func (h *hider) walk(a, key ast.Node, keys []string, flow bool) {
 	if value == "" || !h.hide(keys, value) {
 		return
 	}
-	h.cover(a, key, value, flow)
+	h.redact(a, key, value, flow)
 }
 
-// cover notes where value stands, that of the node a, or of the key before it.
-func (h *hider) cover(a, key ast.Node, value string, flow bool) {
+// redact notes where value stands, that of the node a, or of the key before it.
+func (h *redactor) redact(a, key ast.Node, value string, flow bool) {
 	at := a
 	if key != nil {
 		at = key
@@ -121,10 +121,10 @@ func (h *hider) cover(a, key ast.Node, value string, flow bool) {
 		h.lost = true
 		return
 	}
-	h.spans = append(h.spans, splice{from, to, "***"})
+	h.spans = append(h.spans, textEdit{from, to, "***"})
 }
 
-func (h *hider) entry(v *ast.MappingValueNode, keys []string, flow bool) {
+func (h *redactor) entry(v *ast.MappingValueNode, keys []string, flow bool) {
 	var key ast.Node
 	if !flow {
 		key = v.Key
@@ -133,7 +133,7 @@ func (h *hider) entry(v *ast.MappingValueNode, keys []string, flow bool) {
 }
 
 // behind is where the value of the key at an offset begins.
-func (h *hider) behind(key int) (from int, ok bool) {
+func (h *redactor) behind(key int) (from int, ok bool) {
 	if quote := h.text[key]; quote == '"' || quote == '\'' {
 		key = closing(h.text, key)
 	}
@@ -149,7 +149,7 @@ func (h *hider) behind(key int) (from int, ok bool) {
 }
 
 // end is the end of a value, where in doubt too far behind.
-func (h *hider) end(from, indent int, keyed, flow, erb bool) (to int, ok bool) {
+func (h *redactor) end(from, indent int, keyed, flow, erb bool) (to int, ok bool) {
 	if from >= len(h.text) {
 		return 0, false
 	}

@@ -310,3 +310,30 @@ func nodeText(a ast.Node) string {
 	}
 	return a.String()
 }
+
+// A step is one key on the way to a node.
+type step struct {
+	in  *node // the mapping that has the key
+	key *node
+}
+
+// find is whether want is below root, and the keys on the way to it.
+func find(root, want *node, depth int) (found bool, chain []step) {
+	if root == want {
+		return true, nil
+	}
+	if root == nil || depth > maxDepth {
+		return false, nil
+	}
+	for _, e := range root.entries {
+		if ok, rest := find(e.value, want, depth+1); ok {
+			return true, append([]step{{root, e.key}}, rest...)
+		}
+	}
+	for _, item := range root.items {
+		if ok, rest := find(item, want, depth+1); ok {
+			return true, rest
+		}
+	}
+	return false, nil
+}

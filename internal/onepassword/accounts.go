@@ -118,10 +118,10 @@ func (a *Accounts) Items(ctx context.Context, vaultID string) ([]Overview, error
 }
 
 // Get gets items of a vault.
-func (a *Accounts) Get(ctx context.Context, vaultID string, itemIDs []string) []Got {
+func (a *Accounts) Get(ctx context.Context, vaultID string, itemIDs []string) []ItemResult {
 	n, err := a.owner(ctx, vaultID)
 	if err != nil {
-		return failAll(make([]Got, len(itemIDs)), err)
+		return failAll(make([]ItemResult, len(itemIDs)), err)
 	}
 	got := a.all[n].Get(ctx, vaultID, itemIDs)
 	for i := range got {

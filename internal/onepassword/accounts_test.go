@@ -31,7 +31,7 @@ func twoCompanies(t *testing.T) (first, second *fakeSDK) {
 	return first, second
 }
 
-func TestAccounts_EachVaultIsAskedOfWhoSeesIt(t *testing.T) {
+func TestAccounts_AskWhoSeesTheVault(t *testing.T) {
 	first, second := twoCompanies(t)
 	r := onepassword.NewResolver(onepassword.NewAccounts(first.backend(), second.backend()), onepassword.Options{})
 	got, err := r.Resolve(t.Context(), declare(t,
@@ -63,7 +63,7 @@ func TestAccounts_EachVaultIsAskedOfWhoSeesIt(t *testing.T) {
 	}
 }
 
-func TestAccounts_WhatBothSeeIsRefused(t *testing.T) {
+func TestAccounts_RefuseAVaultThatTwoSee(t *testing.T) {
 	first, second := twoCompanies(t)
 	r := onepassword.NewResolver(onepassword.NewAccounts(first.backend(), second.backend()), onepassword.Options{})
 	for reference, want := range map[string]string{
@@ -86,7 +86,7 @@ func TestAccounts_WhatBothSeeIsRefused(t *testing.T) {
 }
 
 // A token that 1Password refuses is told with its place, though nothing is wanted of it.
-func TestAccounts_OneThatIsRefused(t *testing.T) {
+func TestAccounts_ReportARefusedOne(t *testing.T) {
 	first, second := twoCompanies(t)
 	second.fault = func(string, int) error {
 		return errors.New("invalid service account token, please make sure you provide a valid token")
@@ -101,7 +101,7 @@ func TestAccounts_OneThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestAccounts_Cancelled(t *testing.T) {
+func TestAccounts_EndWhenCancelled(t *testing.T) {
 	first, second := twoCompanies(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	second.fault = func(string, int) error { cancel(); return context.Canceled }

@@ -18,7 +18,7 @@ type Backend interface {
 
 	// Get gets items of one vault by their ids. The answers stand in the order
 	// of the ids, one each: the item, or why it could not be had.
-	Get(ctx context.Context, vaultID string, itemIDs []string) []Got
+	Get(ctx context.Context, vaultID string, itemIDs []string) []ItemResult
 
 	// ReadFile gives the content of a file of an item, verbatim.
 	ReadFile(ctx context.Context, item *Item, file File) ([]byte, error)
@@ -30,8 +30,8 @@ type Backend interface {
 	Close() error
 }
 
-// Got is one answer of Backend.Get.
-type Got struct {
+// ItemResult is one answer of Backend.Get.
+type ItemResult struct {
 	Item *Item
 	Err  error
 }

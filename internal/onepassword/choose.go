@@ -9,8 +9,8 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// chosen is what a reference points to in an item: a field or a file.
-type chosen struct {
+// choice is what a reference points to in an item: a field or a file.
+type choice struct {
 	field *Field
 	file  *File
 }
@@ -18,13 +18,13 @@ type chosen struct {
 // choose finds the one field or file that the reference means. Without a section
 // the item's own fields come first, then those of any section. Names are compared
 // without regard to case, ids exactly; two matches are a problem that lists both.
-func (i *Item) choose(ref Reference) (chosen, error) {
-	var own, sectioned []chosen
+func (i *Item) choose(ref Reference) (choice, error) {
+	var own, sectioned []choice
 	inSection := func(string) bool { return true }
 	if ref.Section != "" {
 		ids := map[string]bool{}
 		for _, s := range i.Sections {
-			if s.ID == ref.Section || strings.EqualFold(s.Label, ref.Section) {
+			if s.is(ref.Section) {
 				ids[s.ID] = true
 			}
 		}
@@ -33,11 +33,11 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 			if hint := i.slashHint(ref); hint != "" {
 				p.Hint = hint
 			}
-			return chosen{}, p
+			return choice{}, p
 		}
 		inSection = func(id string) bool { return ids[id] }
 	}
-	add := func(section string, c chosen) {
+	add := func(section string, c choice) {
 		if ownSection(section) {
 			own = append(own, c)
 		} else {
@@ -46,12 +46,12 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 	}
 	for f := range i.candidates(ref.Field) {
 		if inSection(f.Section) && f.is(ref.Field) && !i.isFile(f) {
-			add(f.Section, chosen{field: f})
+			add(f.Section, choice{field: f})
 		}
 	}
 	for n := range i.Files {
 		if f := &i.Files[n]; inSection(f.Section) && (f.ID == ref.Field || strings.EqualFold(f.Name, ref.Field)) {
-			add(f.Section, chosen{file: f})
+			add(f.Section, choice{file: f})
 		}
 	}
 	found := own
@@ -62,7 +62,7 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return chosen{}, i.noField(ref, inSection)
+		return choice{}, i.noField(ref, inSection)
 	}
 	p := problem.Newf("%d fields match", len(found)).About(problem.NameTwice)
 	sections := map[string]bool{}
@@ -74,18 +74,18 @@ func (i *Item) choose(ref Reference) (chosen, error) {
 	if ref.Section == "" && len(sections) == len(found) {
 		p.Hint = "name the section too, or the field by its id"
 	}
-	return chosen{}, p
+	return choice{}, p
 }
 
 // section is the id of the section that the field or file is in.
-func (c chosen) section() string {
+func (c choice) section() string {
 	if c.field != nil {
 		return c.field.Section
 	}
 	return c.file.Section
 }
 
-func (c chosen) id() string {
+func (c choice) id() string {
 	if c.field != nil {
 		return c.field.ID
 	}
@@ -110,9 +110,15 @@ func (i *Item) slashHint(ref Reference) string {
 	return ""
 }
 
-// is says whether a reference's field means f.
+// is reports whether a reference's section means s. Inside an item ids count without
+// regard to case too, as 1Password has it: many are words, such as username.
+func (s *Section) is(name string) bool {
+	return strings.EqualFold(s.ID, name) || strings.EqualFold(s.Label, name)
+}
+
+// is reports whether a reference's field means f.
 func (f *Field) is(name string) bool {
-	if f.ID == name || strings.EqualFold(f.Label, name) {
+	if strings.EqualFold(f.ID, name) || strings.EqualFold(f.Label, name) {
 		return true
 	}
 	if f.Purpose == "NOTES" {
@@ -122,7 +128,7 @@ func (f *Field) is(name string) bool {
 	return f.Type == "SSHKEY" && (strings.EqualFold(name, "private_key") || strings.EqualFold(name, "private key"))
 }
 
-// isFile says whether the field only stands for one of the item's files.
+// isFile reports whether the field only stands for one of the item's files.
 func (i *Item) isFile(f *Field) bool {
 	if f.Type != "FILE" {
 		return false
@@ -135,7 +141,7 @@ func (i *Item) isFile(f *Field) bool {
 	return false
 }
 
-func (i *Item) describe(c chosen) string {
+func (i *Item) describe(c choice) string {
 	var text string
 	if c.field != nil {
 		text = quote(c.field.Label)
@@ -180,7 +186,7 @@ func (i *Item) noField(ref Reference, inSection func(string) bool) *problem.Prob
 		if inSection(f.Section) {
 			here = append(here, f.Label)
 		} else if strings.EqualFold(f.Label, ref.Field) {
-			elsewhere = append(elsewhere, i.describe(chosen{field: f}))
+			elsewhere = append(elsewhere, i.describe(choice{field: f}))
 		}
 	}
 	for _, f := range i.Files {
@@ -211,14 +217,14 @@ func (i *Item) noField(ref Reference, inSection func(string) bool) *problem.Prob
 }
 
 // value is what the reference asks of the chosen field or file.
-func (r *Resolver) value(ctx context.Context, item *Item, c chosen, ref Reference) (string, error) {
+func (r *Resolver) value(ctx context.Context, item *Item, c choice, ref Reference) (string, error) {
 	if c.file != nil {
 		return r.fileValue(ctx, item, c.file, ref)
 	}
 	f := c.field
 	if ref.SSHFormat != "" {
 		if f.Type != "SSHKEY" {
-			return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and the field %s is none", quote(f.Label))
+			return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and the field %s is none", quote(f.Label)).About(problem.Reference)
 		}
 		return openSSH(f.Value.Reveal())
 	}
@@ -236,7 +242,7 @@ func (r *Resolver) value(ctx context.Context, item *Item, c chosen, ref Referenc
 	case "purpose":
 		return f.Purpose, nil
 	}
-	return "", problem.Newf("the attribute %s is one of files, and %s is a field", ref.Attribute, quote(f.Label))
+	return "", problem.Newf("the attribute %s is one of files, and %s is a field", ref.Attribute, quote(f.Label)).About(problem.Reference)
 }
 
 // declared are the fields of the item as secrets under their labels.
@@ -260,17 +266,17 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 		case !IsEnvironmentName(f.Label):
 			problems = append(problems, &problem.Problem{
 				Message: fmt.Sprintf("%s: the field %s is not the name of an environment variable", text, quote(f.Label)),
-				Hint:    "rename the field, move the secrets under a section and write ?section=NAME, or declare the fields one by one", Status: problem.Found,
+				Hint:    "rename the field, move the secrets under a section and write ?section=NAME, or declare the fields one by one", Status: problem.Found, Help: problem.Reference,
 			})
 			continue
 		case earlier != nil && twice[f.Label] != nil:
 			p := twice[f.Label]
-			p.Details = append(p.Details, i.describe(chosen{field: f}))
+			p.Details = append(p.Details, i.describe(choice{field: f}))
 			continue
 		case earlier != nil:
 			p := &problem.Problem{
 				Message: fmt.Sprintf("%s: the item has the field %s more than once", text, quote(f.Label)),
-				Details: []string{i.describe(chosen{field: earlier}), i.describe(chosen{field: f})},
+				Details: []string{i.describe(choice{field: earlier}), i.describe(choice{field: f})},
 				Hint:    "rename all but one, or choose a section with ?section=NAME", Status: problem.Found,
 				Help: problem.NameTwice,
 			}
@@ -304,7 +310,7 @@ func (r *Resolver) declared(i *Item, d Declaration) ([]mask.Secret, error) {
 func (i *Item) declarable(d Declaration) (fields []*Field, err error) {
 	sections := map[string]bool{}
 	for _, s := range i.Sections {
-		if s.ID == d.Ref.Section || strings.EqualFold(s.Label, d.Ref.Section) {
+		if s.is(d.Ref.Section) {
 			sections[s.ID] = true
 		}
 	}

@@ -160,8 +160,8 @@ func (c *Connect) Items(ctx context.Context, vaultID string) ([]Overview, error)
 }
 
 // Get gets the items, several at a time.
-func (c *Connect) Get(ctx context.Context, vaultID string, itemIDs []string) []Got {
-	got := make([]Got, len(itemIDs))
+func (c *Connect) Get(ctx context.Context, vaultID string, itemIDs []string) []ItemResult {
+	got := make([]ItemResult, len(itemIDs))
 	var wg sync.WaitGroup
 	for n, id := range itemIDs {
 		wg.Go(func() { got[n].Item, got[n].Err = c.get(ctx, vaultID, id) })

@@ -64,7 +64,7 @@ var walkthrough = standin.VaultOptions{Vaults: []standin.VaultSpec{{Name: "MyApp
 	{Title: "Server", Fields: []standin.FieldSpec{{Label: "SSH_KEY", Value: "the key"}}},
 }}}}
 
-func TestResolver_WholeItemAndReferencesOverConnect(t *testing.T) {
+func TestResolver_ReadsWholeItemsAndReferencesOverConnect(t *testing.T) {
 	vault, r := startVault(t, walkthrough)
 	ctx := context.Background()
 	got, err := r.Resolve(ctx, declare(t, "op://MyApp/Production", "KEY=op://myapp/server/ssh_key"))

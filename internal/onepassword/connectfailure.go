@@ -18,7 +18,7 @@ import (
 
 const proxyHint = "the proxy has to let this machine through; a user and password stand in its address (HTTPS_PROXY, --connect-proxy)"
 
-// refused tells an answer other than 200.
+// refused explains an answer other than 200.
 func (c *Connect) refused(what string, resp *http.Response) *attempt {
 	said := "" // the server's own words, where it has any that arrive
 	if body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<10)); err == nil {
@@ -80,7 +80,7 @@ func (c *Connect) clean(s string) string {
 	return s
 }
 
-// unreachable tells an error of the transport.
+// unreachable explains an error of the transport.
 func (c *Connect) unreachable(err error) *attempt {
 	f := &BackendError{Reason: Unreachable, Cause: err, Hint: "is this the address of a Connect server?"}
 	a := &attempt{err: f}
@@ -118,7 +118,7 @@ func (c *Connect) unreachable(err error) *attempt {
 		f.Hint = "write http:// in the Connect host, or give the port that speaks TLS"
 		a.fatal = true
 	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)), strings.HasSuffix(err.Error(), ": "+http.StatusText(http.StatusForbidden)):
-		// What a proxy answers to CONNECT is told as a text alone.
+		// What a proxy answers to CONNECT comes as a text alone.
 		what = "could not be reached: the proxy refused the connection"
 		f.Reason, f.Hint, a.fatal = Denied, proxyHint, true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):

@@ -55,7 +55,7 @@ type Health struct {
 // 1Password. Its Status is ACTIVE where it works.
 type HealthPart struct{ Name, Status, Message string }
 
-// Works tells whether the part does what it is there for. What fetches from 1Password
+// Works reports whether the part does what it is there for. What fetches from 1Password
 // waits for the first request with a token.
 func (p HealthPart) Works() bool { return p.Status == "ACTIVE" || p.Status == "TOKEN_NEEDED" }
 

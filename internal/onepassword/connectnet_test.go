@@ -1,6 +1,7 @@
 package onepassword_test
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,7 +28,7 @@ func resolve(t *testing.T, o onepassword.ConnectOptions) error {
 	if err != nil {
 		return err
 	}
-	r := onepassword.NewResolver(backend, onepassword.Options{Deadline: 15 * time.Second})
+	r := onepassword.NewResolver(backend, onepassword.Options{Deadline: time.Minute})
 	got, err := r.Resolve(t.Context(), declare(t, "KEY=op://MyApp/Server/SSH_KEY"))
 	if err == nil && got[0].Reveal() != "the key" {
 		t.Error("the value is wrong")
@@ -34,7 +36,7 @@ func resolve(t *testing.T, o onepassword.ConnectOptions) error {
 	return errors.Join(err, backend.Close())
 }
 
-func TestConnect_Addresses(t *testing.T) {
+func TestConnect_ChecksAddresses(t *testing.T) {
 	options := walkthrough
 	options.Prefix = "/some/prefix"
 	vault, _ := startVault(t, options)
@@ -94,13 +96,13 @@ func TestConnect_TLS(t *testing.T) {
 		want string
 		most time.Duration
 	}{
-		"unknown authority": {onepassword.ConnectOptions{Host: server.URL}, "signed by an unknown authority", 10 * time.Second},
-		"another name":      {onepassword.ConnectOptions{Host: "https://localhost:" + port, CA: ca}, "not valid for this host", 10 * time.Second},
-		"plain":             {onepassword.ConnectOptions{Host: strings.Replace(vault.URL(), "http:", "https:", 1)}, "does not speak TLS", 10 * time.Second},
-		"no certificate":    {onepassword.ConnectOptions{Host: server.URL, CA: []byte("none")}, "no certificate in it", 10 * time.Second},
-		"TLS where plain":   {onepassword.ConnectOptions{Host: strings.Replace(server.URL, "https:", "http:", 1)}, "answered 400", 10 * time.Second},
-		"no name":           {onepassword.ConnectOptions{Host: "http://no-such-host.invalid"}, "does not resolve", 10 * time.Second},
-		"refused":           {onepassword.ConnectOptions{Host: "http://127.0.0.1:1"}, "the connection was refused", 10 * time.Second},
+		"unknown authority": {onepassword.ConnectOptions{Host: server.URL}, "signed by an unknown authority", 40 * time.Second},
+		"another name":      {onepassword.ConnectOptions{Host: "https://localhost:" + port, CA: ca}, "not valid for this host", 40 * time.Second},
+		"plain":             {onepassword.ConnectOptions{Host: strings.Replace(vault.URL(), "http:", "https:", 1)}, "does not speak TLS", 40 * time.Second},
+		"no certificate":    {onepassword.ConnectOptions{Host: server.URL, CA: []byte("none")}, "no certificate in it", 40 * time.Second},
+		"TLS where plain":   {onepassword.ConnectOptions{Host: strings.Replace(server.URL, "https:", "http:", 1)}, "answered 400", 40 * time.Second},
+		"no name":           {onepassword.ConnectOptions{Host: "http://no-such-host.invalid"}, "does not resolve", 40 * time.Second},
+		"refused":           {onepassword.ConnectOptions{Host: "http://127.0.0.1:1"}, "the connection was refused", 40 * time.Second},
 	} {
 		test.o.Token = token
 		began := time.Now()
@@ -111,6 +113,32 @@ func TestConnect_TLS(t *testing.T) {
 		if took := time.Since(began); took > test.most {
 			t.Errorf("%s: it took %v", name, took)
 		}
+	}
+}
+
+// The token goes over no TLS that can be broken, whatever the server would take.
+func TestConnect_OffersNoOldTLS(t *testing.T) {
+	vault, _ := startVault(t, walkthrough)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) }))
+	var offered atomic.Value
+	server.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		offered.Store(slices.Clone(hello.SupportedVersions))
+		return nil, nil
+	}}
+	server.StartTLS()
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	c, err := onepassword.NewConnect(onepassword.ConnectOptions{Host: server.URL, Token: mask.NewSecret("token", vault.Token()), CA: ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Vaults(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_ = c.Close()
+	versions, _ := offered.Load().([]uint16)
+	if len(versions) == 0 || slices.Min(versions) < tls.VersionTLS12 {
+		t.Errorf("the versions offered are %v", versions)
 	}
 }
 
@@ -142,7 +170,7 @@ func TestConnect_Proxy(t *testing.T) {
 	}
 }
 
-func TestConnect_InTheClear(t *testing.T) {
+func TestConnect_KnowsWhenItIsUnencrypted(t *testing.T) {
 	for host, want := range map[string]bool{
 		"http://127.0.0.1:8080":            false,
 		"http://127.9.9.9:8080":            false,
@@ -166,6 +194,10 @@ func TestConnect_InTheClear(t *testing.T) {
 		"http://connect.example.com":       true,
 		"http://10.0.0.1.example.com":      true,
 		"http://local.example":             true,
+		"http://3405803777:8080":           true, // 203.0.113.1, to a resolver of C's
+		"http://0xcb007101":                true,
+		"http://031300070401.":             true,
+		"http://8x8":                       false,
 		"https://connect.example.com":      false,
 		"https://203.0.113.1":              false,
 	} {
@@ -191,9 +223,9 @@ func TestParseProxy(t *testing.T) {
 	}
 }
 
-// TestConnect_ProxyThatRefuses: what a proxy answers in the server's place is the
+// TestConnect_ReportsAProxyThatRefuses: what a proxy answers in the server's place is the
 // proxy's to mend, and asking again is no help.
-func TestConnect_ProxyThatRefuses(t *testing.T) {
+func TestConnect_ReportsAProxyThatRefuses(t *testing.T) {
 	for _, code := range []int{http.StatusProxyAuthRequired, http.StatusForbidden} {
 		var asked atomic.Int64
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

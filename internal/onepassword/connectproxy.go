@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/problem"
@@ -37,7 +38,7 @@ func ParseProxy(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// InTheClear says whether the access token and the secrets go unencrypted over a
+// InTheClear reports whether the access token and the secrets go unencrypted over a
 // network that is not known to be private: the host has http:// and is no loopback or
 // private address, and no name that only a private network knows.
 func (c *Connect) InTheClear() bool {
@@ -48,7 +49,7 @@ func (c *Connect) InTheClear() bool {
 // 6598): no public route leads there.
 var carrierShared = netip.MustParsePrefix("100.64.0.0/10")
 
-// isPrivateHost says whether the host is one of this machine or of a private network.
+// isPrivateHost reports whether the host is one of this machine or of a private network.
 // A name is judged by its form and not asked for: what a name server answers may be
 // the attacker's.
 func isPrivateHost(host string) bool {
@@ -58,7 +59,10 @@ func isPrivateHost(host string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if !strings.Contains(host, ".") {
-		return true // a container, a service, a machine of the same domain
+		// A container, a service, a machine of the same domain; a number is an address,
+		// which resolvers of C's read in one part as well.
+		_, err := strconv.ParseUint(host, 0, 64)
+		return err != nil
 	}
 	// The names that RFC 6761, 6762, 8375 and ICANN keep for private use, and those
 	// of a Kubernetes cluster.

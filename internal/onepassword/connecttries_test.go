@@ -12,8 +12,8 @@ import (
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 )
 
-// TestConnect_Tries: how often each answer is asked for again, and how long that takes.
-func TestConnect_Tries(t *testing.T) {
+// TestConnect_TriesAgain: how often each answer is asked for again, and how long that takes.
+func TestConnect_TriesAgain(t *testing.T) {
 	soon := func(d time.Duration) bool { return d < time.Second }
 	for _, test := range []struct {
 		name   string

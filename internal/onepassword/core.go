@@ -12,7 +12,7 @@ import (
 // and sets that without a lock, so that it must be loaded once, by one goroutine,
 // before anything else calls the SDK; this is the one place that does, and the
 // reason for the one variable of this package.
-var core = &coreLoader{done: make(chan struct{}), keep: &coreKeep{}}
+var core = &coreLoader{done: make(chan struct{}), keep: &coreSaver{}}
 
 // coreLoader loads the core in the background and lets others wait for it.
 type coreLoader struct {
@@ -22,7 +22,12 @@ type coreLoader struct {
 	err     error
 	from    string // the directory whose cache served, "" where it was compiled
 	cold    error  // why it was compiled though there were directories
-	keep    *coreKeep
+	keep    *coreSaver
+
+	// mu is held to read while the SDK takes the core, and to write while another
+	// takes its place.
+	mu  sync.RWMutex
+	nth int // which core it is, in a process
 }
 
 // start begins to load the core, once in a process: from the first of the
@@ -53,4 +58,28 @@ func (c *coreLoader) wait(ctx context.Context, dirs []string, own string) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// with calls f, which has the SDK take the core, and gives which core that is.
+func (c *coreLoader) with(f func()) (nth int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	f()
+	return c.nth
+}
+
+// renew has another core take the place of the nth, unless one has. Of each request
+// that gets no answer something stays on the core's stack: the SDK's HTTP client panics
+// through it, and nothing puts its stack back. After one or two dozen of them the core
+// traps at whatever it is asked, for as long as the process lives.
+func (c *coreLoader) renew(nth int, dirs []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nth != nth {
+		return nil
+	}
+	c.nth++
+	releaseCore()
+	_, _ = loadWarm(dirs, c.keep) // where it is in none of them, the next line compiles it
+	return touchCore()
 }

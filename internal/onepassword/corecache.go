@@ -38,7 +38,7 @@ import (
 // then, so that the names are looked at anew.
 const (
 	wazeroModule  = "github.com/tetratelabs/wazero"
-	wazeroVersion = "v1.11.0"
+	wazeroVersion = "v1.12.0"
 )
 
 //go:linkname wazeroDefaults github.com/tetratelabs/wazero.engineLessConfig
@@ -99,7 +99,7 @@ func withCache(c fileCache, f func() error) (err error) {
 	return f()
 }
 
-// builtWith says whether the program was built with this version of a module.
+// builtWith reports whether the program was built with this version of a module.
 func builtWith(module, version string) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -127,7 +127,7 @@ var errNothing = errors.New("it holds nothing that this version can use on this 
 // the user's own last, and says which. Where none has it, the core may be loaded
 // after all, compiled, and is kept in the user's own, or not at all: the next call of
 // the SDK compiles it then, and why is why.
-func loadWarm(dirs []string, keep *coreKeep) (from string, why error) {
+func loadWarm(dirs []string, keep *coreSaver) (from string, why error) {
 	if len(dirs) == 0 && keep.dir == "" {
 		return "", nil
 	}
@@ -195,7 +195,7 @@ func touchCore() error {
 // cacheReader serves compiled code, and has what none of its directories had kept.
 type cacheReader struct {
 	roots []*os.Root
-	keep  *coreKeep
+	keep  *coreSaver
 
 	mu     sync.Mutex
 	from   string
@@ -362,7 +362,7 @@ func entryName(key [32]byte) string {
 	return hex.EncodeToString(name[:])
 }
 
-// isEntry says whether a name is one that is given here.
+// isEntry reports whether a name is one that is given here.
 func isEntry(entry fs.DirEntry) bool {
 	name := entry.Name()
 	if strings.HasSuffix(name, partSuffix) {

@@ -138,7 +138,7 @@ func TestCacheReader(t *testing.T) {
 	}
 	defer root.Close()
 	for n := byte(1); n <= 6; n++ {
-		c := &cacheReader{roots: []*os.Root{root}, keep: &coreKeep{}}
+		c := &cacheReader{roots: []*os.Root{root}, keep: &coreSaver{}}
 		content, ok, err := c.Get([32]byte{n})
 		if err != nil || ok != (n <= 2) || (c.hit() == dir) != ok {
 			t.Errorf("entry %d: %v, %v, from %q", n, ok, err, c.hit())

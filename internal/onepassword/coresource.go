@@ -15,3 +15,8 @@ var sdkCore []byte
 // again. It is advice that changes nothing: whoever reads it after all gets it
 // from the program's file.
 func letGoOfSource() { pageOut(sdkCore) }
+
+// releaseCore has the SDK forget its core, and make another one when it is asked next.
+//
+//go:linkname releaseCore github.com/1password/onepassword-sdk-go/internal.ReleaseCore
+func releaseCore()

@@ -79,7 +79,7 @@ func ParseDeclaration(text, origin string) (Declaration, error) {
 	return d, nil
 }
 
-// IsEnvironmentName says whether s can be the name of an environment variable in
+// IsEnvironmentName reports whether s can be the name of an environment variable in
 // a shell: letters, digits and _, no digit first.
 func IsEnvironmentName(s string) bool {
 	for i := range len(s) {
@@ -103,5 +103,5 @@ func (d Declaration) title() string {
 	return d.Name
 }
 
-// FromVault tells whether 1Password is asked for the value.
+// FromVault reports whether 1Password is asked for the value.
 func (d Declaration) FromVault() bool { return d.Variable == "" }

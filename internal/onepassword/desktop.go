@@ -76,8 +76,8 @@ func (d *Desktop) Items(ctx context.Context, vaultID string) ([]Overview, error)
 }
 
 // Get gets items with one call: op takes a list on its standard input.
-func (d *Desktop) Get(ctx context.Context, vaultID string, itemIDs []string) []Got {
-	got := make([]Got, len(itemIDs))
+func (d *Desktop) Get(ctx context.Context, vaultID string, itemIDs []string) []ItemResult {
+	got := make([]ItemResult, len(itemIDs))
 	type ask struct {
 		ID    string       `json:"id"`
 		Vault connectVault `json:"vault"`
@@ -127,9 +127,9 @@ func (i *opItem) item(vaultID string) *Item {
 	return i.connectItem.item(vaultID)
 }
 
-func failAll(got []Got, err error) []Got {
+func failAll(got []ItemResult, err error) []ItemResult {
 	for i := range got {
-		got[i] = Got{Err: err}
+		got[i] = ItemResult{Err: err}
 	}
 	return got
 }

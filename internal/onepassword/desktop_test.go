@@ -69,7 +69,7 @@ JSON
 	}
 }
 
-func TestDesktop_Failures(t *testing.T) {
+func TestDesktop_ReportsFailures(t *testing.T) {
 	for said, want := range map[string]struct {
 		text   string
 		status int

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit/rulestest"
 )
 
 // section is a section of docs/secrets.md.
@@ -43,13 +44,13 @@ func documentedVault(t *testing.T) []standin.VaultSpec {
 				{ID: id("q"), Label: "password", Value: "of smtp", Section: id("smtp")},
 				{ID: id("k"), Label: "API key", Value: "with a space"},
 				{ID: id("x"), Label: "a/b ? 100%", Value: "encoded"},
-				{ID: id("o"), Label: "login", Type: "OTP", Value: authURI},
+				{ID: id("o"), Label: "login", Type: "OTP", Value: rulestest.AuthURI},
 				{ID: "notesPlain", Label: "notesPlain", Type: "STRING", Purpose: "NOTES", Value: "the notes"},
 			},
 			Files: []standin.FileSpec{{ID: id("ca"), Name: "ca.pem", Content: []byte("PEM\n")}},
 		},
 		{ID: id("key"), Title: "Deploy Key", Category: "SSH_KEY", Fields: []standin.FieldSpec{
-			{ID: "private_key", Label: "private key", Type: "SSHKEY", Value: newKey(t)},
+			{ID: "private_key", Label: "private key", Type: "SSHKEY", Value: rulestest.NewKey(t).Private},
 			{ID: "public_key", Label: "public key", Type: "STRING", Value: "ssh-ed25519 AAAA"},
 		}},
 		{ID: id("shared"), Title: "Shared", Sections: []standin.SectionSpec{{ID: id("web"), Label: "web"}}, Fields: []standin.FieldSpec{

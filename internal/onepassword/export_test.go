@@ -32,7 +32,7 @@ func NewServiceAccountOver(token string, timeout time.Duration, login func(conte
 	return s
 }
 
-// CoreWasTouched says whether the SDK's core was asked for in this process.
+// CoreWasTouched reports whether the SDK's core was asked for in this process.
 func CoreWasTouched() bool { return core.started.Load() }
 
 var (

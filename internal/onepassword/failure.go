@@ -62,7 +62,7 @@ func problemOf(what string, err error) *problem.Problem {
 }
 
 // failures collects what failed of a batch in the order of declaration. Where one
-// cause stands in the way of several secrets it is told once, with their names.
+// cause stands in the way of several secrets it is reported once, with their names.
 type failures struct {
 	groups []failureGroup
 }
@@ -94,7 +94,7 @@ func (f *failures) add(d Declaration, err error) {
 	}
 }
 
-// sameCause says whether two causes are one: the same problem, or failures of a
+// sameCause reports whether two causes are one: the same problem, or failures of a
 // backend that say the same.
 func sameCause(a, b error) bool {
 	if errors.Is(a, b) {

@@ -15,10 +15,11 @@ type itemName struct{ vault, item string }
 
 func (n itemName) key() itemKey {
 	fold := func(s string) string {
-		if IsID(s) {
-			return s
+		// What would be an id in lower case is none: it is a name, of something else.
+		if lower := strings.ToLower(s); !IsID(lower) {
+			return lower
 		}
-		return strings.ToLower(s)
+		return s
 	}
 	return itemKey{fold(n.vault), fold(n.item)}
 }
@@ -50,7 +51,7 @@ func (r *Resolver) fetch(ctx context.Context, names []itemName) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range missing {
-		r.byKey[name.key()] = &outcome{err: err}
+		r.byKey[name.key()] = &itemOutcome{err: err}
 	}
 	return nil
 }
@@ -72,10 +73,10 @@ func (r *Resolver) missing(names []itemName) []itemName {
 // fetchAll fetches items: the vaults are listed once where one is named, each
 // vault's items once where one of them is named, and the items of a vault are got
 // in one batch. Vaults are worked on side by side.
-func (r *Resolver) fetchAll(ctx context.Context, names []itemName) map[itemName]*outcome {
-	outcomes := map[itemName]*outcome{}
+func (r *Resolver) fetchAll(ctx context.Context, names []itemName) map[itemName]*itemOutcome {
+	outcomes := map[itemName]*itemOutcome{}
 	byVault := map[string][]itemName{}
-	unknown := map[string]*outcome{}
+	unknown := map[string]*itemOutcome{}
 	for _, name := range names {
 		if o := unknown[name.vault]; o != nil {
 			outcomes[name] = o
@@ -83,7 +84,7 @@ func (r *Resolver) fetchAll(ctx context.Context, names []itemName) map[itemName]
 		}
 		v, err := r.findVault(ctx, name.vault)
 		if err != nil {
-			outcomes[name] = &outcome{err: err}
+			outcomes[name] = &itemOutcome{err: err}
 			unknown[name.vault] = outcomes[name]
 			continue
 		}
@@ -100,7 +101,7 @@ func (r *Resolver) fetchAll(ctx context.Context, names []itemName) map[itemName]
 		v, err := r.confirmVault(ctx, name.vault)
 		switch {
 		case err != nil:
-			outcomes[name] = &outcome{err: err}
+			outcomes[name] = &itemOutcome{err: err}
 		case v.ID != name.vault:
 			again[v.ID] = append(again[v.ID], name)
 		}
@@ -109,7 +110,7 @@ func (r *Resolver) fetchAll(ctx context.Context, names []itemName) map[itemName]
 	return outcomes
 }
 
-func (r *Resolver) fetchVaults(ctx context.Context, byVault map[string][]itemName, outcomes map[itemName]*outcome) {
+func (r *Resolver) fetchVaults(ctx context.Context, byVault map[string][]itemName, outcomes map[itemName]*itemOutcome) {
 	var (
 		wg sync.WaitGroup
 		mu sync.Mutex
@@ -128,8 +129,8 @@ func (r *Resolver) fetchVaults(ctx context.Context, byVault map[string][]itemNam
 // fetchVault fetches items of one vault. What is not there by an id, or is not
 // what the list said, is looked for once more in a fresh list: the id may be a
 // title of that form, and the vault may have changed since it was listed.
-func (r *Resolver) fetchVault(ctx context.Context, vaultID string, names []itemName) map[itemName]*outcome {
-	outcomes := map[itemName]*outcome{}
+func (r *Resolver) fetchVault(ctx context.Context, vaultID string, names []itemName) map[itemName]*itemOutcome {
+	outcomes := map[itemName]*itemOutcome{}
 	inTrash := map[itemName]bool{}
 	for round := range 2 {
 		last := round > 0
@@ -146,7 +147,7 @@ func (r *Resolver) fetchVault(ctx context.Context, vaultID string, names []itemN
 					if inTrash[name] && isAbsent(err) {
 						err = errInTrash
 					}
-					outcomes[name] = &outcome{err: err}
+					outcomes[name] = &itemOutcome{err: err}
 					continue
 				}
 			}
@@ -163,9 +164,9 @@ func (r *Resolver) fetchVault(ctx context.Context, vaultID string, names []itemN
 			renamed := o.item != nil && id != name.item && !strings.EqualFold(o.item.Title, name.item)
 			switch {
 			case archived && last:
-				outcomes[name] = &outcome{err: errInTrash}
+				outcomes[name] = &itemOutcome{err: errInTrash}
 			case renamed && last:
-				outcomes[name] = &outcome{err: absent("the item was renamed while it was read", "run again")}
+				outcomes[name] = &itemOutcome{err: absent("the item was renamed while it was read", "run again")}
 			case !archived && !renamed && (last || reasonOf(o.err) != NotFound):
 				outcomes[name] = o
 			default:
@@ -189,8 +190,8 @@ func (r *Resolver) fetchVault(ctx context.Context, vaultID string, names []itemN
 var errInTrash = absent("the item is archived or deleted", "restore it in 1Password, or name another")
 
 // get gets items by id, each once in the resolver's life.
-func (r *Resolver) get(ctx context.Context, vaultID string, ids []string) map[string]*outcome {
-	got := map[string]*outcome{}
+func (r *Resolver) get(ctx context.Context, vaultID string, ids []string) map[string]*itemOutcome {
+	got := map[string]*itemOutcome{}
 	var ask []string
 	r.mu.RLock()
 	for _, id := range ids {
@@ -212,7 +213,7 @@ func (r *Resolver) get(ctx context.Context, vaultID string, ids []string) map[st
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, id := range ask {
-		o := &outcome{item: answers[i].Item, err: answers[i].Err}
+		o := &itemOutcome{item: answers[i].Item, err: answers[i].Err}
 		if o.item != nil {
 			o.item.Vault.Name = name
 			o.item.index()
@@ -249,7 +250,7 @@ func (r *Resolver) listVaults(ctx context.Context) ([]Vault, error) {
 	l := r.vaults
 	r.mu.RUnlock()
 	if l == nil {
-		l = &listed[Vault]{}
+		l = &listResult[Vault]{}
 		l.all, l.err = r.backend.Vaults(ctx)
 		r.note(l.err)
 		if l.err != nil && ctx.Err() != nil {
@@ -268,7 +269,7 @@ func (r *Resolver) listItems(ctx context.Context, vaultID string) ([]Overview, e
 	l := r.items[vaultID]
 	r.mu.RUnlock()
 	if l == nil {
-		l = &listed[Overview]{}
+		l = &listResult[Overview]{}
 		l.all, l.err = r.backend.Items(ctx, vaultID)
 		r.note(l.err)
 		if l.err != nil && ctx.Err() != nil {

@@ -13,7 +13,7 @@ import (
 func (r *Resolver) fileValue(ctx context.Context, item *Item, f *File, ref Reference) (string, error) {
 	switch {
 	case ref.SSHFormat != "":
-		return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and %s is a file", quote(f.Name))
+		return "", problem.Newf("ssh-format is only for the private key of an SSH Key item, and %s is a file", quote(f.Name)).About(problem.Reference)
 	case ref.Attribute == "name" || ref.Attribute == "title":
 		return f.Name, nil
 	case ref.Attribute == "id":
@@ -26,7 +26,7 @@ func (r *Resolver) fileValue(ctx context.Context, item *Item, f *File, ref Refer
 		content, err := r.readFile(ctx, item, f)
 		return string(content), err
 	}
-	return "", problem.Newf("the attribute %s is one of fields, and %s is a file", ref.Attribute, quote(f.Name))
+	return "", problem.Newf("the attribute %s is one of fields, and %s is a file", ref.Attribute, quote(f.Name)).About(problem.Reference)
 }
 
 func (r *Resolver) readFile(ctx context.Context, item *Item, f *File) ([]byte, error) {
@@ -67,7 +67,7 @@ func (r *Resolver) fetchFile(ctx context.Context, f itemFile) *fileOutcome {
 }
 
 // prefetchFiles gets the files that are declared side by side: one after another
-// they would take a round trip each. What fails is told by whoever asks for it.
+// they would take a round trip each. What fails is reported to whoever asks for it.
 func (r *Resolver) prefetchFiles(ctx context.Context, declared []Declaration) error {
 	files := map[[3]string]itemFile{}
 	for _, d := range declared {
@@ -100,7 +100,7 @@ func (r *Resolver) prefetchFiles(ctx context.Context, declared []Declaration) er
 	return err
 }
 
-// wantsContent says whether a reference to a file means what is in it.
+// wantsContent reports whether a reference to a file means what is in it.
 func wantsContent(ref Reference) bool {
 	return ref.Attribute == "" || ref.Attribute == "content" || ref.Attribute == "value"
 }

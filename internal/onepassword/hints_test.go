@@ -10,8 +10,8 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-// TestParseDeclaration_Quotes: a shell takes quotes away, an input does not.
-func TestParseDeclaration_Quotes(t *testing.T) {
+// TestParseDeclaration_ReadsQuotes: a shell takes quotes away, an input does not.
+func TestParseDeclaration_ReadsQuotes(t *testing.T) {
 	for _, text := range []string{`"op://MyApp/Production"`, `'A=op://MyApp/Production/A'`, `A="op://MyApp/Production/A"`, "`op://MyApp/Production`", "A=“op://MyApp/Production/A”"} {
 		_, err := onepassword.ParseDeclaration(text, "--secret")
 		if err == nil || !strings.Contains(err.Error(), "in quotes") || !strings.Contains(problem.Of(err)[0].Hint, "take the quotes away") {
@@ -39,8 +39,8 @@ func hintVault() []standin.VaultSpec {
 	}}}
 }
 
-// TestResolver_Hints: the hint of each mistake leads to what works.
-func TestResolver_Hints(t *testing.T) {
+// TestResolver_GivesHints: the hint of each mistake leads to what works.
+func TestResolver_GivesHints(t *testing.T) {
 	_, r := startVault(t, standin.VaultOptions{Vaults: hintVault()})
 	for reference, want := range map[string]string{
 		"op://Team/App/One/x":                "a / in a name is written %2F: did you mean Team%2FApp?",
@@ -78,9 +78,9 @@ func TestResolver_Hints(t *testing.T) {
 	}
 }
 
-// TestResolver_CollisionsAreToldOnce: two items that have their fields in common are
+// TestResolver_ReportsCollisionsOnce: two items that have their fields in common are
 // one mistake.
-func TestResolver_CollisionsAreToldOnce(t *testing.T) {
+func TestResolver_ReportsCollisionsOnce(t *testing.T) {
 	fields := []standin.FieldSpec{{Label: "A", Value: "1"}, {Label: "B", Value: "2"}, {Label: "C", Value: "3"}}
 	_, r := startVault(t, standin.VaultOptions{Vaults: []standin.VaultSpec{{Name: "MyApp", Items: []standin.ItemSpec{
 		{Title: "one", Fields: fields},
@@ -107,9 +107,9 @@ func TestResolver_CollisionsAreToldOnce(t *testing.T) {
 	}
 }
 
-func TestBlank(t *testing.T) {
+func TestIsBlank(t *testing.T) {
 	for value, want := range map[string]bool{"": false, " ": true, "\n": true, " \t\r\n": true, "\u00a0": true, " x": false, "\u200b": false} {
-		if got := onepassword.Blank(mask.NewSecret("A", value)); got != want {
+		if got := onepassword.IsBlank(mask.NewSecret("A", value)); got != want {
 			t.Errorf("%q: %v", value, got)
 		}
 	}

@@ -85,7 +85,7 @@ func (i *Item) section(id string) Section {
 // SectionLabel is the label of the section with the id; "" where it has none.
 func (i *Item) SectionLabel(id string) string { return i.section(id).Label }
 
-// ownSection says whether the section is the one of fields that a person put
+// ownSection reports whether the section is the one of fields that a person put
 // under no heading. 1Password's clients keep those under a section of this id.
 func ownSection(id string) bool { return id == "" || id == "add more" }
 
@@ -153,6 +153,6 @@ func foldKey(s string) string {
 	}, s)
 }
 
-// Blank says whether a value is nothing but white space, which is somebody's slip
+// IsBlank reports whether a value is nothing but white space, which is somebody's slip
 // more often than it is meant.
-func Blank(s mask.Secret) bool { return s.Len() > 0 && strings.TrimSpace(s.Reveal()) == "" }
+func IsBlank(s mask.Secret) bool { return s.Len() > 0 && strings.TrimSpace(s.Reveal()) == "" }

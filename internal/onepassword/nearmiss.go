@@ -79,7 +79,7 @@ func squash(s string) string {
 	}, s)
 }
 
-// sameWords says whether all words of the shorter name, two at least, are in the
+// sameWords reports whether all words of the shorter name, two at least, are in the
 // longer one: SSH_KEY and SSH_PRIVATE_KEY.
 func sameWords(a, b string) bool {
 	split := func(s string) []string {

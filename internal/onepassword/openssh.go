@@ -37,7 +37,7 @@ func openSSH(text string) (string, error) {
 	if _, err := rand.Read(check[:]); err != nil {
 		return "", err
 	}
-	var inner wire
+	var inner sshWriter
 	inner.Write(check[:])
 	inner.Write(check[:])
 	inner.Write(private.Bytes())
@@ -45,7 +45,7 @@ func openSSH(text string) (string, error) {
 	for n := byte(1); inner.Len()%8 != 0; n++ {
 		inner.WriteByte(n)
 	}
-	var out wire
+	var out sshWriter
 	out.WriteString("openssh-key-v1\x00")
 	out.string("none")
 	out.string("none")
@@ -56,19 +56,19 @@ func openSSH(text string) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: out.Bytes()})), nil
 }
 
-// wire writes RFC 4251's data types.
-type wire struct{ bytes.Buffer }
+// sshWriter writes RFC 4251's data types.
+type sshWriter struct{ bytes.Buffer }
 
-func (w *wire) bytes(b []byte) {
+func (w *sshWriter) bytes(b []byte) {
 	var length [4]byte
 	binary.BigEndian.PutUint32(length[:], uint32(len(b)))
 	w.Write(length[:])
 	w.Write(b)
 }
 
-func (w *wire) string(s string) { w.bytes([]byte(s)) }
+func (w *sshWriter) string(s string) { w.bytes([]byte(s)) }
 
-func (w *wire) integer(n *big.Int) {
+func (w *sshWriter) integer(n *big.Int) {
 	b := n.Bytes()
 	if len(b) > 0 && b[0]&0x80 != 0 {
 		b = append([]byte{0}, b...)
@@ -77,7 +77,7 @@ func (w *wire) integer(n *big.Int) {
 }
 
 // halves writes both halves of a key as OpenSSH does.
-func halves(key any) (public, private wire, err error) {
+func halves(key any) (public, private sshWriter, err error) {
 	switch key := key.(type) {
 	case ed25519.PrivateKey:
 		half := key.Public().(ed25519.PublicKey)

@@ -10,14 +10,14 @@ import (
 // from the field's otpauth URI, or what the server computed where there is none.
 func (f *Field) oneTimePassword(now time.Time) (string, error) {
 	if f.Type != "OTP" {
-		return "", problem.Newf("the field %s is not a one-time password", quote(f.Label))
+		return "", problem.Newf("the field %s is not a one-time password", quote(f.Label)).About(problem.Reference)
 	}
 	code, err := totp(f.Value.Reveal(), now)
 	if err != nil {
 		if f.Code.Len() > 0 {
 			return f.Code.Reveal(), nil
 		}
-		return "", problem.Newf("no one-time password can be made of the field %s: %v", quote(f.Label), err)
+		return "", problem.Newf("no one-time password can be made of the field %s: %v", quote(f.Label), err).About(problem.Reference)
 	}
 	return code, nil
 }

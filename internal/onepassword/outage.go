@@ -23,7 +23,7 @@ func (r *Resolver) hold(ctx context.Context, f func(context.Context) error) erro
 		return r.outage.err
 	}
 	left := r.deadline
-	if until, ok := ctx.Value(untilKey{}).(time.Time); ok {
+	if until, ok := ctx.Value(deadlineKey{}).(time.Time); ok {
 		left = min(left, time.Until(until))
 	}
 	batch, cancel := context.WithTimeout(ctx, left)
@@ -65,7 +65,7 @@ func (r *Resolver) failure() error {
 	return err
 }
 
-// untilKey is the context's key of the time at which a batch that holds the
+// deadlineKey is the context's key of the time at which a batch that holds the
 // backend several times has to be done. It is no deadline of the context, so that
-// what runs out of time is told with what it wanted.
-type untilKey struct{}
+// what runs out of time is reported with what it wanted.
+type deadlineKey struct{}

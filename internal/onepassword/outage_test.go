@@ -11,6 +11,7 @@ import (
 
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/testkit/rulestest"
 	"github.com/kamal-op/kamal-op/mask"
 )
 
@@ -30,9 +31,9 @@ func answer(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, ContentLength: int64(len(body))}
 }
 
-// TestResolver_AnOutageEndsWithinTheDeadline: whatever is asked of 1Password one
+// TestResolver_EndsWithinTheDeadlineOfAnOutage: whatever is asked of 1Password one
 // after another, a server that fails for ever keeps all of it for one deadline.
-func TestResolver_AnOutageEndsWithinTheDeadline(t *testing.T) {
+func TestResolver_EndsWithinTheDeadlineOfAnOutage(t *testing.T) {
 	backends := map[string]func(t *testing.T) onepassword.Backend{
 		"Connect that answers 500": func(t *testing.T) onepassword.Backend {
 			return connectOver(t, func(*http.Request) (*http.Response, error) { return answer(http.StatusInternalServerError, ""), nil })
@@ -88,7 +89,7 @@ func TestResolver_AnOutageEndsWithinTheDeadline(t *testing.T) {
 func TestResolver_AsksAgainAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := true
-		fake := &fakeSDK{t: t, vaults: ruleVaults(t), fault: func(string, int) error {
+		fake := &fakeSDK{t: t, vaults: rulestest.Vaults(t), fault: func(string, int) error {
 			if down {
 				return errors.New("internal server error")
 			}

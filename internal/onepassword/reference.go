@@ -91,6 +91,13 @@ func ParseReference(text string) (Reference, error) {
 	return ref.parameter(query)
 }
 
+// ParseName reads a name as it stands in a secret reference for a vault or an item; ok is
+// false where it cannot stand there.
+func ParseName(text string) (name string, ok bool) {
+	ref, err := ParseReference(scheme + text + "/item")
+	return ref.Vault, err == nil && ref.Item == "item" && ref.WholeItem()
+}
+
 // noScheme says why text is no reference.
 func noScheme(text string) *problem.Problem {
 	switch trimmed := strings.TrimSpace(text); {
@@ -145,7 +152,7 @@ func (r Reference) parameter(query string) (Reference, error) {
 	return r, nil
 }
 
-// WholeItem says whether the reference names an item, not a field of it.
+// WholeItem reports whether the reference names an item, not a field of it.
 func (r Reference) WholeItem() bool { return r.Field == "" }
 
 // String is the reference as it was written; one that was put together is
@@ -173,7 +180,7 @@ func (r Reference) String() string {
 	return b.String()
 }
 
-// IsID says whether s has the form of a 1Password id: 26 lower-case letters and
+// IsID reports whether s has the form of a 1Password id: 26 lower-case letters and
 // digits.
 func IsID(s string) bool {
 	if len(s) != 26 {

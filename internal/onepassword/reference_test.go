@@ -11,6 +11,17 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
+func TestParseName(t *testing.T) {
+	for text, want := range map[string]string{
+		"My App": "My App", "item": "item", "100%25": "100%", "a%2Fb": "a/b", "\"a": "\"a",
+		"": "", "100% Prod": "", "a/b": "", "item/item": "", "a?b": "", "a?section=b": "", "a\nb": "", "a\xff": "",
+	} {
+		if name, ok := onepassword.ParseName(text); ok != (want != "") || ok && name != want {
+			t.Errorf("%q is read as %q, %v", text, name, ok)
+		}
+	}
+}
+
 func TestParseReference(t *testing.T) {
 	type r = onepassword.Reference
 	for text, want := range map[string]r{

@@ -8,7 +8,7 @@ import (
 
 // Refusals collects, of many questions, those that 1Password refused or could not be
 // asked. They say nothing about a project, and one cause stands behind many of
-// them: it is told once, with the names it stands in the way of.
+// them: it is reported once, with the names it stands in the way of.
 type Refusals struct {
 	failures failures
 }

@@ -38,23 +38,23 @@ type Resolver struct {
 
 	mu     sync.RWMutex
 	failed error // the first failure of the batch that is under way
-	vaults *listed[Vault]
-	items  map[string]*listed[Overview] // by vault id
-	byKey  map[itemKey]*outcome         // as it was asked for
-	byID   map[[2]string]*outcome       // vault id, item id
+	vaults *listResult[Vault]
+	items  map[string]*listResult[Overview] // by vault id
+	byKey  map[itemKey]*itemOutcome         // as it was asked for
+	byID   map[[2]string]*itemOutcome       // vault id, item id
 	files  map[[3]string]*fileOutcome
-	envs   map[string]*listed[Variable]
+	envs   map[string]*listResult[Variable]
 }
 
-// itemKey is an itemName in lower case, but for ids.
+// itemKey is an itemName in lower case, but for what has the form of an id.
 type itemKey struct{ vault, item string }
 
-type listed[T any] struct {
+type listResult[T any] struct {
 	all []T
 	err error
 }
 
-type outcome struct {
+type itemOutcome struct {
 	item *Item
 	err  error // a *problem.Problem without the name of a secret, or a backend's error
 }
@@ -75,11 +75,11 @@ func NewResolver(b Backend, o Options) *Resolver {
 	return &Resolver{
 		backend: b, deadline: o.Deadline, now: o.Now, allowEmpty: o.AllowEmpty,
 		fetching: make(chan struct{}, 1),
-		items:    map[string]*listed[Overview]{},
-		byKey:    map[itemKey]*outcome{},
-		byID:     map[[2]string]*outcome{},
+		items:    map[string]*listResult[Overview]{},
+		byKey:    map[itemKey]*itemOutcome{},
+		byID:     map[[2]string]*itemOutcome{},
 		files:    map[[3]string]*fileOutcome{},
-		envs:     map[string]*listed[Variable]{},
+		envs:     map[string]*listResult[Variable]{},
 	}
 }
 
@@ -87,7 +87,7 @@ func NewResolver(b Backend, o Options) *Resolver {
 func (r *Resolver) Backend() Backend { return r.backend }
 
 // Prefetch fetches every item that the references name, in one batch with as few
-// requests as the backend allows. What fails is kept, and told by whoever asks for
+// requests as the backend allows. What fails is kept, and reported to whoever asks for
 // it afterwards. The error is the context's.
 func (r *Resolver) Prefetch(ctx context.Context, refs ...Reference) error {
 	names := make([]itemName, len(refs))
@@ -101,7 +101,7 @@ func (r *Resolver) Prefetch(ctx context.Context, refs ...Reference) error {
 // item gives one secret a field, in the item's order. An error is a problem.List
 // of all that failed, in the order of declaration, or the context's.
 func (r *Resolver) Resolve(ctx context.Context, declared []Declaration) ([]mask.Secret, error) {
-	ctx = context.WithValue(ctx, untilKey{}, time.Now().Add(r.deadline))
+	ctx = context.WithValue(ctx, deadlineKey{}, time.Now().Add(r.deadline))
 	var refs []Reference
 	for _, d := range declared {
 		if d.FromVault() && d.Environment == "" {
@@ -206,7 +206,7 @@ func (r *Resolver) checkValue(d Declaration, s mask.Secret, empty string) error 
 		}
 		return &problem.Problem{
 			Message: fmt.Sprintf("%s has a NUL byte in it, which no environment variable can hold: %s", s.Name(), where),
-			Hint:    "store it as base64", Status: problem.Found,
+			Hint:    "store it as base64", Status: problem.Found, Help: problem.AsItIs,
 		}
 	}
 	return nil
@@ -227,7 +227,7 @@ func (r *Resolver) resolveEnvironment(ctx context.Context, d Declaration) ([]mas
 		if !IsEnvironmentName(name) {
 			problems = append(problems, &problem.Problem{
 				Message: fmt.Sprintf("%s: the variable %s is not the name of an environment variable", d.title(), quote(name)),
-				Hint:    "rename the variable in 1Password", Status: problem.Found,
+				Hint:    "rename the variable in 1Password", Status: problem.Found, Help: problem.Reference,
 			})
 			continue
 		}
@@ -359,7 +359,7 @@ func (r *Resolver) Environment(ctx context.Context, id string) ([]Variable, erro
 	err := r.hold(ctx, func(ctx context.Context) error {
 		l := r.envs[id]
 		if l == nil {
-			l = &listed[Variable]{}
+			l = &listResult[Variable]{}
 			l.all, l.err = r.backend.Environment(ctx, id)
 			r.note(l.err)
 			if ctx.Err() != nil {

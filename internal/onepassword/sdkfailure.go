@@ -96,7 +96,7 @@ func sdkAnswers() []sdkFailure {
 
 const tokenRefused = "1Password refused the service account token"
 
-// failed tells an error of the SDK.
+// failed explains an error of the SDK.
 func (s *ServiceAccount) failed(what string, err error) *attempt {
 	var own *BackendError
 	if errors.As(err, &own) {
@@ -134,11 +134,16 @@ func (s *ServiceAccount) failed(what string, err error) *attempt {
 	return tell(sdkFailure{reason: Broken, fatal: true, message: "the SDK reported an error", hint: "run again; where it stays, try the token with the op CLI"})
 }
 
-// unanswered tells whether the error is one of the SDK's HTTP client, and not of
+// unanswered reports whether the error is one of the SDK's HTTP client, and not of
 // what a server answered.
 func unanswered(err error) bool {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return strings.Contains(line, recovered) || strings.Contains(line, ` "https://`)
+}
+
+// spoiled reports whether the error is one of a core that answers nothing any more.
+func spoiled(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "wasm error: out of bounds memory access")
 }
 
 // among is the first of the failures of which a text is in what was said.

@@ -204,7 +204,7 @@ func (f *fakeSDK) item(vaultID string, spec *standin.ItemSpec) sdk.Item {
 			details["fingerprint"] = s.Value
 			continue
 		case spec.Category == "SSH_KEY" && s.ID == "key_type":
-			details["keyType"] = s.Value
+			details["keyType"] = map[string]string{"ed25519": "Ed25519", "rsa": "RSA, 2048-bit"}[s.Value] // as the core shows it
 			continue
 		}
 		fields = append(fields, field)

@@ -56,7 +56,7 @@ func sdkItem(i *sdk.Item) *Item {
 			for _, more := range []struct{ id, label, value string }{
 				{"public_key", "public key", details.PublicKey},
 				{"fingerprint", "fingerprint", details.Fingerprint},
-				{"key_type", "key type", details.KeyType},
+				{"key_type", "key type", storedKeyType(details.KeyType)},
 			} {
 				if more.value != "" {
 					item.Fields = append(item.Fields, Field{
@@ -72,6 +72,13 @@ func sdkItem(i *sdk.Item) *Item {
 		})
 	}
 	return item
+}
+
+// storedKeyType is the type of a key as its item stores it, and as the SDK resolves a
+// reference to it: the SDK's details have "RSA, 2048-bit" for rsa, and Ed25519.
+func storedKeyType(shown string) string {
+	name, _, _ := strings.Cut(shown, ",")
+	return strings.ToLower(name)
 }
 
 type fieldDetails struct {

@@ -63,10 +63,10 @@ func slowConnect(t *testing.T) *onepassword.Connect {
 	})
 }
 
-// TestResolver_RequestsInSeries: what does not depend on each other is asked side by
+// TestResolver_AsksSideBySide: what does not depend on each other is asked side by
 // side. It is not the number of requests that a deploy waits for, but how many come
 // one after another.
-func TestResolver_RequestsInSeries(t *testing.T) {
+func TestResolver_AsksSideBySide(t *testing.T) {
 	for name, test := range map[string]struct {
 		lines  []string
 		series int
@@ -91,9 +91,9 @@ func TestResolver_RequestsInSeries(t *testing.T) {
 	}
 }
 
-// TestServiceAccount_RequestsInSeries: the SDK's core makes one request at a time, so
+// TestServiceAccount_CountsRequestsInSeries: the SDK's core makes one request at a time, so
 // that every call of it is one of the series.
-func TestServiceAccount_RequestsInSeries(t *testing.T) {
+func TestServiceAccount_CountsRequestsInSeries(t *testing.T) {
 	vault := standin.VaultSpec{ID: id("v"), Name: "MyApp", Items: []standin.ItemSpec{
 		{ID: id("one"), Title: "one", Fields: []standin.FieldSpec{{Label: "A", Value: "1"}}},
 		{ID: id("two"), Title: "two", Fields: []standin.FieldSpec{{Label: "A", Value: "2"}}},

@@ -58,7 +58,13 @@ type sdkClient struct {
 	// whole keeps the SDK's client reachable: when it is collected a finalizer
 	// releases the session, and its parts answer "invalid client id".
 	whole any
+
+	core int // which of the process's cores it is a client of
 }
+
+// maxVersion is how long the SDK lets the version of who asks be. That of a build from a
+// checkout names its time and its commit, and is longer.
+const maxVersion = 20
 
 // NewServiceAccount checks the token's shape and makes the backend. Nothing is
 // sent, and the SDK's core is not touched. The error is a *problem.Problem.
@@ -73,6 +79,7 @@ func newServiceAccount(o ServiceAccountOptions) *ServiceAccount {
 	if o.Version == "" {
 		o.Version = sdk.DefaultIntegrationVersion
 	}
+	o.Version = o.Version[:min(len(o.Version), maxVersion)]
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
 	}
@@ -119,11 +126,18 @@ func (s *ServiceAccount) realLogin(ctx context.Context) (*sdkClient, error) {
 		s.cold(core.cold)
 		s.cold = nil // the session's lock is held
 	}
-	c, err := sdk.NewClient(ctx, sdk.WithServiceAccountToken(s.token.Reveal()), sdk.WithIntegrationInfo("kamal-op", s.version))
+	var c *sdk.Client
+	var err error
+	nth := core.with(func() {
+		c, err = sdk.NewClient(ctx, sdk.WithServiceAccountToken(s.token.Reveal()), sdk.WithIntegrationInfo("kamal-op", s.version))
+	})
+	if spoiled(err) {
+		err = errors.Join(err, core.renew(nth, s.dirs))
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &sdkClient{vaults: c.Vaults(), items: c.Items(), environments: c.Environments(), whole: c}, nil
+	return &sdkClient{vaults: c.Vaults(), items: c.Items(), environments: c.Environments(), whole: c, core: nth}, nil
 }
 
 // call logs in where that is still to be done, and calls f until it succeeds,
@@ -136,7 +150,9 @@ func (s *ServiceAccount) call(ctx context.Context, what string, f func(ctx conte
 			what = loggingIn
 		} else {
 			try, cancel := context.WithTimeout(ctx, s.timeout)
-			err = f(try, client)
+			if err = f(try, client); spoiled(err) {
+				err = errors.Join(err, core.renew(client.core, s.dirs))
+			}
 			if try.Err() != nil && err != nil && ctx.Err() == nil {
 				// The SDK flattens the error of the context to a text.
 				err = context.DeadlineExceeded
@@ -219,8 +235,8 @@ func (s *ServiceAccount) Items(ctx context.Context, vaultID string) ([]Overview,
 const batchSize = 50
 
 // Get gets items of a vault in one batch.
-func (s *ServiceAccount) Get(ctx context.Context, vaultID string, itemIDs []string) []Got {
-	got := make([]Got, 0, len(itemIDs))
+func (s *ServiceAccount) Get(ctx context.Context, vaultID string, itemIDs []string) []ItemResult {
+	got := make([]ItemResult, 0, len(itemIDs))
 	for len(itemIDs) > 0 {
 		n := min(batchSize, len(itemIDs))
 		got = append(got, s.batch(ctx, vaultID, itemIDs[:n])...)
@@ -229,8 +245,8 @@ func (s *ServiceAccount) Get(ctx context.Context, vaultID string, itemIDs []stri
 	return got
 }
 
-func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []string) []Got {
-	got := make([]Got, len(itemIDs))
+func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []string) []ItemResult {
+	got := make([]ItemResult, len(itemIDs))
 	err := s.call(ctx, "the items", func(ctx context.Context, c *sdkClient) error {
 		answers, err := c.items.GetAll(ctx, vaultID, itemIDs)
 		if err != nil {
@@ -240,7 +256,7 @@ func (s *ServiceAccount) batch(ctx context.Context, vaultID string, itemIDs []st
 			return &BackendError{Reason: Broken, Message: "1Password answered for another number of items than was asked for", Hint: reachHint}
 		}
 		for n, answer := range answers.IndividualResponses {
-			got[n] = Got{}
+			got[n] = ItemResult{}
 			got[n].Item, got[n].Err = s.individual(vaultID, itemIDs[n], answer)
 			// An answer that may be better next time is asked for again, whole.
 			if r := reasonOf(got[n].Err); r == RateLimited || r == Unreachable {

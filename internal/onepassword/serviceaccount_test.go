@@ -15,11 +15,12 @@ import (
 	"github.com/kamal-op/kamal-op/internal/onepassword"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/standin"
+	"github.com/kamal-op/kamal-op/internal/testkit/rulestest"
 )
 
-// TestServiceAccount_Faults walks every text that the SDK was seen to give at
+// TestServiceAccount_ReportsFaults walks every text that the SDK was seen to give at
 // every call of a run, once and for ever.
-func TestServiceAccount_Faults(t *testing.T) {
+func TestServiceAccount_ReportsFaults(t *testing.T) {
 	trace := " (recovered by wazero)\nwasm stack trace:\n\t.http_request(i64)\n\t.secret place"
 	var limited error = &sdk.RateLimitExceededError{}
 	faults := []struct {
@@ -125,9 +126,9 @@ func TestServiceAccount_Faults(t *testing.T) {
 	})
 }
 
-// TestServiceAccount_Tries: what asking again cannot mend is asked once, and what
+// TestServiceAccount_TriesAgain: what asking again cannot mend is asked once, and what
 // limits requests is not asked again within milliseconds.
-func TestServiceAccount_Tries(t *testing.T) {
+func TestServiceAccount_TriesAgain(t *testing.T) {
 	for text, test := range map[string]struct {
 		tries int
 		took  time.Duration
@@ -165,8 +166,8 @@ func (a answersItems) GetAll(_ context.Context, _ string, ids []string) (sdk.Ite
 	return a.answer(ids)
 }
 
-// TestServiceAccount_WrongAnswers: what the core pairs by position is checked by id.
-func TestServiceAccount_WrongAnswers(t *testing.T) {
+// TestServiceAccount_ChecksAnswersByID: what the core pairs by position is checked by id.
+func TestServiceAccount_ChecksAnswersByID(t *testing.T) {
 	item := func(vault, item string) sdk.Response[sdk.Item, sdk.ItemsGetAllError] {
 		return sdk.Response[sdk.Item, sdk.ItemsGetAllError]{Content: &sdk.Item{ID: item, VaultID: vault, Fields: []sdk.ItemField{{ID: id("a"), Title: "A", Value: "wrong value"}}}}
 	}
@@ -207,7 +208,7 @@ func TestServiceAccount_WrongAnswers(t *testing.T) {
 // TestServiceAccount_TrashedItemSpoilsNoOther: the SDK fails a batch as a whole for
 // one item in the trash.
 func TestServiceAccount_TrashedItemSpoilsNoOther(t *testing.T) {
-	fake := &fakeSDK{t: t, vaults: ruleVaults(t)}
+	fake := &fakeSDK{t: t, vaults: rulestest.Vaults(t)}
 	_, err := fake.resolver(onepassword.Options{}).Resolve(t.Context(), declare(t,
 		"A=op://"+id("v1")+"/"+id("prod")+"/TOP", "B=op://"+id("v1")+"/"+id("trash")+"/x", "C=op://"+id("v1")+"/"+id("key")+"/fingerprint"))
 	list := problem.Of(err)
@@ -216,8 +217,8 @@ func TestServiceAccount_TrashedItemSpoilsNoOther(t *testing.T) {
 	}
 }
 
-// TestServiceAccount_NilDetails: the SDK's accessors would panic.
-func TestServiceAccount_NilDetails(t *testing.T) {
+// TestServiceAccount_ReadsItemsWithoutDetails: the SDK's accessors would panic.
+func TestServiceAccount_ReadsItemsWithoutDetails(t *testing.T) {
 	s := onepassword.NewServiceAccountOver("ops_x", time.Second, func(context.Context) (onepassword.FakeSDK, error) {
 		return onepassword.FakeSDK{Items: answersItems{answer: func(ids []string) (sdk.ItemsGetAllResponse, error) {
 			address := sdk.NewItemFieldDetailsTypeVariantAddress(nil)
@@ -234,4 +235,38 @@ func TestServiceAccount_NilDetails(t *testing.T) {
 	if got[0].Err != nil || len(got[0].Item.Fields) != 3 {
 		t.Errorf("%v", got[0].Err)
 	}
+}
+
+// The SDK makes a text of the error of a context that has ended: that an attempt took too
+// long is known without it. An answer that came all the same counts.
+func TestServiceAccount_AnAttemptThatTakesTooLong(t *testing.T) {
+	for name, failed := range map[string]error{"an answer": nil, "a text": errors.New("you don't have the right permissions to access this resource")} {
+		asked := 0
+		s := onepassword.NewServiceAccountOver("ops_x", time.Millisecond, func(context.Context) (onepassword.FakeSDK, error) {
+			return onepassword.FakeSDK{Vaults: lateVaults{asked: &asked, err: failed}}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if _, err := s.Vaults(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+		if want := map[bool]int{true: 1, false: 2}[failed == nil]; asked != want {
+			t.Errorf("%s: asked %d times", name, asked)
+		}
+	}
+}
+
+// lateVaults answer once the time of the first attempt is over, and then at once.
+type lateVaults struct {
+	sdk.VaultsAPI
+	asked *int
+	err   error
+}
+
+func (l lateVaults) List(ctx context.Context, _ ...sdk.VaultListParams) ([]sdk.VaultOverview, error) {
+	if *l.asked++; *l.asked == 1 {
+		<-ctx.Done()
+		return nil, l.err
+	}
+	return nil, nil
 }

@@ -10,7 +10,7 @@ import (
 // earlier step has loaded the value: env://NAME, a variable of our environment.
 const variableScheme = "env://"
 
-// IsVariable tells whether a text is meant as env://NAME.
+// IsVariable reports whether a text is meant as env://NAME.
 func IsVariable(text string) bool { return strings.HasPrefix(text, variableScheme) }
 
 // VariableText is how a variable is written in the place of a reference.

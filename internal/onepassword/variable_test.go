@@ -10,7 +10,7 @@ import (
 	"github.com/kamal-op/kamal-op/mask"
 )
 
-func TestParseDeclaration_OfAVariable(t *testing.T) {
+func TestParseDeclaration_ReadsAVariable(t *testing.T) {
 	for _, text := range []string{"NAME=env://LOADED_1", " NAME = env://LOADED_1 "} {
 		d, err := onepassword.ParseDeclaration(text, "--secret")
 		if err != nil || d.Name != "NAME" || d.Variable != "LOADED_1" || d.FromVault() || d.Ref != (onepassword.Reference{}) {
@@ -40,7 +40,7 @@ func loaded(name, value string) onepassword.Declaration {
 
 // What is loaded is resolved beside what is in a vault, in the order of declaration,
 // by the same rules; by itself it needs no vault.
-func TestResolver_Variables(t *testing.T) {
+func TestResolver_ReadsVariables(t *testing.T) {
 	r := onepassword.NewResolver(nil, onepassword.Options{AllowEmpty: []string{"B"}})
 	secrets, err := r.Resolve(t.Context(), []onepassword.Declaration{loaded("C", "one\ntwo\n"), loaded("A", " \t"), loaded("B", "")})
 	if err != nil {

@@ -65,26 +65,26 @@ func WarmCache(dir string, shared bool) (WarmedCache, error) {
 	})
 	switch {
 	case errors.Is(err, errGuard):
-		return w, &problem.Problem{Message: "this build cannot cache the core: " + err.Error(), Hint: "use a released binary", Status: problem.Found, Cause: err}
+		return w, &problem.Problem{Message: "this build cannot cache the core: " + err.Error(), Hint: "use a released binary", Status: problem.Found, Cause: err, Help: problem.CoreCache}
 	case err != nil:
-		return w, &problem.Problem{Message: "compiling the core: " + err.Error(), Status: problem.Found, Cause: err}
+		return w, &problem.Problem{Message: "compiling the core: " + err.Error(), Status: problem.Found, Cause: err, Help: problem.CoreCache}
 	case len(writer.written) == 0:
-		return w, &problem.Problem{Message: "this machine has nothing to cache: wazero compiles for amd64 and arm64 only", Status: problem.Found}
+		return w, &problem.Problem{Message: "this machine has nothing to cache: wazero compiles for amd64 and arm64 only", Status: problem.Found, Help: problem.CoreCache}
 	}
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return w, &problem.Problem{Message: "reading the cache directory: " + err.Error(), Status: problem.Found, Cause: err}
+		return w, &problem.Problem{Message: "reading the cache directory: " + err.Error(), Status: problem.Found, Cause: err, Help: problem.CoreCache}
 	}
 	for _, entry := range entries {
 		if _, ours := writer.written[entry.Name()]; !ours && isEntry(entry) {
 			if err := root.Remove(entry.Name()); err != nil {
-				return w, &problem.Problem{Message: "removing an old entry: " + err.Error(), Status: problem.Found, Cause: err}
+				return w, &problem.Problem{Message: "removing an old entry: " + err.Error(), Status: problem.Found, Cause: err, Help: problem.CoreCache}
 			}
 		}
 	}
 	for name, n := range writer.written {
 		if err := root.Chmod(name, file); err != nil {
-			return w, &problem.Problem{Message: "setting the mode of an entry: " + err.Error(), Status: problem.Found, Cause: err}
+			return w, &problem.Problem{Message: "setting the mode of an entry: " + err.Error(), Status: problem.Found, Cause: err, Help: problem.CoreCache}
 		}
 		w.Entries++
 		w.Bytes += n

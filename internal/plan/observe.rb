@@ -115,7 +115,7 @@ module KamalOpPlan
         [ roles.flat_map { |role| Array(role.is_a?(Hash) ? role["hosts"] : role) }.map { |host| host.is_a?(Hash) ? host.keys.first : host }.map(&:to_s), nil ]
       end
     rescue StandardError, SyntaxError => e
-      [ nil, "its deploy.yml cannot be read: #{message(e)}" ]
+      [ nil, "its deploy.yml cannot be read: #{KamalOpHosts.message(e)}" ]
     end
 
     # What git says, and what it says is wrong: "" where it has failed in silence.
@@ -125,9 +125,9 @@ module KamalOpPlan
       return [ out.scrub, nil ] if status.success?
 
       return [ nil, "not in this clone" ] if error.match?(/bad revision|unknown revision|revision range|bad object|needed a single revision/i)
-      [ nil, error.strip.empty? ? "" : "git says #{message(error)}" ]
+      [ nil, error.strip.empty? ? "" : "git says #{KamalOpHosts.message(error)}" ]
     rescue SystemCallError => e
-      [ nil, "git cannot be run: #{message(e)}" ]
+      [ nil, "git cannot be run: #{KamalOpHosts.message(e)}" ]
     end
 
     # Whether the registry has the image, or why that is not known. As Docker does when
@@ -193,11 +193,6 @@ module KamalOpPlan
       (0..600).cover?(Time.parse(created).to_i - written.to_i)
     rescue ArgumentError, TypeError
       false # a time that is none: whose file it is is not known
-    end
-
-    # The first line of an error, or of what a program says of one.
-    def message(error)
-      (error.is_a?(String) ? error.strip : "#{error.class}: #{error.message}").scrub.lines.first.to_s.strip
     end
 
     def hex(text) = text.unpack1("H*")
@@ -278,8 +273,6 @@ module KamalOpPlan
     KAMAL.config.secrets.to_h # all that is wrong with them is told before a host is asked
     salt = SecureRandom.hex(32)
     config = KAMAL.config
-    ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
-
     hosts = kamal_op_observe(KAMAL.hosts.map(&:to_s).uniq, salt, named: true)
     versions = hosts.flat_map { |host| host[:containers].to_a }.filter_map do |container|
       container[:has]["name"].delete_prefix("/#{container[:prefix]}-") if container[:role] && container[:has]
@@ -308,16 +301,10 @@ module KamalOpPlan
   end
 
   def kamal_op_observe(names, salt, named:)
-    found = names.to_h { |name| [ name, { host: name, named: named } ] }
     return [] if names.empty?
 
-    on(names) do |host|
-      found[host.to_s] = Host.new(self, host, salt).observe(named: named)
-    rescue StandardError => e
-      raise if e.class.name == "KamalOp::Cancelled" || e.is_a?(::Kamal::ConfigurationError)
-      found[host.to_s] = { host: host.to_s, named: named, error: KamalOpPlan.message(e) }
-    end
-    found.values
+    found, why = KamalOpHosts.ask(self, names) { |backend, host| Host.new(backend, host, salt).observe(named: named) }
+    names.map { |name| found[name] || { host: name, named: named, error: why[name] } }
   end
 end
 

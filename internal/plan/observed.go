@@ -13,7 +13,7 @@ import (
 var observe string
 
 // Preload is Ruby that, required before Kamal, adds Command to it.
-func Preload() string { return kamal.RunningPreload + observe }
+func Preload() string { return kamal.HostsPreload() + kamal.RunningPreload + observe }
 
 // Command is Kamal's command that Preload adds: it takes Kamal's own options, and
 // Parse reads what it writes.

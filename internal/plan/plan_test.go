@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kamal-op/kamal-op/internal/plan"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // report is what Kamal's process writes of one container, with further options of
@@ -52,6 +54,11 @@ func TestOf_comparesOptionsByWhatTheyMean(t *testing.T) {
 		"a volume below home":      {`,["volume","$PWD/app/data:/data"]`, `,"Binds":["/root/app/data:/data"]`, "", nil},
 		"a capability":             {`,["cap-add","sys_ptrace"]`, `,"CapAdd":["CAP_SYS_PTRACE"]`, "", nil},
 		"restarted in another way": {`,["restart","always"]`, "", "", []string{"new --restart  → always"}},
+		"never restarted":          {`,["restart","no"]`, "", "", nil},
+		"another log":              {`,["log-driver","local"]`, `,"LogConfig":{"Type":"json-file"}`, "", []string{"other --log-driver json-file → local"}},
+		"published on IPv6":        {`,["publish","[::1]:80:80"]`, `,"PortBindings":{"80/tcp":[{"HostIp":"::1","HostPort":"80"}]}`, "", nil},
+		"an old secret":            {"", "", `,"secrets":{"A":"stale"}`, []string{"other A  → "}},
+		"a secret, and in clear":   {`,["env","A=1"]`, "", "", nil},
 		"ulimit":                   {`,["ulimit","nofile=1024"]`, `,"Ulimits":[{"Name":"nofile","Soft":1024,"Hard":1024}]`, "", nil},
 		"a flag":                   {`,["privileged",null]`, "", "", []string{"new --privileged  → true"}},
 		"a label of the image's":   {`,["label","of=image"]`, "", "", nil},
@@ -76,6 +83,49 @@ func TestOf_comparesOptionsByWhatTheyMean(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// What a deploy has told kamal-proxy is what it has, with kamal-proxy's own defaults:
+// with TLS it forwards no headers, and sends what comes without to it.
+func TestOf_knowsTheProxysDefaults(t *testing.T) {
+	proxy := `{"want":{"host":["a.example"],"tls":true},"has":{"options":{"hosts":["a.example"],"path_prefixes":["/"],"tls_enabled":true},"target_options":{"health_check_config":` +
+		`{"path":"/up","interval":1000000000,"timeout":5000000000},"response_timeout":30000000000,"max_memory_buffer_size":1048576}}}`
+	of := func(proxy string) (changes []plan.Change) {
+		for _, c := range parsed(t, strings.Replace(report("", "", ""), `"proxy":null`, `"proxy":`+proxy, 1)).Containers[0].Changes {
+			if c.Kind == "proxy" {
+				changes = append(changes, c)
+			}
+		}
+		return changes
+	}
+	if got := of(proxy); len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+	got := of(strings.NewReplacer(`"tls":true`, `"tls-redirect":false,"tls":true`, `"response_timeout"`, `"forward_headers":true,"response_timeout"`).Replace(proxy))
+	want := []plan.Change{{Kind: "proxy", Name: "tls-redirect", From: "true", To: "false", What: "other"}, {Kind: "proxy", Name: "forward-headers", From: "true", To: "false", What: "other"}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// A host that does not answer is told, and a container that deploy.yml does not name is
+// a change.
+func TestOf_tellsWhatIsBesideTheContainers(t *testing.T) {
+	for hosts, want := range map[string]plan.Plan{
+		`{"host":"h","error":"no route"}`:                                          {Unreached: []plan.Unreached{{Host: "h", Why: "no route"}}},
+		`{"host":"h","named":true,"running":[{"name":"app-job-v1","role":"job"}]}`: {Changes: true, Stray: []plan.Stray{{Host: "h", Name: "app-job-v1", Role: "job", Why: "deploy.yml does not have the role on this host"}}},
+		`{"host":"h","running":[{"name":"app-web-v1","role":"web"}]}`:              {Changes: true, Stray: []plan.Stray{{Host: "h", Name: "app-web-v1", Role: "web", Why: "deploy.yml does not name the host any more"}}},
+	} {
+		o, err := plan.Parse([]byte(`@kamal-op-plan {"hosts":[` + hosts + "]}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := plan.Of(o)
+		got := plan.Plan{Changes: p.Changes, Unreached: p.Unreached, Stray: p.Stray}
+		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+			t.Error(d)
+		}
 	}
 }
 
@@ -129,6 +179,24 @@ func TestPlan_Text_showsWhatOthersSay(t *testing.T) {
 	out = strings.Replace(out, `"image":false`, `"image":null,"image_unknown":"\u001b[2J"`, 1)
 	if text := parsed(t, out).Text(false); strings.Contains(text, "\x1b") || !strings.Contains(text, "commits unknown: git says") {
 		t.Errorf("%q", text)
+	}
+}
+
+// No text of a plan, wherever it comes from, is obeyed by a terminal.
+func TestPlan_Text_showsEveryText(t *testing.T) {
+	for _, change := range []func(*plan.Plan){
+		func(*plan.Plan) {},
+		func(p *plan.Plan) { p.Image.State = plan.ToBeBuilt },
+		func(p *plan.Plan) { p.Containers[0].From, p.Containers[0].Changes = "", nil },
+		func(p *plan.Plan) { p.Containers[0].Accessory = "" },
+		func(p *plan.Plan) { p.Containers[0].To, p.Containers[0].Role = p.Containers[0].From+"2", "" },
+	} {
+		var p plan.Plan
+		testkit.FillWithObeyed(&p)
+		change(&p)
+		if text := p.Text(false); strings.ContainsAny(text, "\x1b\r") || !strings.Contains(text, `\x1b[2J`) {
+			t.Errorf("%q", text)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func (p Plan) Text(colour bool) string {
 		}
 	}
 	for _, s := range p.Stray {
-		fmt.Fprintf(&b, "\n%s: %s runs\n  %s\n", gate.Visible(s.Host), gate.Visible(s.Name), s.Why)
+		fmt.Fprintf(&b, "\n%s: %s runs\n  %s\n", gate.Visible(s.Host), gate.Visible(s.Name), gate.OneLine(s.Why))
 	}
 	if !p.Former {
 		fmt.Fprintf(&b, "\nhosts that only the version that runs names: not compared\n  %s\n", gate.OneLine(p.FormerWhy))

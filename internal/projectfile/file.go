@@ -71,15 +71,15 @@ func Parse(name string, text []byte, options []Option, near func(wrong string, n
 		return nil, problem.Newf("%s has a carriage return within a line", name).About(problem.ProjectFile)
 	}
 	f = &File{name: name, options: options}
-	root, err := yamlfile.Parse(string(text), false)
+	root, err := yamlfile.Parse(strings.TrimPrefix(string(text), "\ufeff"), false) // as some editors begin a file
 	if err != nil {
-		return nil, notYAML(name, err)
+		return nil, NotYAML(name, err)
 	}
 	r := reader{file: f, near: near}
 	var body ast.Node
 	switch {
 	case len(root.Docs) > 1:
-		r.wrong(root.Docs[1].GetToken(), "keep one", "there is more than one document")
+		r.wrong(yamlfile.Second(root), "keep one", "there is more than one document")
 	case len(root.Docs) == 1:
 		body = root.Docs[0].Body
 	}
@@ -250,6 +250,11 @@ func (r *reader) texts(o Option, name string, n ast.Node, prefix string) []Line 
 		if n != nil {
 			at = n.GetToken()
 		}
+		switch n.(type) {
+		case *ast.AnchorNode, *ast.AliasNode:
+			r.wrong(at, "write the value out where it counts", "the value of %s is an anchor or an alias", name)
+			return nil
+		}
 		r.wrong(at, "write it as a text, in quotes where YAML would take it for something else", "the value of %s is no text", name)
 		return nil
 	}
@@ -297,12 +302,19 @@ func keyText(n ast.Node) string {
 	return n.GetToken().Value
 }
 
-func notYAML(name string, err error) *problem.Problem {
+// NotYAML is that a text could not be read as YAML, with the place that the parser names.
+func NotYAML(name string, err error) *problem.Problem {
 	p := problem.Newf("%s is not YAML", name).About(problem.ProjectFile)
 	p.Cause = err
 	var y yaml.Error
 	if errors.As(err, &y) {
 		p.Message += ": " + y.GetMessage()
+		switch {
+		case strings.Contains(p.Message, "'\t'"):
+			p.Hint = "indent with spaces: YAML takes no tabs there"
+		case strings.Contains(p.Message, "already defined"):
+			p.Hint = "keep one of the two"
+		}
 		if t := y.GetToken(); t != nil && t.Position != nil {
 			p = p.At(name, t.Position.Line, t.Position.Column)
 		}

@@ -144,13 +144,21 @@ func TestParse_PlacesOfValues(t *testing.T) {
 // All that is wrong is told at once, each with its line.
 func TestParse_Problems(t *testing.T) {
 	for text, want := range map[string][]string{
-		"ssh-kye: x\nnothing: y\n":       {"f.yml:1:1: f.yml: \"ssh-kye\" is no option that may stand there (did you mean ssh-key? docs/project-file.md lists what may stand there)", "f.yml:2:1: f.yml: \"nothing\" is no option that may stand there (docs/project-file.md lists what may stand there)"},
-		"limit: [1, 2]\n":                {"f.yml:1:8: f.yml: limit has one value (write limit: value)"},
-		"secret: {A: x}\nsecrets: B\n":   {"f.yml:2:1: f.yml: secret is given twice (keep one of the two)"},
-		"secrets: {A: {B: c}}\n":         {"f.yml:1:14: f.yml: the value of secrets is no text (write it as a text, in quotes where YAML would take it for something else)"},
-		"- a\n":                          {"f.yml:1:1: f.yml: the file is no mapping of names to values (write NAME: value, one a line)"},
-		strings.Repeat("[", 2000):        {": f.yml is not YAML: nested too deep to be read ()"},
-		"destinations: {a: {limi: 1}}\n": {"f.yml:1:20: f.yml: \"limi\" is no option that may stand there (did you mean limit? docs/project-file.md lists what may stand there)"},
+		"ssh-kye: x\nnothing: y\n":     {"f.yml:1:1: f.yml: \"ssh-kye\" is no option that may stand there (did you mean ssh-key? docs/project-file.md lists what may stand there)", "f.yml:2:1: f.yml: \"nothing\" is no option that may stand there (docs/project-file.md lists what may stand there)"},
+		"limit: [1, 2]\n":              {"f.yml:1:8: f.yml: limit has one value (write limit: value)"},
+		"secret: {A: x}\nsecrets: B\n": {"f.yml:2:1: f.yml: secret is given twice (keep one of the two)"},
+		"secrets: {A: {B: c}}\n":       {"f.yml:1:14: f.yml: the value of secrets is no text (write it as a text, in quotes where YAML would take it for something else)"},
+		"limit: &x 1\n":                {"f.yml:1:8: f.yml: the value of limit is an anchor or an alias (write the value out where it counts)"},
+		"limit: *x\n":                  {"f.yml:1:8: f.yml: the value of limit is an anchor or an alias (write the value out where it counts)"},
+		"secrets:\n\tA: b\n":           {"f.yml:2:1: f.yml is not YAML: found character '\t' that cannot start any token (indent with spaces: YAML takes no tabs there)"},
+		"limit: 1\nlimit: 2\n":         {"f.yml:2:1: f.yml is not YAML: mapping key \"limit\" already defined at [1:1] (keep one of the two)"},
+		"\ufefflimti: 1\n":             {"f.yml:1:1: f.yml: \"limti\" is no option that may stand there (did you mean limit? docs/project-file.md lists what may stand there)"},
+		"- a\n":                        {"f.yml:1:1: f.yml: the file is no mapping of names to values (write NAME: value, one a line)"},
+		strings.Repeat("[", 2000):      {": f.yml is not YAML: nested too deep to be read ()"},
+		"limit: 1\n---\nlimit: 2\n":    {"f.yml:2:1: f.yml: there is more than one document (keep one)"},
+		"limit: 1\n---\n":              {"f.yml:2:1: f.yml: there is more than one document (keep one)"},
+		"destinations: {a: {destinations: {b: {limit: 1}}}}\n": {"f.yml:1:20: f.yml: \"destinations\" is no option that may stand there (docs/project-file.md lists what may stand there)"},
+		"destinations: {a: {limi: 1}}\n":                       {"f.yml:1:20: f.yml: \"limi\" is no option that may stand there (did you mean limit? docs/project-file.md lists what may stand there)"},
 	} {
 		_, err := projectfile.Parse("f.yml", []byte(text), known, near)
 		var got []string
@@ -161,10 +169,19 @@ func TestParse_Problems(t *testing.T) {
 			t.Errorf("%q: %s", text, diff)
 		}
 	}
-	for _, text := range []string{"limit: 1\r", "a: [\n", "limit: &x 1\n", "limit: *x\n", strings.Repeat("#", 65<<10)} {
+	for _, text := range []string{"limit: 1\r", "a: [\n", "limit: &x 1\n", "limit: *x\n"} {
 		if _, err := projectfile.Parse("f.yml", []byte(text), known, near); err == nil {
 			t.Errorf("%.20q is taken", text)
 		}
+	}
+}
+
+func TestParse_TakesAFileOf64KB(t *testing.T) {
+	if _, err := projectfile.Parse("f.yml", []byte(strings.Repeat("#", projectfile.MaxSize)), known, near); err != nil {
+		t.Error(err)
+	}
+	if _, err := projectfile.Parse("f.yml", []byte(strings.Repeat("#", projectfile.MaxSize+1)), known, near); err == nil {
+		t.Error("a longer one is taken")
 	}
 }
 

@@ -2,11 +2,7 @@ package promote_test
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,46 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/promote"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 var realKamal = flag.String("kamal", "", "path of a real Kamal to test with")
 
-// A workshop is a folder in which our Ruby runs beside real Kamal.
-type workshop struct {
-	t   *testing.T
-	dir string
-}
-
-func needKamal(t *testing.T, files map[string]string) workshop {
+func needKamal(t *testing.T, files map[string]string) testkit.Workshop {
 	t.Helper()
-	if *realKamal == "" {
-		t.Skip("runs with -kamal PATH, in the Kamal image")
-	}
-	w := workshop{t, t.TempDir()}
-	for name, text := range files {
-		path := filepath.Join(w.dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return w
-}
-
-// ruby runs a script with an environment and gives what it prints.
-func (w workshop) ruby(script string, env ...string) string {
-	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), "/usr/bin/ruby", "-e", script)
-	cmd.Dir, cmd.Env = w.dir, append(os.Environ(), append(env, "HOME="+w.dir)...)
-	out, err := cmd.Output()
-	if err != nil {
-		exit := &exec.ExitError{}
-		errors.As(err, &exit)
-		w.t.Fatalf("%v\n%s\n%s", err, out, exit.Stderr)
-	}
-	return string(out)
+	return testkit.NewWorkshop(t, *realKamal, files)
 }
 
 // What an image is built of is told by digests that are equal where Kamal builds alike,
@@ -69,7 +33,7 @@ func TestKamal_tellsBuildsByDigests(t *testing.T) {
 	}
 	w := needKamal(t, files)
 	build := func(destination, key string) (b promote.Build) {
-		out := w.ruby(`require "./look.rb"; require "kamal"; KAMAL.configure(config_file: Pathname.new("config/deploy.yml"), destination: "`+destination+`", version: "v1")
+		out := w.Ruby(`require "./look.rb"; require "kamal"; KAMAL.configure(config_file: Pathname.new("config/deploy.yml"), destination: "`+destination+`", version: "v1")
 			puts JSON.generate(KamalOpPromote.build(KAMAL.config.builder))`, promote.KeyVariable+"="+key)
 		if strings.Contains(out, "a-value") {
 			t.Errorf("a value: %s", out)
@@ -112,18 +76,54 @@ func TestKamal_isHeldToTheImage(t *testing.T) {
 		hold.("sha256:a", "sha256:x r/app@sha256:d other/app@sha256:y")
 		hold.("sha256:a", "sha256:x r/app@sha256:e")
 		hold.("", "sha256:x")
+		# Another name: of a hook's own Kamal it is another app, of the promotion's it is none.
 		KAMAL.define_singleton_method(:config) { config.new("r/app:v0") }
-		hold.("", "")`
+		hold.("sha256:a", "sha256:a")
+		ENV["KAMAL_OP_PROMOTING"] = "1"
+		hold.("", "")
+		KAMAL.define_singleton_method(:config) { config.new("r/app:v1") }
+		hold.("", "sha256:a")`
 	const want = `true
 true
 true
 held
 on h2 r/app:v1 is another image than the one that staging runs: nothing is booted
 on h1, h2 r/app:v1 is another image than the one that staging runs: nothing is booted
+the configuration names r/app:v0 now, and not r/app:v1, which is promoted: nothing is booted
 held
+on h1 r/app:v1 is another image than the one that staging runs: nothing is booted
 `
-	out := w.ruby(script, `KAMAL_OP_PROMOTED={"name":"r/app:v1","from":"staging","ids":["sha256:a"],"digests":["sha256:d"]}`)
+	out := w.Ruby(script, `KAMAL_OP_PROMOTED={"name":"r/app:v1","from":"staging","ids":["sha256:a"],"digests":["sha256:d"]}`)
 	if diff := cmp.Diff(want, out); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The registry's login goes to the run by its socket, and nowhere else; what the run says
+// to it stops Kamal.
+func TestKamal_tellsTheLoginOfTheRegistry(t *testing.T) {
+	w := needKamal(t, map[string]string{"look.rb": promote.Preload(), "config/deploy.yml": "service: app\nimage: app\nservers: [192.0.2.1]\nregistry: {username: [U], password: [P]}\nbuilder: {arch: amd64}\n", ".kamal/secrets": "U=user\nP='pa\"ss'\n"})
+	const script = `require "./look.rb"; require "kamal"
+		module KamalOp
+			class << self
+				attr_accessor :reply
+				def ask(what, content) = (@asked = [ what, content.transform_values(&:to_s) ]; reply)
+				def encode(value) = [ value ].pack("m0")
+				def stop(why) = raise(why)
+				attr_reader :asked
+			end
+		end
+		KAMAL.configure(config_file: Pathname.new("config/deploy.yml"), destination: nil, version: "v1")
+		[ {}, { "stop" => "no disk" } ].each do |reply|
+			KamalOp.reply = reply
+			KamalOpPromote.tell_login(KAMAL.config.registry)
+			puts JSON.generate(KamalOp.asked)
+		rescue RuntimeError => e
+			puts e.message
+		end
+		puts KamalOpPromote::COPIED.inspect, ENV.key?("` + promote.CopyVariable + `")`
+	const want = `["registry",{"username":"user","password":"cGEic3M="}]` + "\nno disk\n\"1\"\nfalse\n"
+	if diff := cmp.Diff(want, w.Ruby(script, promote.CopyVariable+"=1")); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,12 +1,14 @@
 # Adds two commands to Kamal. The one tells what runs of the app, with the images'
 # digests, and what the configuration would have images built of; the other tells what a
 # deploy would change besides. Required after the Ruby of a plan. Of secrets and of build
-# arguments there are digests alone, with a key that the run has made.
+# arguments there are digests alone, with a key that the run has made. The registry's
+# login goes to kamal-op by the run's socket, where that is to copy the image.
 require "json"
 require "openssl"
 
 module KamalOpPromote
   KEY = ENV.delete("KAMAL_OP_PROMOTE_KEY").to_s
+  COPIED = ENV.delete("KAMAL_OP_PROMOTE_COPY")
   ID = /\A[0-9a-f]{12,64}\z/
   CONTAINER = '{"name":{{json .Name}},"image":{{json .Image}}}'
   IMAGE = '{"digests":{{json .RepoDigests}},"labels":{{json .Config.Labels}}}'
@@ -21,13 +23,10 @@ module KamalOpPromote
       }
     end
 
-    def version
-      KAMAL.config.version.to_s
-    rescue StandardError
-      "" # what is checked out is no version of its own, and none is needed
+    def tell_login(registry)
+      reply = KamalOp.ask("registry", { username: registry.username.to_s, password: KamalOp.encode(registry.password) })
+      KamalOp.stop(reply["stop"]) if reply["stop"]
     end
-
-    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
 
     private
       def digests(values)
@@ -68,17 +67,12 @@ module KamalOpPromote
   def kamal_op_promotable
     config = KAMAL.config
     build = KamalOpPromote.build(config.builder) # what is wrong with its secrets is told before a host is asked
-    ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
-    hosts = KAMAL.app_hosts.map(&:to_s).uniq
-    found, why = hosts.to_h { |host| [ host, [] ] }, {}
-    on(hosts) do |host|
-      found[host.to_s] = KAMAL.roles_on(host).map { |role| Place.new(self, host, role).look }
-    rescue StandardError => e
-      raise if e.class.name == "KamalOp::Cancelled" || e.is_a?(::Kamal::ConfigurationError)
-      why[host.to_s] = KamalOpPromote.message(e)
+    KamalOpPromote.tell_login(config.registry) if KamalOpPromote::COPIED
+    found, why = KamalOpHosts.ask(self, KAMAL.app_hosts.map(&:to_s).uniq) do |backend, host|
+      KAMAL.roles_on(host).map { |role| Place.new(backend, host, role).look }
     end
     report = {
-      service: config.service, repository: config.repository, version: KamalOpPromote.version, build: build,
+      service: config.service, repository: config.repository, version: KamalOpHosts.version(""), build: build,
       containers: found.values.flatten, unreached: why.map { |host, reason| { host: host, why: reason } }
     }
     $stdout.puts "@kamal-op-promote #{JSON.generate(report)}"

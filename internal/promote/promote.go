@@ -16,6 +16,7 @@ type Choice struct {
 	From, To      string // destinations; "" is Kamal's configuration without one
 	Version       string // "" is the one that From runs
 	AcceptBuildOf string // From, where it is known that To would have been built otherwise
+	CopyImage     bool   // where To looks for it in another repository, or in another registry
 }
 
 // An Image is one version of the app as a destination runs it.
@@ -108,15 +109,20 @@ func (c Choice) Check(i Image, from, to Report, p plan.Plan) (differences []stri
 		d.Hint = "make them the same in both destinations, or accept what was tested with --accept-build-of " + kamal.ShellWord(c.From)
 		problems = append(problems, d)
 	}
-	if p.Image.State == plan.ToBeBuilt {
+	if p.Image.State == plan.ToBeBuilt && !c.Copies(i, to) {
 		m := problem.Newf("the registry has no %s", p.Image.Name)
 		m.Hint = "push it there by its digest, or deploy it to " + Name(c.From) + " again"
 		if copied := c.CopyLine(i, to); copied != "" {
-			m.Hint = "copy it by its digest: " + copied
+			m.Hint = "copy it by its digest: with --copy-image, or by " + copied
 		}
 		problems = append(problems, m)
 	}
 	return differences, problems.Err()
+}
+
+// Copies says whether the image is copied to where To looks for it, before it is deployed.
+func (c Choice) Copies(i Image, to Report) bool {
+	return c.CopyImage && to.Repository != i.Repository && len(i.Digests) > 0
 }
 
 // CopyLine copies an image to where To looks for it, "" where that is where it is. It is

@@ -116,6 +116,32 @@ func TestChoice_Check(t *testing.T) {
 	if differences, err = choice.Check(image, from, to, lacking); len(problem.Of(err)) != 2 || len(differences) != 1 {
 		t.Errorf("accepted: %v %q", err, differences)
 	}
+	// It is copied only where it is to be, has a digest to be copied by, and is not there.
+	for _, test := range []struct {
+		copies     bool
+		repository string
+		digests    []string
+		want       bool
+	}{
+		{copies: true, repository: "s/app", digests: image.Digests, want: true},
+		{repository: "s/app", digests: image.Digests},
+		{copies: true, repository: "r/app", digests: image.Digests},
+		{copies: true, repository: "s/app"},
+	} {
+		c, i := choice, image
+		c.CopyImage, i.Repository, i.Digests, i.Service = test.copies, test.repository, test.digests, "app"
+		_, err := c.Check(i, from, to, lacking)
+		if c.Copies(i, to) != test.want || (err == nil) != test.want {
+			t.Errorf("%+v: %v, %v", test, c.Copies(i, to), err)
+		}
+		if line := c.CopyLine(i, to); (line != "") != (test.repository == "s/app" && len(test.digests) > 0) {
+			t.Errorf("%+v: %s", test, line)
+		}
+	}
+	image.Service = ""
+	if _, err = choice.Check(image, from, to, plan.Plan{}); len(problem.Of(err)) != 1 {
+		t.Errorf("an image without the label of a service: %v", err)
+	}
 	image.Service = "app"
 	if _, err = choice.Check(image, from, to, plan.Plan{}); err != nil {
 		t.Error(err)
@@ -147,6 +173,24 @@ func TestImage_Elsewhere(t *testing.T) {
 	}
 }
 
+// A deploy is held to the name that To knows the image by, and to what From has of it; in
+// a sentence it is its digest, or its id where it has none.
+func TestChoice_Environment(t *testing.T) {
+	i := promote.Image{Repository: "s/app", Version: "v1", Digests: []string{digest("d")}, IDs: []string{digest("a")}}
+	env, err := promote.Choice{From: "staging"}.Environment(i, promote.Report{Repository: "r/app"})
+	want := `KAMAL_OP_PROMOTED={"digests":["` + digest("d") + `"],"from":"staging","ids":["` + digest("a") + `"],"name":"r/app:v1"}`
+	if err != nil || !slices.Equal(env, []string{want}) {
+		t.Errorf("%q, %v", env, err)
+	}
+	if got := i.Short(); got != digest("d")[:19] {
+		t.Error(got)
+	}
+	i.Digests = nil
+	if got := i.Short(); got != digest("a")[:19] {
+		t.Error(got)
+	}
+}
+
 // A host says what it likes: what goes into commands and messages is what can be.
 func TestParse(t *testing.T) {
 	line := func(c promote.Container) []byte {
@@ -162,7 +206,9 @@ func TestParse(t *testing.T) {
 	}
 	for name, c := range map[string]promote.Container{
 		"a version": at("h", "v1;reboot", "a", "d"), "an option": at("h", "--x", "a", "d"),
-		"an image": {Name: "n", Version: "v1", Image: "latest"}, "a digest": {Name: "n", Version: "v1", Image: digest("a"), Digests: []string{"sha256:abc"}},
+		"an image of no version": {Name: "n", Image: "latest"},
+		"an image":               {Name: "n", Version: "v1", Image: "latest"}, "a digest": {Name: "n", Version: "v1", Image: digest("a"), Digests: []string{"sha256:abc"}},
+		"a long image": {Name: "n", Version: "v1", Image: digest("a") + "a"}, "an image in capitals": {Name: "n", Version: "v1", Image: digest("A")},
 	} {
 		if _, err := promote.Parse(line(c)); err == nil {
 			t.Errorf("%s was taken", name)

@@ -37,6 +37,9 @@ const (
 // the same.
 const KeyVariable = "KAMAL_OP_PROMOTE_KEY"
 
+// CopyVariable has the registry's login told to the run, by its socket.
+const CopyVariable = "KAMAL_OP_PROMOTE_COPY"
+
 // A Report is what a destination runs, and what its configuration would have images
 // built of.
 type Report struct {

@@ -33,8 +33,16 @@ func inputs(g Grammar) string {
 
 // inputDescription is what an option says of itself as an input.
 func (g Grammar) inputDescription(o Option) string {
-	if _, deploys := g.command("deploy").option(o.Name); deploys {
-		return asInput(o)
+	if main, deploys := g.command("deploy").option(o.Name); deploys {
+		text := asInput(main)
+		for _, c := range g.Commands {
+			// Another command's may be another option, that has the name alone in common.
+			if own, ok := c.option(o.Name); ok && c.Action && own.Kind != main.Kind {
+				name, _, _ := strings.Cut(c.Name, " ")
+				return text + " With " + name + ": " + asInput(own)
+			}
+		}
+		return text
 	}
 	// Commands may say of it what each means by it: each is named.
 	var said []string

@@ -21,6 +21,7 @@ type Grammar struct {
 // A Command is one that can be given.
 type Command struct {
 	Name      string // with its group: "review deploy"
+	Usage     string // its arguments in its line of usage; "" says them by themselves
 	Help      string
 	Group     bool // it has commands and does nothing itself
 	Arguments []Argument

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 // most commands share, then each command with what it has beside them.
 func tables(g Grammar) string {
 	var b strings.Builder
-	deploy := g.command("deploy")
+	deploy := g.shared()
 	b.WriteString("\n## Options of a deploy\n\n")
 	b.WriteString("`kamal-op deploy`, `setup`, `redeploy`, `rollback`, `kamal` and `review` take them all. Other commands take some of them, and say which.\n\n")
 	b.WriteString(table(deploy.Options))
@@ -25,9 +26,6 @@ func tables(g Grammar) string {
 				fmt.Fprintf(&b, "| `%s` | %s |\n", a.Name, cell(a.Help))
 			}
 		}
-		if c.Name == "deploy" {
-			continue
-		}
 		var own []Option
 		var shared []string
 		for _, o := range c.Options {
@@ -41,6 +39,8 @@ func tables(g Grammar) string {
 			b.WriteString("\n" + table(own))
 		}
 		switch {
+		case c.Name == "deploy":
+			b.WriteString("\nAlso all of [those of a deploy](#options-of-a-deploy).\n")
 		case len(shared) == len(deploy.Options):
 			b.WriteString("\nAlso all options of a deploy.\n")
 		case len(shared) > 0:
@@ -50,9 +50,22 @@ func tables(g Grammar) string {
 	return b.String()
 }
 
+// shared is a deploy with the options that every command of the main job takes.
+func (g Grammar) shared() Command {
+	deploy, other := g.command("deploy"), g.command("kamal")
+	if other.Name == "" {
+		return deploy
+	}
+	deploy.Options = slices.DeleteFunc(slices.Clone(deploy.Options), func(o Option) bool {
+		same, ok := other.option(o.Name)
+		return !ok || same.Kind != o.Kind
+	})
+	return deploy
+}
+
 // reviewTable is the table of what review apps take beside a deploy's options.
 func reviewTable(g Grammar) string {
-	deploy := g.command("deploy")
+	deploy := g.shared()
 	var own []Option
 	for _, o := range g.command("review deploy").Options {
 		if _, ok := deploy.option(o.Name); !ok {
@@ -104,6 +117,9 @@ func cell(text string) string {
 // usage is a command with its arguments.
 func usage(c Command) string {
 	words := []string{"kamal-op", c.Name}
+	if c.Usage != "" {
+		return strings.Join(append(words, c.Usage, "[flags]"), " ")
+	}
 	for _, a := range c.Arguments {
 		word := strings.ToUpper(a.Name)
 		if a.Repeats {

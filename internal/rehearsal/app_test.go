@@ -3,31 +3,34 @@ package rehearsal_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/kamal-op/kamal-op/internal/rehearsal"
 	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
-func TestServeApp_AnswersDigestsOnly(t *testing.T) {
-	// A free port: it may be taken between here and there, which fails loudly.
+// freeAddress is one that nobody listens on; another program may have it a moment later.
+func freeAddress(t *testing.T) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+func TestServeApp_AnswersDigestsOnly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	var address string
 	ended := make(chan error, 1)
-	go func() { ended <- rehearsal.ServeApp(ctx, address, []string{"NAME=a=value", "EMPTY=", "ODD"}) }()
-
 	transport := &http.Transport{DisableKeepAlives: true}
 	get := func(path string) (int, string) {
 		response, err := (&http.Client{Transport: transport}).Get("http://" + address + path)
@@ -41,7 +44,20 @@ func TestServeApp_AnswersDigestsOnly(t *testing.T) {
 		}
 		return response.StatusCode, string(body)
 	}
+	start := func() {
+		address = freeAddress(t)
+		go func() { ended <- rehearsal.ServeApp(ctx, address, []string{"NAME=a=value", "EMPTY=", "ODD"}) }()
+	}
+	start()
 	testkit.WaitFor(t, "the app", func() bool {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				t.Fatal(err)
+			}
+			start()
+		default:
+		}
 		status, _ := get("/up")
 		return status == http.StatusOK
 	})

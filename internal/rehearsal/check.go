@@ -20,8 +20,8 @@ const maxAnswer = 1 << 20
 
 // check looks whether what was deployed is there: the app answers through
 // kamal-proxy, and its containers have in their environment what the vault has.
-// Values are compared by digest and never told.
-func (s *stage) check(ctx context.Context, p *play) error {
+// Values are compared by digest and never shown.
+func (s *session) check(ctx context.Context, p *scenario) error {
 	var problems problem.List
 	answers, found, err := s.checkAnswers(ctx, p)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *stage) check(ctx context.Context, p *play) error {
 }
 
 // checkAnswers asks for the app through kamal-proxy, by each of its hosts.
-func (s *stage) checkAnswers(ctx context.Context, p *play) (answers [][]byte, problems problem.List, err error) {
+func (s *session) checkAnswers(ctx context.Context, p *scenario) (answers [][]byte, problems problem.List, err error) {
 	if len(p.hosts) == 0 {
 		return nil, nil, nil
 	}
@@ -103,7 +103,7 @@ func ask(ctx context.Context, client *http.Client, address, host, path string) (
 
 // proxyAddress is where kamal-proxy's port for HTTP is on this machine, and a
 // problem where the proxy is not this rehearsal's.
-func (s *stage) proxyAddress(ctx context.Context) (string, error) {
+func (s *session) proxyAddress(ctx context.Context) (string, error) {
 	labels, ok, err := s.engine.labels(ctx, "container", proxyContainer)
 	if err != nil {
 		return "", err
@@ -126,7 +126,7 @@ func (s *stage) proxyAddress(ctx context.Context) (string, error) {
 
 // checkEnvironments compares the environment of every container of the service
 // with what the vault has.
-func (s *stage) checkEnvironments(ctx context.Context, p *play) (problems problem.List, err error) {
+func (s *session) checkEnvironments(ctx context.Context, p *scenario) (problems problem.List, err error) {
 	environments := map[string][]map[string]string{} // by filter
 	for _, w := range p.wants {
 		if _, ok := environments[w.filter]; ok {
@@ -186,7 +186,7 @@ func (s *stage) checkEnvironments(ctx context.Context, p *play) (problems proble
 	return problems, nil
 }
 
-func (s *stage) containerEnv(ctx context.Context, id string) (map[string]string, error) {
+func (s *session) containerEnv(ctx context.Context, id string) (map[string]string, error) {
 	out, err := s.engine.run(ctx, "container", "inspect", "--format", "{{json .Config.Env}}", id)
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func (s *stage) containerEnv(ctx context.Context, id string) (map[string]string,
 }
 
 // checkAnswer compares the digests that the sample app answers with.
-func checkAnswer(body []byte, wants []wanted) (problems problem.List) {
+func checkAnswer(body []byte, wants []expectedVariable) (problems problem.List) {
 	var answer AppAnswer
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return problem.List{problem.Newf("another app than the sample answers: %v", err)}

@@ -169,13 +169,13 @@ func (e *engine) labels(ctx context.Context, kind, name string) (labels map[stri
 	return labels, true, nil
 }
 
-// made is what a rehearsal put on the engine and on the disk, found again by the
+// artifacts is what a rehearsal put on the engine and on the disk, found again by the
 // labels of its volume.
-type made struct {
+type artifacts struct {
 	id, service, dir, address string
 }
 
-func (m made) labelArgs() []string {
+func (m artifacts) labelArgs() []string {
 	return []string{
 		"--label", Label + "=" + m.id,
 		"--label", labelService + "=" + m.service,
@@ -184,14 +184,14 @@ func (m made) labelArgs() []string {
 	}
 }
 
-func madeOf(labels map[string]string) made {
-	return made{id: labels[Label], service: labels[labelService], dir: labels[labelDir], address: labels[labelAddress]}
+func madeOf(labels map[string]string) artifacts {
+	return artifacts{id: labels[Label], service: labels[labelService], dir: labels[labelDir], address: labels[labelAddress]}
 }
 
 // register puts the rehearsal's name on the volume of kamal-proxy before
 // anything else is made, and on Kamal's network where there is none yet. Docker
 // gives a name away once, so of two rehearsals that begin together one goes on.
-func (e *engine) register(ctx context.Context, m made) error {
+func (e *engine) register(ctx context.Context, m artifacts) error {
 	if _, err := e.run(ctx, append(append([]string{"volume", "create"}, m.labelArgs()...), proxyVolume)...); err != nil {
 		return fmt.Errorf("making the volume %s: %w", proxyVolume, err)
 	}
@@ -218,7 +218,7 @@ func busy() error {
 
 // removeAll is remove, and once more after a moment: a docker command that was
 // killed may have asked the engine for a container that comes into being later.
-func (e *engine) removeAll(ctx context.Context, m made) error {
+func (e *engine) removeAll(ctx context.Context, m artifacts) error {
 	first := e.remove(ctx, m)
 	select {
 	case <-time.After(settleTime):
@@ -233,7 +233,7 @@ func (e *engine) removeAll(ctx context.Context, m made) error {
 // label or, since Kamal labels what it makes so too, the service's own name. The
 // volume it is registered on goes last, so that what is left after a failure is
 // found again.
-func (e *engine) remove(ctx context.Context, m made) error {
+func (e *engine) remove(ctx context.Context, m artifacts) error {
 	if m.id == "" || m.service == "" {
 		return errors.New("nothing is removed without a label to know it by")
 	}

@@ -16,9 +16,9 @@ import (
 // loopback, and everything else by which a run could reach beyond this machine
 // or into files that are not the rehearsal's. The rehearsal moved them; this is
 // the proof, from Kamal's own mouth, before anything runs.
-func (s *stage) loopbackOnly(r *resolved.Configuration) error {
+func (s *session) loopbackOnly(r *resolved.Configuration) error {
 	var problems problem.List
-	var found finder = func(format string, args ...any) {
+	var found findFunc = func(format string, args ...any) {
 		p := problem.Newf(format, args...)
 		p.Hint = "the rehearsal stops before anything is touched: this is a gap in kamal-op, please report the lines of deploy.yml"
 		problems = append(problems, p)
@@ -60,10 +60,10 @@ func (s *stage) loopbackOnly(r *resolved.Configuration) error {
 	return problems.Err()
 }
 
-// A finder notes a way by which a configuration leads beyond loopback.
-type finder func(format string, args ...any)
+// A findFunc notes a way by which a configuration leads beyond loopback.
+type findFunc func(format string, args ...any)
 
-func (found finder) host(what, address string) {
+func (found findFunc) host(what, address string) {
 	if !isLoopback(address) {
 		found("%s of the rehearsal's configuration is %s, which is not this machine", what, address)
 	}
@@ -72,7 +72,7 @@ func (found finder) host(what, address string) {
 // containersOnLoopback looks at the containers of every role and accessory. proxied
 // says whether kamal-proxy leads to one, runs whether the configuration says how it is
 // run.
-func (s *stage) containersOnLoopback(r *resolved.Configuration, found finder) (proxied, runs bool) {
+func (s *session) containersOnLoopback(r *resolved.Configuration, found findFunc) (proxied, runs bool) {
 	container := func(what string, c resolved.Container, hosts []string, proxy *resolved.Proxy) {
 		for _, h := range hosts {
 			found.host("the host of "+what, h)
@@ -113,7 +113,7 @@ func (s *stage) containersOnLoopback(r *resolved.Configuration, found finder) (p
 
 // beyond is what among the arguments of docker run reaches beyond loopback and
 // the rehearsal's own folders and volumes.
-func (s *stage) beyond(args []string) (faults []string) {
+func (s *session) beyond(args []string) (faults []string) {
 	for i := range args {
 		option, value, joined := strings.Cut(args[i], "=")
 		if !joined && i+1 < len(args) {
@@ -146,10 +146,10 @@ func (s *stage) beyond(args []string) (faults []string) {
 	return faults
 }
 
-// ownSource says whether what a volume mounts is the rehearsal's: a folder in
+// ownSource reports whether what a volume mounts is the rehearsal's: a folder in
 // its SSH host's home, or a volume with its name. Those of reading clocks and
 // certificates may be the machine's.
-func (s *stage) ownSource(source string) bool {
+func (s *session) ownSource(source string) bool {
 	switch {
 	case strings.HasPrefix(source, "$PWD/"), strings.HasPrefix(source, "$(pwd)/"):
 		return !strings.Contains(source, "..")

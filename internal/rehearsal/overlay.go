@@ -15,7 +15,7 @@ type overlay struct {
 	Drop [][]string     `json:"drop"`
 	Set  map[string]any `json:"set"`
 
-	s        *stage
+	s        *session
 	plain    map[string]string // keys of the root with a text, as YAML
 	service  string            // of the project
 	volumes  []string          // names of volumes that will be made
@@ -25,8 +25,8 @@ type overlay struct {
 }
 
 // newOverlay moves raw, a project's configuration, to this machine: the parts of
-// the stage have started. login is the registry section's username and password.
-func newOverlay(s *stage, raw, login map[string]any) *overlay {
+// the session have started. login is the registry section's username and password.
+func newOverlay(s *session, raw, login map[string]any) *overlay {
 	service, _ := raw["service"].(string)
 	o := &overlay{s: s, service: service, Set: map[string]any{}, plain: map[string]string{}, moved: map[string]string{}}
 	o.scalar("service", s.made.service)

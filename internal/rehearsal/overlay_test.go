@@ -18,11 +18,11 @@ import (
 	"github.com/kamal-op/kamal-op/internal/standin"
 )
 
-// newTestStage is a stage with an SSH host and a registry, and no engine.
-func newTestStage(t *testing.T) *stage {
+// newTestSession is a session with an SSH host and a registry, and no engine.
+func newTestSession(t *testing.T) *session {
 	t.Helper()
-	s := &stage{tell: newTeller(nil), engine: &engine{arch: "amd64"}}
-	s.made = made{id: "0badcafe", service: "shop-rehearsal-0badcafe", dir: t.TempDir()}
+	s := &session{tell: newPrinter(nil), engine: &engine{arch: "amd64"}}
+	s.made = artifacts{id: "0badcafe", service: "shop-rehearsal-0badcafe", dir: t.TempDir()}
 	public, err := s.makeKey()
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func merge(a, b map[string]any) map[string]any {
 }
 
 func TestOverlay_MovesServers(t *testing.T) {
-	s := newTestStage(t)
+	s := newTestSession(t)
 	for what, c := range map[string]struct{ servers, want string }{
 		"a list":            {`["203.0.113.1", "203.0.113.2"]`, `["127.0.0.1"]`},
 		"with tags":         {`[{"203.0.113.1": ["a", "b"]}, "203.0.113.2"]`, `[{"127.0.0.1": ["a", "b"]}]`},
@@ -111,7 +111,7 @@ func TestOverlay_MovesServers(t *testing.T) {
 }
 
 func TestOverlay_MovesSettingsThatNameAServer(t *testing.T) {
-	s := newTestStage(t)
+	s := newTestSession(t)
 	raw := config(t, `{"service": "shop", "servers": ["203.0.113.1", "app.example.com", "web"],
 		"accessories": {"db": {"image": "d", "host": "203.0.113.2"}, "a": {"image": "a", "host": "203.0.113.3"}, "b": {"image": "b", "hosts": ["203.0.113.3"]}},
 		"env": {"ONE": "203.0.113.1", "IN": "tcp://203.0.113.2:5432/x?at=app.example.com", "LONGER": "203.0.113.10 myapp.example.com 1203.0.113.1",
@@ -128,7 +128,7 @@ func TestOverlay_MovesSettingsThatNameAServer(t *testing.T) {
 }
 
 func TestOverlay_MovesAccessories(t *testing.T) {
-	s := newTestStage(t)
+	s := newTestSession(t)
 	raw := config(t, `{"service": "shop", "servers": ["203.0.113.1"], "accessories": {
 		"db": {"service": "shared-db", "image": "team/db", "registry": {"server": "registry.example.com", "username": "u", "password": ["P"]},
 			"roles": ["web"], "port": "5432", "network": "other",
@@ -156,7 +156,7 @@ func TestOverlay_MovesAccessories(t *testing.T) {
 }
 
 func TestOverlay_KeepsVolumesApart(t *testing.T) {
-	s := newTestStage(t)
+	s := newTestSession(t)
 	home := s.path("home", "volumes")
 	o := &overlay{s: s}
 	for theirs, want := range map[string]string{
@@ -185,7 +185,7 @@ func TestOverlay_KeepsVolumesApart(t *testing.T) {
 // A configuration that is all on loopback passes, and each way to lead beyond
 // it is found, by itself.
 func TestResolved_StopsAtWhatLeadsBeyond(t *testing.T) {
-	s := newTestStage(t)
+	s := newTestSession(t)
 	fine := func() *resolved.Configuration {
 		r := &resolved.Configuration{Service: s.made.service, Hosts: []string{"127.0.0.1"}, Reach: resolved.Reach{
 			SSH:      resolved.SSH{User: hostUser, Port: strconv.Itoa(s.host.Port())},
@@ -286,8 +286,8 @@ func TestUsedNames(t *testing.T) {
 
 // What the project's own secrets files take from 1Password is in the vault, and
 // what Kamal will get is known where it comes from one place.
-func TestProjectSecrets_LayOutTheVault(t *testing.T) {
-	s := newTestStage(t)
+func TestProjectSecrets_FillTheVault(t *testing.T) {
+	s := newTestSession(t)
 	s.opts = Options{Project: t.TempDir(), Destination: "production", Values: map[string]string{
 		"DATABASE_PASSWORD": "given", "READ": "given too", "FROM_ENV": "given as well",
 	}}
@@ -351,7 +351,7 @@ func TestProjectSecrets_AskNobodyElse(t *testing.T) {
 		"a pipeline":      "A=$(op read op://v/x/y | head -1)\n",
 	} {
 		t.Run(what, func(t *testing.T) {
-			s := newTestStage(t)
+			s := newTestSession(t)
 			s.opts.Project = t.TempDir()
 			write(t, s.opts.Project, ".kamal/secrets", text)
 			p, err := s.readSecrets(config(t, `{"service": "shop", "env": {"secret": ["A"]}}`))
@@ -383,7 +383,7 @@ func FuzzSplitPublish(f *testing.F) {
 	for _, text := range []string{"80", "80:80", "127.0.0.1:80:80", "[::1]:80:80", "127.0.0.1::80/udp", ":80:80", "::"} {
 		f.Add(text)
 	}
-	s := &stage{}
+	s := &session{}
 	o := &overlay{s: s}
 	f.Fuzz(func(t *testing.T, text string) {
 		address, container := splitPublish(o.publish(text))
@@ -395,8 +395,8 @@ func FuzzSplitPublish(f *testing.F) {
 
 // Whoever reads the configuration without running Ruby still finds the secrets
 // files and the service.
-func TestOverlay_TellsThePlainThingsPlainly(t *testing.T) {
-	s := newTestStage(t)
+func TestOverlay_DescribesItsChangesPlainly(t *testing.T) {
+	s := newTestSession(t)
 	s.opts = Options{Project: t.TempDir()}
 	if err := os.MkdirAll(s.path("config"), 0o700); err != nil {
 		t.Fatal(err)

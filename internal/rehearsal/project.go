@@ -17,10 +17,10 @@ import (
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
-// project moves the user's project to this machine and starts the parts for it.
+// startProject moves the user's project to this machine and starts the parts for it.
 // The project's own directory is only read: what is changed stands in a
 // configuration of the rehearsal's that loads theirs.
-func (s *stage) project(ctx context.Context) (*play, error) {
+func (s *session) startProject(ctx context.Context) (*scenario, error) {
 	raw, err := s.rawConfig(ctx)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 	}
 	word := randomText() + randomText()
 	registry := asMap(raw["registry"])
-	c := cast{registryUser: registryUser, word: word, vaults: secrets.vaults}
+	c := accounts{registryUser: registryUser, word: word, vaults: secrets.vaults}
 	// How the project names its user and password is part of what is rehearsed.
 	ours := map[string]any{"username": registryUser, "password": word}
 	if user, ok := secrets.one(registry["username"]); ok {
@@ -77,12 +77,12 @@ func (s *stage) project(ctx context.Context) (*play, error) {
 			return nil, fmt.Errorf("making the volume %s: %w", name, err)
 		}
 	}
-	return s.projectPlay(ctx, moved, secrets, config), nil
+	return s.projectScenario(ctx, moved, secrets, config), nil
 }
 
 // resolve is what Kamal makes of the rehearsal's configuration, which leads nowhere
 // but to this machine.
-func (s *stage) resolve(ctx context.Context, config string) (*resolved.Configuration, error) {
+func (s *session) resolve(ctx context.Context, config string) (*resolved.Configuration, error) {
 	answer, err := s.question(config).Resolve(ctx)
 	for err == nil && answer.Resolved == nil && s.standIn(answer.Error) {
 		answer, err = s.question(config).Resolve(ctx)
@@ -99,7 +99,7 @@ func (s *stage) resolve(ctx context.Context, config string) (*resolved.Configura
 // rawConfig is the project's configuration as Kamal loads it. Where it wants a
 // destination and none is named, the only one is taken, or production; a variable
 // that its ERB asks for is made up.
-func (s *stage) rawConfig(ctx context.Context) (map[string]any, error) {
+func (s *session) rawConfig(ctx context.Context) (map[string]any, error) {
 	file := s.configFile()
 	if _, err := os.Stat(file); err != nil {
 		return nil, (&problem.Problem{
@@ -129,7 +129,7 @@ func (s *stage) rawConfig(ctx context.Context) (map[string]any, error) {
 }
 
 // question asks Kamal for the configuration in file.
-func (s *stage) question(file string) resolved.Question {
+func (s *session) question(file string) resolved.Question {
 	return resolved.Question{
 		Kamal: s.kamal, Dir: s.opts.Project, ConfigFile: file, Destination: s.opts.Destination, Env: s.env, TempDir: s.path("config"),
 	}
@@ -137,7 +137,7 @@ func (s *stage) question(file string) resolved.Question {
 
 // loaded is the configuration that Kamal has loaded. fault is why it has none, or why
 // it will not deploy that, in its words; "" for neither.
-func (s *stage) loaded(a resolved.Answer) (raw map[string]any, fault string) {
+func (s *session) loaded(a resolved.Answer) (raw map[string]any, fault string) {
 	if a.Error != "" || json.Unmarshal(a.Raw, &raw) != nil || raw == nil {
 		return nil, a.Error
 	}
@@ -155,7 +155,7 @@ func (s *stage) loaded(a resolved.Answer) (raw map[string]any, fault string) {
 
 // standIn provides what the configuration lacks, says so, and tells whether there
 // is something new to try it with.
-func (s *stage) standIn(fault string) bool {
+func (s *session) standIn(fault string) bool {
 	f, ok := kamal.ExplainConfig(s.projectOptions(), fault)
 	if !ok {
 		return false
@@ -183,7 +183,7 @@ func (s *stage) standIn(fault string) bool {
 const madeUpVariable = "rehearsal.invalid"
 
 // refused is the problem of a configuration that Kamal does not take.
-func (s *stage) refused(fault string) *problem.Problem {
+func (s *session) refused(fault string) *problem.Problem {
 	if f, ok := kamal.ExplainConfig(s.projectOptions(), fault); ok {
 		p := problem.New(f.Message(), f.Hint())
 		p.Place = f.Place
@@ -194,11 +194,11 @@ func (s *stage) refused(fault string) *problem.Problem {
 		"see what `kamal config` says in the project's directory")
 }
 
-func (s *stage) projectOptions() kamal.ProjectOptions {
-	return kamal.ProjectOptions{Dir: s.opts.Project, ConfigFile: s.relative(s.configFile()), Destination: s.opts.Destination}
+func (s *session) projectOptions() kamal.ProjectOptions {
+	return kamal.ProjectOptions{Dir: s.opts.Project, ConfigFile: s.relative(s.configFile()), Destination: s.opts.Destination, Env: s.env}
 }
 
-func (s *stage) configFile() string {
+func (s *session) configFile() string {
 	file := s.opts.ConfigFile
 	if file == "" {
 		file = kamal.DefaultConfigFile
@@ -209,7 +209,7 @@ func (s *stage) configFile() string {
 	return file
 }
 
-func (s *stage) relative(file string) string {
+func (s *session) relative(file string) string {
 	if rel, err := filepath.Rel(s.opts.Project, file); err == nil && filepath.IsLocal(rel) {
 		return rel
 	}
@@ -219,7 +219,7 @@ func (s *stage) relative(file string) string {
 // writeConfig writes the configuration that Kamal is given: ERB that loads the
 // project's own in Kamal's process, so that what theirs computes is never on
 // disk, and lays the overlay over it.
-func (s *stage) writeConfig(o *overlay) error {
+func (s *session) writeConfig(o *overlay) error {
 	files := []string{s.configFile()}
 	written := map[string]string{}
 	if s.opts.Destination != "" {
@@ -268,9 +268,9 @@ func rubyQuote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }
 
-// projectPlay is what is deployed and what is to be seen then.
-func (s *stage) projectPlay(ctx context.Context, r *resolved.Configuration, secrets *projectSecrets, config string) *play {
-	p := &play{path: "/", request: DeployRequest{
+// projectScenario is what is deployed and what is to be seen then.
+func (s *session) projectScenario(ctx context.Context, r *resolved.Configuration, secrets *projectSecrets, config string) *scenario {
+	p := &scenario{path: "/", request: DeployRequest{
 		Command:      "deploy",
 		Dir:          s.opts.Project,
 		ConfigFile:   config,
@@ -295,7 +295,7 @@ func (s *stage) projectPlay(ctx context.Context, r *resolved.Configuration, secr
 		}
 		for _, variable := range slices.Sorted(maps.Keys(c.Secrets)) {
 			value, known := secrets.value(c.Secrets[variable])
-			p.wants = append(p.wants, wanted{filter: filter, name: variable, value: value, known: known})
+			p.wants = append(p.wants, expectedVariable{filter: filter, name: variable, value: value, known: known})
 		}
 		if proxy == nil {
 			return
@@ -322,7 +322,7 @@ func (s *stage) projectPlay(ctx context.Context, r *resolved.Configuration, secr
 	return p
 }
 
-func (s *stage) inGit(ctx context.Context) bool {
+func (s *session) inGit(ctx context.Context) bool {
 	git, err := s.program("", "git")
 	if err != nil {
 		return false
@@ -333,7 +333,7 @@ func (s *stage) inGit(ctx context.Context) bool {
 }
 
 // tellHooks says what becomes of the project's hooks.
-func (s *stage) tellHooks(raw map[string]any) {
+func (s *session) tellHooks(raw map[string]any) {
 	path, _ := raw["hooks_path"].(string)
 	if path == "" {
 		path = ".kamal/hooks"

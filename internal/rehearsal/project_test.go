@@ -320,7 +320,7 @@ func TestRun_MovesEverything(t *testing.T) {
 	}
 }
 
-func TestRun_TellsWhatIsWrongWithAProject(t *testing.T) {
+func TestRun_ReportsWhatIsWrongWithAProject(t *testing.T) {
 	for what, c := range map[string]struct {
 		change  func(map[string]string)
 		message string

@@ -35,7 +35,7 @@ type projectSecrets struct {
 }
 
 // readSecrets finds out which secrets the project needs and gives each a value.
-func (s *stage) readSecrets(raw map[string]any) (*projectSecrets, error) {
+func (s *session) readSecrets(raw map[string]any) (*projectSecrets, error) {
 	p := &projectSecrets{names: usedNames(raw), values: map[string]string{}, fields: map[field]string{}}
 	path, _ := raw["secrets_path"].(string)
 	if path == "" {
@@ -69,7 +69,7 @@ func (s *stage) readSecrets(raw map[string]any) (*projectSecrets, error) {
 
 // sampleOf is the sample value given for a name, or one that is made up: 32 hex
 // digits, as long as a Rails key has to be.
-func (s *stage) sampleOf(name string) string {
+func (s *session) sampleOf(name string) string {
 	if value, ok := s.opts.Values[name]; ok {
 		return value
 	}
@@ -81,7 +81,7 @@ func (s *stage) sampleOf(name string) string {
 // unusable says why secrets files of a project cannot be used in a rehearsal, or
 // nothing. A rehearsal asks nobody but its own vault, and runs no commands of
 // which it does not know whom they ask.
-func (s *stage) unusable(own *kamal.Secrets, names []string) string {
+func (s *session) unusable(own *kamal.Secrets, names []string) string {
 	if len(own.Files) == 0 {
 		if len(names) == 0 {
 			return ""
@@ -137,7 +137,7 @@ func (p *projectSecrets) variables() []string {
 
 // layOut gives every field that the secrets files ask for a value. A field has
 // the sample value of its label, or of the secret that is read from it alone.
-func (p *projectSecrets) layOut(s *stage) {
+func (p *projectSecrets) layOut(s *session) {
 	for _, w := range p.own.Wanted() {
 		labels := []string{w.Field}
 		if w.Field == "" { // the whole item: what is taken out of it later
@@ -285,7 +285,7 @@ func itemOf(title string, fields map[string]string) standin.ItemSpec {
 
 // writeSecrets writes the secrets file that stands in for the project's: names
 // only, whose values come in Kamal's environment.
-func (s *stage) writeSecrets(p *projectSecrets) error {
+func (s *session) writeSecrets(p *projectSecrets) error {
 	var b strings.Builder
 	for _, name := range p.names {
 		fmt.Fprintf(&b, "%s=$%s\n", name, name)

@@ -38,7 +38,7 @@ type Options struct {
 	Latency time.Duration
 	// Deploy is the main job.
 	Deploy func(ctx context.Context, request DeployRequest) (status int, err error)
-	// Out is told what happens, a line each.
+	// Out gets what happens, a line each.
 	Out io.Writer
 	// Env is the environment of whoever rehearses, NAME=value: for PATH, and for
 	// what docker, git and Kamal need of it.
@@ -79,31 +79,31 @@ type DeployRequest struct {
 // a *problem.Problem or a problem.List; Status of it is Kamal's own where Kamal
 // failed.
 func Run(ctx context.Context, opts Options) (err error) {
-	tell := newTeller(opts.Out)
-	stage, err := setStage(ctx, opts, tell)
+	tell := newPrinter(opts.Out)
+	s, err := newSession(ctx, opts, tell)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
-		if left := stage.strike(clean); left != nil {
+		if left := s.close(clean); left != nil {
 			err = errors.Join(err, left)
 			return
 		}
 		tell.step("all that the rehearsal made is removed")
 	}()
 
-	var play *play
+	var planned *scenario
 	if opts.Project == "" {
-		play, err = stage.sample(ctx)
+		planned, err = s.startSample(ctx)
 	} else {
-		play, err = stage.project(ctx)
+		planned, err = s.startProject(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	request := play.request
+	request := planned.request
 	tell.step("kamal %s, as it would be for a server", request.Command)
 	status, err := opts.Deploy(ctx, request)
 	switch {
@@ -119,5 +119,5 @@ func Run(ctx context.Context, opts Options) (err error) {
 		}
 	}
 	tell.step("kamal is done")
-	return stage.check(ctx, play)
+	return s.check(ctx, planned)
 }

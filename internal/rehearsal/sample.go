@@ -58,27 +58,27 @@ func randomText() string {
 	return hex.EncodeToString(b)
 }
 
-// A play is what is deployed, and how it is seen that it was.
-type play struct {
+// A scenario is what is deployed, and how it is seen that it was.
+type scenario struct {
 	request DeployRequest
 	// hosts are the names under which the app is asked for through kamal-proxy;
 	// "" is any. path is where it is asked.
 	hosts  []string
 	path   string
-	sample bool     // the app answers with an AppAnswer
-	wants  []wanted // what containers have to have
+	sample bool               // the app answers with an AppAnswer
+	wants  []expectedVariable // what containers have to have
 }
 
-// A wanted is a variable that the containers of a role or an accessory have.
-type wanted struct {
+// An expectedVariable is a variable that the containers of a role or an accessory have.
+type expectedVariable struct {
 	filter string // label=value, beside that of the service
 	name   string // of the variable
 	value  string // as the vault has it
 	known  bool   // the value is known; else only that there is one
 }
 
-// sample writes the embedded project and starts the parts for it.
-func (s *stage) sample(ctx context.Context) (*play, error) {
+// startSample writes the embedded project and starts the parts for it.
+func (s *session) startSample(ctx context.Context) (*scenario, error) {
 	if err := static(s.opts.Executable); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (s *stage) sample(ctx context.Context) (*play, error) {
 			values[name] = value
 		}
 	}
-	err := s.start(ctx, cast{
+	err := s.start(ctx, accounts{
 		registryUser: registryUser,
 		word:         values["KAMAL_REGISTRY_PASSWORD"],
 		vaults: func(key string) []standin.VaultSpec {
@@ -108,7 +108,7 @@ func (s *stage) sample(ctx context.Context) (*play, error) {
 		return nil, err
 	}
 	s.tell.step("the sample app is %s, in the vault %s are the items %s and %s", s.made.service, sampleVault, sampleItem, serverItem)
-	p := &play{
+	p := &scenario{
 		sample: true,
 		hosts:  []string{sampleHost},
 		path:   "/",
@@ -125,7 +125,7 @@ func (s *stage) sample(ctx context.Context) (*play, error) {
 	for i, name := range sampleNames() {
 		p.request.Secrets = append(p.request.Secrets, fmt.Sprintf("%s=op://%s/%s/%s", name, sampleVault, sampleItem, name))
 		if i > 0 {
-			p.wants = append(p.wants, wanted{filter: "role=web", name: name, value: values[name], known: true})
+			p.wants = append(p.wants, expectedVariable{filter: "role=web", name: name, value: values[name], known: true})
 		}
 	}
 	return p, s.register(ctx)
@@ -133,7 +133,7 @@ func (s *stage) sample(ctx context.Context) (*play, error) {
 
 // writeSample writes the sample project and makes it a repository, as Kamal
 // names versions after commits.
-func (s *stage) writeSample(ctx context.Context) error {
+func (s *session) writeSample(ctx context.Context) error {
 	config, err := template.ParseFS(sampleFiles, "sample/deploy.yml")
 	if err != nil {
 		return fmt.Errorf("the sample's deploy.yml: %w", err)
@@ -186,7 +186,7 @@ func (s *stage) writeSample(ctx context.Context) error {
 }
 
 // git runs git in the sample's directory, untouched by the user's settings.
-func (s *stage) git(ctx context.Context, args ...string) error {
+func (s *session) git(ctx context.Context, args ...string) error {
 	git, err := s.program("", "git")
 	if err != nil {
 		return err

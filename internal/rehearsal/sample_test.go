@@ -126,7 +126,7 @@ func TestRun_RemovesAllWhenCancelled(t *testing.T) {
 }
 
 // Ctrl-C before anything runs.
-func TestRun_EndsWhenCancelledBefore(t *testing.T) {
+func TestRun_EndsWhereItWasCancelledBefore(t *testing.T) {
 	d := newDeployer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

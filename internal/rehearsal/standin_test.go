@@ -20,7 +20,7 @@ say() { printf '\n%s%s\n' "$KAMAL_OP_RESOLVED" "$1"; exit 0; }
 say "{\"raw\": {\"service\": \"shop-$KAMAL_OP_RESOLVED_DESTINATION\", \"servers\": [\"$WEB_HOST\"]}}"
 `
 
-func standInStage(t *testing.T, env []string, destinations ...string) (*stage, *bytes.Buffer) {
+func standInSession(t *testing.T, env []string, destinations ...string) (*session, *bytes.Buffer) {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]string{
@@ -42,16 +42,16 @@ func standInStage(t *testing.T, env []string, destinations ...string) (*stage, *
 	}
 	var said bytes.Buffer
 	kamal := filepath.Join(dir, "kamal")
-	return &stage{
+	return &session{
 		opts: Options{Project: filepath.Join(dir, "project"), Kamal: kamal}, kamal: kamal,
-		env: environ.List(env).With("PATH", "/usr/bin:/bin"), tell: newTeller(&said), made: made{dir: filepath.Join(dir, "made")},
+		env: environ.List(env).With("PATH", "/usr/bin:/bin"), tell: newPrinter(&said), made: artifacts{dir: filepath.Join(dir, "made")},
 	}, &said
 }
 
 // A destination that can only be meant is taken and said, and a variable of ERB's
 // that is not set is made up.
 func TestRawConfig_StandsInForWhatIsLacking(t *testing.T) {
-	s, said := standInStage(t, nil, "staging", "production")
+	s, said := standInSession(t, nil, "staging", "production")
 	raw, err := s.rawConfig(t.Context())
 	if err != nil || raw["service"] != "shop-production" || s.opts.Destination != "production" {
 		t.Fatalf("%v, %v", raw, err)
@@ -65,7 +65,7 @@ func TestRawConfig_StandsInForWhatIsLacking(t *testing.T) {
 		}
 	}
 
-	s, said = standInStage(t, []string{"WEB_HOST=given.example.com"}, "eu")
+	s, said = standInSession(t, []string{"WEB_HOST=given.example.com"}, "eu")
 	raw, err = s.rawConfig(t.Context())
 	if err != nil || raw["service"] != "shop-eu" || strings.Contains(said.String(), "stands in") {
 		t.Errorf("%v, %v\n%s", raw, err, said)
@@ -75,14 +75,14 @@ func TestRawConfig_StandsInForWhatIsLacking(t *testing.T) {
 // Where several could be meant they are listed, and what was made up in vain is
 // not tried for ever.
 func TestRawConfig_SaysWhatIsLacking(t *testing.T) {
-	s, _ := standInStage(t, nil, "eu", "us")
+	s, _ := standInSession(t, nil, "eu", "us")
 	if _, err := s.rawConfig(t.Context()); err == nil || !strings.Contains(err.Error(), "needs a destination") {
 		t.Errorf("%v", err)
 	}
 	if p := s.refused("You must specify a destination"); !strings.Contains(p.Hint, "eu, us") {
 		t.Errorf("the hint is %q", p.Hint)
 	}
-	s, _ = standInStage(t, []string{"NEVER=1"}, "eu")
+	s, _ = standInSession(t, []string{"NEVER=1"}, "eu")
 	if _, err := s.rawConfig(t.Context()); err == nil || !strings.Contains(err.Error(), "reads WEB_HOST") {
 		t.Errorf("%v", err)
 	}

@@ -3,10 +3,10 @@ package review
 import (
 	"fmt"
 	"net"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -31,12 +31,12 @@ type App struct {
 }
 
 // Kamal's rule for a service's name, without upper case (Docker's names are compared as they are).
-var serviceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+var serviceName = lazy.Regexp(`^[a-z0-9][a-z0-9_-]*$`)
 
 var (
-	destinationName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
-	hostLabel       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	fullSHA         = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+	destinationName = lazy.Regexp(`^[a-z0-9][a-z0-9_-]*$`)
+	hostLabel       = lazy.Regexp(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	fullSHA         = lazy.Regexp(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 )
 
 // NewApp names a preview. host is a template with {number}, {app} (pr-N) or
@@ -50,11 +50,11 @@ func NewApp(service, host, destination string, number int, sha string) (App, err
 	switch {
 	case number < 0 || number > maxNumber:
 		return a, problem.Newf("%d is no pull request's number", number)
-	case sha != "" && !fullSHA.MatchString(sha):
+	case sha != "" && !fullSHA().MatchString(sha):
 		return a, problem.Newf("%q is no commit", short(sha))
-	case !serviceName.MatchString(service):
+	case !serviceName().MatchString(service):
 		return a, problem.Usagef("Kamal takes lower-case letters, digits, - and _", "%q is no service's name", short(service))
-	case !destinationName.MatchString(a.Destination):
+	case !destinationName().MatchString(a.Destination):
 		return a, problem.Usagef("take lower-case letters, digits, - and _", "%q is no destination", short(a.Destination))
 	}
 	a.Service = a.Name(number)
@@ -89,7 +89,7 @@ func hostOf(template string, a App) (string, error) {
 		return "", problem.Usagef(hint, "the host %q has no domain", short(host))
 	}
 	for _, l := range labels {
-		if !hostLabel.MatchString(l) {
+		if !hostLabel().MatchString(l) {
 			return "", problem.Usagef(hint, "%q is no host", short(host))
 		}
 	}

@@ -60,7 +60,7 @@ func newScene(t *testing.T, hosts ...string) *scene {
 	var client *github.Client
 	s.github, client = testGitHub(t, clk)
 	s.review = &review.Review{
-		Project: review.Project{Service: "shop", Repository: "Acme/Shop", Host: "review.example.com", Ready: review.Ready{Transport: s.proxy}},
+		Project: review.Project{Service: "shop", Repository: "Acme/Shop", Host: "review.example.com", ReadyCheck: review.ReadyCheck{Transport: s.proxy}},
 		Runner:  s.world, GitHub: client, Run: review.Run{ID: 100, Attempt: 1, URL: "https://github.test/acme/shop/actions/runs/100"},
 		Say: func(l string) { s.said = append(s.said, l) }, Now: clk.now, Sleep: clk.sleep,
 	}
@@ -96,6 +96,11 @@ func (s *scene) comment(number int) string {
 	list := s.github.Comments(number)
 	if len(list) != 1 {
 		s.Fatalf("%d comments on %d", len(list), number)
+	}
+	if dir := os.Getenv("KAMAL_OP_E2E_PICTURES"); dir != "" { // for build/pictures.sh
+		if err := os.WriteFile(filepath.Join(dir, "comment.md"), []byte(list[0].GetBody()), 0o600); err != nil {
+			s.Fatal(err)
+		}
 	}
 	return list[0].GetBody()
 }
@@ -162,6 +167,20 @@ func TestDeploy_FirstAndAgain(t *testing.T) {
 	if left := s.world.of("shop-pr-0"); left != "" {
 		t.Errorf("left by looking: %s", left)
 	}
+}
+
+// A preview of which nothing runs yet has its hosts prepared, and then what of its
+// accessories is its own booted.
+func TestDeploy_FirstWithAnAccessoryOfItsOwnBesideASharedOne(t *testing.T) {
+	s := newScene(t)
+	s.review.Project.SharedAccessories = []string{"db"}
+	s.world.preview = func(_ int, r *resolved.Configuration) {
+		r.Accessories["db"] = accessory("shop-db", "postgres:16", r.Hosts[:1])
+		r.Accessories["cache"] = accessory(r.Service+"-cache", "valkey:8", r.Hosts)
+	}
+	s.world.productions()
+	s.deploy(12)
+	s.wantLog("-1: config --version production", "12: config", "0: server exec on 192.0.2.1", "12: server bootstrap", "12: accessory boot cache", "12: deploy")
 }
 
 // The shared database is never booted; an accessory of its own that a later push
@@ -413,6 +432,51 @@ func TestRemove_WhileItIsDeployed(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(s.world.home("192.0.2.1"), ".kamal/lock-shop-pr-12-review/details")); err != nil {
 		t.Error("the lock was taken away")
+	}
+}
+
+// The other run has let go of the lock, and has not removed all yet: what is left is
+// removed by both. Where it was a deploy, its preview stays.
+func TestRemove_LockThatIsLetGo(t *testing.T) {
+	for _, deployed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("deployed=%v", deployed), func(t *testing.T) {
+			s := newScene(t)
+			s.deploy(12)
+			lock := filepath.Join(s.world.home("192.0.2.1"), ".kamal/lock-shop-pr-12-review")
+			s.world.write("192.0.2.1", ".kamal/lock-shop-pr-12-review/details")
+			refused, removals := false, 0
+			s.world.before = func(command string) {
+				if strings.HasPrefix(command, "app remove") {
+					refused = true
+					removals++
+					return
+				}
+				if !refused || !strings.HasPrefix(command, "server exec") {
+					return
+				}
+				refused = false
+				if err := os.RemoveAll(lock); err != nil {
+					t.Fatal(err)
+				}
+				if deployed {
+					s.world.newer("shop-pr-12")
+				}
+			}
+			s.nextRun()
+			out, err := s.review.Carry(t.Context(), review.Plan{Do: review.Remove, Number: 12, Why: "closed"})
+			if deployed {
+				wantProblem(t, err, "shop-pr-12 is not removed", "deploy lock found")
+				if removals != 1 || s.world.of("shop-pr-12") == "" {
+					t.Errorf("removed %d times, left\n%s", removals, s.world.of("shop-pr-12"))
+				}
+				s.has(s.comment(12), "could not be removed wholly")
+				return
+			}
+			if err != nil || !slices.Equal(out.Removed, []int{12}) || s.world.of("shop-pr-12") != "" {
+				t.Fatalf("%v, left\n%s", err, s.world.of("shop-pr-12"))
+			}
+			s.has(s.comment(12), "was removed")
+		})
 	}
 }
 

@@ -142,10 +142,10 @@ func (r *Review) put(ctx context.Context, a App, t *teller) (result, error) {
 		return result{}, err
 	}
 	url, health := address(a, config)
-	if r.Project.Ready.Timeout >= 0 {
+	if r.Project.ReadyCheck.Timeout >= 0 {
 		r.say("waiting for %s to answer", url)
 	}
-	if err := r.await(ctx, url, health); err != nil {
+	if err := r.awaitReady(ctx, url, health); err != nil {
 		return result{}, err
 	}
 	// It may have been closed while it was being deployed: then its removal has run

@@ -3,10 +3,10 @@ package review
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -21,11 +21,11 @@ func (f Foreign) earlierApp(a App) bool {
 		return false
 	}
 	_, version, _ := strings.Cut(strings.TrimPrefix(f.Name, a.Service+"-"), "-"+a.Destination+"-")
-	return strings.HasPrefix(f.Name, a.Service+"-") && strings.HasPrefix(version, fmt.Sprintf("pr-%d-", a.Number)) && earlierVersion.MatchString(version)
+	return strings.HasPrefix(f.Name, a.Service+"-") && strings.HasPrefix(version, fmt.Sprintf("pr-%d-", a.Number)) && earlierVersion().MatchString(version)
 }
 
 // earlierVersion is pr-N-SHA, and what Kamal adds where it is deployed again.
-var earlierVersion = regexp.MustCompile(`^pr-[0-9]+-[0-9a-f]{40}([0-9a-f]{24})?(_replaced_[0-9a-f]+)?$`)
+var earlierVersion = lazy.Regexp(`^pr-[0-9]+-[0-9a-f]{40}([0-9a-f]{24})?(_replaced_[0-9a-f]+)?$`)
 
 // nameless says whether a container keeps data in a volume without a name, which a
 // new container would not have.
@@ -68,7 +68,7 @@ func (i Inventory) taken(a App) error {
 func (r *Review) clearEarlier(ctx context.Context, a App, earlier []Foreign) error {
 	byHost := map[string][]string{}
 	for _, f := range earlier {
-		if f.container.Accessory == "" && hexID.MatchString(f.container.id) && imageID.MatchString(f.container.image) {
+		if f.container.Accessory == "" && hexID().MatchString(f.container.id) && imageID().MatchString(f.container.image) {
 			byHost[f.Host] = append(byHost[f.Host], "docker rm -v "+f.container.id+" >/dev/null 2>&1", removeImage(f.container.image))
 		}
 	}

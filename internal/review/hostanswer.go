@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // inventoryScript is what a host is asked: for each thing one line that begins with
@@ -37,7 +38,7 @@ func script(text, base, mark string) string {
 	return strings.NewReplacer("@M", "@"+mark, "@S", base).Replace(text)
 }
 
-var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+var escapes = lazy.Regexp(`\x1b\[[0-9;]*m`)
 
 var errCutShort = errors.New("its answer was cut short")
 
@@ -105,7 +106,7 @@ func (p *inventoryParser) line(kind string, f []string) error {
 			p.volume(n, name)
 		}
 	case kind == "p" && len(f) == 1:
-		route := escapes.ReplaceAllString(name, "") // kamal-proxy colours its table
+		route := escapes().ReplaceAllString(name, "") // kamal-proxy colours its table
 		if n, _, ok := numberOf(p.of.Base, route); ok && !p.protected[route] {
 			p.route(n, route)
 		}

@@ -163,7 +163,7 @@ accessories:
     files: ["deploy.yml:/../../etc/passwd"]
     directories: ["/data:/data", "data:/var/lib/postgresql/data"]
     network: "kamal --ipc host"
-    options: {security-opt: "seccomp=unconfined", volumes-from: shop-db, add-host: "db:10.0.0.1"}
+    options: {security-opt: "seccomp=unconfined", volumes-from: shop-db, add-host: "db:10.0.0.1", mount: "type=bind,src=/${X:+,src=shop-pr-12/x},dst=/m", publish: "80:80${X:+::80}", label: "ser${X:+x}vice=shop"}
 `
 	p := newKamalProject(t, map[string]string{"config/deploy.yml": production, "config/deploy.review.yml": preview})
 	of := parsed(t, p.production())
@@ -189,6 +189,9 @@ the preview's accessory db would run with --volume /data:/data, which is not its
 the preview's accessory db would run with --security-opt seccomp=unconfined, which is not its own
 the preview's accessory db would run with --volumes-from shop-db, which is not its own
 the preview's accessory db would run with --add-host db:10.0.0.1, which is not its own
+the preview's accessory db would run with --mount type=bind,src=/${X:+,src=shop-pr-12/x},dst=/m, which is not its own
+the preview's accessory db would run with --publish 80:80${X:+::80}, which is not its own
+the preview's accessory db would run with --label ser${X:+x}vice, which is not its own
 the preview's kamal-proxy would run with --volume /other:/other, which is not its own
 the preview's kamal-proxy would run with --pid host, which is not its own`
 	if got := messages(err); got != want {

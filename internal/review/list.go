@@ -28,15 +28,7 @@ type Listed struct {
 // with everything of it. The error says which hosts were silent; what the others
 // said is given all the same.
 func (r *Review) List(ctx context.Context, number int) ([]Listed, error) {
-	nobody, err := r.nobody()
-	if err != nil {
-		return nil, err
-	}
-	production, err := r.production(ctx)
-	if err != nil {
-		return nil, err
-	}
-	config, err := r.resolve(ctx, nobody)
+	nobody, config, production, err := r.configured(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +63,18 @@ func (r *Review) List(ctx context.Context, number int) ([]Listed, error) {
 	}
 	slices.SortFunc(list, func(a, b Listed) int { return cmp.Compare(a.Number, b.Number) })
 	return list, silent(i)
+}
+
+// configured is what Kamal makes of the project for previews, and for production.
+func (r *Review) configured(ctx context.Context) (nobody App, config resolved.Configuration, production *resolved.Configuration, err error) {
+	if nobody, err = r.nobody(); err != nil {
+		return nobody, config, nil, err
+	}
+	if production, err = r.production(ctx); err != nil {
+		return nobody, config, nil, err
+	}
+	config, err = r.resolve(ctx, nobody)
+	return nobody, config, production, err
 }
 
 // Ours says whether anything of the preview's own is there.

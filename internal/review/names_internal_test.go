@@ -129,16 +129,6 @@ func TestLine(t *testing.T) {
 	}
 }
 
-func TestCode(t *testing.T) {
-	for text, want := range map[string]string{
-		"": "", "a": "`a`", "a`b": "``a`b``", "`a": "`` `a ``", "a``": "``` a`` ```", "@acme": "`@acme`",
-	} {
-		if got := code(text); got != want {
-			t.Errorf("%q is %q, not %q", text, got, want)
-		}
-	}
-}
-
 func TestDays(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		90 * time.Minute: "1h30m0s", 47*time.Hour + 59*time.Minute: "47h59m0s", 48 * time.Hour: "2 days", 10*24*time.Hour + time.Hour: "10 days",
@@ -246,12 +236,12 @@ func TestAwait_WhatCountsAsAnAnswer(t *testing.T) {
 		}))
 		now := time.Now()
 		var slept []time.Duration
-		r := Review{Project: Project{Ready: Ready{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}, Now: func() time.Time { return now }, Sleep: func(_ context.Context, d time.Duration) error {
+		r := Review{Project: Project{ReadyCheck: ReadyCheck{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}, Now: func() time.Time { return now }, Sleep: func(_ context.Context, d time.Duration) error {
 			slept = append(slept, d)
 			now = now.Add(d)
 			return nil
 		}}
-		err := r.await(t.Context(), srv.URL, "")
+		err := r.awaitReady(t.Context(), srv.URL, "")
 		if (err == nil) != up || followed {
 			t.Errorf("%d: %v, followed %v", status, err, followed)
 		}
@@ -262,13 +252,13 @@ func TestAwait_WhatCountsAsAnAnswer(t *testing.T) {
 		srv.Close()
 	}
 	for _, path := range []string{"up", "/a b", "/a\nb"} {
-		r := Review{Project: Project{Ready: Ready{Path: path}}}
-		if err := r.await(t.Context(), "http://127.0.0.1:1", ""); problem.Status(err) != problem.Usage {
+		r := Review{Project: Project{ReadyCheck: ReadyCheck{Path: path}}}
+		if err := r.awaitReady(t.Context(), "http://127.0.0.1:1", ""); problem.Status(err) != problem.Usage {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	r := Review{Project: Project{Ready: Ready{Timeout: -1}}}
-	if err := r.await(t.Context(), "http://127.0.0.1:1", ""); err != nil {
+	r := Review{Project: Project{ReadyCheck: ReadyCheck{Timeout: -1}}}
+	if err := r.awaitReady(t.Context(), "http://127.0.0.1:1", ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -317,7 +307,7 @@ func TestEarlierApp(t *testing.T) {
 // The problem of a preview that does not answer names what helps.
 func TestUnready_KeepsItsCause(t *testing.T) {
 	cause := statusError(404)
-	err := unready("http://x/up", time.Second, cause)
+	err := notReadyProblem("http://x/up", time.Second, cause)
 	var status statusError
 	if !errors.As(err, &status) || problem.Status(err) != problem.TimedOut {
 		t.Errorf("%v", err)

@@ -52,9 +52,26 @@ func (a App) ownOption(o dockerOption) bool {
 		return false
 	}
 	if own, known := ownOptions[o.name]; known {
-		return own(a, o.value)
+		return !o.expands() && own(a, o.value)
 	}
 	return slices.Contains(harmless, o.name)
+}
+
+// expands says whether the host's shell makes another text of a value that decides,
+// also within quotes: Kamal leaves it ${NAME:+…}, which is nothing there, and is read
+// here. A volume's own reader knows where $PWD may stand; of a label the value is
+// compared with what it is to be.
+func (o dockerOption) expands() bool {
+	value := o.value
+	switch o.name {
+	case "volume":
+		return false
+	case "label":
+		value, _, _ = strings.Cut(value, "=")
+	case "mount":
+		value = strings.NewReplacer("=$PWD/", "=", "=${PWD}/", "=").Replace(value)
+	}
+	return strings.ContainsAny(value, "$`")
 }
 
 // shellChars are those in a path that a shell may put something in for.
@@ -121,7 +138,7 @@ func (a App) ownPort(value string) bool {
 		return true
 	}
 	host := parts[len(parts)-2]
-	return host == "" || host == "0"
+	return len(parts) <= 3 && (host == "" || host == "0")
 }
 
 // anyPort reads the long form of a port, KEY=VALUE,…: Docker puts the values together
@@ -165,10 +182,10 @@ func (a App) ownVolume(value string) bool {
 }
 
 func (a App) ownSource(source string) bool {
-	if strings.ContainsAny(source, "/.~$") && !safeName.MatchString(source) {
+	if strings.ContainsAny(source, "/.~$") && !safeName().MatchString(source) {
 		return a.ownFolder(source)
 	}
-	return a.owns(source) && safeName.MatchString(source)
+	return a.owns(source) && safeName().MatchString(source)
 }
 
 // mountKeys are the keys of --mount that change nothing of what is mounted from where.
@@ -204,7 +221,7 @@ func (a App) ownMount(value string) bool {
 	case "tmpfs":
 		return true
 	case "volume":
-		return source == "" || a.owns(source) && safeName.MatchString(source)
+		return source == "" || a.owns(source) && safeName().MatchString(source)
 	case "bind":
 		return a.ownFolder(source)
 	}

@@ -3,11 +3,12 @@ package review
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/kamal-op/kamal-op/internal/comment"
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -37,13 +38,6 @@ type Plan struct {
 	// is another commit.
 	Exact bool `json:"exact,omitempty"`
 }
-
-// Reactions to a comment.
-const (
-	taken   = "eyes"     // the command is carried out
-	refused = "-1"       // it is not, and will not be
-	unclear = "confused" // it is not, as things are
-)
 
 // Rules say which events a project acts upon.
 type Rules struct {
@@ -77,15 +71,13 @@ func Decide(ctx context.Context, e github.Event, r Rules, from Source) (Plan, er
 		"review apps have no use for the event %q", short(e.Name))
 }
 
-const fromFork = "from a fork"
-
 // pull is the plan of a pull_request event.
 func (r Rules) pull(e github.Event) Plan {
 	p := *e.Pull
 	plan := Plan{Do: Nothing, Number: p.Number, SHA: p.HeadSHA, Base: p.BaseSHA}
 	is := func(d Deed, why string) Plan { plan.Do, plan.Why = d, why; return plan }
 	if p.Fork() {
-		return is(Nothing, fromFork)
+		return is(Nothing, comment.FromFork)
 	}
 	switch e.Action {
 	case "closed":
@@ -145,7 +137,7 @@ func (r Rules) target(e github.Event) (Plan, error) {
 }
 
 // A command is a comment's first line.
-var command = regexp.MustCompile(`^/(deploy|remove)(?:[ \t]+([0-9a-f]{7,40}))?[ \t]*$`)
+var command = lazy.Regexp(`^/(deploy|remove)(?:[ \t]+([0-9a-f]{7,64}))?[ \t]*$`)
 
 // comment is the plan of an issue_comment event.
 func (r Rules) comment(ctx context.Context, e github.Event, from Source) (Plan, error) {
@@ -157,42 +149,26 @@ func (r Rules) comment(ctx context.Context, e github.Event, from Source) (Plan, 
 		}
 		return plan, nil
 	}
-	if e.Action != "created" {
-		return is("the comment is not new", "")
-	}
-	first, _, _ := strings.Cut(strings.TrimLeft(e.Comment.Body, "\r\n"), "\n")
-	m := command.FindStringSubmatch(strings.TrimRight(first, "\r"))
-	if m == nil {
-		return is("the comment is no command", "")
-	}
-	if !e.OnPull {
-		return is("the comment is on an issue", "")
-	}
-	level, err := from.Permission(ctx, e.Comment.Author, e.Comment.AuthorID)
+	w, err := comment.Read(ctx, e, command(), from)
 	if err != nil {
 		return Plan{}, err
 	}
-	if !level.MayWrite() {
-		return is("who commented may not write to the repository", refused)
-	}
-	p, err := from.PullRequest(ctx, e.Number)
-	if err != nil {
-		return Plan{}, err
-	}
+	p, m := w.Pull, w.Words
 	plan.SHA, plan.Base = p.HeadSHA, p.BaseSHA
 	switch {
-	case p.Fork():
-		return is(fromFork, refused)
+	case w.Why != "":
+		return is(w.Why, w.Reaction)
 	case m[1] == "remove":
 		plan.Do = Remove
-		return is("by comment", taken)
+		return is("by comment", comment.Taken)
 	case !p.Open:
-		return is("it is closed", unclear)
-	case m[2] != "" && !strings.HasPrefix(p.HeadSHA, m[2]):
-		return is("its head is another commit than the comment says", unclear)
+		return is("it is closed", comment.Unclear)
+	}
+	if why := comment.OtherCommit(m[2], p.HeadSHA); why != "" {
+		return is(why, comment.Unclear)
 	}
 	plan.Do, plan.Exact = Deploy, true
-	return is("by comment", taken)
+	return is("by comment", comment.Taken)
 }
 
 // dispatch is the plan of a workflow_dispatch event: inputs `pull-request` and
@@ -233,7 +209,7 @@ func Asked(ctx context.Context, do Deed, number int, from Source) (Plan, error) 
 	plan := Plan{Do: do, Number: number, SHA: p.HeadSHA, Base: p.BaseSHA, Why: "by hand", Exact: do == Deploy}
 	switch {
 	case p.Fork():
-		plan.Do, plan.Why, plan.Exact = Nothing, fromFork, false
+		plan.Do, plan.Why, plan.Exact = Nothing, comment.FromFork, false
 	case do == Deploy && !p.Open:
 		plan.Do, plan.Why, plan.Exact = Nothing, "it is closed", false
 	}
@@ -255,7 +231,7 @@ func Again(ctx context.Context, plan Plan, from Source) (Plan, error) {
 	}
 	switch {
 	case p.Fork():
-		plan.Do, plan.Why = Nothing, fromFork
+		plan.Do, plan.Why = Nothing, comment.FromFork
 	case !p.Open:
 		plan.Do, plan.Why = Nothing, closedMeanwhile
 	case p.HeadSHA != plan.SHA:
@@ -291,7 +267,7 @@ func (p Plan) CheckOut(name, held, event string) error {
 }
 
 func commit(sha string) string {
-	if fullSHA.MatchString(sha) {
+	if fullSHA().MatchString(sha) {
 		return sha
 	}
 	return "no commit"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
@@ -99,8 +100,8 @@ func (r *Review) notOurs(foreign []Foreign) []string {
 
 // removeApp has Kamal remove the app, under its deploy lock. Kamal goes by the service
 // alone: where something else has that service, it is not asked, and the labels do.
-// gone says that another run has removed it all.
-func (r *Review) removeApp(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration, there Preview, foreign []Foreign) (gone bool, err error) {
+// done says that another run has removed it all.
+func (r *Review) removeApp(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration, there Preview, foreign []Foreign) (done bool, err error) {
 	for _, f := range foreign {
 		if f.Kind != kindContainer && f.Kind != kindImage {
 			continue
@@ -110,15 +111,29 @@ func (r *Review) removeApp(ctx context.Context, a App, config resolved.Configura
 		}
 		return false, nil
 	}
-	if err := r.kamal(ctx, a, "Remove "+a.Service, "app", "remove"); err != nil {
+	for try := 1; ; try++ {
+		err := r.kamal(ctx, a, "Remove "+a.Service, "app", "remove")
+		if err == nil {
+			return false, nil
+		}
 		// Its lock is held, for one: it is just being deployed, or another run
-		// removes it.
-		if r.goneMeanwhile(ctx, a, config, production) {
+		// removes it. That one lets go of the lock before it has removed all.
+		switch r.meanwhile(ctx, a, config, production, there) {
+		case gone:
 			return true, nil
+		case free:
+			if try < removeTries && lockInTheWay(err) {
+				continue
+			}
+		case kept:
 		}
 		return false, partly(a, "", err)
 	}
-	return false, nil
+}
+
+// lockInTheWay says whether Kamal was stopped by the deploy lock of another run.
+func lockInTheWay(err error) bool {
+	return slices.ContainsFunc(problem.Of(err), func(p *problem.Problem) bool { return p.Help == problem.DeployLock })
 }
 
 // removeRest removes what Kamal leaves, and looks again. Twice, since a run beside
@@ -148,31 +163,46 @@ func (r *Review) removeRest(ctx context.Context, a App, config resolved.Configur
 	}
 }
 
-// meanwhile is how often, and after which pause, a preview is looked at that another
-// run holds the lock of.
 const (
-	meanwhile      = 6
-	meanwhilePause = 5 * time.Second
+	// looks is how often, and lookPause after which pause, a preview is looked at
+	// that another run holds the lock of.
+	looks     = 12
+	lookPause = 5 * time.Second
+	// removeTries is how often Kamal is asked to remove an app whose lock was held.
+	removeTries = 3
 )
 
-// goneMeanwhile waits for a run that holds the preview's lock, and says whether
-// nothing is left of the preview then.
-func (r *Review) goneMeanwhile(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration) bool {
-	for range meanwhile {
+// A fate is what became of a preview while another run held its lock.
+type fate int
+
+const (
+	kept fate = iota // it is held still, it was deployed anew, or nobody knows
+	free             // what is left of it may be removed
+	gone             // nothing is left
+)
+
+// meanwhile waits for a run that holds the preview's lock, and says what is left of
+// the preview then. there is what was there before.
+func (r *Review) meanwhile(ctx context.Context, a App, config resolved.Configuration, production *resolved.Configuration, there Preview) fate {
+	for range looks {
 		i, err := r.inventory(ctx, config.Hosts, production)
 		if err != nil || len(i.Silent) > 0 {
-			return false
+			return kept
 		}
 		p, known := i.Find(a.Number)
-		if !known {
+		switch {
+		case !known:
 			r.say("another run has removed %s", a.Service)
-			return true
-		}
-		if !p.locked(a) || r.sleep(ctx, meanwhilePause) != nil {
-			return false
+			return gone
+		case p.Deployed().After(there.Deployed()):
+			return kept // the run was a deploy: what removed the old is not to take the new
+		case !p.locked(a):
+			return free
+		case r.sleep(ctx, lookPause) != nil:
+			return kept
 		}
 	}
-	return false
+	return kept
 }
 
 // drop runs the project's commands that drop what the preview had in a database.

@@ -2,21 +2,21 @@ package review
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // What of a host's own words may stand in a script.
 var (
-	safeName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
-	safePath  = regexp.MustCompile(`^\.?[A-Za-z0-9][A-Za-z0-9_./-]*$`)
-	hexID     = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
-	imageID   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	safeImage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./:@-]*$`)
+	safeName  = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	safePath  = lazy.Regexp(`^\.?[A-Za-z0-9][A-Za-z0-9_./-]*$`)
+	hexID     = lazy.Regexp(`^[0-9a-f]{12,64}$`)
+	imageID   = lazy.Regexp(`^sha256:[0-9a-f]{64}$`)
+	safeImage = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_./:@-]*$`)
 )
 
 // removeScript removes what Kamal leaves, or does not know, of a preview on one
@@ -30,19 +30,19 @@ func removeScript(a App, l Leftovers, config resolved.Configuration, production 
 	}
 	ours := "--filter label=" + labelService + "=" + a.Base + " --filter label=" + labelRepository + "=" + a.Repository + " --filter label=" + labelNumber + "=" + strconv.Itoa(a.Number)
 	for _, route := range l.Routes {
-		if safeName.MatchString(route) {
+		if safeName().MatchString(route) {
 			add(`docker exec kamal-proxy kamal-proxy remove %s >/dev/null 2>&1`, route)
 		}
 	}
 	add(`a=$(docker ps -aq %s); [ -z "$a" ] || docker rm -f -v $a >/dev/null`, ours)
 	for _, v := range append(volumes, l.Volumes...) {
-		if safeName.MatchString(v) {
+		if safeName().MatchString(v) {
 			add(`docker volume rm %s >/dev/null 2>&1`, v)
 		}
 	}
 	images := accessoryImages(a, l, config, production, s)
 	for _, f := range l.Files {
-		if !safePath.MatchString(f) || strings.Contains(f, "..") || strings.HasPrefix(f, ".kamal/lock-") {
+		if !safePath().MatchString(f) || strings.Contains(f, "..") || strings.HasPrefix(f, ".kamal/lock-") {
 			continue // a lock is released by its owner, or by Kamal
 		}
 		// What a container's own user has written there, the user who logs in may
@@ -55,7 +55,7 @@ func removeScript(a App, l Leftovers, config resolved.Configuration, production 
 	}
 	add(`docker image prune -af %s >/dev/null`, ours)
 	for _, image := range l.Images {
-		if imageID.MatchString(image) {
+		if imageID().MatchString(image) {
 			add(`%s`, removeImage(image))
 		}
 	}
@@ -90,7 +90,7 @@ func accessoryImages(a App, l Leftovers, config resolved.Configuration, producti
 		for _, other := range s.SharedAccessories {
 			shared = shared || config.Accessories[other].Image == r.Image
 		}
-		if !shared && safeImage.MatchString(r.Image) {
+		if !shared && safeImage().MatchString(r.Image) {
 			all[r.Service] = r.Image
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
+	"github.com/kamal-op/kamal-op/internal/comment"
 )
 
 // Page is the outcome as a page beside the log. told is what the run's commands have
@@ -41,5 +42,5 @@ func (o Outcome) notOurs() string {
 	if len(o.NotOurs) == 0 {
 		return ""
 	}
-	return "\n### Not ours, and left alone\n\n" + block(append([]string(nil), o.NotOurs...)) + "\n"
+	return "\n### Not ours, and left alone\n\n" + comment.Block(o.NotOurs) + "\n"
 }

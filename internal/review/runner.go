@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/kamal/resolved"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -55,7 +55,7 @@ type Project struct {
 	Rules
 	Safety
 	Sweeping
-	Ready
+	ReadyCheck
 }
 
 // A Review carries plans out.
@@ -143,13 +143,13 @@ func (r *Review) sleep(ctx context.Context, d time.Duration) error {
 func (r *Review) app(number int, sha string) (App, error) {
 	a, err := NewApp(r.Project.Service, r.Project.Host, r.Project.Destination, number, sha)
 	a.Repository = strings.ToLower(r.Project.Repository) // GitHub takes it as the same
-	if err == nil && a.Repository != "" && !repositoryName.MatchString(a.Repository) {
+	if err == nil && a.Repository != "" && !repositoryName().MatchString(a.Repository) {
 		err = problem.Usagef("give OWNER/NAME", "%q is no repository", short(r.Project.Repository))
 	}
 	return a, err
 }
 
-var repositoryName = regexp.MustCompile(`^[a-z0-9_.-]+/[a-z0-9_.-]+$`)
+var repositoryName = lazy.Regexp(`^[a-z0-9_.-]+/[a-z0-9_.-]+$`)
 
 // labelled is the problem of a run that does not know the labels of its previews.
 func (r *Review) labelled() error {
@@ -266,13 +266,13 @@ func hostAddress(h string) bool {
 
 // inAccessory is a task of an accessory: its name, a colon and a blank before the
 // command.
-var inAccessory = regexp.MustCompile(`^([a-z0-9][a-z0-9_-]*):(?:[ \t]+(.*))?$`)
+var inAccessory = lazy.Regexp(`^([a-z0-9][a-z0-9_-]*):(?:[ \t]+(.*))?$`)
 
 // ParseTask reads a task as it is declared: "ACCESSORY: COMMAND", or a command
 // alone, which is the app's.
 func ParseTask(text string) (Task, error) {
 	t := Task{Command: strings.TrimSpace(text)}
-	if m := inAccessory.FindStringSubmatch(t.Command); m != nil {
+	if m := inAccessory().FindStringSubmatch(t.Command); m != nil {
 		t.Accessory, t.Command = m[1], strings.TrimSpace(m[2])
 	}
 	if t.Command == "" {

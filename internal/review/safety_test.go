@@ -2,6 +2,7 @@ package review_test
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -119,6 +120,14 @@ func TestSafety_EachWayToTouchAnother(t *testing.T) {
 		{"another's number", nil, func(r resolved.Configuration) resolved.Configuration {
 			return web(r, func(w *resolved.Role) { w.Run = insert(w.Run, "-l kamal-op.review.number=13") })
 		}, `the label kamal-op.review.number of the preview's role web is "13", not "12"`},
+		{"no label", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) {
+				w.Run = []string{regexp.MustCompile(`--label kamal-op.review.number=\S+ `).ReplaceAllString(w.Run[0], "")}
+			})
+		}, `the label kamal-op.review.number of the preview's role web is "", not "12"`},
+		{"the image as an option's value", nil, func(r resolved.Configuration) resolved.Configuration {
+			return web(r, func(w *resolved.Role) { w.Run = insert(w.Run, "--workdir "+r.Image+":"+r.Version+" evil") })
+		}, "the preview's role web would run the image evil, not registry.example/shop:pr-12-"},
 		{"no docker run", nil, func(r resolved.Configuration) resolved.Configuration {
 			return web(r, func(w *resolved.Role) { w.Run = nil })
 		}, "how Kamal would run the preview's role web is not known"},
@@ -275,7 +284,24 @@ func TestSafety_RefusesWhatIsNotThePreviewsOwn(t *testing.T) {
 		"--frobnicate=1":                         "--frobnicate 1",
 		"-X":                                     "--X",
 		`--env "A=${B}" --env A=b -m 512m --cpus=1 --ulimit nofile=1 --log-opt max-size="10m" --tmpfs /x --init --user 0`: "",
-		"--env A=$B":  "--env A",
+		"--env A=$B": "--env A",
+		// What a shell takes out of a word in quotes, or puts in.
+		`--mount "type=bind,src=/${X:+,src=shop-pr-12/x},dst=/m"`:     "--mount type=bind,src=/${X:+,src=shop-pr-12/x},dst=/m",
+		`--mount "type=bind,src=${PWD}/shop-pr-12/x,dst=/m"`:          "",
+		"--mount type=bind,src=./shop-pr-12/x,dst=/x$IFS--privileged": "--mount type=bind,src=./shop-pr-12/x,dst=/x$IFS--privileged",
+		`--publish "80:80${X:+::80}"`:                                 "--publish 80:80${X:+::80}",
+		"--publish [::]:80:80::80":                                    "--publish [::]:80:80::80",
+		`--name "shop-pr-12${X:+-}0"`:                                 "--name shop-pr-12${X:+-}0",
+		`--hostname "shop-pr-12-${X:-x}"`:                             "--hostname shop-pr-12-${X:-x}",
+		`--label "ser${X:+x}vice=shop"`:                               "--label ser${X:+x}vice",
+		`--label "${X:+x=}service=shop"`:                              "--label ${X:+x",
+		`--label "team=\$y ${HOSTNAME}"`:                              "",
+		"--mount type=bind,src=shop-pr-120,dst=/x":                    "--mount type=bind,src=shop-pr-120,dst=/x",
+		"--mount type=bind,src=shop-pr-12.d/x,dst=/":                  "",
+		"--mount src=shop-pr-12_x,dst=/x{a..b}":                       "--mount src=shop-pr-12_x,dst=/x{a..b}",
+		"-v shop-pr-12_x:/d{,y}:ro":                                   "--volume shop-pr-12_x:/d{,y}:ro",
+		"-v shop-pr-12-{x,y}:/d":                                      "--volume shop-pr-12-{x,y}:/d",
+		"-v $PWD/.kamal/apps/shop-pr-12-review2/x:/d":                 "--volume $PWD/.kamal/apps/shop-pr-12-review2/x:/d",
 		"--memory $X": "--memory $X",
 	} {
 		r := careful(t)
@@ -307,6 +333,8 @@ func TestSafety_RefusesWhatTheHostsShellWouldRun(t *testing.T) {
 		"docker run %s \"x":                      "a quote that is not closed",
 		"docker run # %s":                        "a comment",
 		"docker run $X %s":                       "a word that the host's shell makes up",
+		"docker run {--privileged,x} %s":         "a word that the host's shell makes up",
+		"docker run \\\n --privileged %s":        "a line that goes on",
 		"docker exec %s":                         "another command than docker run",
 		"sudo docker run %s":                     "another command than docker run",
 		"docker run --name":                      "a docker run without an image",
@@ -330,6 +358,7 @@ func TestSafety_AllowsWhatSomebodySaysYesTo(t *testing.T) {
 	}{
 		{"--add-host db:10.0.0.2", []string{"add-host=db:10.0.0.2"}, ""},
 		{"--add-host db:10.0.0.3", []string{"add-host=db:10.0.0.2"}, "--add-host db:10.0.0.3"},
+		{"--add-host db:10.0.0.20", []string{"add-host=db:10.0.0.2"}, "--add-host db:10.0.0.20"},
 		{"-v /srv/shop-pr-12:/x", []string{"--volume=/srv/{service}:/x"}, ""},
 		{"-v /srv/12:/x", []string{"v=/srv/{number}:/x"}, ""},
 		{"-v /srv/13:/x", []string{"v=/srv/{number}:/x"}, "--volume /srv/13:/x"},
@@ -365,6 +394,7 @@ func TestSafety_Proxy(t *testing.T) {
 		{with, usual, "the preview's kamal-proxy would run with --volume /certs:/certs, which is not its own\nthe preview's kamal-proxy would run the image mirror.example/basecamp/kamal-proxy:v0.9.2"},
 		{strings.Replace(usual, "8443:443", "25:25", 1), usual, "the preview's kamal-proxy would run with --publish 25:25, which is not its own"},
 		{strings.Replace(usual, "--network kamal", "--network host", 1), "", "the preview's kamal-proxy would run with --network host, which is not its own"},
+		{strings.Replace(usual, `max-size="10m"`, "max-size=$X", 1), "", "the preview's kamal-proxy would run with --log-opt max-size=$X, which is not its own"},
 		{strings.Replace(usual, "--name kamal-proxy", "--name shop", 1), "", "the preview's kamal-proxy would run with --name shop, which is not its own"},
 	} {
 		r := careful(t)

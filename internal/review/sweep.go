@@ -161,15 +161,7 @@ func (r *Review) sweep(ctx context.Context, p Plan, dry bool) (out Outcome, err 
 	if err := r.labelled(); err != nil {
 		return out, err
 	}
-	nobody, err := r.nobody()
-	if err != nil {
-		return out, err
-	}
-	production, err := r.production(ctx)
-	if err != nil {
-		return out, err
-	}
-	config, err := r.resolve(ctx, nobody)
+	nobody, config, production, err := r.configured(ctx)
 	if err != nil {
 		return out, err
 	}

@@ -5,12 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/kamal-op/kamal-op/internal/comment"
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 	"github.com/kamal-op/kamal-op/internal/problem"
 )
 
@@ -181,7 +182,7 @@ func (t *teller) removed(ctx context.Context, err error) {
 }
 
 // runLine is hidden in the comment: the run that wrote it.
-var runLine = regexp.MustCompile(`(?m)^<!-- run (\d{1,18})\.(\d{1,9}) -->$`)
+var runLine = lazy.Regexp(`(?m)^<!-- run (\d{1,18})\.(\d{1,9}) -->$`)
 
 // comment keeps the pull request's one comment. It is left alone where a later run
 // has written it.
@@ -194,7 +195,7 @@ func (t *teller) comment(ctx context.Context, what, url string, failed error, on
 		if old == "" && onlyEdit {
 			return "", false
 		}
-		if m := runLine.FindStringSubmatch(old); m != nil && t.r.Run.ID != 0 {
+		if m := runLine().FindStringSubmatch(old); m != nil && t.r.Run.ID != 0 {
 			id, _ := strconv.ParseInt(m[1], 10, 64)
 			attempt, _ := strconv.ParseInt(m[2], 10, 64)
 			if id > t.r.Run.ID || id == t.r.Run.ID && attempt > t.r.Run.Attempt {
@@ -218,18 +219,7 @@ func (t *teller) body(what, url string, failed error) string {
 	}
 	b.WriteString("\n\n")
 	for _, p := range problem.Of(failed) {
-		fmt.Fprintf(&b, "✗ %s\n", code(p.Error()))
-		if len(p.Details) > 0 {
-			details := p.Details
-			if len(details) > 20 {
-				details = details[len(details)-20:]
-			}
-			fmt.Fprintf(&b, "\n%s\n", block(append([]string(nil), details...)))
-		}
-		if p.Hint != "" {
-			fmt.Fprintf(&b, "\nWhat helps: %s\n", code(p.Hint))
-		}
-		b.WriteString("\n")
+		b.WriteString(comment.ProblemText(p))
 	}
 	now := t.r.now()
 	if t.app.SHA != "" {

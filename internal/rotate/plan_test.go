@@ -11,6 +11,7 @@ import (
 	"github.com/kamal-op/kamal-op/internal/kamal"
 	"github.com/kamal-op/kamal-op/internal/problem"
 	"github.com/kamal-op/kamal-op/internal/rotate"
+	"github.com/kamal-op/kamal-op/internal/testkit"
 )
 
 // role is a container of a role, with a secret A in this state and a B that is equal.
@@ -69,6 +70,11 @@ func TestPlan(t *testing.T) {
 			runs: []kamal.Running{role("h1", "web", "v1", stale), accessory("h1", "db", stale), accessory("h1", "cache", equal)},
 			want: []string{"boot web v1 on h1 for AS_A", "leave db on h1: an accessory is rebooted where it is named: --accessory db"},
 		},
+		"no other accessory than the one that is named": {
+			choice: rotate.Choice{Accessories: []string{"db"}},
+			runs:   []kamal.Running{accessory("h1", "db", stale), accessory("h1", "cache", stale)},
+			want:   []string{"boot db on h1 for AS_A", "leave cache on h1: an accessory is rebooted where it is named: --accessory cache"},
+		},
 		"accessories before those who use them": {
 			choice: rotate.Choice{Accessories: []string{"db", "cache"}},
 			runs:   []kamal.Running{role("h1", "web", "v1", stale), accessory("h1", "db", stale), accessory("h2", "db", stale), accessory("h1", "cache", equal)},
@@ -117,6 +123,9 @@ func TestParse(t *testing.T) {
 	if d := cmp.Diff(want, told(p)); d != "" {
 		t.Error(d)
 	}
+	if (rotate.Plan{Unreached: p.Unreached}).Equal() {
+		t.Error("what could not be asked is as the vault has it")
+	}
 	if !p.Locked(r) || p.Version() != "v1" || !slices.Equal(p.Elsewhere(r), []string{"v1"}) {
 		t.Errorf("%v, %q, %q", p.Locked(r), p.Version(), p.Elsewhere(r))
 	}
@@ -124,6 +133,14 @@ func TestParse(t *testing.T) {
 	if p.Locked(r) || len(p.Elsewhere(r)) > 0 {
 		t.Errorf("%v, %q", p.Locked(r), p.Elsewhere(r))
 	}
+	// What runs is what is here, with changes that are in no commit.
+	for i := range p.Boots {
+		p.Boots[i].Version = "v1_uncommitted_ab"
+	}
+	if got := p.Elsewhere(r); len(got) > 0 {
+		t.Errorf("elsewhere: %q", got)
+	}
+	p.Boots[0].Version = "v1"
 	env, err := p.Environment()
 	if err != nil {
 		t.Fatal(err)
@@ -209,5 +226,17 @@ func TestText(t *testing.T) {
 	}
 	if text = (rotate.Choice{Accessories: []string{"db"}}).Plan(r).Text(true); !strings.Contains(text, "accessory db is stopped and started anew on h1, its image pulled\n  \x1b[33m~") {
 		t.Errorf("%q", text)
+	}
+}
+
+// No text of a plan, wherever it comes from, is obeyed by a terminal.
+func TestPlan_Text_showsEveryText(t *testing.T) {
+	var p rotate.Plan
+	testkit.FillWithObeyed(&p)
+	for _, accessory := range []string{testkit.Obeyed, ""} {
+		p.Boots[0].Accessory, p.Left[0].Accessory = accessory, accessory
+		if text := p.Text(false); strings.ContainsAny(text, "\x1b\r") || !strings.Contains(text, `\x1b[2J`) {
+			t.Errorf("%q", text)
+		}
 	}
 }

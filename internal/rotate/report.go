@@ -10,7 +10,7 @@ import (
 var ruby string
 
 // Preload is Ruby that, required before Kamal, adds the commands to it.
-func Preload() string { return kamal.RunningPreload + ruby }
+func Preload() string { return kamal.HostsPreload() + kamal.RunningPreload + ruby }
 
 // The commands of Kamal that Preload adds. LookCommand says what runs, for Parse, and
 // BootCommand boots what Boots in its environment has.

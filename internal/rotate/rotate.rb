@@ -10,21 +10,12 @@ module KamalOpRotate
   CHANGED = 75
 
   class << self
-    def message(error) = "#{error.class}: #{error.message}".scrub.lines.first.to_s.strip
-
     # Whether the image that has the version's name on the host is another than the one
     # that runs. One that is not there any more is pulled by its name.
     def other_image?(backend, container, version)
       ids = [ [ "inspect", "--format", "'{{.Image}}'", container ], [ "image", "inspect", "--format", "'{{.Id}}'", "#{KAMAL.config.repository}:#{version}" ] ]
       runs, named = ids.map { |words| backend.capture("docker", *words, verbosity: Logger::DEBUG, raise_on_non_zero_exit: false).strip }
       named.start_with?("sha256:") && named != runs
-    end
-
-    # The version of the project's files, as Kamal would deploy them.
-    def version
-      KAMAL.config.version.to_s
-    rescue StandardError
-      "" # what cannot be read has no version: nothing is booted from it
     end
 
     # The words of Kamal's command for a boot.
@@ -39,7 +30,7 @@ module KamalOpRotate
     found, unreached = kamal_op_look(KamalOpRunning.asks, images: true)
     other = found.select { |place| place.delete(:other) }.map { |place| place.slice(:host, :role) }
     KamalOpRunning.tell(found)
-    $stdout.puts "@kamal-op-rotate #{JSON.generate({ lock: KAMAL.config.primary_host.to_s, version: KamalOpRotate.version, unreached: unreached, other: other })}"
+    $stdout.puts "@kamal-op-rotate #{JSON.generate({ lock: KAMAL.config.primary_host.to_s, version: KamalOpHosts.version(""), unreached: unreached, other: other })}"
     $stdout.flush
   end
 
@@ -60,22 +51,16 @@ module KamalOpRotate
   def kamal_op_look(asks, images: false)
     salt = SecureRandom.hex(32)
     found = asks.map { |ask| KamalOpRunning.nothing(ask) }
-    hosts = asks.map { |ask| ask[:host] }.uniq
-    why = hosts.to_h { |host| [ host, nil ] }
-    ::SSHKit::Backend::Netssh.configure { |ssh| ssh.ssh_options = ssh.ssh_options.merge(timeout: 20) }
-    on(hosts) do |host|
+    _, why = KamalOpHosts.ask(self, asks.map { |ask| ask[:host] }.uniq) do |backend, host|
       asks.each_with_index do |ask, n|
-        next unless ask[:host] == host.to_s
+        next unless ask[:host] == host
 
-        found[n].merge!(KamalOpRunning.answer(self, ask, salt).to_h)
+        found[n].merge!(KamalOpRunning.answer(backend, ask, salt).to_h)
         version = found[n][:version].to_s
-        found[n][:other] = KamalOpRotate.other_image?(self, found[n][:container], version) if images && version.match?(KamalOp::Boots::VERSION)
+        found[n][:other] = KamalOpRotate.other_image?(backend, found[n][:container], version) if images && version.match?(KamalOp::Boots::VERSION)
       end
-    rescue StandardError => e
-      raise if e.is_a?(KamalOp::Cancelled) || e.is_a?(::Kamal::ConfigurationError)
-      why[host.to_s] = KamalOpRotate.message(e)
     end
-    unreached = why.compact.map { |host, reason| { host: host, why: reason } }
+    unreached = why.map { |host, reason| { host: host, why: reason } }
     [ found.reject { |place| why[place[:host]] }, unreached ]
   end
 

@@ -41,7 +41,7 @@ type SSHHostOptions struct {
 	Env []string
 	// Shell runs the commands; "/bin/sh" where it is empty.
 	Shell string
-	// Log is told of logins and of commands, a line each, where it is not nil.
+	// Log gets logins and commands, a line each, where it is not nil.
 	// It is called by several goroutines. Command lines can hold a password
 	// (docker login has it in its arguments): they are told by their first word
 	// only.

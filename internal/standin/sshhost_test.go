@@ -106,7 +106,7 @@ func TestSSHHost_LetsInOneKeyOfOneUser(t *testing.T) {
 	testkit.WaitFor(t, "the one login", func() bool { return host.Logins() == 1 })
 }
 
-func TestSSHHost_TellsHowACommandEnded(t *testing.T) {
+func TestSSHHost_ReportsHowACommandEnded(t *testing.T) {
 	signer := newSigner(t)
 	client := dial(t, startHost(t, signer.PublicKey()), signer)
 
@@ -192,7 +192,7 @@ func TestSSHHost_EndsWhileStandardInputStaysOpen(t *testing.T) {
 		if !errors.As(err, &exit) || exit.ExitStatus() != 3 {
 			t.Errorf("%v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the command's end was not told")
 	}
 }
@@ -330,7 +330,7 @@ func TestSSHHost_EndsWhatNobodyWaitsFor(t *testing.T) {
 	}
 }
 
-// gone says whether a process is no more, or is a zombie that init has yet to
+// gone reports whether a process is no more, or is a zombie that init has yet to
 // collect.
 func gone(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
@@ -409,11 +409,14 @@ func TestSSHHost_ClosesBesideASilentClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	begun := time.Now()
-	if err := host.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("closing took %v", took)
+	closed := make(chan error, 1)
+	go func() { closed <- host.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for the client")
 	}
 }

@@ -165,7 +165,7 @@ func TestVault_ChangesWhileItRuns(t *testing.T) {
 	}
 }
 
-func TestVault_CountsAndFaults(t *testing.T) {
+func TestVault_CountsRequestsAndInjectsFaults(t *testing.T) {
 	v := startVault(t, standin.VaultOptions{Latency: 20 * time.Millisecond, Fault: func(n int, w http.ResponseWriter, _ *http.Request) bool {
 		if n != 2 {
 			return false

@@ -7,11 +7,11 @@ import (
 	"log"
 	"mime"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // The API as 1Password publishes it in its OpenAPI description of Connect 1.5.7;
@@ -86,7 +86,7 @@ const (
 	inlineLimit = 100 << 10
 )
 
-var idForm = regexp.MustCompile(`^[\da-z]{26}$`)
+var idForm = lazy.Regexp(`^[\da-z]{26}$`)
 
 // answer writes one JSON answer and gives its status back.
 func answer(w http.ResponseWriter, status int, body any) int {
@@ -118,12 +118,10 @@ func (v *Vault) handler() http.Handler {
 }
 
 func (v *Vault) health(w http.ResponseWriter, _ *http.Request) {
-	v.mu.Lock()
 	status := "TOKEN_NEEDED"
-	if v.used {
+	if v.used.Load() {
 		status = "ACTIVE"
 	}
-	v.mu.Unlock()
 	answer(w, http.StatusOK, map[string]any{
 		"name": "1Password Connect API", "version": vaultVersion,
 		"dependencies": []map[string]string{
@@ -133,31 +131,8 @@ func (v *Vault) health(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// api answers everything under /v1: it counts, lets a fault have it, checks the
-// token, and looks the thing up.
-func (v *Vault) api(w http.ResponseWriter, r *http.Request) {
-	v.mu.Lock()
-	v.requests = append(v.requests, Request{Method: r.Method, Path: r.URL.RequestURI()})
-	n := len(v.requests)
-	fault, latency := v.fault, v.latency
-	v.mu.Unlock()
-	if latency > 0 {
-		select {
-		case <-time.After(latency):
-		case <-r.Context().Done():
-			return
-		}
-	}
-	if fault != nil && fault(n, w, r) {
-		return
-	}
-	status := v.serve(w, r)
-	v.mu.Lock()
-	if n <= len(v.requests) {
-		v.requests[n-1].Status = status
-	}
-	v.mu.Unlock()
-}
+// api answers everything under /v1.
+func (v *Vault) api(w http.ResponseWriter, r *http.Request) { v.pass(w, r, v.serve) }
 
 func (v *Vault) serve(w http.ResponseWriter, r *http.Request) int {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -169,9 +144,9 @@ func (v *Vault) serve(w http.ResponseWriter, r *http.Request) int {
 	case r.Method != http.MethodGet:
 		return refuse(w, http.StatusMethodNotAllowed, "the rehearsal's vault is read only")
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.used = true
+	v.used.Store(true)
+	v.store.mu.Lock()
+	defer v.store.mu.Unlock()
 	// The escaped path keeps a / inside a part apart from those between parts.
 	parts := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.EscapedPath(), "/v1"), "/"), "/")
 	if parts[0] != "vaults" {
@@ -180,7 +155,7 @@ func (v *Vault) serve(w http.ResponseWriter, r *http.Request) int {
 	if len(parts) == 1 {
 		return v.listVaults(w, r)
 	}
-	if !idForm.MatchString(parts[1]) {
+	if !idForm().MatchString(parts[1]) {
 		return refuse(w, http.StatusBadRequest, "Invalid Vault UUID")
 	}
 	vault := v.byID(parts[1])
@@ -196,7 +171,7 @@ func (v *Vault) serve(w http.ResponseWriter, r *http.Request) int {
 	case len(parts) == 3:
 		return vault.listItems(w, r)
 	}
-	if !idForm.MatchString(parts[3]) {
+	if !idForm().MatchString(parts[3]) {
 		return refuse(w, http.StatusBadRequest, "Invalid Item UUID")
 	}
 	at := slices.IndexFunc(vault.Items, func(i ItemSpec) bool { return i.ID == parts[3] })
@@ -211,15 +186,6 @@ func (v *Vault) serve(w http.ResponseWriter, r *http.Request) int {
 		return item.files(w, r, vault.ID, parts[5:])
 	}
 	return refuse(w, http.StatusNotFound, "Not Found")
-}
-
-func (v *Vault) byID(id string) *VaultSpec {
-	for _, spec := range v.vaults {
-		if spec.ID == id {
-			return spec
-		}
-	}
-	return nil
 }
 
 func (v *Vault) listVaults(w http.ResponseWriter, r *http.Request) int {
@@ -251,7 +217,7 @@ func (s *VaultSpec) listItems(w http.ResponseWriter, r *http.Request) int {
 	return answer(w, http.StatusOK, found)
 }
 
-var filterForm = regexp.MustCompile(`^(\w+) (eq|co) "((?:[^"\\]|\\.)*)"$`)
+var filterForm = lazy.Regexp(`^(\w+) (eq|co) "((?:[^"\\]|\\.)*)"$`)
 
 // filter reads the filter parameter: attribute eq "value", the SCIM form that
 // Connect takes.
@@ -260,7 +226,7 @@ func filter(r *http.Request, attributes ...string) (keep func(name string, tags 
 	if text == "" {
 		return func(string, []string) bool { return true }, ""
 	}
-	m := filterForm.FindStringSubmatch(text)
+	m := filterForm().FindStringSubmatch(text)
 	if m == nil || !slices.Contains(attributes, m[1]) {
 		return nil, "Invalid filter"
 	}

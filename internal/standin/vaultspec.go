@@ -2,8 +2,10 @@ package standin
 
 import (
 	"crypto/rand"
+	"encoding/base32"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A VaultSpec is a vault and what is in it. An empty id is filled in.
@@ -11,6 +13,8 @@ type VaultSpec struct {
 	ID, Name string
 	Items    []ItemSpec
 	Hidden   bool // not in scope of the token: not listed, and 403 by id
+
+	kind string // of a Cloud's; "" is one that a person has made
 }
 
 // An ItemSpec is an item of a vault.
@@ -133,13 +137,10 @@ func (i *ItemSpec) sectionID(name string) (string, error) {
 	return "", fmt.Errorf("the item has no section %q", name)
 }
 
-// newID is a random id of 1Password's form: 26 lower-case letters and digits.
+// newID is a random id of 1Password's form: 16 bytes as 26 lower-case letters and
+// digits. Not every such text is one: the last has two bits to spare, which are zero.
 func newID() string {
-	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-	b := make([]byte, 26)
+	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails
-	for i := range b {
-		b[i] = alphabet[b[i]%32]
-	}
-	return string(b)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
 }

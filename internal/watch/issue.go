@@ -4,13 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kamal-op/kamal-op/internal/ci"
 	"github.com/kamal-op/kamal-op/internal/doctor"
 	"github.com/kamal-op/kamal-op/internal/github"
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // told are the findings that an issue is for: what is wrong, and what will be soon.
@@ -98,11 +98,11 @@ func mark(f doctor.Finding) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-var marksLine = regexp.MustCompile(`(?m)^<!-- ((?:[0-9a-f]{12} ?)+) -->$`)
+var marksLine = lazy.Regexp(`(?m)^<!-- ((?:[0-9a-f]{12} ?)+) -->$`)
 
 // marks are those of an issue's text.
 func marks(body string) []string {
-	if m := marksLine.FindStringSubmatch(body); m != nil {
+	if m := marksLine().FindStringSubmatch(body); m != nil {
 		return strings.Fields(m[1])
 	}
 	return nil

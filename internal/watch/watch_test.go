@@ -19,7 +19,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kamal-op/kamal-op/internal/doctor"
+	"github.com/kamal-op/kamal-op/internal/github"
 	"github.com/kamal-op/kamal-op/internal/plan"
+	"github.com/kamal-op/kamal-op/internal/problem"
+	"github.com/kamal-op/kamal-op/internal/review"
 	"github.com/kamal-op/kamal-op/internal/watch"
 )
 
@@ -102,6 +105,34 @@ func TestDrift(t *testing.T) {
 	}
 	if got := seen(t, drift(plan.Plan{}, errors.New("no kamal"))); len(got) != 1 || !strings.HasPrefix(got[0], "unknown ") {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestPreviews(t *testing.T) {
+	left := []review.Orphan{{Service: "shop-pr-12", Hosts: []string{"h1", "h2"}}}
+	for name, test := range map[string]struct {
+		orphans []review.Orphan
+		all     int
+		err     error
+		want    []string
+	}{
+		"none":          {nil, 0, nil, []string{"well previews no previews are on the hosts"}},
+		"all open":      {nil, 2, nil, []string{"well previews previews on the hosts: 2, each of an open pull request"}},
+		"one left over": {left, 2, nil, []string{"problem previews shop-pr-12: is on h1, h2, and its pull request is not open"}},
+		"a silent host": {left, 1, problem.Newf("h3 did not say"), []string{
+			"problem previews shop-pr-12: is on h1, h2, and its pull request is not open", "unknown previews which previews are left over: h3 did not say",
+		}},
+		"a token that may not": {nil, 0, &problem.Problem{Message: "reading: the token may not do that", Cause: &github.DeniedError{Permission: "pull-requests: read"}}, []string{
+			"notice previews which previews are left over, is not looked at: reading: the token may not do that",
+		}},
+		"a token that has ended": {nil, 0, &problem.Problem{Message: "reading: GitHub does not accept the token", Cause: &github.DeniedError{Status: 401}}, []string{
+			"problem previews which previews are left over: reading: GitHub does not accept the token",
+		}},
+	} {
+		check := watch.CheckPreviews(func(context.Context) ([]review.Orphan, int, error) { return test.orphans, test.all, test.err })
+		if d := cmp.Diff(test.want, seen(t, check)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
 	}
 }
 
@@ -192,6 +223,7 @@ func TestChange(t *testing.T) {
 	disk := doctor.Finding{Area: "hosts", Check: "disk", About: "203.0.113.1", State: doctor.Notice, Text: "only 1.2 GiB free", Hint: "make room"}
 	secret := doctor.Finding{Area: "what runs", Check: "secrets", About: "203.0.113.1, role web", State: doctor.Wrong, Text: "has not what the vault has: API_KEY"}
 	evil := doctor.Finding{Area: "what runs", Check: "containers", State: doctor.Wrong, Text: "@everyone #1 <img src=x> [a](javascript:x) `b`\nrm"}
+	evil.About, evil.Hint = evil.Text, evil.Text
 	keys := doctor.Finding{Area: "hosts", Check: "host-keys", State: doctor.Notice, Text: "no host keys are given"}
 	well := doctor.Finding{Area: "hosts", Check: "disk", About: "203.0.113.1", State: doctor.Well, Text: "9 GiB free"}
 
@@ -230,7 +262,7 @@ func TestChange(t *testing.T) {
 		t.Errorf("what was wrong could not be looked at: %+v", kept)
 	}
 	text := watch.Change("", report(evil), "shop", "").Body
-	for _, bad := range []string{"**: @everyone", " #1 ", " <img", "[a](java", "\nrm"} {
+	for _, bad := range []string{"**: @everyone", ", @everyone", "\n  @everyone", " #1 ", " <img", "[a](java", "\nrm"} {
 		if strings.Contains(text, bad) {
 			t.Errorf("%q reaches Markdown:\n%s", bad, text)
 		}

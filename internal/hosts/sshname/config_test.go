@@ -91,7 +91,7 @@ func thoughtOf() map[string]string {
 
 // Every option that the installed ssh knows, and the one of Kamal's image, is
 // thought of. A new ssh with a new option fails here.
-func TestSSHConfig_EveryOptionIsThoughtOf(t *testing.T) {
+func TestSSHConfig_CoversEveryOption(t *testing.T) {
 	ssh := needSSH(t)
 	program, err := os.ReadFile(ssh)
 	if err != nil {
@@ -163,7 +163,7 @@ func keywords(t *testing.T, program []byte, read func(file string) *exec.Cmd) []
 }
 
 // What is answered for holds in the real ssh, whatever a configuration says.
-func TestSSHConfig_WhatWeakensDoesNotCount(t *testing.T) {
+func TestSSHConfig_IgnoresWhatWeakens(t *testing.T) {
 	ssh := needSSH(t)
 	dir := t.TempDir()
 	const knownHosts = "/run/of mine/known_hosts"
@@ -237,7 +237,7 @@ func needSSH(t *testing.T) string {
 
 // An ssh that does not know an option is not given it, and goes without a word
 // about it; one that fails for another reason is not taken for such.
-func TestOptional_IsWhatThisSSHKnows(t *testing.T) {
+func TestOptional_ListsWhatThisSSHKnows(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ script, want string }{
 		"all":         {"true", "-o KnownHostsCommand=none -o GSSAPIKeyExchange=no"},
@@ -262,7 +262,7 @@ func TestOptional_IsWhatThisSSHKnows(t *testing.T) {
 }
 
 // What is given for the way to a host is what ssh has said of it.
-func TestFixed_IsWhatSSHSays(t *testing.T) {
+func TestFixed_AgreesWithSSH(t *testing.T) {
 	alias := "-o HostKeyAlias=[web.test]:2222"
 	for given, want := range map[string]string{
 		"":                        alias + " -o ProxyCommand=none",
@@ -284,7 +284,7 @@ func TestFixed_IsWhatSSHSays(t *testing.T) {
 }
 
 // A ssh that says what is wrong with its arguments is heard.
-func TestEffective_TellsWhatSSHSays(t *testing.T) {
+func TestEffective_ReportsSSHsError(t *testing.T) {
 	_, err := effective(needSSH(t), os.Environ(), []string{"-o", "NoSuchOption=1", "web"})
 	exit, ok := err.(*exitError)
 	if !ok || exit.status != failed || !bytes.Contains(exit.stderr, []byte("nosuchoption")) {

@@ -39,7 +39,7 @@ type settings struct {
 	AgentHosts []string `json:"agent_hosts"`
 }
 
-// IsName says whether the program that is called by a name is this one.
+// IsName reports whether the program that is called by a name is this one.
 func IsName(name string) bool {
 	_, ok := programs()[filepath.Base(name)]
 	return ok
@@ -62,7 +62,7 @@ func Install(dir, program string, s Settings) error {
 	return nil
 }
 
-// has says whether there is a program for a name. Those of OpenSSH come together,
+// has reports whether there is a program for a name. Those of OpenSSH come together,
 // and all have one.
 func (s Settings) has(name string) bool {
 	if s.Path == "" || name != "rsync" && name != "git" {
@@ -104,7 +104,7 @@ func readSettings(dir string) (s settings, err error) {
 	return s, json.Unmarshal(text, &s)
 }
 
-// forAgent says whether a host is one of the run's.
+// forAgent reports whether a host is one of the run's.
 func (s settings) forAgent(hosts ...string) bool {
 	return slices.ContainsFunc(s.AgentHosts, func(known string) bool {
 		return slices.ContainsFunc(hosts, func(host string) bool { return strings.EqualFold(known, host) })

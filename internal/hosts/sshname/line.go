@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// A line is the arguments of a program that reads them as getopt(3) does: flags
+// A commandLine is the arguments of a program that reads them as getopt(3) does: flags
 // of one letter, several in a word, an argument in the same word or the next.
-type line struct {
+type commandLine struct {
 	args  []string
 	found []flag
 
@@ -25,8 +25,8 @@ type flag struct {
 }
 
 // parseLine reads arguments. with are the letters that take one.
-func parseLine(args []string, with string) line {
-	l := line{args: args, end: len(args)}
+func parseLine(args []string, with string) commandLine {
+	l := commandLine{args: args, end: len(args)}
 	i := l.options(0, with)
 	if i < len(args) && args[i] == "--" {
 		l.end = i
@@ -39,7 +39,7 @@ func parseLine(args []string, with string) line {
 }
 
 // options reads words that begin with a dash, and gives the place of the next.
-func (l *line) options(i int, with string) int {
+func (l *commandLine) options(i int, with string) int {
 	for i < len(l.args) && len(l.args[i]) > 1 && l.args[i][0] == '-' && l.args[i] != "--" {
 		i = l.word(i, with)
 	}
@@ -47,7 +47,7 @@ func (l *line) options(i int, with string) int {
 }
 
 // word reads a word of flags, and gives the place behind it and its argument.
-func (l *line) word(i int, with string) int {
+func (l *commandLine) word(i int, with string) int {
 	word := l.args[i]
 	for at := 1; at < len(word); at++ {
 		switch {
@@ -65,12 +65,12 @@ func (l *line) word(i int, with string) int {
 	return i + 1
 }
 
-func (l *line) has(letter byte) bool {
+func (l *commandLine) has(letter byte) bool {
 	return slices.ContainsFunc(l.found, func(f flag) bool { return f.letter == letter })
 }
 
 // replace gives the arguments with that of a flag changed.
-func (l *line) replace(letter byte, change func(string) string) []string {
+func (l *commandLine) replace(letter byte, change func(string) string) []string {
 	args := slices.Clone(l.args)
 	for _, f := range l.found {
 		if f.letter == letter {

@@ -89,7 +89,7 @@ func TestOthers_CallSSHByItsName(t *testing.T) {
 		},
 	} {
 		for given, want := range cases {
-			c := &call{args: strings.Split(in(given), "|"), names: names{again: program}, env: environ.List{"RSYNC_RSH=" + dir + "/ssh -4"}}
+			c := &call{args: strings.Split(in(given), "|"), names: namePaths{again: program}, env: environ.List{"RSYNC_RSH=" + dir + "/ssh -4"}}
 			if err := programs()[program](c); err != nil {
 				t.Fatal(err)
 			}
@@ -114,11 +114,41 @@ func TestOthers_CallSSHByItsName(t *testing.T) {
 	}
 }
 
+// rsync reads options that stand for others from popt's files, also -a: there is no
+// telling it to leave them.
+func TestRsync_RefusesAnAliasWithAnSSHByItsPath(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for text, refused := range map[string]bool{
+		"rsync alias -a -rlptgoD -e " + dir + "/ssh\n":          true,
+		"rsync\talias --up -a \\\n  --rsh='" + dir + "/ssh -q'": true,
+		"# mine\n  rsync exec --up " + dir + "/ssh":             true,
+		"rsync alias --up -a -e ssh":                            false,
+		"# rsync alias --up -e " + dir + "/ssh\n":               false,
+		"rpm alias --up -e " + dir + "/ssh":                     false,
+		"":                                                      false,
+	} {
+		home := t.TempDir()
+		if err := os.WriteFile(filepath.Join(home, ".popt"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := &call{args: []string{"-a", "x", "host:y"}, env: environ.List{"HOME=" + home}}
+		if err := c.rsync(); (err != nil) != refused || refused && !strings.Contains(err.Error(), filepath.Join(home, ".popt")+" starts "+dir+"/ssh") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if err := (&call{env: environ.List{"HOME=/nowhere"}}).rsync(); err != nil {
+		t.Error(err)
+	}
+}
+
 // git is asked for its configuration with the options that it is called with.
 func TestGitGlobal(t *testing.T) {
 	for given, want := range map[string]string{
 		"fetch origin": "", "-C dir fetch -c x": "-C dir", "-c a=b --no-pager push": "-c a=b --no-pager", "--git-dir=x -p log": "--git-dir=x -p",
-		"--git-dir x log": "--git-dir x", "--version": "", "-C": "",
+		"--git-dir x log": "--git-dir x", "--namespace n --work-tree w log": "--namespace n --work-tree w", "--version": "", "-C": "",
 	} {
 		if got := strings.Join(gitGlobal(strings.Fields(given)), " "); got != want {
 			t.Errorf("%q: %q", given, got)
@@ -127,7 +157,7 @@ func TestGitGlobal(t *testing.T) {
 }
 
 // What git clone is told for the repository that it makes, it uses for the clone.
-func TestCloned_IsTheCommandOfTheNewRepository(t *testing.T) {
+func TestCloned_FindsTheCommandOfTheNewRepository(t *testing.T) {
 	for given, want := range map[string]string{
 		"clone -c core.sshCommand=/x/ssh u":                      "/x/ssh",
 		"clone -ccore.sshcommand=/x/ssh u":                       "/x/ssh",

@@ -20,7 +20,7 @@ const failed = 255
 // A call is a program called by one of our names, until it is executed.
 type call struct {
 	settings settings
-	names    names
+	names    namePaths
 	args     []string // without the program's name
 	env      environ.List
 }
@@ -65,8 +65,8 @@ func run(name string, args, env []string) error {
 	return syscall.Exec(n.program, append([]string{n.again}, c.args...), c.env)
 }
 
-// names is where a name of ours stands, and what it stands for.
-type names struct {
+// namePaths is where a name of ours stands, and what it stands for.
+type namePaths struct {
 	ours    string // this name's path
 	program string // the real program: the next on PATH that is not this one
 
@@ -76,7 +76,7 @@ type names struct {
 	again string
 }
 
-func findNames(name string, env []string) (n names, err error) {
+func findNames(name string, env []string) (n namePaths, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return n, fmt.Errorf("finding this program: %w", err)
@@ -118,7 +118,7 @@ func findNames(name string, env []string) (n names, err error) {
 // places are where programs are looked for.
 func places(path string) []string { return append(filepath.SplitList(path), "/usr/bin", "/bin") }
 
-// isProgram says whether there is something that can be executed by an absolute path.
+// isProgram reports whether there is something that can be executed by an absolute path.
 func isProgram(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.IsAbs(path)

@@ -6,8 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // scp and sftp start the ssh that they were built with, by its path, unless they
@@ -33,7 +34,7 @@ const rsyncFlags = "@BMTef"
 // rsync starts ssh by its name, unless it is told otherwise: by -e, --rsh or
 // RSYNC_RSH. Its options may stand anywhere.
 func (c *call) rsync() error {
-	l := line{args: c.args}
+	l := commandLine{args: c.args}
 	for i := 0; i < len(c.args) && c.args[i] != "--"; {
 		switch word := c.args[i]; {
 		case word == "--rsh" && i+1 < len(c.args):
@@ -50,6 +51,27 @@ func (c *call) rsync() error {
 	}
 	c.args = l.replace('e', c.byName)
 	c.rename("RSYNC_RSH")
+	return c.noAlias()
+}
+
+// noAlias refuses an ssh by its path in the files of popt, by which an option of
+// rsync's stands for others: nothing has rsync leave them unread.
+func (c *call) noAlias() error {
+	files, _ := filepath.Glob("/etc/popt.d/*") // a pattern that is one
+	for _, file := range append(files, "/etc/popt", filepath.Join(c.env.Get("HOME"), ".popt")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // rsync cannot read it either
+		}
+		for line := range strings.Lines(strings.ReplaceAll(string(text), "\\\n", " ")) {
+			if f := strings.Fields(line); len(f) == 0 || f[0] != "rsync" {
+				continue
+			}
+			if path := ByPath(line); path != "" {
+				return fmt.Errorf("an alias of rsync's in %s starts %s by its path, and so not with the host keys of this run: write ssh in its place", file, path)
+			}
+		}
+	}
 	return nil
 }
 
@@ -59,7 +81,7 @@ func (c *call) rsync() error {
 // says to a git that git itself starts.
 func (c *call) git() error {
 	from, command := c.gitSSH()
-	held, err := c.held(command)
+	held, err := c.guarded(command)
 	if err != nil {
 		// Not every git connects: who does is told.
 		held = "echo " + quoted(fmt.Sprintf("git (of kamal-op): %s cannot be held to the host keys of this run, since %v: write ssh and its arguments, as in ssh -i /path/to/key", from, err)) + " >&2; exit 255; :"
@@ -101,7 +123,7 @@ func (c *call) gitSetting(options []string) string {
 
 // A setting for the repository that `git clone` makes: -c, --config or the beginning
 // of that, in the same word or before it. git reads names without regard to case.
-var clonedCommand = regexp.MustCompile(`(?is)^(?:-[a-z0-9]*c|--conf?i?g?=)?core\.sshcommand=(.*)$`)
+var clonedCommand = lazy.Regexp(`(?is)^(?:-[a-z0-9]*c|--conf?i?g?=)?core\.sshcommand=(.*)$`)
 
 // cloned is the core.sshCommand that a clone is given for its repository, which is
 // not there yet to be asked; the last counts.
@@ -110,7 +132,7 @@ func cloned(args []string) (command string) {
 		return ""
 	}
 	for _, arg := range args {
-		if found := clonedCommand.FindStringSubmatch(arg); found != nil {
+		if found := clonedCommand().FindStringSubmatch(arg); found != nil {
 			command = found[1]
 		}
 	}
@@ -135,14 +157,14 @@ func gitGlobal(args []string) []string {
 }
 
 // A path in a command, quoted or not.
-var commandWord = regexp.MustCompile(`(^|[\s"'=;|&(])([^\s"'=;|&()/]*/[^\s"';|&()]*)`)
+var commandWord = lazy.Regexp(`(^|[\s"'=;|&(])([^\s"'=;|&()/]*/[^\s"';|&()]*)`)
 
 // byName is a command of a program that starts no shell for it, in which every ssh
 // that is named by its path is called by its name. Its arguments stay.
 func (c *call) byName(command string) string {
 	ssh := c.ourSSH()
-	return commandWord.ReplaceAllStringFunc(command, func(found string) string {
-		at := commandWord.FindStringSubmatchIndex(found)[4]
+	return commandWord().ReplaceAllStringFunc(command, func(found string) string {
+		at := commandWord().FindStringSubmatchIndex(found)[4]
 		if !isSSH(found[at:]) {
 			return found
 		}
@@ -171,7 +193,7 @@ func ByPath(command string) string {
 	return ""
 }
 
-// isSSH says whether a path is an ssh that is not ours.
+// isSSH reports whether a path is an ssh that is not ours.
 func isSSH(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {

@@ -17,9 +17,9 @@ type shellCommand struct {
 	list []*syntax.Word
 }
 
-// held is the command with our ssh in the place of its ssh; the arguments stay.
+// guarded is the command with our ssh in the place of its ssh; the arguments stay.
 // What cannot be held to the host keys, or may be anything, is an error.
-func (c *call) held(text string) (string, error) {
+func (c *call) guarded(text string) (string, error) {
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), "")
 	if err != nil {
 		return "", errors.New("no shell could read it")
@@ -94,7 +94,7 @@ func (s shellCommand) wrapped(from int) (string, error) {
 	return s.text, nil
 }
 
-// isShell says whether a word is the name of a shell.
+// isShell reports whether a word is the name of a shell.
 func (s shellCommand) isShell(i int) bool {
 	word, err := plain(s.list[i])
 	return err == nil && slices.Contains([]string{"sh", "bash", "dash", "ash", "ksh", "zsh", "busybox"}, filepath.Base(word))
@@ -130,7 +130,7 @@ func (s shellCommand) variables(i int) (int, error) {
 	return i - 1, nil
 }
 
-// startsSSH says whether a word is an ssh that is not found by the name ssh.
+// startsSSH reports whether a word is an ssh that is not found by the name ssh.
 func (s shellCommand) startsSSH(word string) bool {
 	if strings.Contains(word, "/") {
 		return isSSH(word) || !filepath.IsAbs(word) && filepath.Base(word) == sshProgram

@@ -11,7 +11,7 @@ import (
 
 // A command of git's keeps its arguments and gets our ssh, or is refused with what
 // is wrong with it.
-func TestHeld_IsUnderstoodOrRefused(t *testing.T) {
+func TestGuarded_UnderstandsACommandOrRefusesIt(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"ssh", "wrapper"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o700); err != nil {
@@ -47,11 +47,14 @@ func TestHeld_IsUnderstoodOrRefused(t *testing.T) {
 		"DIR/s?h":                           "not a plain word",
 		"{DIR/ssh,-4}":                      "not a plain word",
 		"$'DIR/ssh'":                        "not a plain word",
+		`$"DIR/ssh"`:                        "not a plain word",
 		`$'\x2fusr\x2fbin\x2fssh'`:          "not a plain word",
 		"nice -n 5 'DIR/ssh -4'":            "another program",
 		"env S=$X DIR/ssh":                  "not a plain word",
 		"timeout $X ssh":                    "not a plain word",
 		"./wrapper":                         "depends on the directory",
+		"tools/wrapper -q":                  "depends on the directory",
+		"nice '-n\nssh'":                    "another program",
 		"PATH=/usr/bin ssh":                 "another PATH",
 		"env PATH=/usr/bin ssh":             "another PATH",
 		"nice env PATH=/usr/bin ssh":        "another program",
@@ -72,8 +75,8 @@ func TestHeld_IsUnderstoodOrRefused(t *testing.T) {
 		"ssh 'x":                            "no shell could read it",
 		"":                                  "not one command",
 	} {
-		c := &call{names: names{again: "git"}, env: environ.List{"PATH=" + dir}}
-		got, err := c.held(in(given))
+		c := &call{names: namePaths{again: "git"}, env: environ.List{"PATH=" + dir}}
+		got, err := c.guarded(in(given))
 		if err != nil {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%q: %v", given, err)
@@ -86,7 +89,7 @@ func TestHeld_IsUnderstoodOrRefused(t *testing.T) {
 
 // A git that is called by its path, from a directory with a space, reaches our ssh.
 func TestGit_QuotesOurSSH(t *testing.T) {
-	c := &call{names: names{program: "/bin/false", again: "/a b/git", ours: "/a b/git"}}
+	c := &call{names: namePaths{program: "/bin/false", again: "/a b/git", ours: "/a b/git"}}
 	if err := c.git(); err != nil || c.env.Get(gitCommand) != "'/a b/ssh'" {
 		t.Errorf("%v: %q", err, c.env)
 	}

@@ -10,9 +10,10 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kamal-op/kamal-op/internal/lazy"
 )
 
 // options are the arguments that make ssh take the keys in a file, and no others.
@@ -158,7 +159,7 @@ func optional(program string, env []string) ([]string, error) {
 }
 
 // An ssh names an option that it does not know, or was built without.
-var unknownOption = regexp.MustCompile(`(?i)(?:bad configuration option: |unsupported option ")([a-z0-9]+)`)
+var unknownOption = lazy.Regexp(`(?i)(?:bad configuration option: |unsupported option ")([a-z0-9]+)`)
 
 // refuses gives an option among arguments that this ssh does not know, "" for none.
 // No configuration of the user's is read for it.
@@ -168,7 +169,7 @@ func refuses(program string, env, args []string) (option string, err error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	err = cmd.Run()
-	if found := unknownOption.FindSubmatch(stderr.Bytes()); found != nil {
+	if found := unknownOption().FindSubmatch(stderr.Bytes()); found != nil {
 		return string(found[1]), nil
 	}
 	var exit *exec.ExitError

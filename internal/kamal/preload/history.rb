@@ -39,9 +39,11 @@ module KamalOp
           auditor = ::KAMAL.auditor
           # Kamal's own quoting leaves a shell its variables.
           words = [ *auditor.send(:make_run_directory), "&&", :printf, "'%s\\n'", KamalOp::History.quoted(auditor.send(:audit_line, line)), ">>", auditor.send(:audit_log_file) ]
+          asked = reply["past"] ? (reply["hosts"] || ::KAMAL.app_hosts).first.to_s : nil
           require "timeout"
           Timeout.timeout(PATIENCE[how]) do
             cli.send(:on, reply["hosts"] || ::KAMAL.app_hosts) do |host|
+              KamalOp::History.tell_past(self, auditor) if host.to_s == asked
               execute(*words, verbosity: Logger::DEBUG)
             rescue ::StandardError => e
               $stdout.puts "How the deploy ended could not be written down on #{host}: #{e.message.lines.first}"
@@ -53,6 +55,14 @@ module KamalOp
           # A deploy is what it is, whether that can be written down or not.
           $stdout.puts "How the deploy ended could not be written down: #{e.message.lines.first}"
         end
+    end
+
+    # What a host has kept of the deploys before this one: as much as is compared with it.
+    # Where that cannot be read, nothing is.
+    def self.tell_past(host, auditor)
+      lines = host.capture("grep -aF ' kamal-op: {\"run\":' #{auditor.send(:audit_log_file)} 2>/dev/null | tail -n 60 | tail -c 262144; true",
+        verbosity: Logger::DEBUG, strip: false, raise_on_non_zero_exit: false).to_s
+      KamalOp.tell("past", { log: lines.scrub })
     end
 
     def self.quoted(text) = "'#{text.gsub("'", %q('\\\\''))}'"

@@ -33,11 +33,15 @@ type Answer struct {
 
 	Error   string `json:"error"`   // in Kamal's words, which may quote values; "" for none
 	Summary string `json:"summary"` // the error without what may be a value
+	Refused string `json:"refused"` // why Kamal would not deploy it, likewise; "" where it would, or was not asked
 }
 
 // Raw asks for what the files say after ERB and merge. Kamal does not look whether it
 // can deploy with that.
 func (q Question) Raw(ctx context.Context) (Answer, error) { return q.ask(ctx, "raw") }
+
+// Judged is Raw, and asks whether Kamal would deploy that.
+func (q Question) Judged(ctx context.Context) (Answer, error) { return q.ask(ctx, "judged") }
 
 // Resolve asks for the configuration.
 func (q Question) Resolve(ctx context.Context) (Answer, error) { return q.ask(ctx, "resolved") }
@@ -75,7 +79,7 @@ func (q Question) ask(ctx context.Context, want string) (answer Answer, err erro
 		if said == "" && runErr != nil {
 			said = runErr.Error()
 		}
-		return answer, notTold(q.Kamal, said)
+		return answer, noAnswerProblem(q.Kamal, said)
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	if err := json.Unmarshal([]byte(line), &answer); err != nil {
@@ -101,9 +105,9 @@ func (q Question) makeDir() (string, error) {
 	return os.MkdirTemp(place, "kamal-op-config-")
 }
 
-// notTold is the problem of a Kamal that does not answer.
-func notTold(path, said string) *problem.Problem {
-	p := problem.New("kamal at "+path+" does not tell its configuration", "try `kamal config` in the project's directory")
+// noAnswerProblem is the problem of a Kamal that does not answer.
+func noAnswerProblem(path, said string) *problem.Problem {
+	p := problem.New("kamal at "+path+" does not tell its configuration", "try `kamal config` in the project's directory").About(problem.KamalFailed)
 	if said != "" {
 		p.Details = []string{said}
 	}

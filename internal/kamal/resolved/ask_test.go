@@ -31,7 +31,7 @@ func asks(t *testing.T, temp string) string {
 
 // What Kamal is asked with is code that it runs: it lies where no other user could put
 // other code in its place, and where RUBYOPT can name it.
-func TestQuestion_NotWhereAnotherUserCouldReplaceIt(t *testing.T) {
+func TestQuestion_AvoidsPlacesAnotherUserCanChange(t *testing.T) {
 	temp, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

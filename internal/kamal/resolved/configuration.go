@@ -117,7 +117,7 @@ func Parse(output []byte) (Configuration, error) {
 			return c, nil
 		}
 	}
-	return Configuration{}, problem.Newf("kamal config did not show the configuration")
+	return Configuration{}, problem.Newf("kamal config did not show the configuration").About(problem.KamalFailed)
 }
 
 // Proxies is every proxy of a configuration, with what it is of.

@@ -16,7 +16,7 @@ var realKamal = flag.String("kamal", "", "path of a real Kamal to test with")
 
 // Kamal itself runs the ERB where it is asked: what the text alone does not tell
 // is then known, at the place where the text has it.
-func TestLoad_asKamalDoes(t *testing.T) {
+func TestLoad_ResolvesAsKamalDoes(t *testing.T) {
 	if *realKamal == "" {
 		t.Skip("runs with -kamal PATH, in the Kamal image")
 	}

@@ -18,11 +18,22 @@ module KamalOpResolved
       if ENV["KAMAL_OP_RESOLVED_WANT"] == "raw"
         ENV["KAMAL_DESTINATION"] = destination
         { raw: Kamal::Configuration.load_raw_config(config_file: file, destination: destination) }
+      elsif ENV["KAMAL_OP_RESOLVED_WANT"] == "judged"
+        ENV["KAMAL_DESTINATION"] = destination
+        { raw: Kamal::Configuration.load_raw_config(config_file: file, destination: destination) }.merge(judged(file, destination))
       else
         { resolved: detailed(Kamal::Configuration.create_from(config_file: file, destination: destination, version: "rehearsal")) }
       end
     rescue Exception => e # rubocop:disable Lint/RescueException: whatever it is, it is told
       { error: e.message, class: e.class.name, summary: "#{summary(e)} (#{e.class.name})" }
+    end
+
+    # Why Kamal would not deploy what it has loaded.
+    def judged(file, destination)
+      Kamal::Configuration.create_from(config_file: file, destination: destination, version: "rehearsal")
+      {}
+    rescue Exception => e # rubocop:disable Lint/RescueException: whatever it is, it is told
+      { refused: e.is_a?(ArgumentError) ? e.message : summary(e) }
     end
 
     # What is wrong, without what may be a value: a parser's text may quote what it
@@ -32,10 +43,12 @@ module KamalOpResolved
       when RuntimeError then e.message.start_with?("Configuration file not found") ? e.message : "its ERB raises an error"
       when Psych::SyntaxError then "its YAML cannot be read in line #{e.line}, column #{e.column}"
       when Kamal::ConfigurationError then e.message
+      when NoMethodError then e.receiver.nil? ? "undefined method '#{e.name}' for nil" : "its ERB names #{e.name}, which is not there"
       when NameError then "its ERB names #{e.name}, which is not there"
-      when KeyError then "its ERB asks for a key that is not there"
+      when KeyError then e.receiver.equal?(ENV) ? "key not found: #{e.key.inspect}" : "its ERB asks for a key that is not there"
       when SyntaxError then "its ERB is no Ruby"
       when Errno::ENOENT then "a file is not there"
+      when TypeError then e.message[/\A(?:can't convert nil into \w+|no implicit conversion (?:of|from) nil (?:into|to) \w+)/i] || "loading it raises an error"
       else "loading it raises an error"
       end
     end

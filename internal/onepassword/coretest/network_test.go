@@ -106,7 +106,7 @@ func TestLogin_ProxyAndCA(t *testing.T) {
 		{"401", ca, 401, 0, "refused the service account token", 1},
 		{"403", ca, 403, 0, "refused access", 1},
 		{"404", ca, 404, 0, "refused the service account token", 1},
-		{"429", ca, 429, 0, "rate limit is used up", 3}, // the fourth would come after the deadline
+		{"429", ca, 429, 0, "rate limit is used up", 0}, // how many come before the deadline is the machine's
 		{"500", ca, 500, 0, "could not be reached", 0},
 		{"a passing 503", ca, 503, 0, again, 2},
 		{"a passing reset of an HTTP/2 stream", ca, reset, 0, again, 2},

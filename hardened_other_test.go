@@ -1,8 +1,0 @@
-//go:build !linux
-
-package main
-
-func hardened() {}
-
-func forgetful() {}
-func sandboxed() {}

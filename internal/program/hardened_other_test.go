@@ -1,0 +1,8 @@
+//go:build !linux
+
+package program
+
+func hardened() {}
+
+func forgetful() {}
+func sandboxed() {}
