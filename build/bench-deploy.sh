@@ -2,7 +2,7 @@
 # Measures whole deploys with real Kamal, by it alone and by kamal-op in turn, on the
 # rehearsal's parts and this machine's Docker engine, inside the Kamal image.
 #
-#   build/bench-deploy.sh [ROUNDS] [FLAGS OF bench/pairs, as -lines]
+#   build/bench-deploy.sh [ROUNDS] [FLAGS OF bench/pairs, as -lines or -backend service-account]
 #
 # KAMAL_IMAGE names another image with Kamal.
 set -euo pipefail

@@ -25,9 +25,9 @@ cp -R ci/gitlab/README.md ci/gitlab/templates "$out/gitlab/"
 cp -R ci/buildkite/README.md ci/buildkite/plugin.yml ci/buildkite/hooks "$out/buildkite/"
 cp ci/circleci/orb.yml "$out/circleci/"
 image=ghcr.io/kamal-op/kamal-op
-grep -rl "$image:1" "$out/gitlab" "$out/buildkite" "$out/circleci" | while read -r file; do
+grep -rlE "$image:[0-9]" "$out/gitlab" "$out/buildkite" "$out/circleci" | while read -r file; do
   # The modes stay: a hook is executed.
-  sed "s#$image:1#$image:$version@$digest#g" "$file" >"$out/file"
+  sed -E "s#$image:[0-9]([0-9.]*[0-9])?(@sha256:[0-9a-f]+)?#$image:$version@$digest#g" "$file" >"$out/file"
   cat "$out/file" >"$file"
   rm "$out/file"
 done

@@ -2,11 +2,12 @@
 # Makes the image that kamal-op's own image stands on, where Kamal's official
 # one cannot be pulled: Debian testing with ruby-kamal and the tools that the
 # official image carries (docker CLI, buildx, git, ssh). It is made once, from
-# the mirror that this machine's apt already uses.
+# the mirror that this machine's apt already uses, or Debian's own where that is
+# another distribution's, as on GitHub's runners.
 #
 #   build/kamal-image.sh TAG
 #
-# Needs root, a Docker engine, and debootstrap (installed where apt-get is).
+# Needs root, or sudo, a Docker engine, and debootstrap (installed where apt-get is).
 set -eu
 
 tag=${1:?usage: build/kamal-image.sh TAG}
@@ -16,18 +17,21 @@ if docker image inspect "$tag" >/dev/null 2>&1; then
   exit 0
 fi
 
-if ! command -v debootstrap >/dev/null 2>&1; then
+# A tree with other users' files is made, and packed.
+if [ "$(id -u)" != 0 ]; then
+  exec sudo KAMAL_OP_SUITE="$suite" TMPDIR="${TMPDIR:-/tmp}" "$0" "$tag"
+fi
+
+# Another distribution's debootstrap comes without Debian's keys.
+if ! command -v debootstrap >/dev/null 2>&1 || ! [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap debian-archive-keyring >/dev/null
 fi
 
 # The first Debian mirror of apt, in either of its two notations.
 mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
   sed -n -E 's/^URIs: *([^ ]*debian\/?)$/\1/p; s/^deb (\[[^]]*\] )?([^ ]*debian\/?) .*/\2/p' | head -n 1)
-if [ -z "$mirror" ]; then
-  echo "build/kamal-image.sh: apt's sources name no Debian mirror" >&2
-  exit 1
-fi
+mirror=${mirror:-http://deb.debian.org/debian}
 
 # A debootstrap older than the suite has no script of its own for it; all newer
 # suites are bootstrapped as sid is.

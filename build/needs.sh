@@ -7,8 +7,13 @@ set -eu
 
 packages=
 PATH=$PATH:/usr/sbin:/sbin
+# A mkdocs without its theme cannot read the configuration.
+is_here() {
+  command -v "$1" >/dev/null 2>&1 &&
+    { [ "$1" != mkdocs ] || /usr/bin/python3 -c 'import material, pymdownx' 2>/dev/null; }
+}
 for program in "$@"; do
-  if ! command -v "$program" >/dev/null 2>&1; then
+  if ! is_here "$program"; then
     case $program in
       go)
         echo "build/needs.sh: Go 1.26 is needed: https://go.dev/dl" >&2

@@ -5,9 +5,11 @@
 //
 // gremlins lists the changes, and which of them no test comes to. A sample of them,
 // the same one for the same seed, is made one after the other in an overlay of the
-// source, and the package's tests are run with it (-short: without Docker). The
-// score of a package is killed / (killed + lived + not covered); a change that does
-// not compile, or that never ends, counts as nothing and as killed.
+// source, and the package's tests are run with it (-short: without Docker). That is
+// done also where no test is said to come to one: of the condition of a case it is
+// said always, since Go's coverage counts it in no block. The score of a package is
+// killed / (killed + lived + not covered); a change that does not compile, or that
+// never ends, counts as nothing and as killed.
 package main
 
 import (
@@ -88,11 +90,12 @@ func measure(dir string, mutants []mutant, out io.Writer) (score float64, err er
 	}
 	count := map[outcome]int{}
 	for _, m := range mutants {
-		result := notCovered
-		if m.covered {
-			if result, err = t.run(m); err != nil {
-				return 0, err
-			}
+		result, err := t.run(m)
+		if err != nil {
+			return 0, err
+		}
+		if result == lived && !m.covered {
+			result = notCovered
 		}
 		count[result]++
 		if result == lived || result == notCovered {

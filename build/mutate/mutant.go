@@ -18,7 +18,7 @@ type mutant struct {
 	file         string // of the package's own directory
 	line, column int
 	kind         string // gremlins' name of it
-	covered      bool   // a test comes to it
+	covered      bool   // a test comes to it, as gremlins sees it
 }
 
 func (m mutant) position() string { return fmt.Sprintf("%s:%d:%d", m.file, m.line, m.column) }
@@ -48,6 +48,8 @@ func list(gremlins, dir string) ([]mutant, error) {
 		return nil, err
 	}
 	cmd := exec.Command(gremlins, "unleash", "--dry-run", "--silent", "--invert-logical", "--output", file.Name(), dir)
+	// It finds out which tests come where by running them: those that are tried below.
+	cmd.Env = append(cmd.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -short"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("gremlins: %w\n%s", err, out)
 	}

@@ -88,3 +88,20 @@ func TestTrial(t *testing.T) {
 		}
 	}
 }
+
+// A change that no test is said to come to is tried all the same.
+func TestMeasure(t *testing.T) {
+	var out strings.Builder
+	score, err := measure("testdata/sample", []mutant{
+		{"sample.go", 6, 7, "CONDITIONALS_NEGATION", false},
+		{"sample.go", 6, 7, "CONDITIONALS_BOUNDARY", false},
+		{"sample.go", 6, 7, "CONDITIONALS_BOUNDARY", true},
+		{"sample.go", 7, 15, "ARITHMETIC_BASE", false},
+	}, &out)
+	const want = "not covered testdata/sample/sample.go:6:7: CONDITIONALS_BOUNDARY\n" +
+		"lived testdata/sample/sample.go:6:7: CONDITIONALS_BOUNDARY\n" +
+		"testdata/sample: 33.3 % of 3: 1 killed, 1 lived, 1 not covered (1 did not compile)\n"
+	if err != nil || score < 33 || score > 34 || out.String() != want {
+		t.Errorf("%v, %v\n%s", score, err, out.String())
+	}
+}

@@ -19,7 +19,7 @@ type outcome string
 const (
 	killed     outcome = "killed"      // a test failed
 	lived      outcome = "lived"       // all passed
-	notCovered outcome = "not covered" // no test comes to it
+	notCovered outcome = "not covered" // all passed, and no test comes to it
 	notViable  outcome = "not viable"  // it does not compile
 )
 
@@ -79,7 +79,7 @@ func (t *trial) run(m mutant) (outcome, error) {
 // test builds the tests with an overlay of the source, and runs them.
 func (t *trial) test(overlay string) (outcome, []byte, error) {
 	binary := filepath.Join(t.work, "mutant.test")
-	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay="+overlay, "-o", binary, "./"+filepath.Clean(t.dir)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay="+overlay, "-o", binary, "./"+filepath.Clean(t.dir)).CombinedOutput(); err != nil {
 		return notViable, out, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), t.time)

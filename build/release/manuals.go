@@ -30,7 +30,8 @@ func readManuals() (manuals, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "kamal-op")
-	if _, err := output("go", "build", "-o", binary, "."); err != nil {
+	// Without -trimpath all of it would be compiled once more than for the archives.
+	if _, err := output("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "."); err != nil {
 		return nil, err
 	}
 	m := manuals{}

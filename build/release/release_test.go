@@ -148,7 +148,7 @@ func TestThirdParty(t *testing.T) {
 	if !bytes.Equal(text, again) {
 		t.Error("two texts differ")
 	}
-	for _, want := range []string{"The Go standard library go1.", "github.com/1password/onepassword-sdk-go v", "github.com/tetratelabs/wazero v1.11.0: NOTICE"} {
+	for _, want := range []string{"The Go standard library go1.", "github.com/1password/onepassword-sdk-go v", "github.com/tetratelabs/wazero v1.12.0: NOTICE"} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("the text lacks %q", want)
 		}
