@@ -25,7 +25,7 @@ func (m *machine) signalTo(name, pattern string) {
 // until waits until a running command has said something.
 func (r *running) until(text string) {
 	r.t.Helper()
-	for range 600 {
+	for range 1800 {
 		if strings.Contains(r.log.String(), text) {
 			return
 		}

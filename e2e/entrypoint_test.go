@@ -55,7 +55,7 @@ func TestEntrypoint(t *testing.T) {
 		"GitLab":           {args: gitlabShell, stdin: "set -e\necho \"this is $0, $(kamal-op version)\"\nexit 3\n", status: 3, want: "sh, kamal-op "},
 		"a shell by path":  {args: []string{"/bin/sh", "-c", "kamal version"}, want: "2."},
 		"kept waiting":     {args: []string{"cat"}, stdin: "waited\n", want: "waited\n"},
-		"an unknown":       {args: []string{"deply"}, status: 2, want: "unexpected argument deply"},
+		"an unknown":       {args: []string{"deply"}, status: 2, want: "there is no command deply"},
 		"our own name":     {args: []string{"kamal-op", "version"}, want: "kamal-op "},
 		"Woodpecker's own": {args: []string{"/bin/sh", "-c", "echo $CI_SCRIPT | base64 -d | /bin/sh -e"}, env: map[string]string{"CI_SCRIPT": "a2FtYWwtb3AgdmVyc2lvbgo="}, want: "kamal-op "},
 		"kept for a while": {args: []string{"sleep", "0"}},

@@ -21,8 +21,8 @@ func TestFreeze(t *testing.T) {
 
 	c.succeeded(m.run(c.connect(), c.command("setup")...))
 	res := m.run(env, c.command("freeze", "-m", "the database moves", "--until", "2099-01-01T00:00Z")...)
-	t.Logf("a capture:\n%s", res.Log)
 	c.succeeded(res)
+	c.captured("freeze.md", `kamal-op freeze -m "the database moves" --until 2026-12-24T18:00Z`, res.Log)
 	says(t, res, "deploys of "+c.project.Service+" are frozen by someone (example/myapp, run 123, job deploy) since ", ": the database moves, until 2099-01-01 00:00:00 UTC", "kamal-op thaw ends it")
 	for _, s := range c.servers {
 		if s.locks(t, c.project.Service) == "" {
@@ -30,7 +30,7 @@ func TestFreeze(t *testing.T) {
 		}
 	}
 	status := c.lockStatus(m)
-	t.Logf("a capture of kamal lock status:\n%s", status)
+	c.captured("freeze.md", "Locked by: someone", status)
 	if lock := kamal.ParseLock(strings.TrimSpace(status)); lock.Owner != kamal.LockFrozen || !strings.Contains(status, "Message: Deploys are frozen: the database moves") {
 		t.Errorf("kamal lock status says\n%s", status)
 	}
@@ -41,14 +41,14 @@ func TestFreeze(t *testing.T) {
 		res := m.run(env, c.command("redeploy", append(args, "--", "-P")...)...)
 		c.ended(res, 3)
 		says(t, res, "deploys of "+c.project.Service+" are frozen by someone", "hint: kamal-op thaw ends it")
-		t.Logf("a capture of a deploy:\n%s", res.Log)
+		c.captured("freeze.md", "✗ deploys of myapp are frozen", res.Log)
 	}
 	waiting := c.rig.machine(t, c.project)
 	w := waiting.start(env, "", c.command("redeploy", "--lock-wait", "5m", "--", "-P")...)
 	w.until("waiting for the deploy lock on " + first + ": deploys of " + c.project.Service + " are frozen")
 	res = m.run(env, c.command("thaw")...)
-	t.Logf("a capture of a thaw:\n%s", res.Log)
 	c.succeeded(res)
+	c.captured("freeze.md", "kamal-op thaw", res.Log)
 	says(t, res, c.project.Service+" can be deployed again, on "+first+", "+second)
 	c.succeeded(w.wait())
 	c.unlocked()

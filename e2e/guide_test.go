@@ -87,5 +87,5 @@ func TestFirstDeployByTheGuide(t *testing.T) {
 			t.Errorf("%q was not asked\n%s", want, strings.Join(asked, "\n"))
 		}
 	}
-	says(t, do("git ls-tree -r --name-only @{upstream}"), ".github/workflows/deploy.yml", ".kamal/secrets")
+	says(t, do("git ls-tree -r --name-only @{upstream}"), ".github/workflows/deploy.yml", ".kamal/secrets", ".kamal/kamal-op.yml")
 }

@@ -112,7 +112,7 @@ func newRig() (*rig, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the sample app: %w\n%s", err, out)
 	}
-	if r.registry, err = startRegistry(); err != nil {
+	if r.registry, err = startRegistry("e2e"); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A deployedOnce is a deploy of `kamal-op history --json`.
@@ -26,7 +27,9 @@ func TestHistory(t *testing.T) {
 	c := newScene(t, 2)
 	first := c.project.commit()
 	m := c.rig.machine(t, c.project)
-	env := with(c.connect(), githubRun("123", "1"))
+	api, token := c.github("deployments", "pull-requests", "contents")
+	api.SetCommit(first, time.Now())
+	env := with(c.connect(), githubRun("123", "1"), token)
 	audit := "/root/.kamal/" + c.project.Service + "-audit.log"
 	history := func(status int, args ...string) (deploys []deployedOnce, log string) {
 		t.Helper()
@@ -39,14 +42,17 @@ func TestHistory(t *testing.T) {
 		return report.Deploys, res.Stdout
 	}
 
-	c.succeeded(m.run(env, c.command("setup")...))
+	c.succeeded(m.run(env, c.command("setup", "--github-environment", "production")...))
 	c.values["CHATKIT_PK"] = "key-" + randomText(12)
 	if err := c.vault.SetField("MyApp", "Production", "CHATKIT_PK", c.values["CHATKIT_PK"]); err != nil {
 		t.Fatal(err)
 	}
 	c.project.write("public/new", "new\n")
 	second := c.project.commit()
-	c.succeeded(m.run(c.connect(), c.command("deploy")...))
+	p := &commented{scene: c, m: m, api: api, env: with(env, githubRun("124", "1")), base: first, head: second}
+	p.refuses()
+	p.plans()
+	p.deploys()
 
 	deploys, _ := history(0)
 	if len(deploys) != 2 {
@@ -65,8 +71,8 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	res := m.run(c.connect(), c.command("history", "diff", first[:10], second[:10])...)
-	t.Logf("a capture of a diff:\n%s", res.Log)
 	c.succeeded(res)
+	c.captured("history.md", "kamal-op history diff db2c9f8122 8ecbcd9c94", res.Log)
 	says(t, res, "commits: 1\n", "  ~ CHATKIT_PK  MyApp/Production, version ")
 
 	// A hook that fails, and one that is cancelled: both under the lock.
@@ -97,6 +103,10 @@ func TestHistory(t *testing.T) {
 	res = m.run(c.connect(), c.command("rollback", "-1")...)
 	c.ended(res, 3)
 	says(t, res, "the history does not go back so far", second+", done at")
+	c.captured("history.md", "✗ which version to go back to is not known", res.Log)
+	res = m.run(c.connect(), c.command("history")...)
+	c.succeeded(res)
+	c.captured("history.md", "kamal-op history", res.Stdout)
 
 	// kamal audit is what it was, with a line more, and there is no value anywhere.
 	for _, s := range c.servers {

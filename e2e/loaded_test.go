@@ -10,7 +10,7 @@ import (
 // nothing that is started has the variables.
 func TestDeployOfWhatAnEarlierStepLoaded(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, 1)
+	c := newScene(t, 2)
 	c.project.write(".kamal/hooks/pre-deploy", `#!/bin/sh
 {
 	printf %s "$CHATKIT_PK" | sha256sum
@@ -28,7 +28,8 @@ func TestDeployOfWhatAnEarlierStepLoaded(t *testing.T) {
 		flags = append(flags, "--secret", name+"=env://LOADED_"+name)
 	}
 	c.vault.Forget()
-	c.succeeded(m.run(env, append([]string{"kamal-op", "deploy"}, flags...)...))
+	res := m.run(env, append([]string{"kamal-op", "deploy"}, flags...)...)
+	c.succeeded(res)
 	c.deployed()
 	c.unlocked()
 	hook := m.run(nil, "sh", "-c", "cat /root/hook; rm /root/hook").Stdout
@@ -37,8 +38,10 @@ func TestDeployOfWhatAnEarlierStepLoaded(t *testing.T) {
 			t.Errorf("the hook does not tell %q\n%s", want, hook)
 		}
 	}
-	if len(c.servers[0].logins(t, c.key.Public)) == 0 {
-		t.Error("the key has logged in nowhere")
+	for _, server := range c.servers {
+		if len(server.logins(t, c.key.Public)) == 0 {
+			t.Errorf("the key has not logged in on %s", server.Address)
+		}
 	}
 	verified := m.run(env, append([]string{"kamal-op", "verify"}, flags...)...)
 	c.succeeded(verified)

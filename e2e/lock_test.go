@@ -73,12 +73,17 @@ func TestLockOfAKilledKamal(t *testing.T) {
 	c.clean(m)
 }
 
-// github starts GitHub's API, and gives the environment that leads there.
-func (c *scene) github() (*githubtest.Server, map[string]string) {
+// github starts GitHub's API, and gives the environment that leads there, with a token
+// that may write these, too.
+func (c *scene) github(writes ...string) (*githubtest.Server, map[string]string) {
 	c.t.Helper()
 	s := githubtest.New(c.t, githubtest.Options{Repository: "example/myapp"})
 	token := "ghs_" + randomText(12)
-	s.AddToken(token, githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: map[string]string{"actions": "read"}})
+	may := map[string]string{"actions": "read"}
+	for _, scope := range writes {
+		may[scope] = "write"
+	}
+	s.AddToken(token, githubtest.Token{Login: "github-actions[bot]", Workflow: true, Permissions: may})
 	return s, map[string]string{"GITHUB_API_URL": s.URL, "GITHUB_TOKEN": token}
 }
 

@@ -44,7 +44,13 @@ func (r *rig) machine(t *testing.T, p *project) *machine {
 // machineOf starts one of another image.
 func (r *rig) machineOf(t *testing.T, p *project, image string) *machine {
 	t.Helper()
-	id := mustDocker(t, "run", "--detach", "--init", "--label", label(), "--network", "host",
+	return r.machineOn(t, p, image, "host")
+}
+
+// machineOn starts one on a network.
+func (r *rig) machineOn(t *testing.T, p *project, image, network string) *machine {
+	t.Helper()
+	id := mustDocker(t, "run", "--detach", "--init", "--label", label(), "--network", network,
 		"--volume", "/var/run/docker.sock:/var/run/docker.sock",
 		"--volume", r.binary+":/usr/local/bin/kamal-op:ro",
 		"--volume", p.Dir+":"+p.Dir, "--workdir", p.Dir,

@@ -93,8 +93,7 @@ func (c *scene) launch(m *machine) map[string]string {
 
 // A cancelled step of the native form ends in order, within the time that a runner
 // gives it.
-func TestNativeCancelled(t *testing.T) {
-	t.Parallel()
+func TestNativeCancelled(t *testing.T) { // alone, as it measures
 	c := newScene(t, 1)
 	m := c.native()
 	c.project.sleepsUnderLock()

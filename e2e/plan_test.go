@@ -129,7 +129,32 @@ func TestPlan(t *testing.T) {
 	res = m.run(c.connect(), c.command("plan")...)
 	c.succeeded(res)
 	says(t, res, "secret RAILS_MASTER_KEY: another value", "APP_ENV: production → staging", "kamal-op kamal -- accessory reboot side")
-	t.Logf("a capture:\n%s", res.Stdout)
+	c.captured("plan.md", "kamal-op plan", res.Stdout)
+
+	// What is so without a deploy is told by an issue; what a deploy is to bring is not.
+	api, token := c.github("issues")
+	watched := with(c.connect(), githubRun("123", "1"), token)
+	watch := func(state string, wants ...string) {
+		t.Helper()
+		m.remember()
+		res := m.run(watched, c.command("watch", "--issue")...)
+		c.succeeded(res)
+		c.clean(m)
+		t.Logf("a capture of watch:\n%s", res.Stdout)
+		issues := api.Issues()
+		if len(issues) != 1 || issues[0].GetState() != state {
+			t.Fatalf("the issues are %v", issues)
+		}
+		for _, want := range wants {
+			if !strings.Contains(issues[0].GetBody(), want) {
+				t.Errorf("no %q in\n%s", want, issues[0].GetBody())
+			}
+		}
+		if strings.Contains(issues[0].GetBody(), `health-check`) {
+			t.Errorf("what is not deployed yet is told\n%s", issues[0].GetBody())
+		}
+	}
+	watch("open", `has not what the vault has: RAILS\_MASTER\_KEY`, "what runs, "+first+", role web", "what runs, "+second+", role jobs", "accessory side", "SIDE")
 
 	// It is so: a deploy changes all but the accessory.
 	c.succeeded(m.run(c.connect(), c.command("deploy")...))
@@ -145,6 +170,7 @@ func TestPlan(t *testing.T) {
 	if p = plan(0, "--exit-code"); p.Changes {
 		t.Errorf("after the reboot: %+v", p)
 	}
+	watch("closed")
 
 	// A host and a role that are not named any more still run something.
 	c.project.edit("config/deploy.yml", "    - "+second+"\n  jobs:\n    hosts:\n      - "+second+"\n", "  jobs:\n    hosts:\n      - "+first+"\n")

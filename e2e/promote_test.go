@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 // promotion is what `kamal-op promote --json` says.
@@ -32,11 +33,13 @@ func TestPromote(t *testing.T) {
 	first := c.project.commit()
 	m := c.rig.machine(t, c.project)
 	c.succeeded(m.run(c.connect(), c.command("deploy", "-d", "staging")...))
+	api, token := c.github("deployments")
+	api.SetCommit(first, time.Now())
 
 	promote := func(status int, args ...string) result {
 		t.Helper()
 		m.remember()
-		res := m.run(c.connect(), c.command("promote", append([]string{"--from", "staging", "--to", "production"}, args...)...)...)
+		res := m.run(with(c.connect(), githubRun("123", "1"), token), c.command("promote", append([]string{"--from", "staging", "--to", "production"}, args...)...)...)
 		c.ended(res, status)
 		c.clean(m)
 		c.unlocked()
@@ -52,7 +55,10 @@ func TestPromote(t *testing.T) {
 		return id
 	}
 
-	res := promote(0)
+	res := promote(0, "--github-environment", "production")
+	if all := api.Deployments(); len(all) != 1 || all[0].GetSHA() != first || all[0].State() != "success" || all[0].GetTask() != "deploy/"+c.project.Service+"/production" {
+		t.Errorf("GitHub was told %+v", all)
+	}
 	says(t, res, "web-production-"+first+" comes", "as staging runs it (sha256:", "and is not built", "production runs "+first+" as staging does, sha256:")
 	if got := runs(production); !strings.HasPrefix(got, c.project.Service+"-web-production-"+first+" ") || image(production) != image(staging) {
 		t.Errorf("production runs %s, and staging %s", got, runs(staging))
@@ -98,7 +104,7 @@ func TestPromote(t *testing.T) {
 	says(t, res, "builder.args.FLAVOUR", "--accept-build-of staging", "the registry has no "+repository+"-copy:"+second, "docker buildx imagetools create", repository+"@sha256:")
 	staging.mustExec(t, "sh", "-c", `docker tag "$1" "$2" && docker push --quiet "$2"`, "-", tested, repository+"-copy:"+second)
 	res = promote(0, "--accept-build-of", "staging")
-	t.Logf("a capture:\n%s", res.Log)
+	c.captured("promote.md", "kamal-op promote --from staging --to production", strings.ReplaceAll(res.Log, c.project.Service+"-copy", c.project.Service))
 	says(t, res, "built otherwise than production would have been: builder.args.FLAVOUR", "production runs "+second+" as staging does")
 	if got := runs(production); got != c.project.Service+"-web-production-"+second+" "+tested {
 		t.Errorf("production runs %s", got)

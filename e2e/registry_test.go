@@ -16,12 +16,13 @@ type registry struct {
 	User     string
 	Password string
 
+	id    string // of its container
 	port  string
 	inner string // its address on the engine's network
 }
 
-func startRegistry() (*registry, error) {
-	r := &registry{User: "e2e", Password: randomText(24)}
+func startRegistry(user string) (*registry, error) {
+	r := &registry{User: user, Password: randomText(24)}
 	digest, err := bcrypt.GenerateFromPassword([]byte(r.Password), bcrypt.MinCost)
 	if err != nil {
 		return nil, err
@@ -31,6 +32,7 @@ func startRegistry() (*registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.id = id
 	if r.port, err = docker("inspect", "--format", `{{(index (index .NetworkSettings.Ports "5000/tcp") 0).HostPort}}`, id); err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func startRegistry() (*registry, error) {
 		return nil, err
 	}
 	r.Address, r.inner = "127.0.0.1:"+r.port, inner+":5000"
-	return r, eventually(20*time.Second, func() error {
+	return r, eventually(2*time.Minute, func() error {
 		resp, err := http.Get("http://" + r.Address + "/v2/")
 		if err != nil {
 			return fmt.Errorf("the registry does not answer: %w", err)

@@ -9,7 +9,7 @@ import (
 // destination; anything else is.
 func TestReuseImage(t *testing.T) {
 	t.Parallel()
-	c := newScene(t, 1)
+	c := newScene(t, 2)
 	c.project.edit("config/deploy.yml", "  driver: docker\n", "  driver: docker\n  args:\n    FLAVOUR: one\n  secrets:\n    - RAILS_MASTER_KEY\n")
 	c.project.commit()
 	m := c.rig.machine(t, c.project)
@@ -34,8 +34,19 @@ func TestReuseImage(t *testing.T) {
 	push(true, "Building: the registry has no ")
 	push(false, "it is not built again", "--destination", "staging")
 
-	if err := c.vault.SetField("MyApp", "Production", "RAILS_MASTER_KEY", randomText(16)); err != nil {
+	c.values["RAILS_MASTER_KEY"] = randomText(16)
+	if err := c.vault.SetField("MyApp", "Production", "RAILS_MASTER_KEY", c.values["RAILS_MASTER_KEY"]); err != nil {
 		t.Fatal(err)
 	}
 	push(true, "Building: the image in the registry was built of something else")
+
+	// A deploy of what is there, to both hosts.
+	res := m.run(c.connect(), c.command("setup", "--reuse-image")...)
+	c.succeeded(res)
+	says(t, res, "built of the same: it is not built again")
+	if strings.Contains(res.Log, "Running docker buildx build") {
+		t.Errorf("it was built\n%s", res.Log)
+	}
+	c.deployed()
+	c.unlocked()
 }

@@ -388,7 +388,7 @@ func get(address, host string) (status int, err error) {
 	}
 	req.Host = host
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := (&http.Client{Timeout: 10 * time.Second, CheckRedirect: stay}).Do(req)
+	resp, err := (&http.Client{Timeout: time.Minute, CheckRedirect: stay}).Do(req)
 	if err != nil {
 		return 0, err
 	}

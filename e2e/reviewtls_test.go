@@ -118,7 +118,7 @@ func (h *theater) database() (names func() []string) {
 func (a authority) over(server, host string) (*http.Response, error) {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.certificate)
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(server, "443"))

@@ -49,7 +49,7 @@ func TestRollbackOnFailure(t *testing.T) {
 
 	deploy(0)
 	runs(first)
-	says(page(), "| `"+one+"` | web | nothing | `"+first+"` |", "| `"+two+"` | web | nothing | `"+first+"` |")
+	says(page(), "| `"+one+"` | web | nothing | `"+first[:12]+"` |", "| `"+two+"` | web | nothing | `"+first[:12]+"` |")
 
 	c.project.edit("config/deploy.yml", "APP_ENV: production", "APP_IS_ILL_ON: "+two)
 	second := c.project.commit()
@@ -57,7 +57,7 @@ func TestRollbackOnFailure(t *testing.T) {
 	runs(first)
 	says(res.Log, "rolled back to "+first+" on "+one, "failed in the phase boot on "+two, "✗ boot", "✓ rollback")
 	summary := page()
-	says(summary, "version `"+second+"`", "| `"+one+"` | web | `"+first+"` | `"+first+"` (rolled back) |", "| `"+two+"` | web | `"+first+"` | `"+first+"` (as before) |")
+	says(summary, "version `"+second+"`", "| `"+one+"` | web | `"+first[:12]+"` | `"+first[:12]+"` (rolled back) |", "| `"+two+"` | web | `"+first[:12]+"` | `"+first[:12]+"` (as before) |")
 	if strings.Contains(summary, "To go back") {
 		t.Errorf("there is nothing to go back to\n%s", summary)
 	}
@@ -65,7 +65,7 @@ func TestRollbackOnFailure(t *testing.T) {
 	// Without the option the host that is well goes on with the new version, and the
 	// page has the command that goes back.
 	deploy(1)
-	says(page(), "| `"+one+"` | web | `"+first+"` | `"+second+"` |", "kamal-op rollback "+first+" --hosts "+one)
+	says(page(), "| `"+one+"` | web | `"+first[:12]+"` | `"+second[:12]+"` |", "kamal-op rollback "+first+" --hosts "+one)
 	c.succeeded(m.run(c.connect(), append(append([]string{"kamal-op", "rollback", first}, c.flags()...), "--hosts", one)...))
 	runs(first)
 }

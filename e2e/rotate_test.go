@@ -138,8 +138,8 @@ func TestRotate(t *testing.T) {
 		t.Fatal("the accessory has the new value already")
 	}
 	res = c.m.run(c.connect(), c.command("rotate")...)
-	t.Logf("a capture:\n%s", res.Log)
 	c.ended(res, 3) // the accessory is left
+	c.captured("rotate.md", "kamal-op rotate", res.Log)
 	says(t, res, "role web is booted again at "+c.version+", on ", "~ RENAMED", "accessory side: left as it is", "2 containers were booted again")
 	for server := range c.servers {
 		if id, fresh := c.runs(server, "web", "RENAMED"); !fresh || !strings.HasSuffix(id, "-web-"+c.version) {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kamal-op/kamal-op/internal/testkit"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -36,11 +36,8 @@ type keyPair struct {
 
 func newKey(t *testing.T) keyPair {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return toPair(t, private)
+	private, signer := testkit.SSHKey(t, "")
+	return keyPair{Public: signer.PublicKey(), PEM: private}
 }
 
 func newRSAKey(t *testing.T) keyPair {
@@ -49,11 +46,6 @@ func newRSAKey(t *testing.T) keyPair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return toPair(t, private)
-}
-
-func toPair(t *testing.T, private any) keyPair {
-	t.Helper()
 	block, err := ssh.MarshalPrivateKey(private, "")
 	if err != nil {
 		t.Fatal(err)

@@ -47,17 +47,14 @@ func startServer(reg *registry) (*server, error) {
 	if s.Address, err = docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", id); err != nil {
 		return nil, err
 	}
-	// The name under which the registry is known is an address of loopback: an
-	// engine trusts a registry without TLS only there.
-	if _, err := docker("exec", "--detach", id, "socat",
-		"TCP-LISTEN:"+reg.port+",bind=127.0.0.1,fork,reuseaddr", "TCP:"+reg.inner); err != nil {
+	if err := s.reaches(reg); err != nil {
 		return nil, err
 	}
-	if err := eventually(30*time.Second, func() error { _, err := s.exec("docker", "version"); return err }); err != nil {
+	if err := eventually(2*time.Minute, func() error { _, err := s.exec("docker", "version"); return err }); err != nil {
 		logs, _ := s.exec("tail", "-n", "20", "/var/log/dockerd.log")
 		return nil, fmt.Errorf("the server's engine does not start: %w\n%s", err, logs)
 	}
-	if err := eventually(10*time.Second, func() error {
+	if err := eventually(time.Minute, func() error {
 		text, err := s.exec("cat", "/etc/ssh/ssh_host_ed25519_key.pub")
 		if err != nil {
 			return err
@@ -68,6 +65,13 @@ func startServer(reg *registry) (*server, error) {
 		return nil, err
 	}
 	return s, s.load(proxyImage)
+}
+
+// reaches has the server reach a registry. The name under which that is known is an
+// address of loopback: an engine trusts a registry without TLS only there.
+func (s *server) reaches(reg *registry) error {
+	_, err := docker("exec", "--detach", s.id, "socat", "TCP-LISTEN:"+reg.port+",bind=127.0.0.1,fork,reuseaddr", "TCP:"+reg.inner)
+	return err
 }
 
 // load carries an image of the builder's engine over.
@@ -153,7 +157,7 @@ func (s *server) digests(t *testing.T, host string) map[string]string {
 		t.Fatal(err)
 	}
 	req.Host = host
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
